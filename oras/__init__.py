@@ -1,0 +1,1 @@
+"""The names of the user guide, over the core and its adapters."""

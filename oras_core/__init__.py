@@ -1,0 +1,1 @@
+"""OCI artifacts as values and operations, reaching the world only through ports."""

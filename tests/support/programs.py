@@ -1,0 +1,27 @@
+"""Programs of other projects that some tests run against: a registry, a client, a password tool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+DEBIAN_PACKAGES = {
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+    "htpasswd": "apache2-utils",
+    "curl": "curl",
+}
+
+
+def require_program(name: str) -> str:
+    """The program's path; where it is missing the test is skipped, and with CI=true it fails."""
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    message = f"{name} is not installed (Debian: apt-get install {DEBIAN_PACKAGES[name]})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

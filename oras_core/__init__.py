@@ -1,1 +1,1 @@
-"""OCI artifacts as values and operations, reaching the world only through ports."""
+"""The pure core: the domain of OCI artifacts and the use cases, without any I/O."""

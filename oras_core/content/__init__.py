@@ -1,0 +1,1 @@
+"""Content in general: sources of bytes, verification, the graph, archives."""

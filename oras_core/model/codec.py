@@ -1,0 +1,229 @@
+"""Between bytes and manifests: strict when reading, canonical when writing.
+
+Reading coerces nothing (`"1"` is no size), refuses what two readers could understand
+differently, and keeps the bytes. Writing gives the same bytes for the same values on
+any machine: fixed order of keys, sorted annotations, no white space, UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from oras_core.errors import InvalidManifestError, SizeLimitError
+from oras_core.model import media_types
+from oras_core.model.annotations import Annotations
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.index import Index
+from oras_core.model.limits import MAX_MANIFEST_SIZE
+from oras_core.model.manifest import Manifest
+from oras_core.model.wire import from_wire, json_kind, to_wire
+
+__all__ = ["decode", "decode_index", "decode_manifest", "encode_index", "encode_manifest"]
+
+SCHEMA_VERSION: Final = 2
+
+
+class _Document:
+    """A JSON object being read, which knows how to complain about its members."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._members
+
+    def require(self, key: str, kind: Any) -> Any:  # noqa: ANN401
+        if key not in self._members:
+            raise InvalidManifestError(f"{key} is missing")
+        return from_wire(self._members[key], kind, location=key)
+
+    def get(self, key: str, kind: Any, default: Any = None) -> Any:  # noqa: ANN401
+        if self._members.get(key) is None:
+            return default
+        return from_wire(self._members[key], kind, location=key)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
+    return members
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _load(content: bytes, limit: int) -> _Document:
+    if len(content) > limit:
+        raise SizeLimitError("manifest", limit)
+    try:
+        document = json.loads(
+            content.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        )
+    except RecursionError as error:
+        raise InvalidManifestError("it is nested too deeply") from error
+    except ValueError as error:
+        raise InvalidManifestError(f"it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidManifestError(f"expected an object, found {json_kind(document)}")
+    return _Document(document)
+
+
+# --- Reading ------------------------------------------------------------------------------
+
+
+def decode(
+    content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
+) -> Manifest | Index:
+    """Read a manifest or an index.
+
+    Args:
+        content: the bytes as received.
+        media_type: what they were announced as, by a descriptor or a `Content-Type`
+            without its parameters; None where nothing was said.
+        limit: the largest size accepted, in bytes.
+
+    Raises:
+        InvalidManifestError: if it is malformed, of a type that is not supported, has
+            a `mediaType` other than announced, or has the members of a manifest and
+            of an index both (CVE-2021-41190, R25).
+        SizeLimitError: if it is larger than `limit`.
+    """
+    document = _load(content, limit)
+    looks_like_manifest = "layers" in document or "config" in document
+    if looks_like_manifest and "manifests" in document:
+        raise InvalidManifestError("it has 'manifests' and 'layers' or 'config': it is ambiguous")
+    found = document.get("mediaType", str)
+    if media_type and found and found != media_type:
+        raise InvalidManifestError(
+            f"it was announced as {media_type}, but says {found!r}", location="mediaType"
+        )
+    actual = found or media_type
+    if actual is None:
+        # The image spec only recommends mediaType; without it the members decide.
+        actual = media_types.OCI_INDEX if "manifests" in document else media_types.OCI_MANIFEST
+    version = document.require("schemaVersion", int)
+    if version != SCHEMA_VERSION:
+        raise InvalidManifestError(f"{version} is not supported, only 2", location="schemaVersion")
+    if media_types.is_manifest(actual):
+        return Manifest(
+            actual,
+            document.require("config", Descriptor),
+            document.require("layers", tuple[Descriptor, ...]),
+            **_common_members(document),
+            content=content,
+        )
+    if media_types.is_index(actual):
+        return Index(
+            actual,
+            document.require("manifests", tuple[Descriptor, ...]),
+            **_common_members(document),
+            content=content,
+        )
+    raise InvalidManifestError(
+        f"{actual!r} is neither an image manifest nor an image index", location="mediaType"
+    )
+
+
+def _common_members(document: _Document) -> dict[str, Any]:
+    return {
+        "subject": document.get("subject", Descriptor),
+        "artifact_type": document.get("artifactType", str) or None,
+        "annotations": document.get("annotations", Annotations, Annotations()),
+    }
+
+
+def decode_manifest(
+    content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
+) -> Manifest:
+    """Read what must be a manifest; raises as `decode`, also for an index."""
+    document = decode(content, media_type, limit=limit)
+    if not isinstance(document, Manifest):
+        raise InvalidManifestError("expected an image manifest, found an image index")
+    return document
+
+
+def decode_index(
+    content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
+) -> Index:
+    """Read what must be an index; raises as `decode`, also for a manifest."""
+    document = decode(content, media_type, limit=limit)
+    if not isinstance(document, Index):
+        raise InvalidManifestError("expected an image index, found an image manifest")
+    return document
+
+
+# --- Writing ------------------------------------------------------------------------------
+
+
+def encode_manifest(
+    *,
+    config: Descriptor,
+    layers: Sequence[Descriptor],
+    subject: Descriptor | None = None,
+    artifact_type: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    media_type: str = media_types.OCI_MANIFEST,
+) -> Manifest:
+    """Make a manifest and its canonical bytes.
+
+    Raises:
+        InvalidManifestError: if it cannot be written, or is larger than registries accept.
+    """
+    kept = Annotations(annotations)
+    content = _dump(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "mediaType": media_type,
+            "artifactType": artifact_type,
+            "config": config,
+            "layers": list(layers),
+            "subject": subject,
+            "annotations": kept or None,
+        }
+    )
+    return Manifest(
+        media_type, config, tuple(layers), subject, artifact_type, kept, content=content
+    )
+
+
+def encode_index(
+    *,
+    manifests: Sequence[Descriptor],
+    subject: Descriptor | None = None,
+    artifact_type: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    media_type: str = media_types.OCI_INDEX,
+) -> Index:
+    """Make an index and its canonical bytes; raises as `encode_manifest`."""
+    kept = Annotations(annotations)
+    content = _dump(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "mediaType": media_type,
+            "artifactType": artifact_type,
+            "manifests": list(manifests),
+            "subject": subject,
+            "annotations": kept or None,
+        }
+    )
+    return Index(media_type, tuple(manifests), subject, artifact_type, kept, content=content)
+
+
+def _dump(members: Mapping[str, Any]) -> bytes:
+    plain = to_wire({k: v for k, v in members.items() if v is not None})
+    try:
+        content = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidManifestError("an annotation holds text that is not Unicode") from error
+    if len(content) > MAX_MANIFEST_SIZE:
+        raise InvalidManifestError(
+            f"it has {len(content)} bytes, registries accept {MAX_MANIFEST_SIZE}; "
+            "pack the files into a folder or push fewer"
+        )
+    return content

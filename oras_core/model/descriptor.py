@@ -1,0 +1,118 @@
+"""Descriptors: what a piece of content is, how large, and by which digest it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, field, frozen
+
+from oras_core.errors import InvalidDescriptorError
+from oras_core.model import media_types
+from oras_core.model.annotations import Annotations
+from oras_core.model.digest import Digest
+from oras_core.model.platform import Platform
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+__all__ = ["Descriptor"]
+
+MAX_SIZE: Final = 2**63 - 1
+"""The image spec's size is an int64."""
+
+
+def _as_annotations(items: Mapping[str, str] | None) -> Annotations:
+    return items if isinstance(items, Annotations) else Annotations(items)
+
+
+@frozen
+class Descriptor:
+    """The image spec's content descriptor (descriptor.md).
+
+    Attributes:
+        media_type: of the content, `type/subtype`.
+        digest: of the content.
+        size: of the content, in bytes.
+        urls: other places where the content may be had. The library never follows them.
+        annotations: of this use of the content.
+        data: the content itself, embedded; checked against digest and size.
+        artifact_type: of the manifest that this points to.
+        platform: for which the manifest that this points to is meant.
+    """
+
+    media_type: str = field()
+    digest: Digest
+    size: int = field()
+    urls: tuple[str, ...] = ()
+    annotations: Annotations = field(factory=Annotations, converter=_as_annotations)
+    data: bytes | None = field(default=None, repr=False)
+    artifact_type: str | None = field(default=None)
+    platform: Platform | None = None
+
+    @media_type.validator
+    def _check_media_type(self, _: Attribute[str], value: str) -> None:
+        if not media_types.is_media_type(value):
+            raise InvalidDescriptorError(value, "mediaType is not of the form type/subtype")
+
+    @artifact_type.validator
+    def _check_artifact_type(self, _: Attribute[str | None], value: str | None) -> None:
+        if value is not None and not media_types.is_media_type(value):
+            raise InvalidDescriptorError(value, "artifactType is not of the form type/subtype")
+
+    @size.validator
+    def _check_size(self, _: Attribute[int], value: int) -> None:
+        if not 0 <= value <= MAX_SIZE:
+            raise InvalidDescriptorError(value, "size is not between 0 and 2^63 - 1")
+
+    def __attrs_post_init__(self) -> None:
+        """Hold embedded data to its digest: a reader may use it instead of the content."""
+        if self.data is None:
+            return
+        if len(self.data) != self.size:
+            raise InvalidDescriptorError(
+                str(self.digest), f"data has {len(self.data)} bytes, size says {self.size}"
+            )
+        if not self.digest.matches(self.data):
+            raise InvalidDescriptorError(str(self.digest), "data has another digest")
+
+    @classmethod
+    def of(
+        cls, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None
+    ) -> Descriptor:
+        """Describe `content`."""
+        return cls(
+            media_type, Digest.of(content), len(content), annotations=Annotations(annotations)
+        )
+
+    @property
+    def title(self) -> str | None:
+        """The file name under which the content is pulled; a stranger's string."""
+        return self.annotations.get(media_types.ANNOTATION_TITLE)
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether the content is an image manifest."""
+        return media_types.is_manifest(self.media_type)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the content is an image index."""
+        return media_types.is_index(self.media_type)
+
+    @property
+    def has_successors(self) -> bool:
+        """Whether the content refers to other content: it is a manifest or an index."""
+        return self.is_manifest or self.is_index
+
+    def with_annotations(self, items: Mapping[str, str]) -> Descriptor:
+        """Return a descriptor of the same content with `items` added."""
+        return evolve(self, annotations=self.annotations | items)
+
+    def plain(self) -> Descriptor:
+        """Return media type, digest and size alone: the same content, whatever its use."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
+    def __str__(self) -> str:
+        """Return the digest, with the title where there is one."""
+        return f"{self.digest} ({self.title!r})" if self.title else str(self.digest)

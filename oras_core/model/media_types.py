@@ -1,0 +1,60 @@
+"""Media types and annotation keys of the OCI image spec, of Docker and of ORAS."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+__all__ = ["is_index", "is_manifest", "is_media_type"]
+
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+OCI_LAYER_TAR: Final = "application/vnd.oci.image.layer.v1.tar"
+OCI_LAYER_TAR_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
+OCI_IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+UNKNOWN_CONFIG: Final = "application/vnd.unknown.config.v1+json"
+UNKNOWN_ARTIFACT: Final = "application/vnd.unknown.artifact.v1"
+OCTET_STREAM: Final = "application/octet-stream"
+
+MANIFESTS: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEXES: Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
+ACCEPTED_MANIFESTS: Final = (*MANIFESTS, *INDEXES)
+"""What the client asks for when it gets a manifest (R25)."""
+
+ANNOTATION_TITLE: Final = "org.opencontainers.image.title"
+ANNOTATION_CREATED: Final = "org.opencontainers.image.created"
+ANNOTATION_REF_NAME: Final = "org.opencontainers.image.ref.name"
+ANNOTATION_CONTENT_DIGEST: Final = "io.deis.oras.content.digest"
+"""On a packed directory: the digest of the tar before it was compressed."""
+ANNOTATION_UNPACK: Final = "io.deis.oras.content.unpack"
+"""`true` on a layer that is a packed directory, to be unpacked by a pull."""
+
+EMPTY_CONFIG: Final = b"{}"
+"""The content of the empty descriptor; some registries take no blob of 0 bytes (R22)."""
+
+
+@cache
+def _media_type() -> re.Pattern[str]:
+    # RFC 6838 section 4.2: restricted names of at most 127 characters, no parameters.
+    name = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+    return re.compile(rf"{name}/{name}\Z")
+
+
+def is_media_type(text: str) -> bool:
+    """Tell whether `text` is `type/subtype` by RFC 6838, without parameters."""
+    return _media_type().match(text) is not None
+
+
+def is_manifest(media_type: str) -> bool:
+    """Tell whether content of this type is an image manifest, of OCI or Docker."""
+    return media_type in MANIFESTS
+
+
+def is_index(media_type: str) -> bool:
+    """Tell whether content of this type is an image index or a Docker manifest list."""
+    return media_type in INDEXES

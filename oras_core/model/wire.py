@@ -1,0 +1,160 @@
+"""The JSON forms of the domain's values, converted strictly by cattrs.
+
+cattrs by itself coerces, `1` to `"1"` and back; here every type is checked, and what is
+wrong is reported with its place in the document.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, Final
+
+from cattrs import AttributeValidationNote, Converter
+from cattrs.errors import BaseValidationError, ClassValidationError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from oras_core.errors import InvalidManifestError
+from oras_core.model.annotations import Annotations
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.platform import Platform
+
+__all__ = ["from_wire", "json_kind", "to_wire"]
+
+_WIRE_NAMES: Final = {
+    "media_type": "mediaType",
+    "artifact_type": "artifactType",
+    "os_version": "os.version",
+    "os_features": "os.features",
+}
+
+_JSON_KINDS: Final = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a fraction",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def json_kind(value: object) -> str:
+    """Name the JSON type of a parsed value, for a message."""
+    return _JSON_KINDS[type(value)]
+
+
+def _expect(value: object, kind: type, *, holding: str = "") -> None:
+    if type(value) is not kind:  # not isinstance: True is no number here
+        raise TypeError(f"expected {_JSON_KINDS[kind]}{holding}, found {json_kind(value)}")
+
+
+def _structure_scalar(value: object, kind: type) -> object:
+    _expect(value, kind)
+    return value
+
+
+def _structure_bytes(value: object, _: type) -> bytes:
+    _expect(value, str, holding=" of base64")
+    return base64.b64decode(value, validate=True)  # type: ignore[arg-type]
+
+
+def _structure_digest(value: object, _: type) -> Digest:
+    return Digest.parse(value)  # type: ignore[arg-type]
+
+
+def _structure_annotations(value: object, _: type) -> Annotations:
+    # Go's encoder writes null for a map that was never made.
+    if value is None:
+        return Annotations()
+    _expect(value, dict, holding=" of strings")
+    return Annotations(value)  # type: ignore[arg-type]
+
+
+def _structure_tuple(value: object, kind: Any, converter: Converter) -> tuple[object, ...]:  # noqa: ANN401 - a type expression
+    if value is None:  # as for annotations
+        return ()
+    _expect(value, list)
+    item = kind.__args__[0]
+    return tuple(converter.structure(value, list[item]))  # type: ignore[valid-type]
+
+
+def _structure_object(
+    value: object, kind: type, structure: Callable[[Any, type], object]
+) -> object:
+    _expect(value, dict)
+    return structure(value, kind)
+
+
+def _is_tuple(kind: Any) -> bool:  # noqa: ANN401 - a type expression
+    return getattr(kind, "__origin__", None) is tuple
+
+
+@cache
+def _converter() -> Converter:
+    converter = Converter()
+    for scalar in (str, int):
+        converter.register_structure_hook(scalar, _structure_scalar)
+    converter.register_structure_hook(bytes, _structure_bytes)
+    converter.register_structure_hook(Digest, _structure_digest)
+    converter.register_structure_hook(Annotations, _structure_annotations)
+    converter.register_structure_hook_func(
+        _is_tuple, partial(_structure_tuple, converter=converter)
+    )
+    converter.register_unstructure_hook(Digest, str)
+    converter.register_unstructure_hook(Annotations, lambda items: dict(sorted(items.items())))
+    converter.register_unstructure_hook(bytes, lambda data: base64.b64encode(data).decode())
+    for kind in (Platform, Descriptor):
+        renames: dict[str, Any] = {
+            attribute: override(rename=wire)
+            for attribute, wire in _WIRE_NAMES.items()
+            if hasattr(kind, attribute)
+        }
+        members = make_dict_structure_fn(kind, converter, **renames)
+        converter.register_structure_hook(kind, partial(_structure_object, structure=members))
+        converter.register_unstructure_hook(
+            kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **renames)
+        )
+    return converter
+
+
+def from_wire(value: object, kind: Any, *, location: str) -> Any:  # noqa: ANN401 - cattrs' own types
+    """Turn parsed JSON into a value of type `kind`.
+
+    Raises:
+        InvalidManifestError: with the place of the first thing that is wrong, below `location`.
+    """
+    try:
+        return _converter().structure(value, kind)
+    except (BaseValidationError, TypeError, ValueError) as error:
+        steps, leaf = _first_failure(error)
+        reason = f"{leaf.args[0]} is missing" if isinstance(leaf, KeyError) else str(leaf)
+        raise InvalidManifestError(reason, location=location + "".join(steps)) from leaf
+
+
+def to_wire(value: object) -> object:
+    """Turn a value, or a mapping or list of such, into what `json.dumps` writes."""
+    return _converter().unstructure(value)
+
+
+def _first_failure(error: BaseException) -> tuple[list[str], BaseException]:
+    """Descend to the first leaf of a group of validation errors, collecting the way."""
+    if isinstance(error, ClassValidationError):
+        in_members, others = error.group_exceptions()
+        if not in_members:
+            return [], others[0]
+        cause, note = in_members[0]
+        steps, leaf = _first_failure(cause)
+        # A missing member is reported by its object: there is no place inside it.
+        return ([] if isinstance(leaf, KeyError) and not steps else [_step(note), *steps]), leaf
+    if isinstance(error, IterableValidationError):
+        cause, element = error.group_exceptions()[0][0]
+        steps, leaf = _first_failure(cause)
+        return [f"[{element.index}]", *steps], leaf
+    return [], error
+
+
+def _step(note: AttributeValidationNote) -> str:
+    return f".{_WIRE_NAMES.get(note.name, note.name)}"

@@ -1,0 +1,191 @@
+"""The content ports: bytes, and what holds them by digest and names them by tag.
+
+One-method protocols, composed by name. A target that can do more, mount or delete or
+list, says so by having the method; callers look for it with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from oras_core.model.descriptor import Descriptor
+
+__all__ = [
+    "ByteSource",
+    "ByteStream",
+    "Deleter",
+    "Fetcher",
+    "Mounter",
+    "PredecessorFinder",
+    "Pusher",
+    "ReferrerLister",
+    "Resolver",
+    "Storage",
+    "TagLister",
+    "Tagger",
+    "Target",
+    "Untagger",
+]
+
+
+class ByteStream(Protocol):
+    """Bytes to be read once, forwards; `io.BytesIO` and open binary files are such."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes, at least one unless the end is reached; all for -1."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held; twice does no harm."""
+        ...
+
+
+class ByteSource(Protocol):
+    """Bytes that can be read from the start as often as needed, for another attempt."""
+
+    @property
+    def size(self) -> int | None:
+        """The number of bytes; None where it is not known before they were read."""
+        ...
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on; the caller closes it."""
+        ...
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """Gives content by its descriptor."""
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream of the content, which the caller closes.
+
+        The bytes are not yet verified: `oras_core.content.verify` does that.
+
+        Raises:
+            NotFoundError: if it is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class Pusher(Protocol):
+    """Takes content in."""
+
+    def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Store the bytes of `source`, whole and verified or not at all.
+
+        Content that is already here is no error. What a manifest refers to must be here
+        before the manifest.
+
+        Raises:
+            DigestMismatchError: if they have another digest than `descriptor` says.
+            SizeMismatchError: if they are fewer or more.
+        """
+        ...
+
+
+@runtime_checkable
+class Resolver(Protocol):
+    """Knows content by names."""
+
+    def resolve(self, reference: str) -> Descriptor:
+        """Return the descriptor of what a tag names, or a digest in its text form.
+
+        Raises:
+            NotFoundError: if there is no such name.
+        """
+        ...
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """Gives names to content."""
+
+    def tag(self, descriptor: Descriptor, reference: str) -> None:
+        """Let the tag `reference` name the content, and nothing else from now on.
+
+        Raises:
+            NotFoundError: if the content is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class Storage(Fetcher, Pusher, Protocol):
+    """Holds content by digest. Thread-safe."""
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Tell whether the content is here."""
+        ...
+
+
+@runtime_checkable
+class Target(Storage, Resolver, Tagger, Protocol):
+    """Holds content by digest and names it by tag: what can be copied from and to."""
+
+
+@runtime_checkable
+class Mounter(Protocol):
+    """Can take a blob over from a neighbouring repository without moving its bytes."""
+
+    def mount(self, descriptor: Descriptor, source: object) -> bool:
+        """Take the blob from `source`, another target; False where that is not possible."""
+        ...
+
+
+@runtime_checkable
+class Deleter(Protocol):
+    """Can remove content."""
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """Remove the content and every tag of it.
+
+        Raises:
+            NotFoundError: if it is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class Untagger(Protocol):
+    """Can take a name away from content without removing it."""
+
+    def untag(self, reference: str) -> None:
+        """Remove the tag.
+
+        Raises:
+            NotFoundError: if there is no such tag.
+            UnsupportedError: if it cannot be removed without the content (R34).
+        """
+        ...
+
+
+@runtime_checkable
+class TagLister(Protocol):
+    """Can list its tags."""
+
+    def tags(self) -> Iterator[str]:
+        """Iterate over the tags, in the target's own order."""
+        ...
+
+
+@runtime_checkable
+class ReferrerLister(Protocol):
+    """Can list the manifests whose subject is a given one."""
+
+    def referrers(
+        self, descriptor: Descriptor, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Iterate over the descriptors of the referrers, of one artifact type or all."""
+        ...
+
+
+@runtime_checkable
+class PredecessorFinder(Protocol):
+    """Can tell which manifests and indexes refer to given content."""
+
+    def predecessors(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+        """Iterate over the descriptors of those that refer to `descriptor`."""
+        ...

@@ -1,0 +1,149 @@
+"""The files port: a folder in which the library reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Protocol
+
+from attrs import frozen
+
+from oras_core.model.paths import SafePath
+from oras_core.ports.content import ByteStream
+
+__all__ = ["FileEntry", "FileKind", "FileTree", "PendingDirectory", "PendingFile"]
+
+FileKind = Literal["file", "directory", "symlink", "other"]
+
+
+@frozen
+class FileEntry:
+    """What lies at a path; of a symbolic link, the link itself.
+
+    Attributes:
+        path: relative to the tree's root.
+        kind: `other` is a device, a FIFO, a socket.
+        size: of a file, in bytes; else 0.
+        executable: whether the owner may execute a file.
+        link_target: of a symbolic link, as it is written; else empty.
+        revision: changes whenever the content may have: compare two to notice (an
+            implementation may build it of modification time and inode).
+    """
+
+    path: SafePath
+    kind: FileKind
+    size: int = 0
+    executable: bool = False
+    link_target: str = ""
+    revision: str = ""
+
+
+class PendingFile(Protocol):
+    """A file being written, invisible under its name until committed.
+
+    A context manager: leaving it without `commit` discards what was written.
+    """
+
+    def write(self, data: bytes, /) -> object:
+        """Append `data`, all of it; what is returned has no meaning."""
+        ...
+
+    def commit(self) -> None:
+        """Put the file, whole, under its name, replacing an earlier file there."""
+        ...
+
+    def __enter__(self) -> PendingFile:
+        """Return the file itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Discard what was written, unless it was committed."""
+        ...
+
+
+class PendingDirectory(Protocol):
+    """A directory being filled, invisible under its name until committed.
+
+    A context manager: leaving it without `commit` discards what was written.
+    """
+
+    @property
+    def tree(self) -> FileTree:
+        """The inside of the directory."""
+        ...
+
+    def commit(self) -> None:
+        """Put the directory under its name.
+
+        Where a directory stands there already its other files stay, and files of the
+        same name are replaced one by one.
+        """
+        ...
+
+    def __enter__(self) -> PendingDirectory:
+        """Return the directory itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Discard what was written, unless it was committed."""
+        ...
+
+
+class FileTree(Protocol):
+    """A folder. Thread-safe.
+
+    Every path is relative to its root; nothing outside is ever read or written, whatever
+    symbolic links lie in the way: a link on the way to a path is an `UnsafePathError`.
+    Parent folders are made as needed. System errors are raised as `FileAccessError`.
+    """
+
+    def entry(self, path: SafePath) -> FileEntry | None:
+        """Return what lies at `path`; None if nothing does. Follows no link."""
+        ...
+
+    def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
+        """Iterate over what lies directly in a directory, sorted by name; None: in the root.
+
+        Raises:
+            NotFoundError: if there is no such directory.
+        """
+        ...
+
+    def open(self, path: SafePath) -> ByteStream:
+        """Open a file for reading.
+
+        Raises:
+            NotFoundError: if there is no such file.
+            UnsafePathError: if it is a symbolic link.
+        """
+        ...
+
+    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
+        """Begin to write a file. The process' umask decides who may read it.
+
+        Raises:
+            UnsafePathError: if a link lies in the way, or a directory at `path`.
+        """
+        ...
+
+    def create_directory(self, path: SafePath) -> PendingDirectory:
+        """Begin to fill a directory.
+
+        Raises:
+            UnsafePathError: if a link lies in the way, or a file at `path`.
+        """
+        ...
+
+    def make_directory(self, path: SafePath) -> None:
+        """Make a directory, and its parents; one that exists is no error."""
+        ...
+
+    def make_symlink(self, path: SafePath, target: str) -> None:
+        """Make a symbolic link that says `target`, replacing a file or link there.
+
+        The caller has made sure that it stays inside: `content.archive` does.
+        """
+        ...
+
+    def remove(self, path: SafePath) -> None:
+        """Remove a file, a link or an empty directory; none being there is no error."""
+        ...

@@ -1,0 +1,1 @@
+"""Targets that are no registry: memory, a folder of files, an OCI layout."""

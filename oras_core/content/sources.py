@@ -1,0 +1,161 @@
+"""Where bytes to be pushed come from: memory, a file, another target."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from attrs import field, frozen
+
+from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.paths import SafePath
+from oras_core.ports.content import ByteStream, Fetcher
+from oras_core.ports.files import FileEntry, FileTree
+
+__all__ = ["CHUNK_SIZE", "BytesSource", "FetchedSource", "FileSource"]
+
+CHUNK_SIZE: Final = 1024 * 1024
+"""Bytes moved at once: the cost of a call vanishes, and a few of them fit any memory."""
+
+
+@frozen
+class BytesSource:
+    """Bytes that are in memory already."""
+
+    content: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.content)
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on."""
+        return io.BytesIO(self.content)
+
+
+@frozen
+class FetchedSource:
+    """Content of another target, fetched anew each time it is opened; not yet verified."""
+
+    fetcher: Fetcher = field(repr=False)
+    descriptor: Descriptor
+
+    @property
+    def size(self) -> int:
+        """The number of bytes, as the descriptor has it."""
+        return self.descriptor.size
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on.
+
+        Raises:
+            NotFoundError: if the content is not there.
+        """
+        return self.fetcher.fetch(self.descriptor)
+
+
+@frozen
+class FileSource:
+    """A file, which must stay as it was when the source was made.
+
+    What was described is what is sent: a file that changes, grows, shrinks or vanishes
+    in the meantime is a `SourceChangedError` before its last byte is handed out.
+
+    Raises:
+        NotFoundError: if there is no such file.
+        UnsafePathError: if it is a symbolic link, or one lies in the way.
+        FileAccessError: if it is no regular file.
+
+    Attributes:
+        tree: the folder it lies in.
+        path: where in it.
+        entry: what lay there when the source was made.
+    """
+
+    tree: FileTree = field(repr=False)
+    path: SafePath
+    entry: FileEntry = field(init=False, repr=False)
+
+    @entry.default
+    def _look(self) -> FileEntry:
+        entry = self.tree.entry(self.path)
+        if entry is None:
+            raise NotFoundError(f"file {str(self.path)!r}", "the folder")
+        if entry.kind == "symlink":
+            raise UnsafePathError(str(self.path), "it is a symbolic link")
+        if entry.kind != "file":
+            raise FileAccessError("read", str(self.path), "it is no regular file")
+        return entry
+
+    @property
+    def size(self) -> int:
+        """The number of bytes when the source was made."""
+        return self.entry.size
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on.
+
+        Raises:
+            SourceChangedError: if the file is not as it was; so does reading the stream.
+        """
+        self.check_unchanged()
+        try:
+            return _UnchangedStream(self.tree.open(self.path), self)
+        except (NotFoundError, UnsafePathError) as error:
+            raise self.changed("it vanished") from error
+
+    def check_unchanged(self) -> None:
+        """Compare the file with what it was when the source was made.
+
+        Raises:
+            SourceChangedError: naming the difference.
+        """
+        entry = self.tree.entry(self.path)
+        if entry is None:
+            raise self.changed("it vanished")
+        if entry.kind != "file":
+            raise self.changed("it is no regular file any more")
+        if entry.size != self.size:
+            raise self.changed(f"it had {self.size} bytes, now it has {entry.size}")
+        if entry.revision != self.entry.revision:
+            raise self.changed("it was written to or replaced")
+
+    def changed(self, reason: str) -> SourceChangedError:
+        """Return the error that says so of this file."""
+        return SourceChangedError(f"file {str(self.path)!r}", reason)
+
+
+class _UnchangedStream:
+    """The bytes of a file, the last of them only if the file did not change."""
+
+    def __init__(self, stream: ByteStream, source: FileSource) -> None:
+        self._stream = stream
+        self._source = source
+        self._left = source.size
+        self._checked = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes; all that are left for -1.
+
+        Raises:
+            SourceChangedError: in place of the last bytes.
+        """
+        if size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+        if size == 0:
+            return b""
+        chunk = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        if not chunk and self._left:
+            read = self._source.size - self._left
+            raise self._source.changed(f"it had {self._source.size} bytes, it ended after {read}")
+        if not self._left and not self._checked:
+            self._source.check_unchanged()
+            self._checked = True
+        return chunk
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

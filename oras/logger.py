@@ -1,0 +1,208 @@
+"""What the facade says: through `logging`, and silent until somebody listens.
+
+Importing this module changes no root logger. The logger `oras` gets a `NullHandler`, as
+a library's should. `setup_logger` shows what the three packages say on a terminal.
+
+`announce` is for the few words that a person who pushes by hand expects to read, such as
+`Successfully pushed localhost:5000/dinosaur/artifact:v1`: it logs at INFO, and also writes
+to standard output as long as nobody has configured the loggers `oras` or `oras.logger`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from oras.terminal import ColorizingStreamHandler
+
+__all__ = ["ColorizingStreamHandler", "Logger", "announce", "logger", "setup_logger"]
+
+_PACKAGES: Final = ("oras", "oras_adapters", "oras_core")
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+logging.getLogger("oras").addHandler(logging.NullHandler())
+
+
+class Announcement(str):
+    """A message that is also meant for the person at the terminal."""
+
+    __slots__ = ()
+
+
+class Logger:
+    """oras-py's logger over `logging.getLogger("oras.logger")`; each method takes one string.
+
+    Attributes:
+        logger: the logger underneath.
+        log_handler: called with each message as a dictionary; users append their own.
+        stream_handler: the handler that `set_stream_handler` installed.
+        quiet: drops INFO and progress.
+        printshellcmds: whether `shellcmd` is shown.
+    """
+
+    def __init__(self) -> None:
+        """Start unconfigured: messages go to `logging` and nowhere else."""
+        self.logger = logging.getLogger(__name__)
+        self.log_handler: list[Callable[[dict[str, Any]], None]] = [self.text_handler]
+        self.stream_handler: logging.Handler | None = None
+        self.printshellcmds = False
+        self.quiet = False
+        self.logfile: str | None = None
+        self.last_msg_was_job_info = False
+        self.logfile_handler: logging.Handler | None = None
+
+    def cleanup(self) -> None:
+        """Close the log file, if there is one, and forget added handlers."""
+        if self.logfile_handler is not None:
+            self.logger.removeHandler(self.logfile_handler)
+            self.logfile_handler.close()
+            self.logfile_handler = None
+        self.log_handler = [self.text_handler]
+
+    def handler(self, msg: dict[str, Any]) -> None:
+        """Give a message, `{"level": …, "msg": …}`, to every one of `log_handler`."""
+        for handle in self.log_handler:
+            handle(msg)
+
+    def set_stream_handler(self, stream_handler: logging.Handler) -> None:
+        """Show what the three packages say through `stream_handler`, instead of the last one."""
+        for name in _PACKAGES:
+            package = logging.getLogger(name)
+            if self.stream_handler is not None:
+                package.removeHandler(self.stream_handler)
+            package.addHandler(stream_handler)
+        self.stream_handler = stream_handler
+
+    def set_level(self, level: int) -> None:
+        """Set the level of the three packages' loggers."""
+        for name in _PACKAGES:
+            logging.getLogger(name).setLevel(level)
+
+    def location(self, msg: str) -> None:
+        """Log `msg` at DEBUG with the caller's file, function and line."""
+        frame = inspect.currentframe()
+        caller = frame.f_back if frame else None
+        if caller is None:
+            self.debug(msg)
+            return
+        code = caller.f_code
+        self.debug(f"{msg}: {code.co_filename}, {code.co_name}, {caller.f_lineno}")
+
+    def info(self, msg: str) -> None:
+        """Log at INFO, unless `quiet`."""
+        self.handler({"level": "info", "msg": msg})
+
+    def warning(self, msg: str) -> None:
+        """Log at WARNING."""
+        self.handler({"level": "warning", "msg": msg})
+
+    def debug(self, msg: str) -> None:
+        """Log at DEBUG."""
+        self.handler({"level": "debug", "msg": msg})
+
+    def error(self, msg: str) -> None:
+        """Log at ERROR."""
+        self.handler({"level": "error", "msg": msg})
+
+    def exit(self, msg: str, return_code: int = 1) -> NoReturn:
+        """Log at ERROR and end the program. The library itself never calls this.
+
+        Raises:
+            SystemExit: always.
+        """
+        self.error(msg)
+        sys.exit(return_code)
+
+    def progress(self, done: int, total: int) -> None:
+        """Log at INFO how many of how many steps are done, unless `quiet`."""
+        self.handler({"level": "progress", "done": done, "total": total})
+
+    def shellcmd(self, msg: str | None) -> None:
+        """Log a command at WARNING if `printshellcmds`."""
+        if msg is not None:
+            self.handler({"level": "shellcmd", "msg": msg})
+
+    def text_handler(self, msg: dict[str, Any]) -> None:
+        """Pass a message on to `logging`; an announcement also to an unconfigured terminal."""
+        level = msg["level"]
+        if level == "progress":
+            if not self.quiet:
+                self.logger.info(_progress_text(msg["done"], msg["total"]))
+        elif level == "shellcmd":
+            if self.printshellcmds:
+                self.logger.warning(msg["msg"])
+        elif level != "info" or not self.quiet:
+            self.logger.log(_LEVELS.get(level, logging.INFO), msg["msg"])
+            if isinstance(msg["msg"], Announcement) and not self._is_configured():
+                _write_to_stdout(msg["msg"])
+
+    def _is_configured(self) -> bool:
+        # The root's handlers do not count: an application that logs its own things has
+        # not yet said where this library's should go.
+        package = logging.getLogger("oras")
+        return any(
+            one.level != logging.NOTSET
+            or one.disabled
+            or not one.propagate
+            or any(not isinstance(handler, logging.NullHandler) for handler in one.handlers)
+            for one in (self.logger, package)
+        )
+
+
+def _progress_text(done: int, total: int) -> str:
+    part = done / total if total else 1.0
+    percent = f"{part:.2%}" if part < 0.01 else f"{part:.0%}"
+    return f"{done} of {total} steps ({percent}) done"
+
+
+def _write_to_stdout(message: str) -> None:
+    record = logging.makeLogRecord({"msg": str(message), "levelname": "INFO"})
+    ColorizingStreamHandler(nocolor=True, stream=sys.stdout).handle(record)
+
+
+logger = Logger()
+
+
+def announce(message: str) -> None:
+    """Log `message` at INFO, and write it to standard output if nobody configured logging.
+
+    Configured means: a handler, a level or `propagate = False` on the logger `oras` or
+    `oras.logger`, or a call of `setup_logger`. Then the application's choice holds alone.
+    """
+    logger.info(Announcement(message))
+
+
+def setup_logger(
+    quiet: bool = False,
+    printshellcmds: bool = False,
+    nocolor: bool = False,
+    stdout: bool = False,
+    debug: bool = False,
+    use_threads: bool = False,
+) -> None:
+    """Show log messages of `oras`, `oras_adapters` and `oras_core` on the terminal.
+
+    For programs, not for libraries. A second call replaces the first.
+
+    Args:
+        quiet: drop INFO messages and progress.
+        printshellcmds: show what is passed to `Logger.shellcmd`.
+        nocolor: no colours, also on a terminal.
+        stdout: write to standard output, not standard error.
+        debug: show DEBUG messages, else from INFO on.
+        use_threads: of no effect.
+    """
+    stream = sys.stdout if stdout else sys.stderr
+    logger.set_stream_handler(ColorizingStreamHandler(nocolor, stream, use_threads))
+    logger.set_level(logging.DEBUG if debug else logging.INFO)
+    logger.quiet = quiet
+    logger.printshellcmds = printshellcmds

@@ -1,0 +1,217 @@
+"""Layers, configs, annotations and manifests, as the dictionaries of the user guide."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oras import defaults
+from oras_core.errors import InvalidDescriptorError
+from oras_core.model.annotations import MAX_ANNOTATION_FILE, AnnotationSet
+
+__all__ = [
+    "Annotations",
+    "EmptyManifest",
+    "Layer",
+    "ManifestConfig",
+    "NewLayer",
+    "NewManifest",
+    "ReceivedManifest",
+    "Subject",
+]
+
+EmptyManifest: Final[dict[str, Any]] = {
+    "schemaVersion": 2,
+    "mediaType": defaults.default_manifest_media_type,
+    "config": {},
+    "layers": [],
+    "annotations": {},
+}
+"""What `NewManifest` copies; a `Subject` depends on the order of its keys."""
+
+
+def NewManifest() -> dict[str, Any]:
+    """Return a manifest without layers and config, to be filled."""
+    return copy.deepcopy(EmptyManifest)
+
+
+class ReceivedManifest(dict[str, Any]):
+    """A manifest or index from a registry: a dictionary that remembers its bytes.
+
+    Its digest is that of the bytes; they cannot be told from the dictionary, since tools
+    write JSON differently.
+
+    Attributes:
+        content: the bytes as received.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        """Parse `content`, a JSON object.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        super().__init__(json.loads(content))
+        self.content = content
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the dictionary still says what the bytes say."""
+        return bool(self == json.loads(self.content))
+
+
+class Annotations:
+    """The annotations of an artifact by section: `$manifest`, `$config`, or a file's path.
+
+    Attributes:
+        lookup: section -> annotations.
+
+    Args:
+        filename: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`, or a
+            mapping of that form, or nothing.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        InvalidAnnotationError: also a ValueError; for content of another form.
+    """
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str] | Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.lookup: dict[str, dict[str, str]] = {}
+        if isinstance(filename, Mapping):
+            self._take(AnnotationSet(filename))
+        else:
+            self.load(filename)
+
+    def load(self, filename: str | os.PathLike[str] | None) -> None:
+        """Replace all sections by those of an annotation file; without a name, keep them.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            InvalidAnnotationError: also a ValueError; for content of another form.
+        """
+        if not filename:
+            return
+        if not os.path.exists(filename):
+            raise FileNotFoundError(f"Annotation file {os.fspath(filename)} does not exist.")
+        with open(filename, "rb") as file:
+            self._take(AnnotationSet.parse(file.read(MAX_ANNOTATION_FILE + 1)))
+
+    def _take(self, sections: AnnotationSet) -> None:
+        self.lookup = {name: dict(items) for name, items in sections.sections().items()}
+
+    def add(self, section: str, key: str, value: str) -> None:
+        """Add one annotation to a section, which is made where it is missing."""
+        self.lookup.setdefault(section, {})[key] = value
+
+    def get_annotations(self, section: str) -> dict[str, str]:
+        """Return a copy of a section; for a path also the one under its absolute path.
+
+        Empty where there is none.
+        """
+        for name in (section, os.path.abspath(section)):
+            if name in self.lookup:
+                return dict(self.lookup[name])
+        return {}
+
+
+class Layer:
+    """A file, to be described as a layer.
+
+    Attributes:
+        blob_path: the file.
+        media_type: given, or the default: tar for a file, tar+gzip for a packed directory.
+    """
+
+    def __init__(self, blob_path: str, media_type: str | None = None, is_dir: bool = False) -> None:
+        """Read nothing yet."""
+        self.blob_path = blob_path
+        self.set_media_type(media_type, is_dir)
+
+    def set_media_type(self, media_type: str | None = None, is_dir: bool = False) -> None:
+        """Set the media type, or the default of a file or of a packed directory."""
+        default = (
+            defaults.default_blob_dir_media_type if is_dir else defaults.default_blob_media_type
+        )
+        self.media_type = media_type or default
+
+    def to_dict(self) -> dict[str, Any]:
+        """Read the file and return its descriptor: `mediaType`, `size`, `digest`.
+
+        Any string is taken as media type: the user guide's have no `/`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            InvalidDescriptorError: also a ValueError; if the media type is no string.
+        """
+        return _describe(self.blob_path, self.media_type)
+
+
+def NewLayer(blob_path: str, media_type: str | None = None, is_dir: bool = False) -> dict[str, Any]:
+    """Return the descriptor of a file as a dictionary; see `Layer`."""
+    return Layer(blob_path, media_type, is_dir).to_dict()
+
+
+def ManifestConfig(
+    path: str | None = None, media_type: str | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """Return a config's descriptor, and the file that holds it.
+
+    Without a path the config is empty: size 0, and the file is the null device. Some
+    registries take no empty blob (R22); for those name a file that holds `{}`.
+
+    Args:
+        path: the config file.
+        media_type: by default `application/vnd.unknown.config.v1+json`.
+
+    Raises:
+        FileNotFoundError: if `path` is given and does not exist. (oras-py pushed an empty
+            config then, in silence.)
+    """
+    if path and not os.path.exists(path):
+        raise FileNotFoundError(f"{path} does not exist.")
+    file = path or os.devnull
+    return _describe(file, media_type or defaults.unknown_config_media_type), file
+
+
+def _describe(path: str, media_type: str) -> dict[str, Any]:
+    if not isinstance(media_type, str):
+        raise InvalidDescriptorError(media_type, "mediaType is not a string")
+    # Size and digest come from the same reading, so that they agree in any case.
+    size, hasher = 0, hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(defaults.default_blocksize):
+            size += len(chunk)
+            hasher.update(chunk)
+    return {"mediaType": media_type, "size": size, "digest": f"sha256:{hasher.hexdigest()}"}
+
+
+@dataclass
+class Subject:
+    """The manifest that another one is attached to; see `push(subject=…)`."""
+
+    mediaType: str
+    digest: str
+    size: int
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any]) -> Subject:
+        """Return a manifest's descriptor.
+
+        A manifest that `get_manifest` returned, if it was not changed, is known by the
+        bytes that it came in. Of any other dictionary the JSON text is taken that
+        `upload_manifest` sends.
+        """
+        if isinstance(manifest, ReceivedManifest) and manifest.is_unchanged:
+            content = manifest.content
+        else:
+            content = json.dumps(manifest).encode()
+        media_type = manifest.get("mediaType") or defaults.default_manifest_media_type
+        return cls(media_type, f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))

@@ -1,0 +1,12 @@
+"""Names for annotations."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from oras.container import Container
+
+__all__ = ["container_type"]
+
+container_type = Union[str, Container]  # noqa: UP007 - oras-py's form: users read `.__args__`
+"""What a method takes as its target: a name, or one that is parsed already."""

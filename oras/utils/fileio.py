@@ -1,0 +1,160 @@
+"""Reading and writing files; with `archives` and `paths`, all that oras-py has here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, AnyStr
+
+from oras.utils.archives import extract_targz, make_targz, reset
+from oras.utils.paths import (
+    PathAndOptionalContent,
+    get_tmpdir,
+    get_tmpfile,
+    is_within_directory,
+    mkdir_p,
+    recursive_find,
+    sanitize_path,
+    split_path_and_content,
+    workdir,
+)
+
+__all__ = [
+    "PathAndOptionalContent",
+    "copyfile",
+    "extract_targz",
+    "get_file_hash",
+    "get_size",
+    "get_tmpdir",
+    "get_tmpfile",
+    "is_within_directory",
+    "make_targz",
+    "mkdir_p",
+    "print_json",
+    "read_file",
+    "read_in_chunks",
+    "read_json",
+    "readline",
+    "recursive_find",
+    "reset",
+    "sanitize_path",
+    "split_path_and_content",
+    "workdir",
+    "write_file",
+    "write_json",
+]
+
+
+def readline() -> str:
+    """Return the first line of standard input, without its line end.
+
+    Blanks stay: they may belong to a password. An empty input gives an empty string.
+    """
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def get_size(path: str) -> int:
+    """Return a file's size in bytes."""
+    return os.stat(path).st_size
+
+
+def get_file_hash(path: str, algorithm: str = "sha256") -> str:
+    """Return a file's hash in hexadecimal digits, without the algorithm's name.
+
+    Raises:
+        AttributeError: for an algorithm that `hashlib` does not have.
+    """
+    make = getattr(hashlib, algorithm)
+    with open(path, "rb") as file:
+        return str(hashlib.file_digest(file, make).hexdigest())
+
+
+def copyfile(source: str, destination: str, force: bool = True) -> str:
+    """Copy a file's content and return `destination`.
+
+    The copy appears under its name when it is complete; until then an older file stays.
+
+    Args:
+        source: the file.
+        destination: its new name.
+        force: without, a file that exists is left alone.
+    """
+    if os.path.exists(destination) and (not force or os.path.samefile(source, destination)):
+        return destination
+    directory, name = os.path.split(destination)
+    descriptor, partial = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+    try:
+        with open(source, "rb") as reader, os.fdopen(descriptor, "wb") as writer:
+            shutil.copyfileobj(reader, writer)
+        os.chmod(partial, stat.S_IMODE(os.stat(source).st_mode))
+        os.replace(partial, destination)
+    except BaseException:
+        os.unlink(partial)
+        raise
+    return destination
+
+
+def _open(filename: str, mode: str) -> IO[Any]:
+    return open(filename, mode, encoding=None if "b" in mode else "utf-8")
+
+
+def read_file(filename: str, mode: str = "r") -> Any:
+    """Return a file's content: UTF-8 text, or bytes with mode `rb`."""
+    with _open(filename, mode) as file:
+        return file.read()
+
+
+def write_file(filename: str, content: AnyStr, mode: str = "w", make_exec: bool = False) -> str:
+    """Write text (as UTF-8) or, with mode `wb`, bytes; return `filename`.
+
+    Args:
+        filename: the file.
+        content: what to write.
+        mode: as of `open`.
+        make_exec: whether everybody may execute the file afterwards.
+    """
+    with _open(filename, mode) as file:
+        file.write(content)
+    if make_exec:
+        executable = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+        os.chmod(filename, os.stat(filename).st_mode | executable)
+    return filename
+
+
+def read_in_chunks(image: IO[AnyStr], chunk_size: int = 1024) -> Iterator[AnyStr]:
+    """Yield what an open file holds, `chunk_size` bytes or characters at a time."""
+    while chunk := image.read(chunk_size):
+        yield chunk
+
+
+def print_json(json_obj: object) -> str:
+    """Return JSON text, indented by four blanks. Nothing is printed.
+
+    Raises:
+        TypeError: for what JSON cannot hold.
+    """
+    return json.dumps(json_obj, indent=4)
+
+
+def write_json(json_obj: object, filename: str, mode: str = "w") -> str:
+    """Write an object as JSON and return `filename`.
+
+    Raises:
+        TypeError: for what JSON cannot hold; the file is not touched then.
+    """
+    return write_file(filename, print_json(json_obj), mode)
+
+
+def read_json(filename: str, mode: str = "r") -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: if it holds no JSON.
+    """
+    return json.loads(read_file(filename, mode))

@@ -1,0 +1,56 @@
+"""Addresses, and where docker keeps its configuration."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+
+__all__ = ["append_url_params", "find_docker_config", "get_docker_client", "iter_localhosts"]
+
+
+def iter_localhosts(name: str) -> Iterator[str]:
+    """Yield `name`, and its twin if its host is `localhost` or `127.0.0.1`."""
+    yield name
+    for host, twin in (("localhost", "127.0.0.1"), ("127.0.0.1", "localhost")):
+        found = re.match(rf"((?:[a-z]+://)?){re.escape(host)}(?=[:/]|\Z)", name)
+        if found:
+            yield found[1] + twin + name[found.end() :]
+
+
+def find_docker_config(exists: bool = True) -> str | None:
+    """Return the path of docker's `config.json`.
+
+    Args:
+        exists: return None where there is no such file.
+    """
+    path = os.path.expanduser("~/.docker/config.json")
+    return path if not exists or os.path.exists(path) else None
+
+
+def append_url_params(url: str, params: Mapping[str, Any]) -> str:
+    """Return `url` with `params` in its query, replacing those of the same name.
+
+    The rest of the query is kept to the letter: it may be signed, and may hold a name
+    several times or without a value (R18).
+    """
+    parts = urlsplit(url)
+    kept = [
+        part
+        for part in parts.query.split("&")
+        if part and unquote_plus(part.partition("=")[0]) not in params
+    ]
+    query = "&".join([*kept, urlencode(params)] if params else kept)
+    return urlunsplit(parts._replace(query=query))
+
+
+def get_docker_client(tls_verify: bool = True, **kwargs: Any) -> Any:
+    """Return a `docker.DockerClient` of the docker SDK for Python, if that is installed.
+
+    Raises:
+        ImportError: if it is not.
+    """
+    return importlib.import_module("docker").DockerClient(tls=tls_verify, **kwargs)

@@ -1,0 +1,108 @@
+"""What this distribution is called, and what it needs: read from its metadata."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import metadata
+from typing import Any, Final
+
+__all__ = [
+    "AUTHOR",
+    "DESCRIPTION",
+    "DOCKER_REQUIRES",
+    "ECR_REQUIRES",
+    "EMAIL",
+    "INSTALL_REQUIRES",
+    "INSTALL_REQUIRES_ALL",
+    "KEYWORDS",
+    "LICENSE",
+    "NAME",
+    "PACKAGE_URL",
+    "TESTS_REQUIRES",
+    "__version__",
+]
+
+Requirement = tuple[str, dict[str, str | None]]
+"""A distribution's name, and `min_version` or `exact_version`; None where any will do."""
+
+DISTRIBUTION: Final = "oras-sdk"
+
+NAME: Final = "oras"
+"""The name to import, as oras-py has it; the distribution is called `oras-sdk`."""
+
+__version__: str
+AUTHOR: str
+DESCRIPTION: str
+DOCKER_REQUIRES: tuple[Requirement, ...]
+ECR_REQUIRES: tuple[Requirement, ...]
+EMAIL: str
+INSTALL_REQUIRES: tuple[Requirement, ...]
+INSTALL_REQUIRES_ALL: tuple[Requirement, ...]
+KEYWORDS: str
+LICENSE: str
+PACKAGE_URL: str
+TESTS_REQUIRES: tuple[Requirement, ...]
+
+_FIELDS: Final = {
+    "AUTHOR": ("Author",),
+    "DESCRIPTION": ("Summary",),
+    "EMAIL": ("Author-email",),
+    "KEYWORDS": ("Keywords",),
+    "LICENSE": ("License-Expression", "License"),
+    "PACKAGE_URL": ("Home-page",),
+}
+_EXTRAS: Final = {
+    "INSTALL_REQUIRES": "",
+    "DOCKER_REQUIRES": "docker",
+    "ECR_REQUIRES": "ecr",
+    "TESTS_REQUIRES": "tests",
+}
+
+
+def _metadata(names: tuple[str, ...]) -> str:
+    try:
+        fields = metadata.metadata(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return ""
+    return next((str(fields[name]) for name in names if name in fields), "")
+
+
+def _version() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        # A checkout on sys.path that nobody installed.
+        return "0+unknown"
+
+
+@cache
+def _requirements(extra: str) -> tuple[Requirement, ...]:
+    try:
+        lines = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return ()
+    found = []
+    for line in lines:
+        specifier, _, marker = line.partition(";")
+        wanted = re.search(r"""extra\s*==\s*["']([^"']+)["']""", marker)
+        if (wanted[1] if wanted else "") != extra:
+            continue
+        parts = re.match(r"\s*([A-Za-z0-9._-]+)\s*(?:(>=|==)\s*([^,\s]+))?", specifier)
+        if parts:
+            key = "exact_version" if parts[2] == "==" else "min_version"
+            found.append((parts[1], {key: parts[3]}))
+    return tuple(found)
+
+
+def __getattr__(name: str) -> Any:
+    """Read the metadata when one of its facts is asked for (PEP 562)."""
+    if name == "__version__":
+        return _version()
+    if name in _FIELDS:
+        return _metadata(_FIELDS[name])
+    if name in _EXTRAS:
+        return _requirements(_EXTRAS[name])
+    if name == "INSTALL_REQUIRES_ALL":
+        return tuple(line for extra in _EXTRAS.values() for line in _requirements(extra))
+    raise AttributeError(f"module 'oras.version' has no attribute {name!r}")

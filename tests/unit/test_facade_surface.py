@@ -55,11 +55,11 @@ def accepts(function, expected, *, bound=True):
     """Say what `function` lacks of the parameters `expected`; an empty string if nothing."""
     parameters = list(inspect.signature(function).parameters.values())[0 if bound else 1 :]
     named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    rest = {"*": {p.VAR_POSITIONAL}, "**": {p.VAR_KEYWORD}}
+    kinds = {"*": inspect.Parameter.VAR_POSITIONAL, "**": inspect.Parameter.VAR_KEYWORD}
     for at, text in enumerate(expected):
         name = text.strip("*=")
         if text.startswith("*"):
-            if not rest[text.removesuffix(name)] & {p.kind for p in parameters}:
+            if all(p.kind != kinds[text.removesuffix(name)] for p in parameters):
                 return f"takes no {text}"
         elif at >= len(named) or named[at].name != name:
             return f"parameter {at} is not {name}"

@@ -1,0 +1,18 @@
+"""Where oras-py keeps its login."""
+
+from __future__ import annotations
+
+import importlib
+
+__all__ = ["login"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from oras.main import login
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import `oras.main.login` at its first use (PEP 562)."""
+        if name == "login":
+            return importlib.import_module("oras.main.login")
+        raise AttributeError(f"module 'oras.main' has no attribute {name!r}")

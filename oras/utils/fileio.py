@@ -88,15 +88,16 @@ def copyfile(source: str, destination: str, force: bool = True) -> str:
     if os.path.exists(destination) and (not force or os.path.samefile(source, destination)):
         return destination
     directory, name = os.path.split(destination)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
-    try:
-        with open(source, "rb") as reader, os.fdopen(descriptor, "wb") as writer:
-            shutil.copyfileobj(reader, writer)
-        os.chmod(partial, stat.S_IMODE(os.stat(source).st_mode))
-        os.replace(partial, destination)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    with open(source, "rb") as reader:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+        try:
+            with os.fdopen(descriptor, "wb") as writer:
+                shutil.copyfileobj(reader, writer)
+            os.chmod(partial, stat.S_IMODE(os.fstat(reader.fileno()).st_mode))
+            os.replace(partial, destination)
+        except BaseException:
+            os.unlink(partial)
+            raise
     return destination
 
 

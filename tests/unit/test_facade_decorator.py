@@ -202,6 +202,11 @@ def test_the_waits_are_bounded_in_all(waits):
     call, _ = calls(*(Answer(500) for _ in range(50)), attempts=50)
     call()
     assert sum(waits) <= MAX_WAIT
+    waits.clear()
+    call, _ = calls(*(TimeoutError() for _ in range(50)), attempts=50)
+    with pytest.raises(TimeoutError):
+        call()
+    assert sum(waits) <= MAX_WAIT
 
 
 def test_what_is_no_response_is_returned(waits):

@@ -213,6 +213,20 @@ def test_copying(tmp_path):
     with pytest.raises(FileNotFoundError):
         oras.utils.copyfile(str(tmp_path / "absent"), str(destination))
     assert destination.read_text() == "new"
+
+
+def test_a_copy_that_fails_leaves_the_older_file_and_nothing_else(tmp_path, monkeypatch):
+    def fail(reader, writer):
+        writer.write(b"ha")
+        raise OSError("disk full")
+
+    source, destination = tmp_path / "source", tmp_path / "destination"
+    source.write_text("new")
+    destination.write_text("old")
+    monkeypatch.setattr("shutil.copyfileobj", fail)
+    with pytest.raises(OSError, match="disk full"):
+        oras.utils.copyfile(str(source), str(destination))
+    assert destination.read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["destination", "source"]
 
 

@@ -17,8 +17,11 @@ __all__ = [
     "Deleter",
     "Fetcher",
     "Mounter",
+    "Placer",
     "PredecessorFinder",
     "Pusher",
+    "ReferenceFetcher",
+    "ReferencePusher",
     "ReferrerLister",
     "Resolver",
     "Storage",
@@ -76,7 +79,8 @@ class Pusher(Protocol):
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
         """Store the bytes of `source`, whole and verified or not at all.
 
-        Content that is already here is no error. What a manifest refers to must be here
+        Where the content is already here, `source` is not opened and nothing happens: the
+        target knows the cheapest way to find out. What a manifest refers to must be here
         before the manifest.
 
         Raises:
@@ -124,6 +128,41 @@ class Storage(Fetcher, Pusher, Protocol):
 @runtime_checkable
 class Target(Storage, Resolver, Tagger, Protocol):
     """Holds content by digest and names it by tag: what can be copied from and to."""
+
+
+@runtime_checkable
+class ReferenceFetcher(Protocol):
+    """Can give content by its name in one step, where resolving first costs a round trip."""
+
+    def fetch_reference(self, reference: str) -> tuple[Descriptor, bytes]:
+        """Return a manifest or index with its descriptor.
+
+        Raises:
+            NotFoundError: if there is no such name.
+        """
+        ...
+
+
+@runtime_checkable
+class ReferencePusher(Protocol):
+    """Can take a manifest in under its name in one step."""
+
+    def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
+        """Store a manifest as `Pusher.push` does, and let the tag `reference` name it."""
+        ...
+
+
+@runtime_checkable
+class Placer(Protocol):
+    """Holds content under titles, of which one content may have several."""
+
+    def place(self, descriptor: Descriptor) -> None:
+        """Put content that is already here under the descriptor's title too.
+
+        Raises:
+            NotFoundError: if the content is not here.
+        """
+        ...
 
 
 @runtime_checkable

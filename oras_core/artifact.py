@@ -1,0 +1,299 @@
+"""The verbs: push files as an artifact, pull an artifact as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import evolve, field, frozen
+
+from oras_core.content.graph import ManifestCache
+from oras_core.copying import CopyOptions, copy_graph
+from oras_core.errors import AlreadyExistsError, UnsupportedError
+from oras_core.model import codec, media_types
+from oras_core.model.annotations import Annotations, AnnotationSet
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.index import Index
+from oras_core.model.limits import Limits
+from oras_core.model.manifest import Manifest
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.platform import Platform
+from oras_core.packing import pack_manifest
+from oras_core.ports.content import ByteSource, Fetcher, ReferenceFetcher, Target
+from oras_core.ports.files import FileTree
+from oras_core.stores.file import FileStore, is_marked_for_unpacking
+from oras_core.stores.staging import StagingStore
+
+__all__ = ["Config", "Directory", "File", "Pulled", "pull", "push"]
+
+
+@frozen
+class File:
+    """A file to be pushed.
+
+    Attributes:
+        title: the path under which a pull writes it.
+        source: its bytes.
+        media_type: of its content.
+        annotations: of its layer, besides the title.
+    """
+
+    title: str
+    source: ByteSource
+    media_type: str = media_types.OCI_LAYER_TAR
+    annotations: Mapping[str, str] = field(factory=Annotations)
+
+    def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
+        """Describe it among the content to be pushed."""
+        return staging.add(
+            self.source,
+            self.media_type,
+            title=self.title,
+            annotations={**self.annotations, **annotations},
+        )
+
+
+@frozen
+class Directory:
+    """A directory to be pushed as one layer, which a pull unpacks.
+
+    Attributes:
+        title: the path under which a pull unpacks it.
+        tree: its inside.
+        media_type: of the packed archive.
+        annotations: of its layer, besides the title and those that make a pull unpack it.
+    """
+
+    title: str
+    tree: FileTree
+    media_type: str = media_types.OCI_LAYER_TAR_GZIP
+    annotations: Mapping[str, str] = field(factory=Annotations)
+
+    def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
+        """Pack and describe it among the content to be pushed."""
+        return staging.add_directory(
+            self.tree,
+            title=self.title,
+            media_type=self.media_type,
+            annotations={**self.annotations, **annotations},
+        )
+
+
+@frozen
+class Config:
+    """A config of one's own.
+
+    Attributes:
+        source: its bytes.
+        media_type: of its content.
+    """
+
+    source: ByteSource
+    media_type: str = media_types.UNKNOWN_CONFIG
+
+
+def push(
+    destination: Target,
+    reference: str,
+    contents: Sequence[File | Directory],
+    *,
+    scratch: FileTree,
+    artifact_type: str | None = None,
+    config: Config | None = None,
+    annotations: AnnotationSet | None = None,
+    subject: Descriptor | None = None,
+    options: CopyOptions | None = None,
+) -> Descriptor:
+    """Push files and directories as one artifact.
+
+    Args:
+        destination: where to.
+        reference: the tag that shall name it.
+        contents: the layers, in order.
+        scratch: takes the archives of directories; the caller empties it.
+        artifact_type: what the artifact is, a media type.
+        config: a config of one's own; without one it is the empty config.
+        annotations: of manifest and config, and of layers by their title.
+        subject: the manifest to which this artifact is attached.
+        options: how to copy.
+
+    Returns:
+        The descriptor of the manifest.
+
+    Raises:
+        UnsafePathError: for a title that no pull would write.
+        AlreadyExistsError: for two contents with one title.
+        SourceChangedError: if a file changes while it is being pushed.
+        OrasError: whatever the destination raises.
+    """
+    _refuse_equal_titles([str(sanitize_path(content.title)) for content in contents])
+    annotations = annotations or AnnotationSet()
+    staging = StagingStore(scratch)
+    layers = [content.stage(staging, annotations.section(content.title)) for content in contents]
+    manifest = pack_manifest(
+        layers,
+        artifact_type=artifact_type,
+        config=_stage_config(staging, config, annotations.config),
+        subject=subject,
+        annotations=annotations.manifest,
+    )
+    source = ManifestCache(staging)
+    source.remember(manifest.descriptor, manifest.content)
+
+    def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
+        # The subject is not ours to push; it may even come later (image spec, manifest.md).
+        return (manifest.config, *manifest.layers) if descriptor.is_manifest else ()
+
+    copy_graph(
+        source,
+        manifest.descriptor,
+        destination,
+        reference=reference,
+        options=evolve(options or CopyOptions(), find_successors=find_successors),
+    )
+    return manifest.descriptor
+
+
+def _stage_config(
+    staging: StagingStore, config: Config | None, annotations: Annotations
+) -> Descriptor | None:
+    if config is not None:
+        return staging.add(config.source, config.media_type, annotations=annotations)
+    if annotations:
+        content = media_types.EMPTY_CONFIG
+        return staging.add_bytes(content, media_types.OCI_EMPTY, annotations=annotations)
+    return None
+
+
+@frozen
+class Pulled:
+    """What a pull has brought.
+
+    Attributes:
+        root: the descriptor of what the reference names: a manifest or an index.
+        manifest: the manifest that was pulled.
+        files: the paths of the layers, in the manifest's order; a directory is one path.
+    """
+
+    root: Descriptor
+    manifest: Manifest
+    files: tuple[SafePath, ...]
+
+
+def _own_title(descriptor: Descriptor) -> str | None:
+    return descriptor.title
+
+
+def _everything(_: Descriptor) -> bool:
+    return True
+
+
+def pull(
+    source: Target,
+    reference: str,
+    tree: FileTree,
+    *,
+    platform: Platform | None = None,
+    includes: Callable[[Descriptor], bool] = _everything,
+    title_of: Callable[[Descriptor], str | None] = _own_title,
+    unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
+    limits: Limits | None = None,
+    options: CopyOptions | None = None,
+) -> Pulled:
+    """Pull the layers of an artifact into a folder.
+
+    Every title is checked before anything is written.
+
+    Args:
+        source: where from.
+        reference: a tag or a digest.
+        tree: the folder.
+        platform: which manifest of an index is meant.
+        includes: which layers are wanted.
+        title_of: how a layer is called; a layer without a title is left out.
+        unpacks: which layers are packed directories.
+        limits: bounds of what is accepted.
+        options: how to copy.
+
+    Raises:
+        NotFoundError: if there is no such name, or no manifest for the platform.
+        UnsafePathError: if a title leads out of the folder.
+        AlreadyExistsError: if two layers with different content have one title.
+        ContentError: if content is not what the manifest promises.
+        UnsafeArchiveError: if a packed directory holds what may not be unpacked.
+        OrasError: whatever the source raises.
+    """
+    limits = limits or Limits()
+    cached = ManifestCache(source, limit=limits.manifest_size)
+    root, content = _fetch_root(source, cached, reference)
+    document = codec.decode(content, root.media_type, limit=limits.manifest_size)
+    chosen = root
+    if isinstance(document, Index):
+        chosen, document = _choose(cached, document, platform, limits)
+    layers = _titled_layers(document, includes, title_of)
+    copy_graph(
+        cached,
+        chosen,
+        FileStore(tree, unpacks=unpacks, limits=limits),
+        options=evolve(options or CopyOptions(), find_successors=lambda _, __: layers),
+    )
+    return Pulled(root, document, tuple(sanitize_path(str(layer.title)) for layer in layers))
+
+
+def _fetch_root(source: Target, cached: ManifestCache, reference: str) -> tuple[Descriptor, bytes]:
+    if isinstance(source, ReferenceFetcher):
+        root, content = source.fetch_reference(reference)
+        cached.remember(root, content)
+        return root, content
+    root = source.resolve(reference)
+    return root, cached.fetch(root).read()
+
+
+def _choose(
+    cached: ManifestCache, index: Index, platform: Platform | None, limits: Limits
+) -> tuple[Descriptor, Manifest]:
+    """Follow an index, and indexes in it, to one manifest."""
+    if platform is None:
+        if len(index.manifests) != 1:
+            offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
+            raise UnsupportedError(
+                f"pull the index {index.digest} as files",
+                f"it holds several manifests, choose a platform: {offered or 'it is empty'}",
+            )
+        chosen = index.manifests[0]
+    else:
+        chosen = index.select(platform)
+    content = cached.fetch(chosen).read()
+    document = codec.decode(content, chosen.media_type, limit=limits.manifest_size)
+    if isinstance(document, Index):
+        return _choose(cached, document, platform, limits)
+    return chosen, document
+
+
+def _titled_layers(
+    manifest: Manifest,
+    includes: Callable[[Descriptor], bool],
+    title_of: Callable[[Descriptor], str | None],
+) -> list[Descriptor]:
+    """Give every wanted layer the title under which it is written, checked."""
+    titled: dict[str, Descriptor] = {}
+    for layer in filter(includes, manifest.layers):
+        title = title_of(layer)
+        if title is None:
+            continue
+        path = str(sanitize_path(title))
+        if titled.setdefault(path, layer).digest != layer.digest:
+            raise AlreadyExistsError(f"{path!r}", "the artifact, as the title of another layer")
+    return [
+        layer.with_annotations({media_types.ANNOTATION_TITLE: path})
+        for path, layer in titled.items()
+    ]
+
+
+def _refuse_equal_titles(titles: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for title in titles:
+        if title in seen:
+            raise AlreadyExistsError(
+                f"{title!r}", "this push, as the title of another file; give one another title"
+            )
+        seen.add(title)

@@ -1,0 +1,71 @@
+"""What a copy has to move, and in which order: a pure plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from oras_core.errors import InvalidManifestError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+
+__all__ = ["CopyPlan", "CopyStep", "arrange"]
+
+
+@frozen
+class CopyStep:
+    """One content to be moved once, and the further titles under which it is wanted."""
+
+    descriptor: Descriptor
+    further_titles: tuple[Descriptor, ...] = ()
+
+
+@frozen
+class CopyPlan:
+    """Steps in levels: a level needs only what the levels before it have moved."""
+
+    levels: tuple[tuple[CopyStep, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all steps together."""
+        return sum(step.descriptor.size for level in self.levels for step in level)
+
+
+def arrange(root: Descriptor, edges: Mapping[Digest, Sequence[Descriptor]]) -> CopyPlan:
+    """Order what is reachable from `root`, leaves first.
+
+    Args:
+        root: what is copied.
+        edges: what each manifest and index that is to be moved refers to. Content that is
+            no key here is a leaf.
+
+    Raises:
+        InvalidManifestError: if content refers to itself, which honest digests exclude.
+    """
+    uses: dict[Digest, dict[str | None, Descriptor]] = {}
+    heights: dict[Digest, int] = {}
+    open_nodes: set[Digest] = set()
+    # An explicit stack: how deep indexes nest is a stranger's choice.
+    stack: list[tuple[Descriptor, bool]] = [(root, False)]
+    while stack:
+        node, children_done = stack.pop()
+        children = edges.get(node.digest, ())
+        if children_done:
+            open_nodes.discard(node.digest)
+            heights[node.digest] = 1 + max((heights[c.digest] for c in children), default=-1)
+            continue
+        uses.setdefault(node.digest, {}).setdefault(node.title, node)
+        if node.digest in open_nodes:
+            raise InvalidManifestError(f"{node.digest} refers to itself")
+        if node.digest in heights:
+            continue
+        open_nodes.add(node.digest)
+        stack.append((node, True))
+        stack.extend((child, False) for child in reversed(children))
+    levels: list[list[CopyStep]] = [[] for _ in range(heights[root.digest] + 1)]
+    for digest, by_title in uses.items():
+        first, *others = by_title.values()
+        levels[heights[digest]].append(CopyStep(first, tuple(others)))
+    return CopyPlan(tuple(tuple(level) for level in levels))

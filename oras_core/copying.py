@@ -1,0 +1,360 @@
+"""Copying a graph of content from one target to another: what push and pull are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from attrs import field, frozen
+
+from oras_core.content.graph import ManifestCache, successors
+from oras_core.content.sources import BytesSource, FetchedSource
+from oras_core.copy_plan import CopyPlan, CopyStep, arrange
+from oras_core.errors import CopyError, OrasError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import MAX_MANIFEST_SIZE
+from oras_core.ports.content import (
+    ByteSource,
+    ByteStream,
+    Fetcher,
+    Mounter,
+    Placer,
+    ReferencePusher,
+    Storage,
+    Target,
+)
+from oras_core.ports.progress import ProgressListener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["CopyOptions", "copy", "copy_graph"]
+
+DEFAULT_CONCURRENCY: Final = 8
+"""Contents in flight: hides the round trips of small ones, and is polite to a registry."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@frozen
+class CopyOptions:
+    """How to copy.
+
+    Attributes:
+        concurrency: how many contents move at the same time.
+        listener: told of the progress.
+        find_successors: what of a manifest's or index' successors is copied with it.
+        manifest_size: the largest manifest accepted, in bytes.
+    """
+
+    concurrency: int = DEFAULT_CONCURRENCY
+    listener: ProgressListener = field(factory=ProgressListener)
+    find_successors: Callable[[Fetcher, Descriptor], Sequence[Descriptor]] = successors
+    manifest_size: int = MAX_MANIFEST_SIZE
+
+
+def copy(
+    source: Target,
+    reference: str,
+    destination: Target,
+    destination_reference: str | None = None,
+    *,
+    options: CopyOptions | None = None,
+) -> Descriptor:
+    """Copy what `reference` names, and all that it refers to.
+
+    Args:
+        source: where it is.
+        reference: a tag or a digest there.
+        destination: where it shall be.
+        destination_reference: the tag that shall name it there; `reference` if None. A
+            digest names nothing new.
+        options: how.
+
+    Returns:
+        The descriptor of the root.
+
+    Raises: as `copy_graph`, and `NotFoundError` if the source has no such name.
+    """
+    with _blaming("resolve", "source", None):
+        root = source.resolve(reference)
+    name = destination_reference or reference
+    copy_graph(source, root, destination, reference=None if ":" in name else name, options=options)
+    return root
+
+
+def copy_graph(
+    source: Fetcher,
+    root: Descriptor,
+    destination: Storage,
+    *,
+    reference: str | None = None,
+    options: CopyOptions | None = None,
+) -> None:
+    """Copy `root` and all that it refers to; what the destination has is left out.
+
+    Whatever is referred to arrives before what refers to it. The first failure ends the
+    copy: nothing new is begun, what is under way stops at its next chunk, and no manifest
+    is pushed. What has arrived stays, so that another run goes on from there.
+
+    Args:
+        source: where it is.
+        root: what is copied.
+        destination: where it shall be.
+        reference: the tag that shall name the root there; needs a `Target`.
+        options: how.
+
+    Raises:
+        OrasError: whatever one of the two sides raises; a note says which and at what.
+        CopyError: in place of an exception that is no `OrasError`.
+    """
+    options = options or CopyOptions()
+    cached = ManifestCache(source, limit=options.manifest_size)
+    with _Crew(options.concurrency) as crew:
+        plan = _plan(cached, root, destination, options, crew)
+        mover = _Mover(source, cached, destination, options, crew.cancelled)
+        for level in plan.levels:
+            steps = [step for step in level if step.descriptor.digest != root.digest]
+            crew.each(mover.move, steps)
+        if reference is not None:
+            mover.move_root(root, reference)
+        elif plan.levels:
+            mover.move(CopyStep(root))
+
+
+def _plan(
+    source: Fetcher, root: Descriptor, destination: Storage, options: CopyOptions, crew: _Crew
+) -> CopyPlan:
+    """Walk the graph from the root, a generation at a time, down to what is there already."""
+    edges: dict[Digest, Sequence[Descriptor]] = {}
+    present: set[Digest] = set()
+
+    def explore(node: Descriptor) -> Sequence[Descriptor] | None:
+        with _blaming("look for", "destination", node):
+            if destination.exists(node):
+                return None
+        with _blaming("fetch", "source", node):
+            return options.find_successors(source, node)
+
+    generation = [root]
+    while generation:
+        nodes = {n.digest: n for n in generation if n.has_successors and n.digest not in edges}
+        found = crew.each(explore, nodes.values())
+        generation = []
+        for node, children in zip(nodes.values(), found, strict=True):
+            if children is None:
+                present.add(node.digest)
+                options.listener.skipped(node, "exists")
+            edges[node.digest] = children or ()
+            generation.extend(children or ())
+    if root.digest in present:
+        return CopyPlan(())
+    wanted = {
+        digest: [child for child in children if child.digest not in present]
+        for digest, children in edges.items()
+    }
+    return arrange(root, wanted)
+
+
+class _Mover:
+    """Moves single steps. Its methods run on several threads."""
+
+    def __init__(
+        self,
+        source: Fetcher,
+        cached: Fetcher,
+        destination: Storage,
+        options: CopyOptions,
+        cancelled: Event,
+    ) -> None:
+        self._source = source
+        self._cached = cached
+        self._destination = destination
+        self._listener = options.listener
+        self._cancelled = cancelled
+
+    def move(self, step: CopyStep) -> None:
+        """Move one content, and put it under its further titles."""
+        descriptor = step.descriptor
+        if self._mounted(descriptor):
+            self._listener.skipped(descriptor, "mounted")
+        else:
+            self._transfer(descriptor, partial(self._destination.push, descriptor))
+        if step.further_titles and isinstance(self._destination, Placer):
+            for further in step.further_titles:
+                with _blaming("place", "destination", further):
+                    self._destination.place(further)
+
+    def move_root(self, root: Descriptor, reference: str) -> None:
+        """Move the root and name it, in one step where the destination can."""
+        destination = self._destination
+        if isinstance(destination, ReferencePusher) and root.has_successors:
+            self._transfer(root, lambda source: destination.push_reference(root, source, reference))
+            return
+        self._transfer(root, partial(destination.push, root))
+        if not isinstance(destination, Target):
+            raise CopyError(
+                "tag", "destination", str(root), TypeError("it is no Target: it has no tags")
+            )
+        with _blaming("tag", "destination", root):
+            destination.tag(root, reference)
+
+    def _mounted(self, descriptor: Descriptor) -> bool:
+        if descriptor.has_successors or not isinstance(self._destination, Mounter):
+            return False
+        with _blaming("mount", "destination", descriptor):
+            return self._destination.mount(descriptor, self._source)
+
+    def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
+        traced = _TracedSource(
+            FetchedSource(self._cached, descriptor)
+            if descriptor.data is None
+            else BytesSource(descriptor.data),
+            descriptor,
+            self._listener,
+            self._cancelled,
+        )
+        try:
+            push(traced)
+        except Exception as error:
+            operation, origin = ("fetch", "source") if traced.failed else ("push", "destination")
+            self._listener.failed(descriptor, error)
+            with _blaming(operation, origin, descriptor):
+                raise
+        if traced.opened:
+            self._listener.finished(descriptor)
+        else:
+            self._listener.skipped(descriptor, "exists")
+
+
+class _TracedSource:
+    """A source that knows whether it was opened and whether it failed, and tells of progress."""
+
+    def __init__(
+        self,
+        source: ByteSource,
+        descriptor: Descriptor,
+        listener: ProgressListener,
+        cancelled: Event,
+    ) -> None:
+        self._source = source
+        self._descriptor = descriptor
+        self._listener = listener
+        self._cancelled = cancelled
+        self.opened = False
+        self.failed = False
+
+    @property
+    def size(self) -> int | None:
+        """The size of the source."""
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        """Open the source."""
+        if not self.opened:
+            self._listener.started(self._descriptor)
+        self.opened = True
+        with self.noticing_failure():
+            return _TracedStream(self._source.open(), self)
+
+    def advance(self, chunk: bytes) -> bytes:
+        """Report a chunk and hand it on."""
+        if chunk:
+            self._listener.advanced(self._descriptor, len(chunk))
+        return chunk
+
+    @contextmanager
+    def noticing_failure(self) -> Iterator[None]:
+        """Note that it was the source that failed."""
+        try:
+            if self._cancelled.is_set():
+                raise _CopyCancelledError
+            yield
+        except BaseException:
+            self.failed = True
+            raise
+
+
+class _TracedStream:
+    def __init__(self, stream: ByteStream, source: _TracedSource) -> None:
+        self._stream = stream
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._source.noticing_failure():
+            chunk = self._stream.read(size)
+        return self._source.advance(chunk)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _CopyCancelledError(Exception):
+    """Ends a transfer because another one failed; never leaves this module."""
+
+
+class _Crew:
+    """A few threads that work through items, and stop together. Tasks never wait for tasks."""
+
+    def __init__(self, size: int) -> None:
+        self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
+        self.cancelled = Event()
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.cancelled.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Run `task` on every item and return the results in order.
+
+        The first failure cancels the rest, and is raised when all that ran has stopped.
+        """
+        todo = list(items)
+        if len(todo) == 1:
+            return [task(todo[0])]
+        futures = [self._executor.submit(task, item) for item in todo]
+        try:
+            finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
+            failure = _first_failure(finished)
+            if failure is not None:
+                self._stop(unfinished)
+                raise failure
+        except BaseException:  # also an interrupt: no thread may go on behind our back
+            self._stop(futures)
+            raise
+        return [future.result() for future in futures]
+
+    def _stop(self, futures: Iterable[Future[R]]) -> None:
+        self.cancelled.set()
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+def _first_failure(futures: Iterable[Future[R]]) -> BaseException | None:
+    failures = (future.exception() for future in futures if not future.cancelled())
+    return next((f for f in failures if f and not isinstance(f, _CopyCancelledError)), None)
+
+
+@contextmanager
+def _blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iterator[None]:
+    """Let an error say which side it came from, and hide none behind another type."""
+    what = str(descriptor) if descriptor else ""
+    try:
+        yield
+    except OrasError as error:
+        error.add_note(f"while copying: {operation} {what}".rstrip() + f" ({origin})")
+        raise
+    except _CopyCancelledError:
+        raise
+    except Exception as error:
+        raise CopyError(operation, origin, what, error) from error

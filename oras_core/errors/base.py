@@ -1,0 +1,41 @@
+"""The root of the tree, and what keeps secrets out of messages."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = [
+    "OrasError",
+    "redact_url",
+]
+
+
+def redact_url(url: str) -> str:
+    """Return `url` without user information, query and fragment.
+
+    A presigned address carries its signature in the query, some people put passwords
+    before the `@`; neither belongs in a message or a log (R32).
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "<unparsable URL>"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _restore(
+    kind: type[OrasError], message: tuple[object, ...], facts: dict[str, object]
+) -> OrasError:
+    error = kind.__new__(kind, *message)
+    error.args = message
+    error.__dict__.update(facts)
+    return error
+
+
+class OrasError(Exception):
+    """The root of all errors of this library."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle message and facts as they are: an error may cross to another process."""
+        return _restore, (type(self), self.args, self.__dict__)

@@ -1,0 +1,108 @@
+"""What the caller or a stranger handed in is not of its kind."""
+
+from __future__ import annotations
+
+from oras_core.errors.base import OrasError
+
+__all__ = [
+    "InvalidAnnotationError",
+    "InvalidConfigurationError",
+    "InvalidDescriptorError",
+    "InvalidDigestError",
+    "InvalidInputError",
+    "InvalidManifestError",
+    "InvalidPlatformError",
+    "InvalidReferenceError",
+    "UnsafeArchiveError",
+    "UnsafePathError",
+]
+
+
+class InvalidInputError(OrasError, ValueError):
+    """A value does not follow the grammar or the limits of its kind.
+
+    Attributes:
+        value: what was given.
+        reason: what is wrong with it.
+    """
+
+    subject = "value"
+
+    def __init__(self, value: object, reason: str) -> None:
+        """Keep the facts; the message names the kind of value, the value and the reason."""
+        self.value = value
+        self.reason = reason
+        super().__init__(f"invalid {self.subject} {value!r}: {reason}")
+
+
+class InvalidReferenceError(InvalidInputError):
+    """A name of an artifact does not follow the distribution spec's grammar."""
+
+    subject = "reference"
+
+
+class InvalidDigestError(InvalidInputError):
+    """A digest is malformed or of an algorithm that is not accepted."""
+
+    subject = "digest"
+
+
+class InvalidPlatformError(InvalidInputError):
+    """A platform is not of the form `os/architecture[/variant]`."""
+
+    subject = "platform"
+
+
+class InvalidAnnotationError(InvalidInputError):
+    """An annotation is not a pair of strings, or an annotation file is malformed."""
+
+    subject = "annotation"
+
+
+class InvalidDescriptorError(InvalidInputError):
+    """A descriptor breaks the image spec's descriptor rules."""
+
+    subject = "descriptor"
+
+
+class InvalidConfigurationError(InvalidInputError):
+    """A setting is unknown or its value cannot be used."""
+
+    subject = "setting"
+
+
+class UnsafePathError(InvalidInputError):
+    """A path would leave its folder, or could not be written on every platform."""
+
+    subject = "path"
+
+
+class InvalidManifestError(OrasError, ValueError):
+    """A manifest or index is malformed, contradicts itself or exceeds a limit.
+
+    Attributes:
+        reason: what is wrong.
+        location: where, as a path such as `layers[2].size`; empty for the whole.
+    """
+
+    def __init__(self, reason: str, *, location: str = "") -> None:
+        """Keep the facts; the message names the place."""
+        self.reason = reason
+        self.location = location
+        where = f" at {location}" if location else ""
+        super().__init__(f"invalid manifest{where}: {reason}")
+
+
+class UnsafeArchiveError(OrasError, ValueError):
+    """A tar archive holds a member that may not be unpacked.
+
+    Attributes:
+        member: the member's name as found.
+        reason: why it is refused.
+    """
+
+    def __init__(self, member: str, reason: str) -> None:
+        """Keep the facts; the name is shown by repr, so that it can steer no terminal."""
+        self.member = member
+        self.reason = reason
+        super().__init__(f"refusing to unpack archive member {member!r}: {reason}")

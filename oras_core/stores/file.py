@@ -1,0 +1,168 @@
+"""A folder of files as a target: a title is a path in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from threading import Lock
+
+from oras_core.content.archive import unpack
+from oras_core.content.sources import FileSource
+from oras_core.content.verify import VerifyingReader, copy_verified, hash_source
+from oras_core.errors import AlreadyExistsError, NotFoundError
+from oras_core.model import media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.files import FileTree
+from oras_core.stores.memory import MemoryStore
+
+__all__ = ["FileStore", "is_marked_for_unpacking"]
+
+
+def is_marked_for_unpacking(descriptor: Descriptor) -> bool:
+    """Tell whether the content says of itself that it is a packed directory."""
+    return descriptor.annotations.get(media_types.ANNOTATION_UNPACK) == "true"
+
+
+class FileStore:
+    """Writes content with a title as a file or folder of that name. Thread-safe.
+
+    A title becomes a path before a byte is asked for. A file appears under its name only
+    when size and digest agree; until then an older file stays. Content without a title,
+    manifests above all, is kept in memory.
+    """
+
+    def __init__(
+        self,
+        tree: FileTree,
+        *,
+        unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
+        limits: Limits | None = None,
+    ) -> None:
+        """Write into `tree`.
+
+        Args:
+            tree: the folder.
+            unpacks: which content is a packed directory, to be unpacked.
+            limits: bounds of what is unpacked.
+        """
+        self._tree = tree
+        self._unpacks = unpacks
+        self._limits = limits or Limits()
+        self._untitled = MemoryStore(limit=self._limits.manifest_size)
+        self._titles: dict[SafePath, Digest] = {}
+        self._files: dict[Digest, SafePath] = {}
+        self._lock = Lock()
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Tell whether the content is here, under its title if it has one.
+
+        A file that lay there before counts if its bytes hash to the digest. Of an unpacked
+        directory that cannot be told.
+        """
+        path = _path_of(descriptor)
+        if path is None:
+            return self._untitled.exists(descriptor)
+        with self._lock:
+            if self._titles.get(path) == descriptor.digest and self._has(descriptor, path):
+                return True
+        return not self._unpacks(descriptor) and self._found(descriptor, path)
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream of content that is here.
+
+        Raises:
+            NotFoundError: if it is not, or is here only as an unpacked directory.
+        """
+        with self._lock:
+            path = self._files.get(descriptor.digest)
+        return self._untitled.fetch(descriptor) if path is None else self._tree.open(path)
+
+    def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Write the content under its title, replacing an older file.
+
+        Raises:
+            UnsafePathError: if the title leads out of the folder.
+            AlreadyExistsError: if other content of this artifact has the same title.
+            ContentError: if the bytes are not what `descriptor` promises.
+            UnsafeArchiveError: if a packed directory holds what may not be unpacked.
+        """
+        path = _path_of(descriptor)
+        if path is None:
+            self._untitled.push(descriptor, source)
+            return
+        self._claim(descriptor, path)
+        if self._unpacks(descriptor):
+            self._unpack(descriptor, source, path)
+        elif not self._found(descriptor, path):
+            self._write(descriptor, source, path)
+
+    def place(self, descriptor: Descriptor) -> None:
+        """Write content that is here under a further title.
+
+        Raises: as `push`, and `NotFoundError` if the content is not here.
+        """
+        with self._lock:
+            path = self._files.get(descriptor.digest)
+        if path is None:
+            raise NotFoundError(str(descriptor), "the folder")
+        self.push(descriptor, FileSource(self._tree, path))
+
+    def resolve(self, reference: str) -> Descriptor:
+        """Return the descriptor of what a tag or digest names; of content without title."""
+        return self._untitled.resolve(reference)
+
+    def tag(self, descriptor: Descriptor, reference: str) -> None:
+        """Let `reference` name content without title, for the life of this store."""
+        self._untitled.tag(descriptor, reference)
+
+    def _claim(self, descriptor: Descriptor, path: SafePath) -> None:
+        """Reserve the title, so that two contents never race for one name."""
+        with self._lock:
+            if self._titles.setdefault(path, descriptor.digest) != descriptor.digest:
+                raise AlreadyExistsError(f"{str(path)!r}", "the artifact under another digest")
+
+    def _has(self, descriptor: Descriptor, path: SafePath) -> bool:
+        return self._unpacks(descriptor) or self._files.get(descriptor.digest) == path
+
+    def _found(self, descriptor: Descriptor, path: SafePath) -> bool:
+        """Tell whether the right bytes lie at `path` already, and note it."""
+        entry = self._tree.entry(path)
+        if entry is None or entry.kind != "file" or entry.size != descriptor.size:
+            return False
+        digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)
+        if digest != descriptor.digest:
+            return False
+        with self._lock:
+            self._files.setdefault(digest, path)
+        return True
+
+    def _write(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
+        with self._tree.create(path) as file:
+            with closing(source.open()) as stream:
+                copy_verified(stream, descriptor, file.write)
+            file.commit()
+        with self._lock:
+            self._files.setdefault(descriptor.digest, path)
+
+    def _unpack(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
+        content_digest = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
+        with (
+            self._tree.create_directory(path) as directory,
+            closing(VerifyingReader(source.open(), descriptor)) as stream,
+        ):
+            unpack(
+                stream,
+                directory.tree,
+                prefix=path,
+                limits=self._limits,
+                tar_digest=Digest.parse(content_digest) if content_digest else None,
+            )
+            directory.commit()
+
+
+def _path_of(descriptor: Descriptor) -> SafePath | None:
+    return None if descriptor.title is None else sanitize_path(descriptor.title)

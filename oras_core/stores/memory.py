@@ -1,0 +1,141 @@
+"""A target in memory, for tests, for small artifacts, and for building an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from threading import RLock
+from typing import Final
+
+from oras_core.content.sources import BytesSource
+from oras_core.content.verify import read_verified
+from oras_core.errors import InvalidReferenceError, NotFoundError
+from oras_core.model import codec
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.reference import is_tag
+from oras_core.ports.content import ByteSource, ByteStream
+
+__all__ = ["MemoryStore"]
+
+
+MAX_CONTENT_SIZE: Final = 64 * 1024 * 1024
+"""Bytes of one content: what is larger belongs on a disk."""
+
+
+class MemoryStore:
+    """Holds content in memory, whole. Thread-safe."""
+
+    def __init__(self, *, limit: int = MAX_CONTENT_SIZE) -> None:
+        """Begin empty; `limit` is the largest content taken in, in bytes."""
+        self._limit = limit
+        self._contents: dict[Digest, bytes] = {}
+        self._descriptors: dict[Digest, Descriptor] = {}
+        self._tags: dict[str, Descriptor] = {}
+        self._predecessors: dict[Digest, dict[Digest, Descriptor]] = {}
+        self._lock = RLock()
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Tell whether the content is here."""
+        with self._lock:
+            return descriptor.digest in self._contents
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream of the content.
+
+        Raises:
+            NotFoundError: if it is not here.
+        """
+        with self._lock:
+            content = self._contents.get(descriptor.digest)
+        if content is None:
+            raise NotFoundError(str(descriptor), "memory")
+        return BytesSource(content).open()
+
+    def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Keep the bytes of `source`.
+
+        Raises:
+            ContentError: if they are not what `descriptor` promises.
+            InvalidManifestError: if they should be a manifest and are none.
+        """
+        if self.exists(descriptor):
+            return
+        with closing(source.open()) as stream:
+            content = read_verified(stream, descriptor, limit=self._limit)
+        successors = (
+            codec.decode(content, descriptor.media_type).successors
+            if descriptor.has_successors
+            else ()
+        )
+        with self._lock:
+            self._contents[descriptor.digest] = content
+            self._descriptors[descriptor.digest] = descriptor
+            for successor in successors:
+                self._predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
+
+    def resolve(self, reference: str) -> Descriptor:
+        """Return the descriptor of what a tag or a digest names.
+
+        Raises:
+            NotFoundError: if there is no such name.
+        """
+        with self._lock:
+            found = (
+                self._descriptors.get(Digest.parse(reference))
+                if ":" in reference
+                else self._tags.get(reference)
+            )
+        if found is None:
+            raise NotFoundError(reference, "memory")
+        return found
+
+    def tag(self, descriptor: Descriptor, reference: str) -> None:
+        """Let the tag `reference` name the content.
+
+        Raises:
+            InvalidReferenceError: if it is no tag.
+            NotFoundError: if the content is not here.
+        """
+        if not is_tag(reference):
+            raise InvalidReferenceError(reference, "it is no tag")
+        with self._lock:
+            if descriptor.digest not in self._contents:
+                raise NotFoundError(str(descriptor), "memory")
+            self._tags[reference] = descriptor
+
+    def untag(self, reference: str) -> None:
+        """Remove a tag.
+
+        Raises:
+            NotFoundError: if there is no such tag.
+        """
+        with self._lock:
+            if self._tags.pop(reference, None) is None:
+                raise NotFoundError(f"tag {reference}", "memory")
+
+    def tags(self) -> Iterator[str]:
+        """Iterate over the tags, sorted."""
+        with self._lock:
+            return iter(sorted(self._tags))
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """Remove the content and every tag of it.
+
+        Raises:
+            NotFoundError: if it is not here.
+        """
+        with self._lock:
+            if self._contents.pop(descriptor.digest, None) is None:
+                raise NotFoundError(str(descriptor), "memory")
+            del self._descriptors[descriptor.digest]
+            self._tags = {
+                tag: named for tag, named in self._tags.items() if named.digest != descriptor.digest
+            }
+            for predecessors in self._predecessors.values():
+                predecessors.pop(descriptor.digest, None)
+
+    def predecessors(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+        """Iterate over the manifests and indexes that refer to the content."""
+        with self._lock:
+            return iter(tuple(self._predecessors.get(descriptor.digest, {}).values()))

@@ -1,0 +1,122 @@
+"""Content about to be pushed: described where it lies, not copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_hex
+from threading import Lock
+
+from oras_core.content.archive import pack_directory
+from oras_core.content.sources import BytesSource, FileSource
+from oras_core.content.verify import hash_source
+from oras_core.errors import NotFoundError
+from oras_core.model import media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.paths import sanitize_path
+from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.files import FileTree
+
+__all__ = ["StagingStore"]
+
+
+class StagingStore:
+    """A fetcher of sources by digest. Thread-safe.
+
+    Every file is read once to know its digest, and again when it is fetched; a directory
+    is packed into `scratch`, which the caller disposes of.
+    """
+
+    def __init__(self, scratch: FileTree) -> None:
+        """Begin empty; `scratch` takes the archives of directories."""
+        self._scratch = scratch
+        self._sources: dict[Digest, ByteSource] = {}
+        self._lock = Lock()
+
+    def add(
+        self,
+        source: ByteSource,
+        media_type: str,
+        *,
+        title: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Descriptor:
+        """Describe the bytes of `source`.
+
+        Args:
+            source: opened once now, and once or more when the content is fetched.
+            media_type: of the content.
+            title: the path under which a pull writes it; None for what is no file.
+            annotations: of the descriptor, besides the title.
+
+        Raises:
+            UnsafePathError: for a title that no pull would write.
+        """
+        titled = _titled(title, annotations)
+        digest, size = hash_source(source)
+        return self._keep(Descriptor(media_type, digest, size, annotations=titled), source)
+
+    def add_bytes(
+        self, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None
+    ) -> Descriptor:
+        """Describe `content`, which is no file."""
+        return self.add(BytesSource(content), media_type, annotations=annotations)
+
+    def add_directory(
+        self,
+        tree: FileTree,
+        *,
+        title: str,
+        media_type: str = media_types.OCI_LAYER_TAR_GZIP,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Descriptor:
+        """Pack all that is in `tree` into one archive, and describe it.
+
+        The same files give the same digest, whatever their owner, time and umask, and
+        wherever they lie. The annotations say that a pull unpacks it.
+
+        Raises:
+            UnsafePathError: for a title that no pull would write.
+            UnsafeArchiveError: for a link that leads out, or a device, in the directory.
+        """
+        titled = _titled(title, annotations)
+        path = sanitize_path(f"{token_hex(8)}.tar.gz")
+        with self._scratch.create(path) as archive:
+            packed = pack_directory(tree, archive.write, prefix=sanitize_path(title).name)
+            archive.commit()
+        descriptor = Descriptor(
+            media_type,
+            packed.digest,
+            packed.size,
+            annotations={
+                media_types.ANNOTATION_CONTENT_DIGEST: str(packed.tar_digest),
+                media_types.ANNOTATION_UNPACK: "true",
+                **titled,
+            },
+        )
+        return self._keep(descriptor, FileSource(self._scratch, path))
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream of content that was added.
+
+        Raises:
+            NotFoundError: if it was not.
+            SourceChangedError: if the file is not what it was when it was added.
+        """
+        with self._lock:
+            source = self._sources.get(descriptor.digest)
+        if source is None:
+            raise NotFoundError(str(descriptor), "the content being pushed")
+        return source.open()
+
+    def _keep(self, descriptor: Descriptor, source: ByteSource) -> Descriptor:
+        with self._lock:
+            self._sources.setdefault(descriptor.digest, source)
+        return descriptor
+
+
+def _titled(title: str | None, annotations: Mapping[str, str] | None) -> dict[str, str]:
+    given = dict(annotations or {})
+    if title is None:
+        return given
+    return {media_types.ANNOTATION_TITLE: str(sanitize_path(title)), **given}

@@ -1,0 +1,103 @@
+"""Which hosts an address literal can reach: the internet, a private network, this machine.
+
+A registry on the internet has no business to send the client into its own network (R18).
+Names are not resolved here: only what stands literally in a URL is judged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache
+from typing import Literal
+
+__all__ = ["Reach", "may_lead_to", "reach_of"]
+
+Reach = Literal["public", "private", "loopback", "link-local"]
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@cache
+def _number() -> re.Pattern[str]:
+    return re.compile(r"(?:0[xX][0-9A-Fa-f]{0,16}|[0-9]{1,20})\Z")
+
+
+def _part(text: str) -> int | None:
+    if not _number().match(text):
+        return None
+    try:
+        if text[:2].lower() == "0x":
+            return int(text[2:] or "0", 16)
+        return int(text, 8 if text.startswith("0") and len(text) > 1 else 10)
+    except ValueError:
+        return None
+
+
+def _legacy_ipv4(host: str) -> ipaddress.IPv4Address | None:
+    # inet_aton(3), which resolvers still follow: `127.1`, `0x7f000001`, `0177.0.0.1`.
+    parts = [_part(text) for text in host.split(".")]
+    numbers = [number for number in parts if number is not None]
+    if len(numbers) != len(parts) or len(numbers) > 4:
+        return None
+    *leading, last = numbers
+    if any(number > 255 for number in leading) or last >= 256 ** (4 - len(leading)):
+        return None
+    value = last
+    for place, number in enumerate(leading):
+        value |= number << (8 * (3 - place))
+    return ipaddress.IPv4Address(value)
+
+
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    # ::ffff:a.b.c.d, 6to4, and the NAT64 and IPv4-compatible prefixes lead to an IPv4 host.
+    embedded = address.ipv4_mapped or address.sixtofour
+    if embedded is not None:
+        return embedded
+    high, low = int(address) >> 32, int(address) & 0xFFFFFFFF
+    if high == 0x0064FF9B << 64 or (high == 0 and low > 0xFFFF):
+        return ipaddress.IPv4Address(low)
+    return None
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return _legacy_ipv4(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return _embedded_ipv4(address) or address
+    return address
+
+
+def reach_of(host: str) -> Reach:
+    """Tell what `host`, a name or an address literal of any spelling, can reach.
+
+    A name is `public`, but `localhost` and names under it are `loopback`.
+    """
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return "loopback"
+    address = _address(name)
+    if address is None:
+        return "public"
+    if address.is_link_local:
+        return "link-local"
+    if address.is_loopback or address.is_unspecified:
+        return "loopback"  # connecting to 0.0.0.0 or :: reaches this machine
+    if address.is_global and not (address.is_multicast or address.is_reserved):
+        return "public"
+    return "private"
+
+
+def may_lead_to(registry: Reach, target: Reach) -> bool:
+    """Tell whether a registry of one reach may send the client to a host of another (R18).
+
+    Inwards only as far as the registry itself stands: from this machine to a private
+    network, but from neither to the link-local addresses where clouds keep credentials.
+    """
+    if target == "public":
+        return True
+    if target == "private":
+        return registry != "public"
+    return registry == target

@@ -1,0 +1,42 @@
+"""The one order in which the transports of a registry stand."""
+
+from __future__ import annotations
+
+from oras_core.model.limits import Limits
+from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.http import HttpTransport
+from oras_core.registry.authorizer import Authorizer
+from oras_core.registry.guard import Guarded
+from oras_core.registry.redirects import RedirectFollower
+from oras_core.registry.retries import Retrying, RetryPolicy
+
+__all__ = ["registry_transport"]
+
+
+def registry_transport(
+    transport: HttpTransport,
+    *,
+    origin: str,
+    credentials: CredentialStore,
+    registry: str = "",
+    retry_policy: RetryPolicy | None = None,
+    limits: Limits | None = None,
+) -> HttpTransport:
+    """Wrap a plain transport with all that talking to one registry needs.
+
+    From the outside in: credentials, so that a token is fetched with retries too; retries, so
+    that a presigned address that expired is asked for again; redirects; and the wall that turns
+    foreign exceptions into `TransportError`.
+
+    Args:
+        transport: sends one request, as the port says.
+        origin: the registry's scheme, host and port, e.g. `https://ghcr.io`.
+        credentials: asked when the registry wants a credential.
+        registry: the registry's name in references and in `credentials`, e.g. `docker.io`;
+            by default the host and port of `origin`.
+        retry_policy: how often to try again.
+        limits: bounds on what others send.
+    """
+    followed = RedirectFollower(Guarded(transport), limits)
+    retried = Retrying(followed, retry_policy)
+    return Authorizer(retried, origin=origin, credentials=credentials, registry=registry)

@@ -1,0 +1,146 @@
+"""The wall around a foreign transport: whatever it raises becomes a `TransportError`.
+
+An embedder's transport raises what its HTTP library raises. Here, and nowhere else, that is
+turned into what the port promises, in the sending as well as in the reading of the body.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final, NoReturn
+
+from attrs import evolve
+
+from oras_core.errors import OrasError, TransportError, TransportTimeoutError
+from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
+
+__all__ = ["Guarded"]
+
+_MAX_REASON: Final = 300
+"""Characters of a foreign exception's text that enter the message."""
+
+_BODYLESS: Final = frozenset({204, 304})
+
+
+@cache
+def _secret() -> re.Pattern[str]:
+    # A query, and user information: HTTP libraries put whole URLs into their messages.
+    return re.compile(r"\?[^\s'\"<>)]+|(?<=://)[^/@\s]+@")
+
+
+def _fail(request: HttpRequest, error: Exception) -> NoReturn:
+    """Raise what the port promises in place of `error`."""
+    text = str(error)
+    shown = _secret().sub("", text)
+    name = type(error).__name__
+    reason = f"{name}: {shown[:_MAX_REASON]}" if shown else name
+    kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
+    # The cause is printed with a traceback: it is left out where its text holds a secret.
+    raise kind(request.method, request.url, reason) from (error if shown == text else None)
+
+
+class _WatchedStream:
+    """A request's body that remembers its own failure, to tell it from the transport's."""
+
+    def __init__(self, stream: ByteStream, source: _WatchedSource) -> None:
+        self._stream = stream
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            self._source.failure = error
+            raise
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _WatchedSource:
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.failure: Exception | None = None
+
+    @property
+    def size(self) -> int | None:
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        try:
+            return _WatchedStream(self._source.open(), self)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+class _GuardedStream:
+    """A response's body whose errors are the port's, also that of ending too early."""
+
+    def __init__(self, stream: ByteStream, request: HttpRequest, length: int | None) -> None:
+        self._stream = stream
+        self._request = request
+        self._length = length
+        self._count = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            data = self._stream.read(size)
+        except OrasError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a foreign transport raises is unknown
+            _fail(self._request, error)
+        self._count += len(data)
+        ended = size < 0 or (size > 0 and not data)
+        if ended and self._length is not None and self._count < self._length:
+            raise TransportError(
+                self._request.method,
+                self._request.url,
+                f"the answer broke off after {self._count} of {self._length} bytes",
+            )
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _promised_length(request: HttpRequest, response: HttpResponse) -> int | None:
+    """Return how many bytes the answer's body must have; None where that is not known."""
+    if request.method == "HEAD" or response.status in _BODYLESS:
+        return None
+    if "Content-Encoding" in response.headers or "Transfer-Encoding" in response.headers:
+        return None
+    text = response.headers.get("Content-Length", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+class Guarded:
+    """A transport that raises nothing but the library's own errors.
+
+    The error of a request's body source passes through as it is: a file that cannot be read
+    is no failure of the network, and another attempt would not help.
+    """
+
+    def __init__(self, transport: HttpTransport) -> None:
+        """Wrap `transport`."""
+        self._transport = transport
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send `request`.
+
+        Raises:
+            TransportError: where there is no answer, or a foreign exception came.
+        """
+        watched = None if request.body is None else _WatchedSource(request.body)
+        try:
+            response = self._transport.send(evolve(request, body=watched))
+        except Exception as error:
+            if watched is not None and watched.failure is not None:
+                raise watched.failure from None
+            if isinstance(error, OrasError):
+                raise
+            _fail(request, error)
+        length = _promised_length(request, response)
+        return evolve(response, body=_GuardedStream(response.body, request, length))

@@ -141,7 +141,7 @@ def push(
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
         # The subject is not ours to push; it may even come later (image spec, manifest.md).
-        return (manifest.config, *manifest.layers) if descriptor.is_manifest else ()
+        return (*manifest.layers, manifest.config) if descriptor.is_manifest else ()
 
     copy_graph(
         source,

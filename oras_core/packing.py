@@ -44,6 +44,10 @@ def pack_manifest(
     Raises:
         InvalidManifestError: for what the version cannot express.
     """
+    if artifact_type is not None and not media_types.is_media_type(artifact_type):
+        raise InvalidManifestError(
+            f"{artifact_type!r} is not of the form type/subtype", location="artifactType"
+        )
     if version == "1.0":
         return _pack_1_0(layers, artifact_type, config, subject, annotations)
     if config is None or config.media_type == media_types.OCI_EMPTY:

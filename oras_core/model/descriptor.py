@@ -31,7 +31,7 @@ class Descriptor:
     """The image spec's content descriptor (descriptor.md).
 
     Attributes:
-        media_type: of the content, `type/subtype`.
+        media_type: of the content; `type/subtype`, though others occur.
         digest: of the content.
         size: of the content, in bytes.
         urls: other places where the content may be had. The library never follows them.
@@ -52,13 +52,13 @@ class Descriptor:
 
     @media_type.validator
     def _check_media_type(self, _: Attribute[str], value: str) -> None:
-        if not media_types.is_media_type(value):
-            raise InvalidDescriptorError(value, "mediaType is not of the form type/subtype")
+        if not media_types.is_tolerable(value):
+            raise InvalidDescriptorError(value, "mediaType is not 1 to 255 visible ASCII characters")
 
     @artifact_type.validator
     def _check_artifact_type(self, _: Attribute[str | None], value: str | None) -> None:
-        if value is not None and not media_types.is_media_type(value):
-            raise InvalidDescriptorError(value, "artifactType is not of the form type/subtype")
+        if value is not None and not media_types.is_tolerable(value):
+            raise InvalidDescriptorError(value, "artifactType is not 1 to 255 visible ASCII characters")
 
     @size.validator
     def _check_size(self, _: Attribute[int], value: int) -> None:

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["is_index", "is_manifest", "is_media_type"]
+__all__ = ["is_index", "is_manifest", "is_media_type", "is_tolerable"]
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -39,15 +39,29 @@ EMPTY_CONFIG: Final = b"{}"
 
 
 @cache
-def _media_type() -> re.Pattern[str]:
-    # RFC 6838 section 4.2: restricted names of at most 127 characters, no parameters.
+def _rfc_6838() -> re.Pattern[str]:
+    # Section 4.2: restricted names of at most 127 characters; no parameters.
     name = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
     return re.compile(rf"{name}/{name}\Z")
 
 
+@cache
+def _visible_ascii() -> re.Pattern[str]:
+    return re.compile(r"[!-~]{1,255}\Z")
+
+
 def is_media_type(text: str) -> bool:
-    """Tell whether `text` is `type/subtype` by RFC 6838, without parameters."""
-    return _media_type().match(text) is not None
+    """Tell whether `text` is `type/subtype` by RFC 6838, as the image spec demands."""
+    return _rfc_6838().match(text) is not None
+
+
+def is_tolerable(text: str) -> bool:
+    """Tell whether `text` may stand as the media type of content.
+
+    Artifacts in use, and the user guide's own, have types such as `org.dinosaur.tool.data`
+    without a `/`. They harm nobody; spaces and control characters might.
+    """
+    return _visible_ascii().match(text) is not None
 
 
 def is_manifest(media_type: str) -> bool:

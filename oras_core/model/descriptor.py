@@ -53,12 +53,12 @@ class Descriptor:
     @media_type.validator
     def _check_media_type(self, _: Attribute[str], value: str) -> None:
         if not media_types.is_tolerable(value):
-            raise InvalidDescriptorError(value, "mediaType is not 1 to 255 visible ASCII characters")
+            raise InvalidDescriptorError(value, "mediaType is not visible ASCII, 1 to 255 long")
 
     @artifact_type.validator
     def _check_artifact_type(self, _: Attribute[str | None], value: str | None) -> None:
         if value is not None and not media_types.is_tolerable(value):
-            raise InvalidDescriptorError(value, "artifactType is not 1 to 255 visible ASCII characters")
+            raise InvalidDescriptorError(value, "artifactType is not visible ASCII, 1 to 255 long")
 
     @size.validator
     def _check_size(self, _: Attribute[int], value: int) -> None:

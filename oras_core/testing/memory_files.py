@@ -1,0 +1,249 @@
+"""A folder in memory: the `FileTree` of tests, and of programs that need no disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import count
+from threading import RLock
+from typing import Final
+
+from attrs import define, field
+
+from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.content import ByteStream
+from oras_core.ports.files import FileEntry, FileKind, FileTree, PendingDirectory, PendingFile
+
+__all__ = ["MemoryFileTree"]
+
+
+@define
+class _File:
+    content: bytes
+    executable: bool
+    revision: str
+
+
+@define
+class _Link:
+    target: str
+
+
+@define
+class _Folder:
+    children: dict[str, _Node] = field(factory=dict)
+
+
+_Node = _File | _Link | _Folder
+
+_KINDS: Final[dict[type, FileKind]] = {_File: "file", _Link: "symlink", _Folder: "directory"}
+
+
+def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
+    """Raise unless there is nothing, or something of the kinds `wanted`."""
+    if node is not None and not isinstance(node, wanted):
+        kind = _KINDS[type(node)]
+        raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
+
+
+class MemoryFileTree(FileTree):
+    """Files, directories and symbolic links in memory. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._root = _Folder()
+        self._revisions = count(1)
+        self._lock = RLock()
+
+    def entry(self, path: SafePath) -> FileEntry | None:
+        """Return what lies at `path`; None if nothing does."""
+        with self._lock:
+            node = self._find(path)
+            return None if node is None else _entry(path, node)
+
+    def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
+        """Iterate over what lies directly in a directory, sorted by name."""
+        with self._lock:
+            folder = self._root if path is None else self._find(path)
+            if isinstance(folder, _Link):
+                raise UnsafePathError(str(path), "it is a symbolic link")
+            if not isinstance(folder, _Folder):
+                raise NotFoundError(f"directory {str(path)!r}", "the folder")
+            found = [
+                _entry(path / sanitize_path(name) if path else sanitize_path(name), node)
+                for name, node in sorted(folder.children.items())
+            ]
+        return iter(found)
+
+    def open(self, path: SafePath) -> ByteStream:
+        """Open a file for reading."""
+        with self._lock:
+            node = self._find(path)
+        if node is None:
+            raise NotFoundError(f"file {str(path)!r}", "the folder")
+        if isinstance(node, _Link):
+            raise UnsafePathError(str(path), "it is a symbolic link")
+        if isinstance(node, _Folder):
+            raise FileAccessError("open", str(path), "it is no regular file")
+        return io.BytesIO(node.content)
+
+    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
+        """Begin to write a file."""
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            _refuse(path, parent.children.get(path.name), _File)
+        return _PendingFile(self, path, executable=executable)
+
+    def create_directory(self, path: SafePath) -> PendingDirectory:
+        """Begin to fill a directory."""
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            _refuse(path, parent.children.get(path.name), _Folder)
+        return _PendingDirectory(self, path)
+
+    def make_directory(self, path: SafePath) -> None:
+        """Make a directory, and its parents."""
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            _refuse(path, parent.children.get(path.name), _Folder)
+            parent.children.setdefault(path.name, _Folder())
+
+    def make_symlink(self, path: SafePath, target: str) -> None:
+        """Make a symbolic link that says `target`, replacing a file or link there."""
+        with self._lock:
+            parent = self._make_parent(path, "link")
+            _refuse(path, parent.children.get(path.name), _File, _Link)
+            parent.children[path.name] = _Link(target)
+
+    def remove(self, path: SafePath) -> None:
+        """Remove a file, a link or an empty directory."""
+        with self._lock:
+            node = self._find(path)
+            if node is None:
+                return
+            if isinstance(node, _Folder) and node.children:
+                raise FileAccessError("remove", str(path), "the directory is not empty")
+            del self._make_parent(path, "remove").children[path.name]
+
+    def _put_file(self, path: SafePath, content: bytes, *, executable: bool) -> None:
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            _refuse(path, parent.children.get(path.name), _File)
+            parent.children[path.name] = _File(content, executable, str(next(self._revisions)))
+
+    def _put_directory(self, path: SafePath, filled: MemoryFileTree) -> None:
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            there = parent.children.get(path.name)
+            _check_merge(path, filled._root, there)
+            parent.children[path.name] = self._merged(filled._root, there)
+
+    def _merged(self, new: _Node, old: _Node | None) -> _Node:
+        if isinstance(new, _File):
+            # The counter of the tree that a file comes from knows nothing of ours.
+            return _File(new.content, new.executable, str(next(self._revisions)))
+        if isinstance(new, _Link):
+            return new
+        merged = old if isinstance(old, _Folder) else _Folder()
+        for name, node in new.children.items():
+            merged.children[name] = self._merged(node, merged.children.get(name))
+        return merged
+
+    def _find(self, path: SafePath) -> _Node | None:
+        node: _Node | None = self._root
+        for part in path.parts:
+            if isinstance(node, _Link):
+                raise UnsafePathError(str(path), "a symbolic link lies in the way")
+            if not isinstance(node, _Folder):
+                return None
+            node = node.children.get(part)
+        return node
+
+    def _make_parent(self, path: SafePath, operation: str) -> _Folder:
+        folder = self._root
+        for part in path.parts[:-1]:
+            node = folder.children.setdefault(part, _Folder())
+            if isinstance(node, _Link):
+                raise UnsafePathError(str(path), f"{part!r} is a symbolic link")
+            if isinstance(node, _File):
+                raise FileAccessError(operation, str(path), f"{part!r} is not a directory")
+            folder = node
+        return folder
+
+
+def _entry(path: SafePath, node: _Node) -> FileEntry:
+    if isinstance(node, _File):
+        return FileEntry(
+            path,
+            "file",
+            size=len(node.content),
+            executable=node.executable,
+            revision=node.revision,
+        )
+    if isinstance(node, _Link):
+        return FileEntry(path, "symlink", link_target=node.target)
+    return FileEntry(path, "directory")
+
+
+def _check_merge(path: SafePath, new: _Node, old: _Node | None) -> None:
+    """Refuse before anything is changed.
+
+    Raises:
+        UnsafePathError: where things of different kinds would replace each other.
+    """
+    if isinstance(new, _File):
+        _refuse(path, old, _File)
+    elif isinstance(new, _Link):
+        _refuse(path, old, _File, _Link)
+    else:
+        _refuse(path, old, _Folder)
+        if isinstance(old, _Folder):
+            for name, node in new.children.items():
+                _check_merge(path / sanitize_path(name), node, old.children.get(name))
+
+
+class _PendingFile(PendingFile):
+    def __init__(self, tree: MemoryFileTree, path: SafePath, *, executable: bool) -> None:
+        self._tree = tree
+        self._path = path
+        self._executable = executable
+        self._content = bytearray()
+
+    def write(self, data: bytes, /) -> None:
+        """Append `data`."""
+        self._content += data
+
+    def commit(self) -> None:
+        """Put the file, whole, under its name."""
+        self._tree._put_file(self._path, bytes(self._content), executable=self._executable)  # noqa: SLF001 - the tree's own other half
+
+    def __enter__(self) -> PendingFile:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Forget what was not committed."""
+
+
+class _PendingDirectory(PendingDirectory):
+    def __init__(self, parent: MemoryFileTree, path: SafePath) -> None:
+        self._parent = parent
+        self._path = path
+        self._tree = MemoryFileTree()
+
+    @property
+    def tree(self) -> FileTree:
+        """The inside of the directory."""
+        return self._tree
+
+    def commit(self) -> None:
+        """Put the directory under its name."""
+        self._parent._put_directory(self._path, self._tree)  # noqa: SLF001 - the tree's own other half
+
+    def __enter__(self) -> PendingDirectory:
+        """Return the directory itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Forget what was not committed."""

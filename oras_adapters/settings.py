@@ -1,0 +1,249 @@
+"""Settings: the only reader of the environment and of configuration files.
+
+`ORAS_…` variables win over the settings file, a TOML file, and that wins over variables
+that many programs share (`DOCKER_CONFIG`, `SSL_CERT_FILE`, `HTTPS_PROXY`, …). Nothing is
+read unless `load_settings` is called, which the default composition does; an embedder
+makes a `Settings` value and hands it to the factory.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import field, fields, frozen
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.v import transform_error
+
+from oras_core.errors import InvalidConfigurationError
+
+__all__ = [
+    "CredentialSettings",
+    "HostSettings",
+    "NetworkSettings",
+    "ProxySettings",
+    "Settings",
+    "TlsSettings",
+    "TransferSettings",
+    "load_settings",
+]
+
+CONFIG_VARIABLE: Final = "ORAS_CONFIG"
+"""Names the settings file, instead of its usual place."""
+
+STORES_VARIABLE: Final = "ORAS_CREDENTIAL_STORES"
+"""Names the credential stores, separated by commas."""
+
+
+@frozen
+class CredentialSettings:
+    """Where credentials are kept.
+
+    Attributes:
+        stores: names of stores, asked in turn; the first one is written to.
+        docker_config: the docker `config.json`; empty for its usual place.
+    """
+
+    stores: tuple[str, ...] = ("docker",)
+    docker_config: str = ""
+
+
+@frozen
+class NetworkSettings:
+    """How long to wait and how often to try; times are in seconds.
+
+    Attributes:
+        connect_timeout: for a connection.
+        read_timeout: for anything to move.
+        attempts: how often a request is sent at most.
+        max_pause: the longest pause that a registry may ask for.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    attempts: int = 5
+    max_pause: float = 60.0
+
+
+@frozen
+class TlsSettings:
+    """Whom to trust, and who we are.
+
+    Attributes:
+        verify: whether the server's certificate is checked.
+        ca_bundle: a PEM file of authorities to trust instead of the system's; empty for those.
+        client_certificate: a PEM file with our certificate; empty for none.
+        client_key: a PEM file with its key, where that is not in the same file.
+    """
+
+    verify: bool = True
+    ca_bundle: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+
+
+@frozen
+class ProxySettings:
+    """Through which proxies to go; empty for none.
+
+    Attributes:
+        http: for `http://` addresses.
+        https: for `https://` addresses.
+        no_proxy: hosts to be reached directly, separated by commas.
+    """
+
+    http: str = field(default="", repr=False)
+    https: str = field(default="", repr=False)
+    no_proxy: str = ""
+
+
+@frozen
+class TransferSettings:
+    """How content is moved.
+
+    Attributes:
+        concurrency: how many contents move at the same time.
+    """
+
+    concurrency: int = 8
+
+
+@frozen
+class HostSettings:
+    """What is different for one registry; None and empty stand for the general rule.
+
+    Attributes:
+        plain_http: whether it is spoken to without TLS. Registries on this machine are,
+            unless this says otherwise.
+        tls: instead of the general TLS settings.
+        chunk_size: bytes of a chunk, for uploads in chunks; 0 for whole uploads.
+    """
+
+    plain_http: bool | None = None
+    tls: TlsSettings | None = None
+    chunk_size: int | None = None
+
+
+@frozen
+class Settings:
+    """All settings. The defaults are those of a machine without any configuration."""
+
+    credentials: CredentialSettings = field(factory=CredentialSettings)
+    network: NetworkSettings = field(factory=NetworkSettings)
+    tls: TlsSettings = field(factory=TlsSettings)
+    proxy: ProxySettings = field(factory=ProxySettings)
+    transfer: TransferSettings = field(factory=TransferSettings)
+    hosts: Mapping[str, HostSettings] = field(factory=dict, hash=False)
+
+    def host(self, registry: str) -> HostSettings:
+        """Return what is different for `registry`, `HOST` or `HOST:PORT`."""
+        return self.hosts.get(registry) or HostSettings()
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file, if there is one, and the environment.
+
+    Args:
+        environment: the variables; by default those of the process.
+
+    Raises:
+        InvalidConfigurationError: naming the file or the variable, and the setting.
+    """
+    environment = os.environ if environment is None else environment
+    path = _settings_file(environment)
+    document = _read(path) if path else {}
+    for (section, name), value in _shared_variables(environment).items():
+        _section(document, section).setdefault(name, value)
+    for (section, name), value in _own_variables(environment).items():
+        _section(document, section)[name] = value
+    return _structure(document, source=str(path or "environment"))
+
+
+def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+    section = document.setdefault(name, {})
+    if not isinstance(section, dict):
+        raise InvalidConfigurationError(name, "it is a section, not a value")
+    return section
+
+
+def _settings_file(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get(CONFIG_VARIABLE)
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise InvalidConfigurationError(CONFIG_VARIABLE, f"there is no file {named!r}")
+        return path
+    base = environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config")
+    usual = Path(base, "oras", "config.toml") if base else None
+    return usual if usual is not None and usual.is_file() else None
+
+
+def _under_home(environment: Mapping[str, str], *parts: str) -> str:
+    home = environment.get("HOME") or environment.get("USERPROFILE")
+    return str(Path(home, *parts)) if home else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InvalidConfigurationError(str(path), f"it cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidConfigurationError(str(path), f"it is not TOML: {error}") from None
+
+
+def _own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
+    stores = environment.get(STORES_VARIABLE, "")
+    names = [name.strip() for name in stores.split(",") if name.strip()]
+    return {("credentials", "stores"): names} if names else {}
+
+
+def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    docker = environment.get("DOCKER_CONFIG") or _under_home(environment, ".docker")
+    candidates = {
+        ("credentials", "docker_config"): str(Path(docker, "config.json")) if docker else "",
+        ("tls", "ca_bundle"): _first(environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+        # Upper case is not read for http: a CGI program's client could set it (httpoxy).
+        ("proxy", "http"): _first(
+            environment, "http_proxy", *(() if "REQUEST_METHOD" in environment else ("HTTP_PROXY",))
+        ),
+        ("proxy", "https"): _first(environment, "https_proxy", "HTTPS_PROXY"),
+        ("proxy", "no_proxy"): _first(environment, "no_proxy", "NO_PROXY"),
+    }
+    return {place: value for place, value in candidates.items() if value}
+
+
+def _first(environment: Mapping[str, str], *names: str) -> str:
+    return next((environment[name] for name in names if environment.get(name)), "")
+
+
+def _structure(document: dict[str, Any], *, source: str) -> Settings:
+    converter = Converter(forbid_extra_keys=True)
+    for kind in (str, int, float, bool):
+        converter.register_structure_hook(kind, _strict)
+    try:
+        return converter.structure(document, Settings)
+    except (BaseValidationError, TypeError, ValueError) as error:
+        raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
+
+
+def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return value
+
+
+def _complaints(error: Exception) -> list[str]:
+    def describe(cause: BaseException, _: type | None) -> str:
+        if isinstance(cause, ForbiddenExtraKeysError):
+            known = ", ".join(attribute.name for attribute in fields(cause.cl))
+            return f"unknown {', '.join(sorted(cause.extra_fields))}, known are {known}"
+        return str(cause)
+
+    return transform_error(error, path="settings", format_exception=describe)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from oras_adapters.local_files import LocalFileTree
+from oras_core.model.paths import sanitize_path
 from oras_core.testing.files import FileTreeContract
 from oras_core.testing.memory_files import MemoryFileTree
 
@@ -10,3 +12,22 @@ class TestMemoryFileTree(FileTreeContract):
     @pytest.fixture
     def tree(self):
         return MemoryFileTree()
+
+
+class TestLocalFileTree(FileTreeContract):
+    @pytest.fixture
+    def tree(self, tmp_path):
+        return LocalFileTree(tmp_path)
+
+
+class TestDurableLocalFileTree(FileTreeContract):
+    @pytest.fixture
+    def tree(self, tmp_path):
+        return LocalFileTree(tmp_path / "made", create=True, durable=True)
+
+
+class TestInsideOfAPendingDirectory(FileTreeContract):
+    @pytest.fixture
+    def tree(self, tmp_path):
+        with LocalFileTree(tmp_path).create_directory(sanitize_path("d")) as directory:
+            yield directory.tree

@@ -39,4 +39,6 @@ def registry_transport(
     """
     followed = RedirectFollower(Guarded(transport), limits)
     retried = Retrying(followed, retry_policy)
-    return Authorizer(retried, origin=origin, credentials=credentials, registry=registry)
+    return Authorizer(
+        retried, origin=origin, credentials=credentials, registry=registry, limits=limits
+    )

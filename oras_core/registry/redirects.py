@@ -19,7 +19,7 @@ from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.addresses import may_lead_to, reach_of
 
-__all__ = ["RedirectFollower", "origin_of", "resolve_location"]
+__all__ = ["RedirectFollower", "origin_of", "resolve_location", "without_secrets"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -132,7 +132,8 @@ def resolve_location(base_url: str, location: str, *, registry_url: str = "") ->
     return urlunsplit(target._replace(fragment=""))
 
 
-def _without_secrets(request: HttpRequest) -> HttpRequest:
+def without_secrets(request: HttpRequest) -> HttpRequest:
+    """Return the request with those header fields alone that another origin may see."""
     kept = {name: request.headers[name] for name in _HARMLESS if name in request.headers}
     return evolve(request, headers=Headers(kept))
 
@@ -195,4 +196,4 @@ class RedirectFollower:
             raise UnsafeRedirectError(
                 request.url, target, "a form may hold secrets and goes to no other host"
             )
-        return evolve(_without_secrets(request), url=target)
+        return evolve(without_secrets(request), url=target)

@@ -1,0 +1,258 @@
+"""Bearer tokens, and the server that issues them (R2, R3)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from attrs import field, frozen
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import RegistryError
+from oras_core.model.limits import Limits
+from oras_core.ports.credentials import Credential
+from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.challenge import basic_authorization
+from oras_core.registry.responses import exchange, protocol_error, read_json
+from oras_core.registry.scope import Scope, format_scopes
+
+__all__ = ["Audience", "Token", "TokenClient"]
+
+_LOGGER = logging.getLogger(__name__)
+
+CLIENT_ID: Final = "oras-sdk"
+"""What the OAuth2 form names as the program that asks."""
+
+DEFAULT_LIFETIME: Final = 60.0
+"""Seconds that a token lives whose lifetime is not told, by the token specification."""
+
+MAX_MARGIN: Final = 30.0
+"""Seconds before its end at which a token is renewed: a request takes time to arrive."""
+
+_MARGIN_SHARE: Final = 0.1
+
+_NO_SUCH_METHOD: Final = frozenset({404, 405})
+_MAY_LACK_OAUTH2: Final = frozenset({400, 401})
+
+
+@frozen
+class Token:
+    """A bearer token. Its value shows in no repr.
+
+    Attributes:
+        value: what is sent; opaque.
+        expires_at: when it must be renewed, in seconds on the clock of its client.
+    """
+
+    value: str = field(repr=False)
+    expires_at: float
+
+
+@frozen
+class Audience:
+    """A token server, the registry that it issues tokens for, and who asks it.
+
+    Attributes:
+        realm: the token server's address, already found to be safe.
+        service: what it knows the registry by; may be empty.
+        credential: who asks; None for nobody in particular.
+    """
+
+    realm: str
+    service: str = ""
+    credential: Credential | None = None
+
+
+@cache
+def _token_grammar() -> re.Pattern[str]:
+    return re.compile(r"[\x21-\x7e]+\Z")
+
+
+def _lifetime(answer: Mapping[str, Any]) -> float:
+    try:
+        seconds = float(answer.get("expires_in", DEFAULT_LIFETIME))
+    except (TypeError, ValueError, OverflowError):
+        seconds = DEFAULT_LIFETIME
+    if not seconds > 0 or math.isinf(seconds):
+        seconds = DEFAULT_LIFETIME
+    return seconds - min(MAX_MARGIN, seconds * _MARGIN_SHARE)
+
+
+def _is_token(value: object) -> bool:
+    # Anything else could not stand in a header field, or would add one.
+    return isinstance(value, str) and _token_grammar().match(value) is not None
+
+
+def _get_url(audience: Audience, scopes: tuple[Scope, ...]) -> str:
+    """Add the question to the realm's own query, which stays (R2), with repeated scopes (R4)."""
+    parts = urlsplit(audience.realm)
+    named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    fields = [("scope", str(scope)) for scope in scopes]
+    if audience.service and "service" not in named:
+        fields.insert(0, ("service", audience.service))
+    query = "&".join(filter(None, (parts.query, urlencode(fields, quote_via=quote))))
+    return urlunsplit(parts._replace(query=query))
+
+
+def _without_secrets(error: RegistryError, credential: Credential | None) -> RegistryError:
+    """Return the error, its detail left out if the server repeated a secret in it."""
+    secrets = () if credential is None else (credential.password, credential.identity_token)
+    if not any(secret and secret in error.detail for secret in secrets):
+        return error
+    return type(error)(
+        error.operation,
+        status=error.status,
+        method=error.method,
+        url=error.url,
+        codes=[code for code in error.codes if not any(s and s in code for s in secrets)],
+    )
+
+
+class TokenClient:
+    """Asks token servers. Thread-safe."""
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        *,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask through `transport`; `now` is the clock of the tokens' `expires_at`."""
+        self._transport = transport
+        self._limits = limits or Limits()
+        self._now = now
+        self._lock = threading.Lock()
+        self._without_oauth2: set[str] = set()
+        self._refresh_tokens: dict[Audience, str] = {}
+
+    def fetch(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Token:
+        """Ask for a token: with a refresh token by POST (R3), else by GET (R2).
+
+        GET is tried where POST is unknown to the server, or where it says to a client with a
+        password what servers without POST are known to say; POST is then not tried again.
+
+        Args:
+            audience: whom to ask, as whom.
+            scopes: what for; the most wanted first (R4).
+            headers: sent along, such as `User-Agent`.
+
+        Raises:
+            AuthenticationError: if the credential is refused, or one is wanted.
+            AccessDeniedError: if the credential may not have this token.
+            RegistryError: for any other answer that holds no token.
+            TransportError: where there is no answer.
+            UnsafeRedirectError: if the server leads to where a token must not come from.
+        """
+        what = format_scopes(scopes) or "the registry"
+        operation = f"get a token for {what} from {urlsplit(audience.realm).hostname}"
+        _LOGGER.debug("%s", operation)
+        fields = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        try:
+            return self._fetch(audience, scopes, operation, fields)
+        except RegistryError as error:
+            shown = _without_secrets(error, audience.credential)
+            if shown is error:
+                raise
+            raise shown from None
+
+    def _fetch(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        credential = audience.credential
+        if credential is not None and credential.identity_token and self._has_oauth2(audience):
+            try:
+                return self._post(audience, scopes, operation, headers)
+            except RegistryError as error:
+                unknown = error.status in _NO_SUCH_METHOD
+                if not unknown and not (error.status in _MAY_LACK_OAUTH2 and credential.has_basic):
+                    raise
+            token = self._get(audience, scopes, operation, headers)
+            with self._lock:
+                self._without_oauth2.add(audience.realm)
+            return token
+        return self._get(audience, scopes, operation, headers)
+
+    def _has_oauth2(self, audience: Audience) -> bool:
+        with self._lock:
+            return audience.realm not in self._without_oauth2
+
+    def _get(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        request = HttpRequest("GET", _get_url(audience, scopes), headers)
+        credential = audience.credential
+        if credential is not None and credential.has_basic:
+            pair = (credential.username, credential.password)
+        elif credential is not None and credential.identity_token:
+            pair = (credential.username, credential.identity_token)
+        else:
+            return self._ask(request, operation)[0]
+        return self._ask(
+            request.with_headers({"Authorization": basic_authorization(*pair)}), operation
+        )[0]
+
+    def _post(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        credential = audience.credential or Credential()
+        with self._lock:
+            refresh_token = self._refresh_tokens.get(audience, credential.identity_token)
+        form = {
+            "grant_type": "refresh_token",
+            "service": audience.service,
+            "client_id": CLIENT_ID,
+            "scope": format_scopes(scopes),
+            "refresh_token": refresh_token,
+        }
+        request = HttpRequest(
+            "POST",
+            audience.realm,
+            {**headers, "Content-Type": "application/x-www-form-urlencoded"},
+            BytesSource(urlencode(form).encode("ascii")),
+        )
+        token, renewed = self._ask(request, operation)
+        if renewed:
+            with self._lock:
+                self._refresh_tokens[audience] = renewed
+        return token
+
+    def _ask(self, request: HttpRequest, operation: str) -> tuple[Token, str]:
+        """Return the token of the answer, and the new refresh token if there is one."""
+        asked_at = self._now()
+        limits = self._limits
+        with exchange(
+            self._transport, request, operation, error_body=limits.error_body
+        ) as response:
+            answer = read_json(request, response, operation, limit=limits.token_body)
+            value = answer.get("token") or answer.get("access_token")
+            if not _is_token(value):
+                raise protocol_error(request, response, operation, "the answer holds no token")
+        renewed = answer.get("refresh_token")
+        token = Token(str(value), asked_at + _lifetime(answer))
+        return token, renewed if isinstance(renewed, str) else ""

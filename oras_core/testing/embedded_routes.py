@@ -1,0 +1,211 @@
+"""What an embedded registry is asked, and how it answers: the distribution spec's forms."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from attrs import field, frozen
+
+from oras_core.errors import InvalidDigestError, SizeMismatchError
+from oras_core.model.digest import Digest
+from oras_core.model.reference import is_repository
+from oras_core.ports.content import ByteStream
+from oras_core.ports.http import HttpRequest, HttpResponse
+
+__all__ = ["ApiError", "Call", "answer", "body_chunks", "digest_of", "json_answer", "page_of"]
+
+CHUNK: Final = 1024 * 1024
+"""Bytes read at a time of what is uploaded."""
+
+CallKind = Literal[
+    "ping", "catalog", "blob", "uploads", "upload", "manifest", "tags", "referrers", "none"
+]
+
+
+class ApiError(Exception):
+    """A request that is answered with an error of the distribution spec.
+
+    Attributes:
+        status: the HTTP status.
+        code: the spec's error code, e.g. `BLOB_UNKNOWN`.
+        message: for people.
+        headers: further header fields of the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the facts."""
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+        super().__init__(f"{status} {code}: {message}")
+
+    def response(self) -> HttpResponse:
+        """Return the answer with the spec's JSON body."""
+        errors = [{"code": self.code, "message": self.message, "detail": None}]
+        return json_answer(self.status, {"errors": errors}, self.headers)
+
+
+@frozen
+class Call:
+    """A request, taken apart.
+
+    Attributes:
+        kind: which endpoint is meant; `none` where there is no such endpoint.
+        request: as it came.
+        repository: the name in the path; empty where there is none.
+        item: the last part of the path: a digest, a tag, a session; may be empty.
+        query: the parameters, the last of each name.
+    """
+
+    kind: CallKind
+    request: HttpRequest = field(repr=False)
+    repository: str = ""
+    item: str = ""
+    query: Mapping[str, str] = field(factory=dict)
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Call:
+        """Take `request` apart.
+
+        Raises:
+            ApiError: for a repository name that the spec's grammar excludes (R36).
+        """
+        url = urlsplit(request.url)
+        path = unquote(url.path)
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        for kind, pattern in _routes():
+            if match := pattern.fullmatch(path):
+                found = match.groupdict()
+                name = found.get("name") or ""
+                if "name" in found and not is_repository(name):
+                    raise ApiError(400, "NAME_INVALID", f"{name!r} is no repository name")
+                return cls(kind, request, name, found.get("item") or "", query)
+        return cls("none", request, query=query)
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.request.method
+
+
+@cache
+def _routes() -> tuple[tuple[CallKind, re.Pattern[str]], ...]:
+    # A name may itself hold `blobs` or `manifests`: the last such part counts.
+    routes: tuple[tuple[CallKind, str], ...] = (
+        ("ping", "/v2/?"),
+        ("catalog", "/v2/_catalog"),
+        ("uploads", "/v2/(?P<name>.+)/blobs/uploads/?"),
+        ("upload", "/v2/(?P<name>.+)/blobs/uploads/(?P<item>[^/]+)"),
+        ("blob", "/v2/(?P<name>.+)/blobs/(?P<item>[^/]+)"),
+        ("manifest", "/v2/(?P<name>.+)/manifests/(?P<item>[^/]+)"),
+        ("tags", "/v2/(?P<name>.+)/tags/list"),
+        ("referrers", "/v2/(?P<name>.+)/referrers/(?P<item>[^/]+)"),
+    )
+    return tuple((kind, re.compile(pattern)) for kind, pattern in routes)
+
+
+def digest_of(text: str) -> Digest:
+    """Read a digest from a path or a query.
+
+    Raises:
+        ApiError: where it is none.
+    """
+    try:
+        return Digest.parse(text)
+    except InvalidDigestError as error:
+        raise ApiError(400, "DIGEST_INVALID", error.reason) from error
+
+
+def body_chunks(request: HttpRequest) -> Iterator[bytes]:
+    """Iterate over the request's body, as it comes.
+
+    Raises:
+        SizeMismatchError: where it is not as long as announced, as on a real wire.
+    """
+    if request.body is None:
+        return
+    announced = request.body.size
+    count = 0
+    stream = request.body.open()
+    try:
+        while chunk := stream.read(CHUNK):
+            count += len(chunk)
+            yield chunk
+    finally:
+        stream.close()
+    if announced is not None and count != announced:
+        raise SizeMismatchError(announced, count, what="the body to be sent")
+
+
+def answer(
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    body: ByteStream | None = None,
+    *,
+    size: int = 0,
+) -> HttpResponse:
+    """Return an answer whose `Content-Length` is `size`, which is the length of `body`."""
+    fields = {"Docker-Distribution-Api-Version": "registry/2.0", **(headers or {})}
+    if status != 204:
+        fields["Content-Length"] = str(size)
+    return HttpResponse(status, fields, body=body or io.BytesIO(), reason=_phrases()[status])
+
+
+def json_answer(
+    status: int, document: object, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """Return an answer with a JSON body."""
+    content = json.dumps(document).encode()
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    return answer(status, fields, io.BytesIO(content), size=len(content))
+
+
+def page_of(call: Call, items: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Cut the page out of sorted `items` that `n` and `last` ask for.
+
+    Returns:
+        The page, and a `Link` to the next one where there is one.
+
+    Raises:
+        ApiError: where `n` is no number.
+    """
+    if "last" in call.query:
+        items = [item for item in items if item > call.query["last"]]
+    if "n" not in call.query:
+        return items, {}
+    if not re.fullmatch("[0-9]{1,9}", call.query["n"]):
+        raise ApiError(400, "PAGINATION_NUMBER_INVALID", "n is no number")
+    count = int(call.query["n"])
+    page = items[:count]
+    if not page or len(page) == len(items):
+        return page, {}
+    path = quote(urlsplit(call.request.url).path)
+    following = urlencode({"last": page[-1], "n": count})
+    return page, {"Link": f'<{path}?{following}>; rel="next"'}
+
+
+@cache
+def _phrases() -> Mapping[int, str]:
+    return {
+        200: "OK",
+        201: "Created",
+        202: "Accepted",
+        204: "No Content",
+        206: "Partial Content",
+        400: "Bad Request",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        413: "Content Too Large",
+        416: "Range Not Satisfiable",
+    }

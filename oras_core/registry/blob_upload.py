@@ -1,0 +1,289 @@
+"""Putting blobs into a repository: whole or in chunks, or by a mount from a neighbour.
+
+By default a blob goes in two requests, a POST that begins the upload and one streamed PUT
+(R14). The POST is a mount from the repository itself, which finds a blob that is there
+already for the price of the POST (R21): by the spec, a registry that knows no mounts
+begins the upload. Where that is known or found to fail, a HEAD looks for the blob first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import closing
+from typing import Final
+
+from attrs import evolve, frozen
+
+from oras_core.content.sources import BytesSource
+from oras_core.content.verify import VerifyingReader
+from oras_core.errors import RegistryError, SizeMismatchError, TransportError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.blob_download import BlobDownloader
+from oras_core.registry.chunked_upload import send_chunks
+from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.profiles import HostProfile, LearnedProfile
+from oras_core.registry.responses import check_digest_header, exchange
+from oras_core.registry.upload_session import UploadSession
+
+__all__ = ["BlobUploader"]
+
+_logger = logging.getLogger(__name__)
+
+MAX_PENDING: Final = 64
+"""Uploads that refused mounts began and that wait for their push; further ones are abandoned."""
+
+_NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
+"""How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
+
+_LOST_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+
+
+class BlobUploader:
+    """Puts blobs into one repository. Thread-safe."""
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        endpoints: RepositoryEndpoints,
+        profile: LearnedProfile,
+        limits: Limits,
+    ) -> None:
+        """Send by `transport`; `profile` is shared by all repositories of the registry."""
+        self._transport = transport
+        self._endpoints = endpoints
+        self._profile = profile
+        self._limits = limits
+        self._downloader = BlobDownloader(transport, endpoints, limits)
+        self._pending: dict[Digest, UploadSession] = {}
+        self._lock = threading.Lock()
+
+    def push(
+        self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None
+    ) -> None:
+        """Upload a blob, unless it is here.
+
+        It goes whole, or in chunks where they are asked for, by the profile or by
+        `chunk_size`; and once the other way if the registry does not take it so (R20).
+
+        Args:
+            descriptor: what it is.
+            source: its bytes; opened anew for another attempt.
+            chunk_size: bytes of a chunk; None for what the registry's profile says.
+
+        Raises:
+            SizeMismatchError: if the source has another size than `descriptor` says.
+            DigestMismatchError: if it has another digest, or the registry says it has.
+            RegistryError: if the registry refuses it.
+            TransportError: where there is no answer.
+        """
+        body = _VerifiedSource(descriptor, source)
+        if source.size is not None and source.size != descriptor.size:
+            raise SizeMismatchError(descriptor.size, source.size, what=body.what)
+        operation = f"push blob {descriptor.digest} to {self._endpoints.name}"
+        way = _Way.first(self._profile.current, descriptor.size, chunk_size)
+        if chunk_size and way.chunk is None:
+            _logger.info("%s takes no chunks: a blob is sent whole", self._endpoints.registry)
+        following: _Way | None = way
+        while following is not None:
+            session = self._open_session(descriptor, operation)
+            if session is None:
+                return
+            following = self._send(session, descriptor, body, following)
+
+    def mount(self, descriptor: Descriptor, repository: str) -> bool:
+        """Take a blob over from another repository of the registry (R21).
+
+        Where the registry begins an upload instead, the next `push` of the blob uses it.
+
+        Returns:
+            Whether the blob is here now.
+
+        Raises:
+            TransportError: where there is no answer.
+        """
+        operation = f"mount blob {descriptor.digest} from {repository} to {self._endpoints.name}"
+        request = _empty_post(self._endpoints.mount(descriptor.digest, repository))
+        try:
+            session = self._begin(request, descriptor, operation)
+        except RegistryError as error:
+            _logger.debug("not mounted: %s", error)
+            return False
+        if session is None:
+            return True
+        with self._lock:
+            keeps = len(self._pending) < MAX_PENDING and descriptor.digest not in self._pending
+            if keeps:
+                self._pending[descriptor.digest] = session
+        if not keeps:
+            session.abandon()
+        return False
+
+    def _send(
+        self, session: UploadSession, descriptor: Descriptor, body: _VerifiedSource, way: _Way
+    ) -> _Way | None:
+        """Send a blob one way; return another way that may work, or None if it is done."""
+        try:
+            if way.chunk is None:
+                body.check_if_empty()
+                session.finish(descriptor.digest, body)
+            else:
+                send_chunks(session, descriptor, body, max(way.chunk, self._least(session)))
+        except TransportError:
+            raise  # who does not answer needs not be told
+        except RegistryError as error:
+            following = way.after(error)
+            if error.status not in (401, 404):
+                session.abandon()
+            if following is None:
+                raise
+            _logger.info("another way to %s: %s", session.operation, error)
+            return following
+        except Exception:
+            session.abandon()
+            raise
+        if way.switched:
+            self._learn(descriptor.size, way)
+        return None
+
+    def _least(self, session: UploadSession) -> int:
+        return min(session.min_chunk, self._profile.current.max_chunk_size)
+
+    def _learn(self, size: int, way: _Way) -> None:
+        if way.chunk is None:
+            self._profile.learn_no_chunks()
+        else:
+            self._profile.learn_too_large(size)
+
+    def _open_session(self, descriptor: Descriptor, operation: str) -> UploadSession | None:
+        """Begin an upload, or use one that a refused mount began; None if the blob is here."""
+        with self._lock:
+            pending = self._pending.pop(descriptor.digest, None)
+        if pending is not None:
+            return pending
+        plain = _empty_post(self._endpoints.uploads())
+        if not self._profile.current.probes_by_mount:
+            if self._downloader.exists(descriptor):
+                return None
+            return self._begin(plain, descriptor, operation)
+        own = self._endpoints.mount(descriptor.digest, self._endpoints.repository)
+        try:
+            return self._begin(_empty_post(own), descriptor, operation)
+        except RegistryError as error:
+            if error.status in (401, 429) or error.status >= 500:
+                raise
+        session = self._begin(plain, descriptor, operation)
+        self._profile.learn_no_mount_probe()
+        return session
+
+    def _begin(
+        self, request: HttpRequest, descriptor: Descriptor, operation: str
+    ) -> UploadSession | None:
+        """Send a POST; return the upload that it began, or None if the blob was mounted."""
+        expected = (201, 202) if "?" in request.url else (202,)
+        response = exchange(
+            self._transport,
+            request,
+            operation,
+            expected=expected,
+            error_body=self._limits.error_body,
+        )
+        response.close()
+        if response.status == 201:
+            check_digest_header(response.headers, descriptor.digest, f"answer to '{operation}'")
+            return None
+        return UploadSession(
+            self._transport, self._endpoints, self._limits, operation, (request, response)
+        )
+
+
+def _empty_post(url: str) -> HttpRequest:
+    return HttpRequest("POST", url, body=BytesSource(b""))
+
+
+@frozen
+class _Way:
+    """One way to send a blob, and what is left to try if it fails. Never leads in a circle.
+
+    Attributes:
+        chunk: bytes of a chunk; None for the whole blob at once.
+        fallback: chunk size to fall back to from the whole; None where chunks are not taken.
+        switched: whether this is the other way already.
+        restarted: whether a lost upload was begun anew already.
+    """
+
+    chunk: int | None
+    fallback: int | None
+    switched: bool = False
+    restarted: bool = False
+
+    @classmethod
+    def first(cls, profile: HostProfile, size: int, wanted: int | None) -> _Way:
+        """Return the way to begin with."""
+        return cls(
+            profile.chunk_for(size, wanted), profile.chunk_size if profile.accepts_chunks else None
+        )
+
+    def after(self, error: RegistryError) -> _Way | None:
+        """Return what to try when this way ended in `error`; None for nothing."""
+        # Reading from another registry fails with the method GET: that is none of ours.
+        if error.method not in ("PUT", "PATCH"):
+            return None
+        if not self.switched and self._is_refused(error):
+            return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
+        if not self.restarted and _is_lost(error):
+            return evolve(self, restarted=True)
+        return None
+
+    def _is_refused(self, error: RegistryError) -> bool:
+        """Tell whether it is this way of sending that is refused (R20)."""
+        if self.chunk is None:
+            return error.status == 413 and self.fallback is not None
+        return error.method == "PATCH" and error.status in _NO_CHUNKS
+
+
+def _is_lost(error: RegistryError) -> bool:
+    """Tell whether the registry does not know the upload, or not as the client knows it.
+
+    So it is also after an attempt that broke off: what had arrived of it stays there.
+    """
+    if _LOST_CODES.intersection(error.codes):
+        return True
+    if error.method == "PUT" and error.status == 416:
+        return True
+    return error.status == 404 and "NAME_UNKNOWN" not in error.codes
+
+
+@frozen
+class _VerifiedSource:
+    """A source that breaks off rather than give the last byte of something else.
+
+    A registry that is sent fewer bytes than announced accepts nothing.
+    """
+
+    descriptor: Descriptor
+    source: ByteSource
+
+    @property
+    def what(self) -> str:
+        """What it is, for errors."""
+        return f"source of blob {self.descriptor.digest}"
+
+    @property
+    def size(self) -> int:
+        """The size promised: it becomes the `Content-Length`."""
+        return self.descriptor.size
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on."""
+        return VerifyingReader(self.source.open(), self.descriptor, what=self.what)
+
+    def check_if_empty(self) -> None:
+        """Verify a blob of no bytes here: who sends it needs not read anything."""
+        if self.size == 0:
+            with closing(self.open()) as stream:
+                stream.read()

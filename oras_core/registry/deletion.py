@@ -1,0 +1,77 @@
+"""Removing blobs, manifests and tags; many registries refuse one or all of it (R34)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oras_core.errors import InvalidReferenceError, RegistryError, UnsupportedError
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.responses import exchange
+
+__all__ = ["delete_blob", "delete_manifest", "delete_tag"]
+
+_DELETED: Final = (202, 200, 204)
+
+
+def delete_blob(
+    transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
+) -> None:
+    """Remove a blob.
+
+    Raises:
+        NotFoundError: if it is not here.
+        UnsupportedError: if the registry deletes no blobs.
+    """
+    operation = f"delete blob {digest} from {endpoints.name}"
+    _delete(transport, endpoints.blob(digest), operation, limits)
+
+
+def delete_manifest(
+    transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
+) -> None:
+    """Remove a manifest, and with it every tag of it.
+
+    Raises:
+        NotFoundError: if it is not here.
+        UnsupportedError: if the registry deletes no manifests.
+    """
+    operation = f"delete manifest {digest} from {endpoints.name}"
+    _delete(transport, endpoints.manifest(digest), operation, limits)
+
+
+def delete_tag(
+    transport: HttpTransport, endpoints: RepositoryEndpoints, tag: str, limits: Limits
+) -> None:
+    """Remove a tag. Never the manifest instead, which would take its other tags along (R34).
+
+    Raises:
+        NotFoundError: if there is no such tag.
+        UnsupportedError: if the registry removes manifests only by digest.
+        InvalidReferenceError: if `tag` is no tag.
+    """
+    if ":" in tag:
+        raise InvalidReferenceError(tag, "a tag is wanted here, not a digest")
+    operation = f"remove tag {tag} from {endpoints.name}"
+    try:
+        _delete(transport, endpoints.manifest(tag), operation, limits)
+    except RegistryError as error:
+        # Distribution takes the tag for a malformed digest.
+        if error.status != 400:
+            raise
+        reason = "the registry removes manifests by digest only, with all their tags"
+        raise UnsupportedError(operation, reason) from error
+
+
+def _delete(transport: HttpTransport, url: str, operation: str, limits: Limits) -> None:
+    request = HttpRequest("DELETE", url)
+    try:
+        exchange(
+            transport, request, operation, expected=_DELETED, error_body=limits.error_body
+        ).close()
+    except RegistryError as error:
+        if error.status in (405, 501) or "UNSUPPORTED" in error.codes:
+            raise UnsupportedError(operation, "the registry does not allow it") from error
+        raise

@@ -1,0 +1,96 @@
+"""What a registry says beside its answers: warnings, and how much it will still answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from functools import cache
+from typing import Final
+
+from attrs import frozen
+
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+
+__all__ = ["NoticeReader", "RateLimit", "rate_limit", "warnings"]
+
+_logger = logging.getLogger(__name__)
+
+MAX_WARNINGS: Final = 20
+"""Different warnings logged of one registry; more is noise."""
+
+MAX_WARNING: Final = 300
+"""Characters logged of one warning."""
+
+
+@frozen
+class RateLimit:
+    """How many requests a registry answers in a span of time (R33).
+
+    Attributes:
+        limit: requests in all; None if it does not say.
+        remaining: requests left.
+        window: the span, in seconds; None if it does not say.
+    """
+
+    limit: int | None
+    remaining: int
+    window: int | None = None
+
+
+@cache
+def _grammars() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"\s*([0-9]{1,18})\s*(?:;\s*w=([0-9]{1,18}))?"),
+        # Distribution spec: Warning: 299 - "message"
+        re.compile(r"299\s+\S+\s+\"((?:[^\"\\]|\\.)*)\""),
+    )
+
+
+def rate_limit(headers: Headers) -> RateLimit | None:
+    """Read `ratelimit-limit` and `ratelimit-remaining`, `COUNT` or `COUNT;w=SECONDS`."""
+    quota, _ = _grammars()
+    remaining = quota.match(headers.get("ratelimit-remaining", ""))
+    if remaining is None:
+        return None
+    limit = quota.match(headers.get("ratelimit-limit", ""))
+    window = remaining[2] or (limit and limit[2])
+    return RateLimit(int(limit[1]) if limit else None, int(remaining[1]), int(window or 0) or None)
+
+
+def warnings(headers: Headers) -> list[str]:
+    """Return the texts of `Warning: 299` (distribution spec, Warnings), fit to be printed."""
+    _, warning = _grammars()
+    texts = warning.findall(headers.get("Warning", ""))
+    return [
+        "".join(c if c.isprintable() else " " for c in re.sub(r"\\(.)", r"\1", text))[:MAX_WARNING]
+        for text in texts
+    ]
+
+
+class NoticeReader:
+    """A transport that logs each of a registry's warnings once, and keeps its rate limit."""
+
+    def __init__(self, transport: HttpTransport, registry: str) -> None:
+        """Wrap `transport`, which speaks to `registry`."""
+        self._transport = transport
+        self._registry = registry
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+        self.rate_limit: RateLimit | None = None
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send `request` and look at the answer."""
+        response = self._transport.send(request)
+        self.rate_limit = rate_limit(response.headers) or self.rate_limit
+        for text in warnings(response.headers):
+            if self._is_new(text):
+                _logger.warning("%s warns: %s", self._registry, text)
+        return response
+
+    def _is_new(self, text: str) -> bool:
+        with self._lock:
+            if text in self._seen or len(self._seen) >= MAX_WARNINGS:
+                return False
+            self._seen.add(text)
+            return True

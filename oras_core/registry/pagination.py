@@ -1,0 +1,117 @@
+"""Listings that come in pages, each naming the next by a `Link` (RFC 8288, R27)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from attrs import field, frozen
+
+from oras_core.errors import SizeLimitError, UnsafeRedirectError
+from oras_core.model.limits import Limits
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.redirects import origin_of, resolve_location
+from oras_core.registry.responses import exchange, protocol_error, read_json
+
+__all__ = ["Page", "next_link", "paginate"]
+
+
+@cache
+def _link_grammar() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    # RFC 8288, section 3: <URI-Reference> *( ; token [ = ( token / quoted-string ) ] )
+    parameter = r"\s*;\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]+)))?"
+    return re.compile(rf"\s*,*\s*<([^>]*)>((?:{parameter})*)"), re.compile(parameter)
+
+
+def next_link(headers: Headers, url: str) -> str | None:
+    """Return the address of the next page; None on the last one.
+
+    Args:
+        headers: of the answer; `Link` may hold several links.
+        url: of the page itself, to which the link is relative.
+
+    Raises:
+        UnsafeRedirectError: if the next page is at another origin: the requests for it
+            would tell a stranger what is asked for, and its answers would be taken for
+            the registry's.
+    """
+    link, parameter = _link_grammar()
+    text = headers.get("Link", "")
+    position = 0
+    while found := link.match(text, position):
+        position = found.end()
+        for name, quoted, token in parameter.findall(found[2]):
+            if name.lower() == "rel" and "next" in (quoted or token).lower().split():
+                return _resolve(url, found[1])
+    return None
+
+
+def _resolve(url: str, target: str) -> str:
+    resolved = resolve_location(url, target)
+    if origin_of(resolved) != origin_of(url):
+        raise UnsafeRedirectError(url, resolved, "the next page is at another origin")
+    return resolved
+
+
+@frozen
+class Page:
+    """One page of a listing: a JSON object.
+
+    Attributes:
+        request: what was asked for it.
+        response: what came; its body has been read.
+        operation: what is being done, for errors.
+        members: of the object.
+    """
+
+    request: HttpRequest
+    response: HttpResponse
+    operation: str
+    members: dict[str, Any] = field(repr=False)
+
+    def entries(self, member: str) -> list[Any]:
+        """Return what `member` lists; nothing where it is null or absent.
+
+        Raises:
+            RegistryError: if it is not a list.
+        """
+        values = self.members.get(member)
+        if values is None:
+            return []
+        if not isinstance(values, list):
+            raise protocol_error(
+                self.request, self.response, self.operation, f"{member!r} is not a list"
+            )
+        return values
+
+    def strings(self, member: str) -> list[str]:
+        """Return the strings among what `member` lists: some registries list nulls too (R27)."""
+        return [value for value in self.entries(member) if isinstance(value, str)]
+
+
+def paginate(
+    transport: HttpTransport, url: str, operation: str, *, limits: Limits
+) -> Iterator[Page]:
+    """Iterate over the pages of a listing, asking for each when it is wanted.
+
+    Raises:
+        RegistryError: if the registry refuses, or a page is no JSON object.
+        SizeLimitError: if a page is too large, or there are more than `limits.pages`.
+        UnsafeRedirectError: if a page names one that was read already as the next, or one
+            at another origin.
+    """
+    seen: set[str] = set()
+    following: str | None = url
+    while following is not None:
+        if len(seen) >= limits.pages:
+            raise SizeLimitError(f"answer to '{operation}'", limits.pages, unit="pages")
+        seen.add(following)
+        request = HttpRequest("GET", following, {"Accept": "application/json"})
+        with exchange(transport, request, operation, error_body=limits.error_body) as response:
+            members = read_json(request, response, operation, limit=limits.listing_body)
+        yield Page(request, response, operation, members)
+        following = next_link(response.headers, request.url)
+        if following in seen:
+            raise UnsafeRedirectError(request.url, following, "that page was read already")

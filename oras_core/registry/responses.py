@@ -1,0 +1,306 @@
+"""What registries answer: the status that was hoped for, or an error that says why not.
+
+Error bodies are OCI JSON, HTML, XML of an object store, or empty (R32). They are a
+stranger's text: bounded, shortened, and freed of what steers a terminal or is a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Any, Final
+
+from oras_core.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContentError,
+    DigestMismatchError,
+    InvalidDigestError,
+    RateLimitedError,
+    RegistryError,
+    RegistryNotFoundError,
+    SizeLimitError,
+    SizeMismatchError,
+    TransportError,
+    redact_url,
+)
+from oras_core.model.digest import Digest
+from oras_core.model.limits import MAX_ERROR_BODY
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.retries import retry_after
+
+__all__ = [
+    "check_digest_header",
+    "content_length",
+    "digest_header",
+    "exchange",
+    "protocol_error",
+    "raise_for_status",
+    "read_bounded",
+    "read_json",
+    "refuse_encoding",
+]
+
+DIGEST_HEADER: Final = "Docker-Content-Digest"
+
+MAX_DETAIL: Final = 500
+"""Characters kept of a registry's message: people read a sentence or two."""
+
+MAX_CODES: Final = 8
+"""Error codes kept of one answer; registries send one or two."""
+
+READ_SIZE: Final = 256 * 1024
+
+_ERRORS: Final[dict[int, type[RegistryError]]] = {
+    401: AuthenticationError,
+    403: AccessDeniedError,
+    404: RegistryNotFoundError,
+    429: RateLimitedError,
+}
+
+
+# --- Statuses -----------------------------------------------------------------------------
+
+
+def exchange(
+    transport: HttpTransport,
+    request: HttpRequest,
+    operation: str,
+    *,
+    expected: Collection[int] = (200,),
+    error_body: int = MAX_ERROR_BODY,
+) -> HttpResponse:
+    """Send `request` and return the answer if its status is one of `expected`.
+
+    The caller closes the answer. For the arguments and the errors see `raise_for_status`.
+    """
+    response = transport.send(request)
+    try:
+        raise_for_status(request, response, operation, expected=expected, error_body=error_body)
+    except BaseException:
+        response.close()
+        raise
+    return response
+
+
+def raise_for_status(
+    request: HttpRequest,
+    response: HttpResponse,
+    operation: str,
+    *,
+    expected: Collection[int] = (200,),
+    error_body: int = MAX_ERROR_BODY,
+) -> None:
+    """Raise what the answer means, unless its status is one of `expected`.
+
+    Args:
+        request: what was asked.
+        response: what came back; its body is read only for an error.
+        operation: what was being done, for the message.
+        expected: a web server that says 200 to everything is no registry (R24), so that
+            each call names what it takes.
+        error_body: bytes read of an error's body.
+
+    Raises:
+        AuthenticationError: for 401.
+        AccessDeniedError: for 403.
+        RegistryNotFoundError: for 404.
+        RateLimitedError: for 429.
+        RegistryError: for any other status.
+    """
+    if response.status in expected:
+        return
+    codes, detail = _explain(response, error_body)
+    if response.status < 400 and not detail:
+        detail = f"expected {' or '.join(str(status) for status in sorted(expected))}"
+    kind = _ERRORS.get(response.status, RegistryError)
+    error = kind(
+        operation,
+        status=response.status,
+        method=request.method,
+        url=response.url or request.url,
+        codes=codes,
+        detail=detail,
+    )
+    if isinstance(error, RateLimitedError):
+        error.retry_after = retry_after(response.headers)
+    raise error
+
+
+def protocol_error(
+    request: HttpRequest, response: HttpResponse, operation: str, detail: str
+) -> RegistryError:
+    """Return the error of an answer whose status is right and whose content is not."""
+    return RegistryError(
+        operation,
+        status=response.status,
+        method=request.method,
+        url=response.url or request.url,
+        detail=_plain(detail),
+    )
+
+
+# --- Error bodies -------------------------------------------------------------------------
+
+
+def _explain(response: HttpResponse, limit: int) -> tuple[list[str], str]:
+    """Return the error codes and the message of an error's body, as far as it has them."""
+    try:
+        body = _read_at_most(response, limit)
+    except TransportError:
+        return [], ""  # the status is known, and says more than the broken body
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return [], _plain(_text_of_markup(text) if text.startswith("<") else text)
+    codes, messages = [], []
+    for entry in _error_entries(document):
+        code, message = entry.get("code"), entry.get("message") or entry.get("error")
+        if isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", code):
+            codes.append(code)
+        if isinstance(message, str) and message:
+            messages.append(message)
+    return codes, _plain("; ".join(messages))
+
+
+def _error_entries(document: object) -> Iterator[dict[str, Any]]:
+    """Find the members that describe an error: in the spec's list, or at the top."""
+    if not isinstance(document, dict):
+        return
+    errors = document.get("errors")
+    entries = errors[:MAX_CODES] if isinstance(errors, list) else [document]
+    yield from (entry for entry in entries if isinstance(entry, dict))
+
+
+def _text_of_markup(text: str) -> str:
+    # Object stores answer in XML and repeat keys and signatures in it, proxies in HTML:
+    # only what is meant to be read by people is taken.
+    found = re.search(r"<(Message|title)[^>]{0,100}>([^<]{1,1000})</", text, re.IGNORECASE)
+    return found[2] if found else ""
+
+
+@cache
+def _unprintable() -> re.Pattern[str]:
+    # C0 and C1 control characters, and those that change the direction of writing.
+    return re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+
+
+@cache
+def _secrets() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
+        re.compile(r"(?i)https?://[^\s\"'<>]+"),
+    )
+
+
+def _plain(text: str) -> str:
+    """Return one short line without control characters, credentials and URL queries."""
+    credentials, urls = _secrets()
+    line = _unprintable().sub(" ", text[: 4 * MAX_DETAIL])
+    line = credentials.sub(r"\1 <hidden>", line)
+    line = urls.sub(lambda found: redact_url(found[0]), line)
+    line = " ".join(line.split())
+    return line if len(line) <= MAX_DETAIL else line[:MAX_DETAIL] + "…"
+
+
+# --- Bodies -------------------------------------------------------------------------------
+
+
+def _read_at_most(response: HttpResponse, limit: int) -> bytes:
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := response.body.read(min(left, READ_SIZE))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def read_bounded(response: HttpResponse, limit: int, what: str) -> bytes:
+    """Read the whole body.
+
+    Args:
+        response: the caller closes it.
+        limit: bytes accepted; not many more are ever read.
+        what: is being read, for the error.
+
+    Raises:
+        SizeLimitError: if it is longer, or its `Content-Length` says so.
+        ContentError: if it is compressed, which nobody asked for.
+    """
+    refuse_encoding(response, what)
+    announced = content_length(response.headers)
+    if announced is not None and announced > limit:
+        raise SizeLimitError(what, limit)
+    body = _read_at_most(response, limit + 1)
+    if len(body) > limit:
+        raise SizeLimitError(what, limit)
+    if announced is not None and len(body) != announced:
+        raise SizeMismatchError(announced, len(body), what=what)
+    return body
+
+
+def read_json(
+    request: HttpRequest, response: HttpResponse, operation: str, *, limit: int
+) -> dict[str, Any]:
+    """Read a body that is a JSON object; some hosts answer 200 with a web page (R27).
+
+    Raises:
+        SizeLimitError: if it has more than `limit` bytes.
+        RegistryError: if it is something else.
+    """
+    body = read_bounded(response, limit, f"answer to '{operation}'")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        kind = response.headers.get("Content-Type", "unknown type")
+        detail = f"the answer is not JSON, but says it is of {kind}"
+        raise protocol_error(request, response, operation, detail) from error
+    if not isinstance(document, dict):
+        raise protocol_error(request, response, operation, "the answer is not a JSON object")
+    return document
+
+
+def refuse_encoding(response: HttpResponse, what: str) -> None:
+    """Refuse a compressed body: its bytes are not those that the digest is of.
+
+    Raises:
+        ContentError: if `Content-Encoding` names anything but `identity`.
+    """
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ContentError(
+            f"{what} was sent with Content-Encoding {_plain(encoding)!r}, which was not asked for"
+        )
+
+
+# --- Header fields ------------------------------------------------------------------------
+
+
+def content_length(headers: Headers) -> int | None:
+    """Return what `Content-Length` says; None where it says nothing that is a number."""
+    text = headers.get("Content-Length", "").strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else None
+
+
+def digest_header(headers: Headers) -> Digest | None:
+    """Return what `Docker-Content-Digest` says; None where it says no digest (R26)."""
+    try:
+        return Digest.parse(headers.get(DIGEST_HEADER, "").strip())
+    except InvalidDigestError:
+        return None
+
+
+def check_digest_header(headers: Headers, expected: Digest, what: str) -> None:
+    """Compare what the registry says that it holds with what was meant (R24).
+
+    A digest by another algorithm, and a header that holds none, prove nothing either way.
+
+    Raises:
+        DigestMismatchError: if it names other content.
+    """
+    found = digest_header(headers)
+    if found is not None and found.algorithm == expected.algorithm and found != expected:
+        raise DigestMismatchError(str(expected), str(found), what=what)

@@ -1,0 +1,154 @@
+"""An upload that a registry has begun: its address moves on with every answer (R17)."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import OrasError, RegistryError
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.ports.content import ByteSource
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.endpoints import RepositoryEndpoints, with_digest
+from oras_core.registry.redirects import resolve_location
+from oras_core.registry.responses import check_digest_header, exchange, protocol_error
+
+__all__ = ["UploadSession", "held_bytes"]
+
+_logger = logging.getLogger(__name__)
+
+_BLOB_TYPE = {"Content-Type": "application/octet-stream"}
+
+
+def held_bytes(headers: Headers) -> int | None:
+    """Return how many bytes `Range` says that the registry holds; None if it says nothing.
+
+    It is `0-END`, inclusive; some write `bytes=` before it. `0-0` means none: registries
+    say so of an upload that is still empty, and send no chunks of a single byte.
+    """
+    found = re.fullmatch(r"\s*(?:bytes[ =])?\s*0\s*-\s*([0-9]{1,19})\s*", headers.get("Range", ""))
+    if found is None:
+        return None
+    end = int(found[1])
+    return end + 1 if end else 0
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,19}", text.strip()) else 0
+
+
+class UploadSession:
+    """One upload, from the answer that began it to the PUT that ends it. For one thread."""
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        endpoints: RepositoryEndpoints,
+        limits: Limits,
+        operation: str,
+        begun: tuple[HttpRequest, HttpResponse],
+    ) -> None:
+        """Take over the upload that `begun`, a request and its 202, is about.
+
+        `operation` is what is being done, for errors.
+
+        Raises:
+            RegistryError: if the answer names no `Location`.
+            UnsafeRedirectError: if it names one that is refused (R18).
+        """
+        self._transport = transport
+        self._endpoints = endpoints
+        self._limits = limits
+        self.operation = operation
+        self._answer = begun
+        location = self._named_location()
+        if location is None:
+            raise self.breach("the answer has no Location")
+        self._location = location
+        self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
+        """Bytes that every chunk but the last must have (R16)."""
+
+    def _named_location(self) -> str | None:
+        request, response = self._answer
+        location = response.headers.get("Location")
+        if location is None:
+            return None
+        return resolve_location(
+            response.url or request.url, location, registry_url=self._endpoints.base_url
+        )
+
+    def breach(self, detail: str) -> RegistryError:
+        """Return the error that says what is wrong with the latest answer."""
+        return protocol_error(*self._answer, self.operation, detail)
+
+    def _send(self, request: HttpRequest, *expected: int) -> Headers:
+        response = exchange(
+            self._transport,
+            request,
+            self.operation,
+            expected=expected,
+            error_body=self._limits.error_body,
+        )
+        response.close()
+        self._answer = request, response
+        self._location = self._named_location() or self._location
+        return response.headers
+
+    def patch(self, start: int, chunk: bytes) -> int:
+        """Send one chunk, which begins at byte `start` of the blob.
+
+        Returns:
+            The number of bytes that the registry now holds. That may be fewer than it was
+            sent; and others where it does not stand at `start`, as after a lost answer.
+
+        Raises:
+            RegistryError: if the registry refuses, or claims to hold more than was sent.
+        """
+        end = start + len(chunk)
+        headers = {**_BLOB_TYPE, "Content-Range": f"{start}-{end - 1}"}
+        try:
+            answer = self._send(
+                HttpRequest("PATCH", self._location, headers, BytesSource(chunk)), 202
+            )
+        except RegistryError as refusal:
+            if refusal.status != 416:
+                raise
+            held = self._ask(refusal)
+            if held == start:
+                raise  # it stands where the chunk begins, and refuses it all the same
+        else:
+            told = held_bytes(answer)
+            # One byte is held where `Range` is `0-0`, if one was sent.
+            held = end if told is None or end == 1 else told
+        if held > end:
+            raise self.breach(f"it claims to hold {held} bytes, {end} were sent")
+        return held
+
+    def _ask(self, refusal: RegistryError) -> int:
+        """Ask where the upload stands; one that cannot be asked about is given up."""
+        try:
+            headers = self._send(HttpRequest("GET", self._location), 204, 200, 202)
+        except RegistryError as error:
+            raise refusal from error
+        return held_bytes(headers) or 0
+
+    def finish(self, digest: Digest, body: ByteSource) -> None:
+        """End the upload with its last, or all, bytes.
+
+        Raises:
+            RegistryError: for any answer but 201: 202 is how Docker Hub fails (R19).
+            DigestMismatchError: if the registry says that it stored something else.
+        """
+        url = with_digest(self._location, digest)
+        headers = self._send(HttpRequest("PUT", url, _BLOB_TYPE, body), 201)
+        check_digest_header(headers, digest, f"answer to '{self.operation}'")
+
+    def abandon(self) -> None:
+        """Tell the registry that nothing follows, best effort (R21)."""
+        try:
+            with self._transport.send(HttpRequest("DELETE", self._location)) as response:
+                _logger.debug("abandoned an upload: status %d", response.status)
+        except OrasError as error:
+            _logger.debug("could not abandon an upload: %s", error)

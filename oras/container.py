@@ -9,6 +9,7 @@ from oras import defaults
 from oras_core.errors import InvalidDigestError, InvalidReferenceError
 from oras_core.model.digest import Digest
 from oras_core.model.reference import Reference
+from oras_core.registry.endpoints import RepositoryEndpoints, api_host
 
 __all__ = ["Container", "UnrecognizedNameError", "docker_regex"]
 
@@ -92,9 +93,7 @@ class Container:
     @property
     def api_host(self) -> str:
         """The host that answers the API: the registry, but for Docker Hub another name (R11)."""
-        if self.registry == defaults.registry.index_name:
-            return defaults.registry.default_v2_registry["host"]
-        return self.registry
+        return api_host(self.registry)
 
     @property
     def api_prefix(self) -> str:
@@ -114,15 +113,15 @@ class Container:
         Raises:
             InvalidDigestError: for what is no digest, and would lead elsewhere.
         """
-        return f"{self._api()}/blobs/{Digest.parse(digest)}"
+        return self._endpoints().blob(Digest.parse(digest))
 
     def upload_blob_url(self) -> str:
         """Return where an upload begins, without scheme."""
-        return f"{self._api()}/blobs/uploads/"
+        return self._endpoints().uploads()
 
     def tags_url(self, N: int | None = None) -> str:
         """Return where the tags are listed, `N` to a page, without scheme."""
-        return f"{self._api()}/tags/list" + ("" if N is None else f"?n={N}")
+        return self._endpoints().tags(N)
 
     def manifest_url(self, tag: str | None = None) -> str:
         """Return where a manifest is, without scheme.
@@ -134,17 +133,14 @@ class Container:
             InvalidReferenceError: for what is no tag, and would lead elsewhere.
             InvalidDigestError: for what looks like a digest and is none.
         """
-        reference = self._reference()
-        if tag:
-            reference = reference.with_reference(tag)
-        return f"{self._api()}/manifests/{reference.reference}"
+        return self._endpoints().manifest(tag or self.digest or self.tag)
 
     def _reference(self) -> Reference:
         # The attributes are the user's to change: they are checked when they are used.
         return Reference.parse(self.uri)
 
-    def _api(self) -> str:
-        return f"{self.api_host}/v2/{self.api_prefix}"
+    def _endpoints(self) -> RepositoryEndpoints:
+        return RepositoryEndpoints(self.api_host, self.registry, self.api_prefix)
 
     def __str__(self) -> str:
         """Return `uri`."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from random import random
 from time import sleep
 from typing import Any, Final, ParamSpec, TypeVar
 
 from oras.logger import logger
 from oras_core.errors import OrasError, TransportError
+from oras_core.ports.http import Headers
+from oras_core.registry.retries import RetryPolicy, is_retryable, retry_after
 
 __all__ = ["TARGET_PARAMETERS", "ensure_container", "retry"]
 
@@ -21,8 +24,6 @@ TARGET_PARAMETERS: Final = ("container", "package", "target", "uri", "reference"
 
 MAX_WAIT: Final = 60.0
 """Seconds that one decorated call may spend waiting between attempts, all in all."""
-
-_RETRYABLE_STATUSES: Final = frozenset({408, 429})
 
 
 def ensure_container(func: Callable[P, T]) -> Callable[P, T]:
@@ -62,23 +63,25 @@ def retry(attempts: int = 5, timeout: float = 2) -> Callable[[Callable[P, T]], C
     """Call a function again after failures that may pass (R33).
 
     These are: no connection or no answer in time, and an answer with status 408, 429 or
-    5xx. Anything else, a refused credential or certificate above all, comes at once. The
-    last attempt's answer or error is the caller's. The client's own methods need no such
-    decorator: their transport retries.
+    5xx (but 501 and 505 stay). Anything else comes at once, a refused credential or
+    certificate above all. The last attempt's answer or error is the caller's. The
+    client's own methods need no such decorator: their transport retries.
 
     Args:
         attempts: how many calls at most.
         timeout: seconds to wait after the first failure; each further wait is twice as
-            long, or as long as the answer's `Retry-After` asks for. Where the waits would
-            exceed `MAX_WAIT` in all, the last failure counts.
+            long, all are up to half shorter by chance, or as long as the answer's
+            `Retry-After` asks for. Where the waits would exceed `MAX_WAIT` in all, the last
+            failure counts.
     """
+    policy = RetryPolicy(attempts=max(attempts, 1), backoff=timeout)
 
     def decorator(func: Callable[P, T]) -> Callable[P, T]:
         @wraps(func)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
             left = MAX_WAIT
-            for attempt in range(attempts - 1):
-                wait = timeout * 2.0**attempt
+            for attempt in range(1, policy.attempts):
+                wait = policy.pause(attempt, chance=random())  # noqa: S311 - no secret
                 try:
                     result = func(*args, **kwargs)
                 except Exception as error:
@@ -87,10 +90,14 @@ def retry(attempts: int = 5, timeout: float = 2) -> Callable[[Callable[P, T]], C
                     # Another library's message may hold a URL with its signature (R32).
                     reason = str(error) if isinstance(error, OrasError) else type(error).__name__
                 else:
-                    wait = max(wait, _asked_wait(result))
-                    if not _is_retryable_answer(result) or wait > left:
+                    status = getattr(result, "status_code", None)
+                    if not isinstance(status, int) or not is_retryable(status):
                         return result
-                    reason = f"status {getattr(result, 'status_code', None)}"
+                    asked = retry_after(Headers(getattr(result, "headers", None) or {}))
+                    wait = wait if asked is None else asked
+                    if wait > left:
+                        return result
+                    reason = f"status {status}"
                 logger.info(f"Retrying in {wait:g} seconds - error: {reason}")
                 left -= wait
                 sleep(wait)
@@ -109,17 +116,3 @@ def _may_pass(error: Exception) -> bool:
     # Custom clients often call `requests`; known by name, since it is no dependency.
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "requests.exceptions"}
     return bool(names & {"ConnectionError", "Timeout"}) and "SSLError" not in names
-
-
-def _is_retryable_answer(result: object) -> bool:
-    status = getattr(result, "status_code", None)
-    return isinstance(status, int) and (status in _RETRYABLE_STATUSES or 500 <= status < 600)
-
-
-def _asked_wait(result: object) -> float:
-    headers = getattr(result, "headers", None) or {}
-    try:
-        return float(max(0, int(headers.get("Retry-After", ""))))
-    except (AttributeError, TypeError, ValueError):
-        # Absent, or a date: the wait that grows by itself will do.
-        return 0.0

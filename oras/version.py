@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import metadata
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 __all__ = [
@@ -60,7 +61,13 @@ _EXTRAS: Final = {
 }
 
 
+def _reader() -> ModuleType:
+    # importlib.metadata takes longer to import than the rest of the facade.
+    return import_module("importlib.metadata")
+
+
 def _metadata(names: tuple[str, ...]) -> str:
+    metadata = _reader()
     try:
         fields = metadata.metadata(DISTRIBUTION)
     except metadata.PackageNotFoundError:
@@ -69,8 +76,9 @@ def _metadata(names: tuple[str, ...]) -> str:
 
 
 def _version() -> str:
+    metadata = _reader()
     try:
-        return metadata.version(DISTRIBUTION)
+        return str(metadata.version(DISTRIBUTION))
     except metadata.PackageNotFoundError:
         # A checkout on sys.path that nobody installed.
         return "0+unknown"
@@ -78,6 +86,7 @@ def _version() -> str:
 
 @cache
 def _requirements(extra: str) -> tuple[Requirement, ...]:
+    metadata = _reader()
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:

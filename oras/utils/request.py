@@ -22,12 +22,14 @@ def iter_localhosts(name: str) -> Iterator[str]:
 
 
 def find_docker_config(exists: bool = True) -> str | None:
-    """Return the path of docker's `config.json`.
+    """Return the path of docker's `config.json`: in `~/.docker`, or where `DOCKER_CONFIG` says.
 
     Args:
         exists: return None where there is no such file.
     """
-    path = os.path.expanduser("~/.docker/config.json")
+    from oras_adapters.settings import load_settings  # noqa: PLC0415 - cattrs, for this alone
+
+    path = load_settings().credentials.docker_config
     return path if not exists or os.path.exists(path) else None
 
 

@@ -296,13 +296,16 @@ def test_parameters_are_added_and_the_rest_of_the_query_stays(url, params, expec
 
 def test_docker_s_configuration_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+    for name in ("DOCKER_CONFIG", "ORAS_CONFIG", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
     path = tmp_path / ".docker" / "config.json"
     assert oras.utils.find_docker_config() is None
     assert oras.utils.find_docker_config(exists=False) == str(path)
     path.parent.mkdir()
     path.touch()
     assert oras.utils.find_docker_config() == str(path)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "other"))
+    assert oras.utils.find_docker_config(exists=False) == str(tmp_path / "other" / "config.json")
 
 
 def test_without_the_docker_sdk_there_is_no_docker_client(monkeypatch):

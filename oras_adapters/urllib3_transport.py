@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -36,7 +36,7 @@ from oras_core.errors import (
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
-__all__ = ["Timeouts", "Urllib3Transport"]
+__all__ = ["ProxyChoice", "Timeouts", "Urllib3Transport"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +70,14 @@ class Timeouts:
     read: float = 60.0
 
 
+class ProxyChoice(Protocol):
+    """Knows the way to an address; `oras_adapters.proxies.ProxySettings` does."""
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the address of the proxy for `url`; None for a direct connection."""
+        ...
+
+
 class Urllib3Transport(HttpTransport):
     """Sends requests by urllib3 and keeps connections for the next ones.
 
@@ -77,7 +85,7 @@ class Urllib3Transport(HttpTransport):
 
     Args:
         tls: makes the TLS settings, when the first `https` address is asked for.
-        proxy_for: gives the proxy's address for a URL; None for a direct connection.
+        proxies: says through which proxy to go; through none if None.
         timeouts: how long to wait.
         max_connections: idle connections kept for one host. More may be in use at once.
     """
@@ -86,12 +94,12 @@ class Urllib3Transport(HttpTransport):
         self,
         *,
         tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
-        proxy_for: Callable[[str], str | None] | None = None,
+        proxies: ProxyChoice | None = None,
         timeouts: Timeouts = Timeouts(),
         max_connections: int = 16,
     ) -> None:
         self._tls = tls
-        self._proxy_for = proxy_for
+        self._proxies = proxies
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._lock = threading.Lock()
@@ -165,7 +173,7 @@ class Urllib3Transport(HttpTransport):
         self.close()
 
     def _manager(self, url: str) -> urllib3.PoolManager:
-        proxy = self._proxy_for(url) if self._proxy_for else None
+        proxy = self._proxies.proxy_for(url) if self._proxies else None
         # Reading the authorities takes tens of milliseconds: plain HTTP does without.
         secure = "https" in (urlsplit(url).scheme, urlsplit(proxy or "").scheme)
         with self._lock:

@@ -1,0 +1,87 @@
+"""TLS settings for connections to registries."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import ssl
+
+from oras_core.errors import InvalidConfigurationError
+
+__all__ = ["ssl_context"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def ssl_context(
+    *,
+    verify: bool = True,
+    ca_bundle: str | None = None,
+    client_certificate: str | None = None,
+    client_key: str | None = None,
+) -> ssl.SSLContext:
+    """Return the settings for TLS 1.2 and later.
+
+    Args:
+        verify: whether the server must prove who it is. Without it anybody on the way can
+            read and change everything, passwords included; a warning is logged.
+        ca_bundle: a PEM file, or a folder of such, of the only authorities to be trusted;
+            by default the system's are. (With the extra `truststore` these are the
+            operating system's own, else those that OpenSSL knows.)
+        client_certificate: a PEM file with our certificate and those that vouch for it.
+        client_key: a PEM file with its key; by default that is in the same file.
+
+    Raises:
+        InvalidConfigurationError: if a file cannot be read or holds something else.
+    """
+    context = _trusting_context(ca_bundle)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not verify:
+        _LOG.warning(
+            "TLS certificates are not verified: whoever is on the way can read and change all"
+        )
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_certificate is not None:
+        _load_certificate(context, client_certificate, client_key)
+    elif client_key is not None:
+        raise InvalidConfigurationError(client_key, "a client key needs a client certificate")
+    return context
+
+
+def _trusting_context(ca_bundle: str | None) -> ssl.SSLContext:
+    if ca_bundle is None:
+        return _system_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=ca_bundle)
+    except IsADirectoryError:
+        context.load_verify_locations(capath=ca_bundle)
+    except OSError as error:  # `ssl.SSLError` is one
+        raise InvalidConfigurationError(ca_bundle, _reason(error, "certificates")) from error
+    return context
+
+
+def _system_context() -> ssl.SSLContext:
+    if importlib.util.find_spec("truststore") is None:
+        return ssl.create_default_context()
+    # By name: it is an extra, which the type checker need not find.
+    truststore = importlib.import_module("truststore")
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    try:
+        # An empty passphrase: OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        what = "a certificate and its unencrypted key"
+        raise InvalidConfigurationError(certificate, _reason(error, what)) from error
+
+
+def _reason(error: OSError, what: str) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"it does not hold {what} in PEM form"
+    return f"it cannot be read: {error.strerror}"

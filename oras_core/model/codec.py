@@ -133,9 +133,18 @@ def decode(
 def _common_members(document: _Document) -> dict[str, Any]:
     return {
         "subject": document.get("subject", Descriptor),
-        "artifact_type": document.get("artifactType", str) or None,
+        "artifact_type": _artifact_type(document.get("artifactType", str)),
         "annotations": document.get("annotations", Annotations, Annotations()),
     }
+
+
+def _artifact_type(text: str | None) -> str | None:
+    """Check what will stand in descriptors too; empty is as good as absent."""
+    if text and not media_types.is_tolerable(text):
+        raise InvalidManifestError(
+            f"{text!r} is not 1 to 255 visible ASCII characters", location="artifactType"
+        )
+    return text or None
 
 
 def decode_manifest(
@@ -170,12 +179,13 @@ def encode_manifest(
     annotations: Mapping[str, str] | None = None,
     media_type: str = media_types.OCI_MANIFEST,
 ) -> Manifest:
-    """Make a manifest and its canonical bytes.
+    """Make a manifest and its canonical bytes; empty annotations are written, None are not.
 
     Raises:
         InvalidManifestError: if it cannot be written, or is larger than registries accept.
     """
     kept = Annotations(annotations)
+    artifact_type = _artifact_type(artifact_type)
     content = _dump(
         {
             "schemaVersion": SCHEMA_VERSION,
@@ -184,7 +194,7 @@ def encode_manifest(
             "config": config,
             "layers": list(layers),
             "subject": subject,
-            "annotations": kept or None,
+            "annotations": None if annotations is None else kept,
         }
     )
     return Manifest(
@@ -202,6 +212,7 @@ def encode_index(
 ) -> Index:
     """Make an index and its canonical bytes; raises as `encode_manifest`."""
     kept = Annotations(annotations)
+    artifact_type = _artifact_type(artifact_type)
     content = _dump(
         {
             "schemaVersion": SCHEMA_VERSION,
@@ -209,7 +220,7 @@ def encode_index(
             "artifactType": artifact_type,
             "manifests": list(manifests),
             "subject": subject,
-            "annotations": kept or None,
+            "annotations": None if annotations is None else kept,
         }
     )
     return Index(media_type, tuple(manifests), subject, artifact_type, kept, content=content)

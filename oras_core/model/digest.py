@@ -31,10 +31,26 @@ class Digest:
 
     The grammar is that of the image spec (descriptor.md, Digests); only its registered
     algorithms, sha256 and sha512, are accepted.
+
+    Raises:
+        InvalidDigestError: for an unknown algorithm, or a wrong length.
     """
 
     algorithm: str
     encoded: str
+
+    def __attrs_post_init__(self) -> None:
+        """Check both: a digest becomes part of URLs and of paths in a layout."""
+        length = HEX_LENGTH.get(self.algorithm)
+        if length is None:
+            known = ", ".join(HEX_LENGTH)
+            raise InvalidDigestError(
+                str(self), f"algorithm {self.algorithm!r} is not one of {known}"
+            )
+        if len(self.encoded) != length or not _lower_hex().match(self.encoded):
+            raise InvalidDigestError(
+                str(self), f"{self.algorithm} needs {length} lower-case hexadecimal digits"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Digest:
@@ -48,14 +64,6 @@ class Digest:
         algorithm, colon, encoded = text.partition(":")
         if not colon:
             raise InvalidDigestError(text, "expected ALGORITHM:HEX, e.g. sha256:44136fa3…")
-        length = HEX_LENGTH.get(algorithm)
-        if length is None:
-            known = ", ".join(HEX_LENGTH)
-            raise InvalidDigestError(text, f"algorithm {algorithm!r} is not one of {known}")
-        if len(encoded) != length or not _lower_hex().match(encoded):
-            raise InvalidDigestError(
-                text, f"{algorithm} needs {length} lower-case hexadecimal digits"
-            )
         return cls(algorithm, encoded)
 
     @classmethod

@@ -86,6 +86,12 @@ def _drive() -> re.Pattern[str]:
     return re.compile(r"[A-Za-z]:")
 
 
+@cache
+def _leads_up() -> re.Pattern[str]:
+    # Windows drops trailing dots and spaces: `.. ` is `..` there.
+    return re.compile(r"\.\.[. ]*\Z")
+
+
 def sanitize_path(path: str) -> SafePath:
     """Check that `path` stays in the folder it is meant for, and normalise it.
 
@@ -113,9 +119,10 @@ def _objections(path: str) -> Iterator[str]:
     if found := _refused_characters().search(path):
         yield f"it holds the character {found.group()!r}"
         return  # a surrogate could not be encoded below
-    if _drive().match(path):
-        yield "it begins with a drive letter"
-    if ".." in parts:
+    if any(_drive().match(part) for part in parts):
+        # Also below a folder: joined component by component, it leads to the drive.
+        yield "a component begins with a drive letter"
+    if any(_leads_up().match(part) for part in parts):
         yield "it leads out of its folder by '..'"
     if all(part in ("", ".") for part in parts):
         yield "it names the folder itself"

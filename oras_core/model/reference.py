@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
-from oras_core.errors import InvalidReferenceError
+from oras_core.errors import InvalidReferenceError, redact_url
 from oras_core.model.digest import Digest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
 
 MAX_NAME: Final = 255
-"""Characters of registry, `/` and repository together, as many implementations limit it."""
+"""Characters of a repository's name, as registries limit it."""
 
 _DOCKER_HUB_NAMES: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
@@ -81,6 +81,8 @@ class Reference:
 
     @repository.validator
     def _check_repository(self, _: Attribute[str], value: str) -> None:
+        if len(value) > MAX_NAME:
+            raise InvalidReferenceError(value, f"the repository has over {MAX_NAME} characters")
         if not is_repository(value):
             hint = " (upper case is not allowed)" if value != value.lower() else ""
             raise InvalidReferenceError(
@@ -111,7 +113,7 @@ class Reference:
         if not isinstance(text, str) or not text:
             raise InvalidReferenceError(text, "expected [REGISTRY/]REPOSITORY[:TAG][@DIGEST]")
         if "://" in text:
-            raise InvalidReferenceError(text, "leave out the scheme before '://'")
+            raise InvalidReferenceError(redact_url(text), "leave out the scheme before '://'")
         name, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
         first, slash, rest = name.partition("/")

@@ -148,7 +148,7 @@ def _first_failure(error: BaseException) -> tuple[list[str], BaseException]:
         cause, note = in_members[0]
         steps, leaf = _first_failure(cause)
         # A missing member is reported by its object: there is no place inside it.
-        return ([] if isinstance(leaf, KeyError) and not steps else [_step(note), *steps]), leaf
+        return ([] if isinstance(cause, KeyError) else [_step(note), *steps]), leaf
     if isinstance(error, IterableValidationError):
         cause, element = error.group_exceptions()[0][0]
         steps, leaf = _first_failure(cause)

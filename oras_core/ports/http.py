@@ -15,6 +15,15 @@ __all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport"]
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
+_ADDRESS_HEADERS = frozenset({"location", "content-location"})
+"""May hold a presigned address (R32)."""
+
+
+def _shown(key: str, value: str) -> str:
+    if key in _SECRET_HEADERS:
+        return "<hidden>"
+    return redact_url(value) if key in _ADDRESS_HEADERS else value
+
 
 class Headers(Mapping[str, str]):
     """Header fields: immutable, found in any case (RFC 9110, section 5.1).
@@ -48,10 +57,7 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         """Show the fields, but no secret."""
-        shown = {
-            name: "<hidden>" if key in _SECRET_HEADERS else value
-            for key, (name, value) in self._fields.items()
-        }
+        shown = {name: _shown(key, value) for key, (name, value) in self._fields.items()}
         return f"Headers({shown!r})"
 
     def with_fields(self, fields: Mapping[str, str]) -> Headers:

@@ -76,6 +76,7 @@ class SourceChangedError(ContentError):
 
     Attributes:
         what: the file.
+        reason: what changed.
     """
 
     def __init__(self, what: str, reason: str) -> None:

@@ -8,7 +8,7 @@ __all__ = ["login"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from oras.main import login
+    import oras.main.login as login
 else:
 
     def __getattr__(name: str) -> object:

@@ -1,0 +1,40 @@
+"""Login by writing docker's configuration file, without docker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oras.utils import find_docker_config
+from oras_adapters.docker_config import DockerConfigStore
+from oras_core.ports.credentials import Credential
+
+__all__ = ["DockerClient"]
+
+
+class DockerClient:
+    """Keeps credentials where docker keeps them."""
+
+    def login(
+        self, username: str, password: str, registry: str, dockercfg_path: str | None = None
+    ) -> dict[str, str]:
+        """Write a registry's user name and password into a docker `config.json`.
+
+        The registry is not asked. Everything else in the file stays; only its owner can
+        read it afterwards. The password is encoded there, not encrypted.
+
+        Args:
+            username: whom the registry knows.
+            password: a password or an access key.
+            registry: `HOST` or `HOST:PORT`.
+            dockercfg_path: the file; by default docker's own.
+
+        Returns:
+            `{"Status": "Login Succeeded"}`.
+
+        Raises:
+            CredentialError: if the file cannot be read or written, or is no such file.
+        """
+        path = dockercfg_path or find_docker_config(exists=False) or ""
+        store = DockerConfigStore(Path(path).expanduser())
+        store.put(registry, Credential(username, password))
+        return {"Status": "Login Succeeded"}

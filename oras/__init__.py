@@ -9,25 +9,25 @@ from __future__ import annotations
 import importlib
 import os
 
+# ruff: noqa: PLR0402 - `from oras import …` in oras itself is a cycle that mypy does not resolve
+
 # Type checkers know the name; importing `typing` for it would be most of this module's cost.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from oras import (
-        auth,
-        client,
-        container,
-        decorator,
-        defaults,
-        layout,
-        logger,
-        main,
-        oci,
-        provider,
-        schemas,
-        types,
-        utils,
-        version,
-    )
+    import oras.auth as auth
+    import oras.client as client
+    import oras.container as container
+    import oras.decorator as decorator
+    import oras.defaults as defaults
+    import oras.layout as layout
+    import oras.logger as logger
+    import oras.main as main
+    import oras.oci as oci
+    import oras.provider as provider
+    import oras.schemas as schemas
+    import oras.types as types
+    import oras.utils as utils
+    import oras.version as version
 
     __version__: str
 

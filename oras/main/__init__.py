@@ -8,7 +8,7 @@ __all__ = ["login"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import oras.main.login as login
+    import oras.main.login as login  # noqa: PLR0402 - mypy resolves no other form of this cycle
 else:
 
     def __getattr__(name: str) -> object:

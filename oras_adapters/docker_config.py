@@ -1,0 +1,291 @@
+"""Credentials in docker's configuration file, which other tools read and write too (R11)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import errno
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from oras_core.credentials import config_key, key_forms, registry_keys
+from oras_core.errors import CredentialError
+from oras_core.ports.credentials import Credential, CredentialStore
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["DockerConfigStore"]
+
+MAX_CONFIG_SIZE: Final = 16 * 1024 * 1024
+"""Bytes of a configuration file: real ones have some KiB."""
+
+LOCK_SECONDS: Final = 10.0
+"""How long another process may take to write the file."""
+
+_LOCK_POLL: Final = 0.02
+
+_OUR_FIELDS: Final = ("auth", "username", "password", "identitytoken", "registrytoken")
+
+
+class DockerConfigStore(CredentialStore):
+    """The entries `auths` of a `config.json`, and the helpers that it names.
+
+    The file is replaced whole and in one step; whatever else it holds stays. It is readable by
+    its owner alone (mode 0600), and so is its folder if it has to be made. Where it is a
+    symbolic link the link stays and its target is replaced. Two processes that write at once
+    wait for one another, by a lock on `config.json.lock` beside it.
+
+    Passwords in it are encoded, not encrypted: `helper_for` tells where the user has chosen a
+    program to keep them instead; this store does not start it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Use the file at `path`; it need not exist."""
+        self._path = Path(path)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Name the file."""
+        return f"DockerConfigStore({str(self._path)!r})"
+
+    # --- The port -------------------------------------------------------------------------
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential of the first entry for `registry` that holds one.
+
+        Raises:
+            CredentialError: if the file or that entry cannot be read.
+        """
+        operation = f"read the credential for {registry}"
+        entries = self._section("auths", self._read(operation), operation)
+        by_key = {key.lower(): key for key in entries}
+        for form in registry_keys(registry):
+            if form in by_key:
+                credential = self._credential(by_key[form], entries[by_key[form]], operation)
+                if not credential.is_empty:
+                    return credential
+        return None
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Write the entry for `registry`, in place of all its entries in other forms.
+
+        Raises:
+            CredentialError: if the file cannot be read or written.
+        """
+        operation = f"store the credential for {registry}"
+        if ":" in credential.username:
+            raise self._error(operation, "a user name cannot hold a colon")
+        with self._writing(operation) as document:
+            entries = dict(self._section("auths", document, operation))
+            removed = self._remove(entries, registry)
+            entries[config_key(registry)] = {**_foreign_fields(removed), **_fields(credential)}
+            document["auths"] = entries
+
+    def delete(self, registry: str) -> None:
+        """Remove the entries for exactly `registry`, in every form.
+
+        Raises:
+            CredentialError: if the file cannot be read or written.
+        """
+        operation = f"erase the credential for {registry}"
+        present = self._section("auths", self._read(operation), operation)
+        if not self._remove(dict(present), registry):
+            return
+        with self._writing(operation) as document:
+            entries = dict(self._section("auths", document, operation))
+            self._remove(entries, registry)
+            document["auths"] = entries
+
+    # --- Helpers --------------------------------------------------------------------------
+
+    def helper_for(self, registry: str) -> str | None:
+        """Return the name of the helper that keeps credentials for `registry`.
+
+        `credHelpers` by registry goes before `credsStore` for all (R12). None where the file
+        names none, so that credentials are kept in the file itself. The name is as it stands in
+        the file, and to be checked before a program is started by it.
+
+        Raises:
+            CredentialError: if the file cannot be read.
+        """
+        operation = f"find the credential helper for {registry}"
+        document = self._read(operation)
+        helpers = self._section("credHelpers", document, operation)
+        by_key = {key.lower(): value for key, value in helpers.items()}
+        named = [by_key.get(form) for form in registry_keys(registry)]
+        for name in (*named, document.get("credsStore")):
+            if name is not None and not isinstance(name, str):
+                raise self._error(operation, "the name of a credential helper is not a string")
+            if name:
+                return name
+        return None
+
+    # --- Entries --------------------------------------------------------------------------
+
+    def _section(self, name: str, document: Mapping[str, Any], operation: str) -> Mapping[str, Any]:
+        section = document.get(name)
+        if section is None:
+            return {}
+        if not isinstance(section, dict):
+            raise self._error(operation, f"its {name!r} is not an object")
+        return section
+
+    @staticmethod
+    def _remove(entries: dict[str, Any], registry: str) -> list[Any]:
+        """Remove the entries of a registry; return them, the best key's first."""
+        forms = key_forms(registry)
+        found = sorted(
+            (key for key in entries if key.lower() in forms),
+            key=lambda key: forms.index(key.lower()),
+        )
+        return [entries.pop(key) for key in found]
+
+    def _credential(self, key: str, entry: object, operation: str) -> Credential:
+        if not isinstance(entry, dict):
+            raise self._error(operation, f"its entry {key!r} is not an object")
+        values = {name: entry.get(name) or "" for name in _OUR_FIELDS}
+        if not all(isinstance(value, str) for value in values.values()):
+            raise self._error(operation, f"a field of its entry {key!r} is not a string")
+        username, password = values["username"], values["password"]
+        if values["auth"]:
+            pair = _decoded(values["auth"])
+            if pair is None:
+                reason = "'auth' is not the base64 of USERNAME:PASSWORD"
+                raise self._error(operation, f"in its entry {key!r} {reason}")
+            username, password = pair
+        return Credential(username, password, values["identitytoken"], values["registrytoken"])
+
+    # --- The file -------------------------------------------------------------------------
+
+    def _error(self, operation: str, reason: str) -> CredentialError:
+        return CredentialError(operation, str(self._path), reason)
+
+    def _read(self, operation: str) -> dict[str, Any]:
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(MAX_CONFIG_SIZE + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._error(operation, error.strerror or "it cannot be read") from error
+        if len(content) > MAX_CONFIG_SIZE:
+            raise self._error(operation, f"it has more than {MAX_CONFIG_SIZE} bytes")
+        if not content.strip():
+            return {}
+        try:
+            document = json.loads(content.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            # The error is not chained: it holds the whole text, secrets and all.
+            place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise self._error(operation, f"it is not JSON{place}") from None
+        if not isinstance(document, dict):
+            raise self._error(operation, "it is JSON, but not an object")
+        return document
+
+    @contextlib.contextmanager
+    def _writing(self, operation: str) -> Iterator[dict[str, Any]]:
+        """Give the document to be changed, and write it afterwards if it was."""
+        try:
+            target = Path(os.path.realpath(self._path))
+            target.parent.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                target.parent.mkdir(mode=0o700)
+            with self._lock, _file_lock(target):
+                document = self._read(operation)
+                before = json.dumps(document)
+                yield document
+                if json.dumps(document) != before:
+                    _replace(target, document)
+        except OSError as error:
+            raise self._error(operation, error.strerror or "it cannot be written") from error
+
+
+def _foreign_fields(entries: list[Any]) -> dict[str, Any]:
+    """Return what is not ours in the first of `entries`, to be kept."""
+    first = entries[0] if entries and isinstance(entries[0], dict) else {}
+    return {name: value for name, value in first.items() if name not in _OUR_FIELDS}
+
+
+def _fields(credential: Credential) -> dict[str, str]:
+    fields = {}
+    if credential.username or credential.password:
+        pair = f"{credential.username}:{credential.password}".encode()
+        fields["auth"] = base64.b64encode(pair).decode("ascii")
+    if credential.identity_token:
+        fields["identitytoken"] = credential.identity_token
+    if credential.registry_token:
+        fields["registrytoken"] = credential.registry_token
+    return fields
+
+
+def _decoded(auth: str) -> tuple[str, str] | None:
+    """Return user name and password; None if `auth` holds none."""
+    text = "".join(auth.split()).rstrip("=")
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        pair = base64.b64decode(padded, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    username, colon, password = pair.partition(":")
+    # Old tools padded the password with NULs.
+    return (username, password.rstrip("\0")) if colon else None
+
+
+def _replace(target: Path, document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent="\t")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with open(handle, "wb") as file:  # made with mode 0600 already
+            file.write(text.encode("ascii"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+@contextlib.contextmanager
+def _file_lock(target: Path) -> Iterator[None]:
+    """Keep other processes from writing `target` during the block.
+
+    The lock's file stays: to remove it would let two processes hold it at once.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(target.parent / f"{target.name}.lock", flags, 0o600)
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _locked(handle):
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
+            time.sleep(_LOCK_POLL)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # Some network file systems know no locks; the one-step replacement holds there too.
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True

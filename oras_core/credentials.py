@@ -1,0 +1,167 @@
+"""Credential stores in memory, and the names under which a registry is kept (R11, R12)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from oras_core.errors import CredentialError
+from oras_core.ports.credentials import Credential, CredentialStore
+
+__all__ = [
+    "ChainedCredentialStore",
+    "NoCredentials",
+    "StaticCredentials",
+    "config_key",
+    "key_forms",
+    "registry_keys",
+]
+
+_DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
+_DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
+
+# What tools have appended to a host, in their time.
+_SUFFIXES: Final = ("", "/", "/v1/", "/v1", "/v2/", "/v2")
+
+
+def _host_forms(host: str) -> tuple[str, ...]:
+    # Without a scheme `HOST/v1` could be a repository's path; with a slash behind it is none.
+    bare = [host + suffix for suffix in _SUFFIXES if not suffix or suffix.endswith("/")]
+    urls = [f"{scheme}://{host}{end}" for scheme in ("https", "http") for end in _SUFFIXES]
+    return (*bare, *urls)
+
+
+def key_forms(registry: str) -> tuple[str, ...]:
+    """Return the keys under which exactly `registry` may be found, the one to write first.
+
+    Args:
+        registry: `HOST[:PORT]`, maybe with a path: see `CredentialStore`.
+    """
+    name = registry.strip("/").lower()
+    host, slash, _ = name.partition("/")
+    if slash:
+        return (f"docker.io{name[len(host) :]}" if host in _DOCKER_HUB else name,)
+    if host not in _DOCKER_HUB:
+        return _host_forms(host)
+    forms = (form for hub in _DOCKER_HUB for form in _host_forms(hub))
+    return tuple(dict.fromkeys((_DOCKER_HUB_KEY, *forms)))
+
+
+def registry_keys(registry: str) -> tuple[str, ...]:
+    """Return all keys of a docker configuration that hold for `registry`, the best one first.
+
+    Of a name with a path the longest counts, then ever shorter ones, then the host, which may
+    be written as `HOST`, `https://HOST`, `https://HOST/v1/` and the like; Docker Hub is
+    `https://index.docker.io/v1/` (R11). All keys are in lower case.
+    """
+    name = registry.strip("/")
+    parts = name.split("/")
+    levels = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return tuple(key for level in levels for key in key_forms(level))
+
+
+def config_key(registry: str) -> str:
+    """Return the key under which a credential for `registry` is to be stored."""
+    return key_forms(registry)[0]
+
+
+class StaticCredentials:
+    """Credentials that were handed in. What is put in later stays in memory."""
+
+    def __init__(self, credentials: Mapping[str, Credential] | Credential) -> None:
+        """Hold credentials by registry, or one for whatever registry is asked for."""
+        self._lock = threading.Lock()
+        self._default: Credential | None = None
+        self._by_key: dict[str, Credential | None] = {}
+        if isinstance(credentials, Credential):
+            self._default = credentials
+        else:
+            self._by_key.update((config_key(name), one) for name, one in credentials.items())
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential for `registry`."""
+        with self._lock:
+            for key in registry_keys(registry):
+                if key in self._by_key:
+                    return self._by_key[key]
+        return self._default
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential` until the process ends."""
+        with self._lock:
+            self._by_key[config_key(registry)] = credential
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential for `registry`."""
+        with self._lock:
+            self._by_key.pop(config_key(registry), None)
+            if self._default is not None:
+                self._by_key[config_key(registry)] = None
+
+
+class NoCredentials:
+    """A store without credentials: every request is anonymous."""
+
+    def get(self, registry: str) -> Credential | None:  # noqa: ARG002 - the port's signature
+        """Return None."""
+        return None
+
+    def put(self, registry: str, credential: Credential) -> None:  # noqa: ARG002 - as above
+        """Refuse.
+
+        Raises:
+            CredentialError: always.
+        """
+        operation = f"keep the credential for {registry}"
+        raise CredentialError(operation, "a store without credentials", "it keeps nothing")
+
+    def delete(self, registry: str) -> None:
+        """Do nothing: there is nothing to forget."""
+
+
+class ChainedCredentialStore:
+    """Several stores, asked one after the other (R12).
+
+    What is put goes into the first: place the store that shall keep it there.
+    """
+
+    def __init__(self, stores: Iterable[CredentialStore]) -> None:
+        """Ask `stores` in this order."""
+        self._stores = tuple(stores)
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the first credential that is not empty.
+
+        Raises:
+            CredentialError: if a store before it cannot be read: that it has none is not known.
+        """
+        for store in self._stores:
+            credential = store.get(registry)
+            if credential is not None and not credential.is_empty:
+                return credential
+        return None
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential` in the first store.
+
+        Raises:
+            CredentialError: if that cannot be written, or there is none.
+        """
+        first = self._stores[0] if self._stores else NoCredentials()
+        first.put(registry, credential)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential in every store, also behind one that fails.
+
+        Raises:
+            CredentialError: that of the first store that failed.
+        """
+        failures: list[CredentialError] = []
+        for store in self._stores:
+            try:
+                store.delete(registry)
+            except CredentialError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]

@@ -10,7 +10,7 @@ from oras_core.content.graph import ManifestCache
 from oras_core.copying import CopyOptions, copy_graph
 from oras_core.errors import AlreadyExistsError, UnsupportedError
 from oras_core.model import codec, media_types
-from oras_core.model.annotations import Annotations, AnnotationSet
+from oras_core.model.annotations import MANIFEST_SECTION, Annotations, AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
 from oras_core.model.limits import Limits
@@ -134,7 +134,7 @@ def push(
         artifact_type=artifact_type,
         config=_stage_config(staging, config, annotations.config),
         subject=subject,
-        annotations=annotations.manifest,
+        annotations=annotations.get(MANIFEST_SECTION),
     )
     source = ManifestCache(staging)
     source.remember(manifest.descriptor, manifest.content)

@@ -111,6 +111,10 @@ class AnnotationSet:
         """Those of one title, or of `$manifest` or `$config`; empty where there are none."""
         return self._by_section.get(name) or Annotations()
 
+    def get(self, name: str) -> Annotations | None:
+        """Those of one section; None where it was not given, not even empty."""
+        return self._by_section.get(name)
+
     def sections(self) -> Mapping[str, Annotations]:
         """Return all sections by name."""
         return dict(self._by_section)

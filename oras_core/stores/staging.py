@@ -103,11 +103,19 @@ class StagingStore:
             NotFoundError: if it was not.
             SourceChangedError: if the file is not what it was when it was added.
         """
+        return self.source(descriptor).open()
+
+    def source(self, descriptor: Descriptor) -> ByteSource:
+        """Return where the bytes of content that was added come from.
+
+        Raises:
+            NotFoundError: if it was not added.
+        """
         with self._lock:
             source = self._sources.get(descriptor.digest)
         if source is None:
             raise NotFoundError(str(descriptor), "the content being pushed")
-        return source.open()
+        return source
 
     def _keep(self, descriptor: Descriptor, source: ByteSource) -> Descriptor:
         with self._lock:
@@ -119,4 +127,4 @@ def _titled(title: str | None, annotations: Mapping[str, str] | None) -> dict[st
     given = dict(annotations or {})
     if title is None:
         return given
-    return {media_types.ANNOTATION_TITLE: str(sanitize_path(title)), **given}
+    return {**given, media_types.ANNOTATION_TITLE: str(sanitize_path(title))}

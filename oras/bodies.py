@@ -1,0 +1,150 @@
+"""What users hand in as the `data` of a request, as a source of bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from attrs import field, frozen
+
+from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.errors import InvalidInputError
+from oras_core.ports.content import ByteSource, ByteStream
+
+__all__ = ["Upload", "as_data", "as_source", "joined"]
+
+
+def as_source(data: Any) -> ByteSource | None:
+    """Return a source of `data`: bytes, text, an open binary file, an iterable of bytes.
+
+    A file that can seek is read again for another attempt; an iterable cannot be, so that
+    a request with one is sent once.
+
+    Raises:
+        InvalidInputError: for anything else.
+    """
+    if data is None:
+        return None
+    if isinstance(data, str):
+        return BytesSource(data.encode())
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return BytesSource(bytes(data))
+    if hasattr(data, "read"):
+        return _OpenFile(data)
+    if isinstance(data, Iterable) and not isinstance(data, dict):
+        return _Once(iter(data))
+    raise InvalidInputError(type(data).__name__, "data is bytes, text, a file or an iterable")
+
+
+class _Borrowed:
+    """A stream over a file that stays the caller's: closing it does nothing."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        return bytes(self._file.read(size))
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+
+@frozen
+class _OpenFile:
+    """An open binary file, from where it stands."""
+
+    file: Any = field(repr=False)
+    start: int | None = field(init=False)
+
+    @start.default
+    def _tell(self) -> int | None:
+        try:
+            return int(self.file.tell())
+        except (AttributeError, OSError):
+            return None
+
+    @property
+    def size(self) -> int | None:
+        if self.start is None:
+            return None
+        end = int(self.file.seek(0, io.SEEK_END))
+        self.file.seek(self.start)
+        return end - self.start
+
+    def open(self) -> ByteStream:
+        if self.start is not None:
+            self.file.seek(self.start)
+        return _Borrowed(self.file)
+
+
+@frozen
+class _Once:
+    """Pieces that come once."""
+
+    pieces: Iterator[bytes] = field(repr=False)
+    size: None = None
+
+    def open(self) -> ByteStream:
+        return joined(self.pieces)
+
+
+class _Joined:
+    def __init__(self, pieces: Iterator[bytes], close: Callable[[], object]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+        self.close = close
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            taken, self._rest = self._rest + b"".join(self._pieces), b""
+            return taken
+        if not self._rest:
+            self._rest = next((piece for piece in self._pieces if piece), b"")
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
+
+
+def _nothing() -> None:
+    pass
+
+
+def joined(pieces: Iterable[bytes], close: Callable[[], object] | None = None) -> ByteStream:
+    """Return a stream over pieces, which `close` closes."""
+    return _Joined(iter(pieces), close or _nothing)
+
+
+class Upload:
+    """A source as `requests` takes one: a file that can be iterated and knows its length."""
+
+    def __init__(self, source: ByteSource, size: int) -> None:
+        """Open `source`, of `size` bytes."""
+        self._stream = source.open()
+        self._size = size
+
+    def __len__(self) -> int:
+        """Return the number of bytes."""
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes."""
+        return self._stream.read(size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes in pieces."""
+        return iter(lambda: self._stream.read(CHUNK_SIZE), b"")
+
+
+def as_data(source: ByteSource | None) -> Any:
+    """Return a source as the `data` of a request: bytes where it is small, else a file."""
+    if source is None:
+        return None
+    if source.size is None:
+        return iter(Upload(source, 0))
+    if source.size > CHUNK_SIZE:
+        return Upload(source, source.size)
+    stream = source.open()
+    try:
+        return b"".join(iter(lambda: stream.read(CHUNK_SIZE), b""))
+    finally:
+        stream.close()

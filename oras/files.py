@@ -1,0 +1,47 @@
+"""Files and folders that the user names by paths of the operating system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from oras_adapters.local_files import LocalFileTree
+from oras_core.content.sources import BytesSource, FileSource
+from oras_core.model.paths import sanitize_path
+from oras_core.ports.content import ByteSource
+
+__all__ = ["LocalFiles"]
+
+
+class LocalFiles:
+    """Opens what the user names. Each folder is held once, however many files it gives.
+
+    A symbolic link that the user names is followed: it is the user's own.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._folders: dict[Path, LocalFileTree] = {}
+
+    def source(self, path: str | os.PathLike[str]) -> ByteSource:
+        """Return the bytes of the file at `path`; of the null device none.
+
+        Raises:
+            NotFoundError: if there is no such file.
+            FileAccessError: if it is no regular file.
+        """
+        real = Path(path).resolve()
+        if real == Path(os.devnull):
+            return BytesSource(b"")
+        return FileSource(self.tree(real.parent), sanitize_path(real.name))
+
+    def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
+        """Return the folder at `path`.
+
+        Raises:
+            NotFoundError: if there is no such folder.
+        """
+        real = Path(path).resolve()
+        if real not in self._folders:
+            self._folders[real] = LocalFileTree(real)
+        return self._folders[real]

@@ -1,0 +1,205 @@
+"""`push`: from the arguments of the user guide to the core's verb, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from oras import defaults
+from oras.files import LocalFiles
+from oras.hooks import PUSH_HOOKS, is_overridden
+from oras.oci import Annotations, Subject
+from oras.response import Response
+from oras.utils import split_path_and_content
+from oras_adapters.local_files import scratch_directory
+from oras_core import artifact
+from oras_core.content.sources import BytesSource
+from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.media_types import ANNOTATION_TITLE, EMPTY_CONFIG
+from oras_core.ports.content import ByteSource
+
+if TYPE_CHECKING:
+    from oras.container import Container
+    from oras.provider import Registry
+    from oras_core.registry.repository import RemoteRepository
+
+__all__ = ["PushRequest", "push"]
+
+
+@frozen
+class PushRequest:
+    """What is to be pushed, in the core's terms.
+
+    Attributes:
+        contents: files and directories.
+        paths: where each of them lies.
+        config: the config.
+        config_path: where it lies; None for the empty one.
+        annotations: of manifest and config.
+        subject: to what it is attached.
+        chunk_size: bytes of a chunk; None to leave it to the registry.
+    """
+
+    contents: tuple[artifact.File | artifact.Directory, ...]
+    paths: tuple[str, ...]
+    config: artifact.Config
+    config_path: str | None
+    annotations: AnnotationSet = field(factory=AnnotationSet)
+    subject: Descriptor | None = None
+    chunk_size: int | None = None
+
+    @property
+    def chunking(self) -> dict[str, Any]:
+        """The arguments of `upload_blob` that say whether the upload goes in chunks."""
+        size = self.chunk_size or defaults.default_chunksize
+        return {"do_chunked": self.chunk_size is not None, "chunk_size": size}
+
+    @classmethod
+    def of(
+        cls,
+        files: Iterable[object] | None,
+        *,
+        validate_paths: bool,
+        manifest_config: str | None,
+        annotation_file: str | None,
+        manifest_annotations: Mapping[str, str] | None,
+        subject: Descriptor | None,
+        chunk_size: int | None,
+    ) -> PushRequest:
+        """Read the arguments of `push`.
+
+        Raises:
+            FileNotFoundError: if a file, the config or the annotation file does not exist.
+            ValueError: if a file lies outside the working directory and paths are validated.
+        """
+        given = Annotations(annotation_file)
+        local = LocalFiles()
+        parsed = [split_path_and_content(str(item)) for item in files or ()]
+        for part in parsed:
+            _check(part.path, validate=validate_paths)
+        config, config_path = _config(manifest_config, local)
+        manifest = {**given.get_annotations(MANIFEST_SECTION), **(manifest_annotations or {})}
+        return cls(
+            tuple(_content(part.path, part.content, given, local) for part in parsed),
+            tuple(part.path for part in parsed),
+            config,
+            config_path,
+            AnnotationSet(
+                {
+                    MANIFEST_SECTION: manifest,
+                    CONFIG_SECTION: given.get_annotations(CONFIG_SECTION),
+                }
+            ),
+            subject,
+            chunk_size,
+        )
+
+
+def _check(path: str, *, validate: bool) -> None:
+    if validate:
+        base, full = os.getcwd(), os.path.abspath(path)
+        if os.path.commonpath([base, full]) != base:
+            raise ValueError(
+                f"Blob {path} is not in the present working directory context. "
+                "Go there, or pass disable_path_validation=True."
+            )
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path} does not exist.")
+
+
+def _content(
+    path: str, media_type: str | None, given: Annotations, local: LocalFiles
+) -> artifact.File | artifact.Directory:
+    annotations = given.get_annotations(path)
+    title = annotations.pop(ANNOTATION_TITLE, os.path.basename(os.path.abspath(path)))
+    if os.path.isdir(path):
+        return artifact.Directory(
+            title,
+            local.tree(path),
+            media_type or defaults.default_blob_dir_media_type,
+            annotations,
+        )
+    return artifact.File(
+        title, local.source(path), media_type or defaults.default_blob_media_type, annotations
+    )
+
+
+def _config(reference: str | None, local: LocalFiles) -> tuple[artifact.Config, str | None]:
+    if not reference:
+        source = BytesSource(EMPTY_CONFIG)
+        return artifact.Config(source, defaults.unknown_config_media_type), None
+    part = split_path_and_content(reference)
+    if not os.path.exists(part.path):
+        raise FileNotFoundError(f"{part.path} does not exist.")
+    media_type = part.content or defaults.unknown_config_media_type
+    return artifact.Config(local.source(part.path), media_type), part.path
+
+
+def subject_of(
+    client: Registry, container: Container, subject: Subject | str | None
+) -> Descriptor | None:
+    """Return the descriptor of the manifest that an artifact is attached to.
+
+    Args:
+        client: who asks.
+        container: where the artifact goes.
+        subject: a `Subject`, or a tag or digest in the same repository.
+
+    Raises:
+        NotFoundError: if a tag or digest names nothing there.
+    """
+    if subject is None:
+        return None
+    if isinstance(subject, str):
+        return client.connections.repository(container).resolve(subject).plain()
+    return Descriptor(subject.mediaType, Digest.parse(subject.digest), subject.size)
+
+
+class _InChunks:
+    """A repository that sends blobs in chunks of one size."""
+
+    def __init__(self, repository: RemoteRepository, chunk_size: int) -> None:
+        self._repository = repository
+        self._chunk_size = chunk_size
+        self.exists = repository.exists
+        self.fetch = repository.fetch
+        self.mount = repository.mount
+        self.push_reference = repository.push_reference
+        self.resolve = repository.resolve
+        self.tag = repository.tag
+
+    def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        self._repository.push(descriptor, source, chunk_size=self._chunk_size)
+
+
+def push(client: Registry, container: Container, request: PushRequest) -> Any:
+    """Push, by the engine or through the methods that the client has replaced.
+
+    Returns:
+        The answer to the manifest: ours, or whatever the client's own method returned.
+    """
+    if is_overridden(client, *PUSH_HOOKS):
+        from oras.stepwise import push_stepwise  # noqa: PLC0415 - for few clients
+
+        return push_stepwise(client, container, request)
+    repository = client.connections.repository(container)
+    with scratch_directory() as scratch:
+        descriptor = artifact.push(
+            _InChunks(repository, request.chunk_size) if request.chunk_size else repository,
+            container.digest or container.tag,
+            request.contents,
+            scratch=scratch,
+            config=request.config,
+            annotations=request.annotations,
+            subject=request.subject,
+        )
+    return Response.of(
+        201,
+        {"Docker-Content-Digest": str(descriptor.digest)},
+        url=repository.endpoints.manifest(descriptor.digest),
+    )

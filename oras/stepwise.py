@@ -1,0 +1,121 @@
+"""`push` and `pull` step by step, through the methods that a client has replaced.
+
+They are called in oras-py's order and with its arguments, and what they return is
+nobody's business but that of the client's `_check_200_response`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from oras.oci import NewLayer, NewManifest
+from oras.pulling import Selection, title_of, unpacks
+from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path, write_file
+from oras_core import artifact
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.media_types import ANNOTATION_TITLE, ANNOTATION_UNPACK, EMPTY_CONFIG
+from oras_core.model.wire import from_wire, to_wire
+
+if TYPE_CHECKING:
+    from oras.container import Container
+    from oras.provider import Registry
+    from oras.pushing import PushRequest
+
+__all__ = ["pull_stepwise", "push_stepwise"]
+
+
+def push_stepwise(client: Registry, container: Container, request: PushRequest) -> Any:
+    """Push by the client's `upload_blob` and `upload_manifest`.
+
+    Returns:
+        What `upload_manifest` returned.
+    """
+    chunking = request.chunking
+    manifest = NewManifest()
+    for content, path in zip(request.contents, request.paths, strict=True):
+        with _as_file(content, path) as blob:
+            layer = _layer(content, blob)
+            manifest["layers"].append(layer)
+            client._check_200_response(client.upload_blob(blob, container, layer, **chunking))
+    if request.annotations.manifest:
+        manifest["annotations"] = dict(request.annotations.manifest)
+    if request.subject is not None:
+        manifest["subject"] = to_wire(request.subject)
+    with _config_file(request.config_path) as config_path:
+        config = NewLayer(config_path, request.config.media_type)
+        if request.annotations.config:
+            config["annotations"] = dict(request.annotations.config)
+        manifest["config"] = config
+        client._check_200_response(client.upload_blob(config_path, container, config, **chunking))
+    response = client.upload_manifest(manifest, container)
+    client._check_200_response(response)
+    return response
+
+
+def _layer(content: artifact.File | artifact.Directory, blob: str) -> dict[str, Any]:
+    is_directory = isinstance(content, artifact.Directory)
+    layer = NewLayer(blob, content.media_type, is_dir=is_directory)
+    layer["annotations"] = {
+        **content.annotations,
+        **({ANNOTATION_UNPACK: "true"} if is_directory else {}),
+        ANNOTATION_TITLE: content.title,
+    }
+    return layer
+
+
+@contextmanager
+def _as_file(content: artifact.File | artifact.Directory, path: str) -> Iterator[str]:
+    """Give the path of a file; of a directory that of its archive, for the time being."""
+    if isinstance(content, artifact.File):
+        yield path
+        return
+    archive = make_targz(path)
+    try:
+        yield archive
+    finally:
+        os.remove(archive)
+
+
+@contextmanager
+def _config_file(path: str | None) -> Iterator[str]:
+    if path is not None:
+        yield path
+        return
+    empty = get_tmpfile(suffix=".json")
+    try:
+        yield write_file(empty, EMPTY_CONFIG, mode="wb")
+    finally:
+        os.remove(empty)
+
+
+def pull_stepwise(
+    client: Registry,
+    container: Container,
+    root: str,
+    selection: Selection,
+    allowed_media_type: list[str] | None,
+) -> list[str]:
+    """Pull by the client's `get_manifest` and `download_blob`.
+
+    Returns:
+        The absolute paths, in the manifest's order.
+    """
+    paths = []
+    manifest = client.get_manifest(container, allowed_media_type)
+    for number, member in enumerate(manifest.get("layers", [])):
+        layer = from_wire(member, Descriptor, location=f"layers[{number}]")
+        path = sanitize_path(root, os.path.join(root, title_of(layer)))
+        if not selection.includes(layer):
+            continue
+        if unpacks(layer):
+            archive = get_tmpfile(suffix=".tar.gz")
+            client.download_blob(container, member["digest"], archive)
+            extract_targz(archive, os.path.dirname(path))
+            os.remove(archive)
+        else:
+            client.download_blob(container, member["digest"], path)
+        paths.append(path)
+    return paths

@@ -1,0 +1,199 @@
+"""The only composer: from settings to registries, repositories, folders and credentials.
+
+Everything is made when it is first needed, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+
+from attrs import evolve
+
+from oras_adapters.docker_config import DockerConfigStore
+from oras_adapters.local_files import LocalFileTree
+from oras_adapters.proxies import ProxySettings
+from oras_adapters.settings import Settings, TlsSettings, load_settings
+from oras_adapters.tls import ssl_context
+from oras_adapters.urllib3_transport import Timeouts, Urllib3Transport
+from oras_core.credentials import ChainedCredentialStore, StaticCredentials
+from oras_core.errors import InvalidConfigurationError
+from oras_core.model.reference import Reference
+from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.http import HttpTransport
+from oras_core.registry.endpoints import is_loopback
+from oras_core.registry.profiles import HostProfile, profile_for
+from oras_core.registry.registry import RemoteRegistry
+from oras_core.registry.repository import RemoteRepository
+from oras_core.registry.retries import RetryPolicy
+
+__all__ = ["Composition", "compose"]
+
+
+class Composition:
+    """The parts of one client. Thread-safe.
+
+    A context manager: leaving it closes the connections.
+    """
+
+    def __init__(self, settings: Settings, *, credentials: CredentialStore | None = None) -> None:
+        """Compose by `settings`.
+
+        Args:
+            settings: how.
+            credentials: a store to be used instead of the one that the settings choose.
+        """
+        self.settings = settings
+        self._credentials = credentials
+        self._transports: dict[TlsSettings, Urllib3Transport] = {}
+        self._registries: dict[str, RemoteRegistry] = {}
+        self._lock = RLock()
+
+    @property
+    def credentials(self) -> CredentialStore:
+        """The credential store that the settings choose.
+
+        Raises:
+            InvalidConfigurationError: if they name an unknown one.
+        """
+        with self._lock:
+            if self._credentials is None:
+                self._credentials = _credential_store(self.settings)
+            return self._credentials
+
+    def registry(self, host: str) -> RemoteRegistry:
+        """Return the registry `HOST` or `HOST:PORT`.
+
+        Raises:
+            InvalidReferenceError: if `host` is neither.
+        """
+        with self._lock:
+            if host not in self._registries:
+                self._registries[host] = self.registry_over(self.transport(host), host)
+            return self._registries[host]
+
+    def registry_over(
+        self,
+        transport: HttpTransport,
+        host: str,
+        *,
+        plain_http: bool | None = None,
+        credentials: CredentialStore | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RemoteRegistry:
+        """Return a registry that is spoken to through a transport of the caller's.
+
+        Args:
+            transport: a plain one; redirects, retries and credentials are added.
+            host: `HOST` or `HOST:PORT`.
+            plain_http: whether without TLS; by default as the settings have it.
+            credentials: asked instead of the composition's own.
+            headers: go along with every request to the registry.
+        """
+        network = self.settings.network
+        return RemoteRegistry(
+            host,
+            transport,
+            plain_http=self.plain_http(host) if plain_http is None else plain_http,
+            credentials=credentials or self.credentials,
+            headers=headers or {},
+            retry_policy=RetryPolicy(attempts=network.attempts, max_pause=network.max_pause),
+            profile=self._profile(host),
+        )
+
+    def repository(self, reference: Reference | str) -> RemoteRepository:
+        """Return the repository that a reference names.
+
+        Raises:
+            InvalidReferenceError: if `reference` is malformed.
+        """
+        if isinstance(reference, str):
+            reference = Reference.parse(reference)
+        return self.registry(reference.registry).repository(reference.repository)
+
+    def folder(self, path: str | Path) -> LocalFileTree:
+        """Return a folder to pull into; it is made when something is written."""
+        return LocalFileTree(path, create=True)
+
+    def transport(self, host: str) -> HttpTransport:
+        """Return the plain transport with which `host` is spoken to."""
+        tls = self.settings.host(host).tls or self.settings.tls
+        with self._lock:
+            if tls not in self._transports:
+                self._transports[tls] = self._new_transport(tls)
+            return self._transports[tls]
+
+    def plain_http(self, host: str) -> bool:
+        """Tell whether `host` is spoken to without TLS: registries on this machine usually are."""
+        chosen = self.settings.host(host).plain_http
+        return is_loopback(host) if chosen is None else chosen
+
+    def _new_transport(self, tls: TlsSettings) -> Urllib3Transport:
+        network, proxy = self.settings.network, self.settings.proxy
+        return Urllib3Transport(
+            tls=lambda: ssl_context(
+                verify=tls.verify,
+                ca_bundle=tls.ca_bundle or None,
+                client_certificate=tls.client_certificate or None,
+                client_key=tls.client_key or None,
+            ),
+            proxies=ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy),
+            timeouts=Timeouts(connect=network.connect_timeout, read=network.read_timeout),
+            max_connections=max(self.settings.transfer.concurrency, 1),
+        )
+
+    def _profile(self, host: str) -> HostProfile:
+        chunk_size = self.settings.host(host).chunk_size
+        profile = profile_for(host)
+        if chunk_size is None:
+            return profile
+        return evolve(profile, chunked=chunk_size > 0, chunk_size=chunk_size or profile.chunk_size)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
+
+    def __enter__(self) -> Composition:
+        """Return the composition itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+
+def compose(
+    settings: Settings | None = None, *, credentials: CredentialStore | None = None
+) -> Composition:
+    """Compose a client: by settings of one's own, or by those of the user's machine.
+
+    Raises:
+        InvalidConfigurationError: if the user's settings cannot be used.
+    """
+    return Composition(load_settings() if settings is None else settings, credentials=credentials)
+
+
+def _credential_store(settings: Settings) -> CredentialStore:
+    makers: Mapping[str, Callable[[Settings], CredentialStore]] = {"docker": _docker_store}
+    unknown = [name for name in settings.credentials.stores if name not in makers]
+    if unknown:
+        raise InvalidConfigurationError(
+            "credentials.stores",
+            f"there is no store {', '.join(map(repr, unknown))}; known are {', '.join(makers)}",
+        )
+    stores = [makers[name](settings) for name in settings.credentials.stores]
+    return stores[0] if len(stores) == 1 else ChainedCredentialStore(stores)
+
+
+def _docker_store(settings: Settings) -> CredentialStore:
+    path = settings.credentials.docker_config
+    return DockerConfigStore(path) if path else StaticCredentials({})

@@ -20,7 +20,7 @@ if not TYPE_CHECKING:
         """Load the client (PEP 562)."""
         if name != "OrasClient":
             raise AttributeError(f"module 'oras.client' has no attribute {name!r}")
-        from oras.provider import Registry
+        from oras.provider import Registry  # noqa: PLC0415 - see above
 
         globals()[name] = Registry
         return Registry

@@ -71,12 +71,12 @@ class FileSource:
     Attributes:
         tree: the folder it lies in.
         path: where in it.
-        entry: what lay there when the source was made.
+        entry: what lay there when the source was made; looked at unless it is given.
     """
 
     tree: FileTree = field(repr=False)
     path: SafePath
-    entry: FileEntry = field(init=False, repr=False)
+    entry: FileEntry = field(kw_only=True, repr=False)
 
     @entry.default
     def _look(self) -> FileEntry:

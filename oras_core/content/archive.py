@@ -1,0 +1,262 @@
+"""A directory as one blob: packed so that equal files give equal bytes, unpacked safely."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from oras_core.content.archive_links import find_unsafe_link, objection_to_target
+from oras_core.content.archive_policy import MAX_DEPTH, MemberPolicy
+from oras_core.content.gzip_streams import DEFAULT_LEVEL, MAGIC, GzipWriter, inflate
+from oras_core.content.sources import CHUNK_SIZE, FileSource
+from oras_core.content.tar_format import (
+    END,
+    ArchiveDamage,
+    MemberKind,
+    TarMember,
+    encode_header,
+    padding_of,
+)
+from oras_core.content.tar_reader import TarReader
+from oras_core.errors import (
+    DigestMismatchError,
+    NotFoundError,
+    SourceChangedError,
+    UnsafeArchiveError,
+    UnsafePathError,
+)
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.content import ByteStream
+from oras_core.ports.files import FileEntry, FileTree
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["PackedDirectory", "pack_directory", "unpack"]
+
+_ALGORITHM = "sha256"
+
+
+@frozen
+class PackedDirectory:
+    """What became of a directory.
+
+    Attributes:
+        digest: of the compressed archive.
+        size: of the compressed archive, in bytes.
+        tar_digest: of the archive before it was compressed.
+    """
+
+    digest: Digest
+    size: int
+    tar_digest: Digest
+
+
+# --- Packing ------------------------------------------------------------------------------
+
+
+def pack_directory(
+    tree: FileTree,
+    write: Callable[[bytes], object],
+    *,
+    prefix: str,
+    compression_level: int = DEFAULT_LEVEL,
+) -> PackedDirectory:
+    """Write all that is in `tree` as a compressed tar archive.
+
+    The same names, contents and execute bits give the same bytes on any machine, whatever
+    the owner, the times and the umask; of a person or a machine the archive says nothing.
+
+    Args:
+        tree: the directory.
+        write: takes the archive, piece by piece.
+        prefix: the path under which the members stand, the title of the layer.
+        compression_level: 1, fast, to 9, small.
+
+    Raises:
+        UnsafePathError: for a symbolic link that leads out of the directory, a device, a
+            FIFO or a socket, and for names that no pull would write.
+        SourceChangedError: if a file changes meanwhile.
+        FileAccessError: if a file cannot be read.
+    """
+    root = sanitize_path(prefix)
+    entries = _collect(tree)
+    _check_links(entries)
+    packed, tar = _HashingWriter(write), hashlib.new(_ALGORITHM)
+    with closing(GzipWriter(packed.write, level=compression_level)) as compressed:
+        for piece in _tar_of(tree, root, entries):
+            tar.update(piece)
+            compressed.write(piece)
+        compressed.finish()
+    return PackedDirectory(
+        Digest(_ALGORITHM, packed.hasher.hexdigest()),
+        packed.size,
+        Digest(_ALGORITHM, tar.hexdigest()),
+    )
+
+
+class _HashingWriter:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.hasher = hashlib.new(_ALGORITHM)
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.hasher.update(data)
+        self.size += len(data)
+        self._write(data)
+
+
+def _collect(tree: FileTree) -> list[FileEntry]:
+    """Return all entries, each directory before what is in it, sorted by name."""
+    found = []
+    waiting = list(tree.entries())[::-1]
+    while waiting:
+        entry = waiting.pop()
+        if entry.kind == "other":
+            raise UnsafePathError(str(entry.path), "it is a device, a FIFO or a socket")
+        if len(entry.path.parts) > MAX_DEPTH:
+            raise UnsafePathError(str(entry.path), f"it lies in {MAX_DEPTH} folders or more")
+        found.append(entry)
+        if entry.kind == "directory":
+            try:
+                waiting.extend(list(tree.entries(entry.path))[::-1])
+            except NotFoundError as error:
+                raise SourceChangedError(f"directory {str(entry.path)!r}", "it vanished") from error
+    return found
+
+
+def _check_links(entries: list[FileEntry]) -> None:
+    links = {str(entry.path): entry.link_target for entry in entries if entry.kind == "symlink"}
+    for path, target in links.items():
+        if reason := objection_to_target(target):
+            raise UnsafePathError(path, reason)
+    if unsafe := find_unsafe_link(links):
+        raise UnsafePathError(*unsafe)
+
+
+def _tar_of(tree: FileTree, root: SafePath, entries: list[FileEntry]) -> Iterator[bytes]:
+    yield encode_header(TarMember(str(root), "directory"))
+    for entry in entries:
+        kind: MemberKind = "special" if entry.kind == "other" else entry.kind
+        yield encode_header(
+            TarMember(f"{root}/{entry.path}", kind, entry.size, entry.executable, entry.link_target)
+        )
+        if kind == "file":
+            with closing(FileSource(tree, entry.path, entry=entry).open()) as stream:
+                while chunk := stream.read(CHUNK_SIZE):
+                    yield chunk
+            yield bytes(padding_of(entry.size))
+    yield END
+
+
+# --- Unpacking ----------------------------------------------------------------------------
+
+
+def unpack(
+    stream: ByteStream,
+    tree: FileTree,
+    *,
+    prefix: SafePath | None = None,
+    limits: Limits,
+    tar_digest: Digest | None = None,
+) -> None:
+    """Unpack a tar archive, compressed by gzip or not, into `tree`.
+
+    Member by member through `MemberPolicy`; symbolic links come last, when all are known.
+    After an error, what was unpacked so far must be thrown away. So let `tree` be the
+    inside of a pending directory, and `stream` verify what it reads.
+
+    Args:
+        stream: the archive, read to its end; the caller closes it.
+        tree: where to.
+        prefix: the path under which the members stand, which is taken off.
+        limits: `archive_bytes` and `archive_members` are held to.
+        tar_digest: what the archive must hash to when it is not compressed.
+
+    Raises:
+        UnsafeArchiveError: if it holds what may not be unpacked, or is damaged.
+        SizeLimitError: if it holds too much.
+        DigestMismatchError: if it has another digest than `tar_digest`.
+        UnsafePathError: if a link, or a thing of another kind, lies in the way in `tree`.
+        FileAccessError: if a file cannot be written.
+    """
+    try:
+        _unpack(stream, tree, MemberPolicy(limits, prefix), tar_digest)
+    except ArchiveDamage as damage:
+        # That other bytes came than were promised explains more, if the stream finds so.
+        _read_to_end(stream, limits.archive_bytes)
+        raise UnsafeArchiveError(damage.member, damage.reason) from damage
+
+
+def _unpack(
+    stream: ByteStream, tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
+) -> None:
+    hasher = tar_digest.hasher() if tar_digest else None
+    reader = TarReader(_hashed(_decompressed(stream), hasher))
+    while member := reader.next_member():
+        path = policy.admit(member)
+        if path is None or member.kind == "symlink":
+            continue
+        if member.kind == "directory":
+            tree.make_directory(path)
+        elif member.kind == "hardlink":
+            _copy(tree, policy, member, path)
+        else:
+            with tree.create(path, executable=member.executable) as file:
+                while piece := reader.read(CHUNK_SIZE):
+                    file.write(piece)
+                file.commit()
+    if tar_digest and hasher and hasher.hexdigest() != tar_digest.encoded:
+        actual = f"{tar_digest.algorithm}:{hasher.hexdigest()}"
+        raise DigestMismatchError(str(tar_digest), actual, what="the uncompressed archive")
+    for place, target in policy.links().items():
+        tree.make_symlink(sanitize_path(place), target)
+
+
+def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePath) -> None:
+    """Unpack a hard link as a file of its own: what is written to one stays in it."""
+    original = policy.original_of(member)
+    entry = tree.entry(original)
+    if entry is None or original == path:
+        raise UnsafeArchiveError(member.name, "it is a hard link to itself or to nothing")
+    policy.charge(entry.size)
+    with (
+        closing(tree.open(original)) as content,
+        tree.create(path, executable=entry.executable) as file,
+    ):
+        while piece := content.read(CHUNK_SIZE):
+            file.write(piece)
+        file.commit()
+
+
+def _decompressed(stream: ByteStream) -> Iterator[bytes]:
+    beginning = b""
+    while len(beginning) < len(MAGIC) and (piece := stream.read(CHUNK_SIZE)):
+        beginning += piece
+    # No tar archive begins so: it would be a control character in a name.
+    if beginning.startswith(MAGIC):
+        yield from inflate(stream, beginning)
+        return
+    while beginning:
+        yield beginning
+        beginning = stream.read(CHUNK_SIZE)
+
+
+def _hashed(chunks: Iterator[bytes], hasher: _Hash | None) -> Iterator[bytes]:
+    for chunk in chunks:
+        if hasher is not None:
+            hasher.update(chunk)
+        yield chunk
+
+
+def _read_to_end(stream: ByteStream, limit: int) -> None:
+    count = 0
+    while count <= limit and (piece := stream.read(CHUNK_SIZE)):
+        count += len(piece)

@@ -1,0 +1,78 @@
+"""Whether the symbolic links of a folder stay inside it, whatever leads through what.
+
+A link is judged by where it leads in the end, through all other links of the folder, and
+not by its text: `a -> .` and `b -> a/..` each look harmless (CVE-2025-4517). So all
+links must be known first, and none may exist on the disk before all are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from oras_core.errors import UnsafePathError
+from oras_core.model.paths import sanitize_path
+
+__all__ = ["find_unsafe_link", "objection_to_target"]
+
+MAX_LINKS_IN_A_ROW: Final = 40
+"""Links that a path may lead through, as Linux has it; more is a circle or as good as one."""
+
+MAX_STEPS: Final = 20_000_000
+"""Components looked at to judge all links: real folders need some thousands."""
+
+_DOTS: Final = ("", ".", "..")
+
+
+def objection_to_target(target: str) -> str:
+    """Say what is wrong with the text of a link's target; nothing if it may be right.
+
+    It must be relative, and made of names that a path may be made of.
+    """
+    if not target:
+        return "it is a link to nothing"
+    if target.startswith("/"):
+        return f"it is a link to the absolute path {target!r}"
+    names = "/".join(part for part in target.split("/") if part not in _DOTS)
+    if names:
+        try:
+            sanitize_path(names)
+        except UnsafePathError as error:
+            return f"it is a link to {target!r}: {error.reason}"
+    return ""
+
+
+def find_unsafe_link(links: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the first link that leads out of the folder, and why it does; None if none does.
+
+    Args:
+        links: the targets of all links of the folder, by their path in it; each has passed
+            `objection_to_target`.
+    """
+    steps = 0
+    for path, target in links.items():
+        hops = 0
+        place = path.rpartition("/")[0]
+        ahead = _reversed_parts(target)
+        while ahead:
+            steps += 1
+            name = ahead.pop()
+            if name == "..":
+                if not place:
+                    return path, f"it is a link to {target!r}, which is outside"
+                place = place.rpartition("/")[0]
+                continue
+            inner = f"{place}/{name}" if place else name
+            further = links.get(inner)
+            if further is None:
+                place = inner
+                continue
+            ahead.extend(_reversed_parts(further))
+            hops += 1
+            if hops > MAX_LINKS_IN_A_ROW or steps > MAX_STEPS:
+                return path, f"it is a link to {target!r}, which leads through too many links"
+    return None
+
+
+def _reversed_parts(target: str) -> list[str]:
+    return [part for part in reversed(target.split("/")) if part not in ("", ".")]

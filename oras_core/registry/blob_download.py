@@ -18,7 +18,9 @@ from oras_core.errors import (
     TransportError,
 )
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
+from oras_core.model.media_types import OCTET_STREAM
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
@@ -83,6 +85,23 @@ class BlobDownloader:
         except AccessDeniedError as error:
             _logger.debug("taken for absent: %s", error)
             return False
+
+    def describe(self, digest: Digest) -> Descriptor:
+        """Return the descriptor of a blob of which the digest alone is known.
+
+        Raises:
+            NotFoundError: if it is not here.
+            RegistryError: if the registry refuses, or does not say how large it is.
+        """
+        operation = f"look for blob {digest} in {self._endpoints.name}"
+        # Where HEAD is not answered a GET is, whose body is left unread (R23).
+        for method, expected in (("HEAD", (200, *_NO_HEAD)), ("GET", (200,))):
+            request = HttpRequest(method, self._endpoints.blob(digest), _IDENTITY)
+            with self._send(request, operation, expected=expected) as response:
+                size = content_length(response.headers)
+                if response.status == 200 and size is not None:
+                    return Descriptor(OCTET_STREAM, digest, size)
+        raise protocol_error(request, response, operation, "its size is not told")
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of the blob, which goes on where its connection breaks off.

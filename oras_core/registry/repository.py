@@ -8,6 +8,7 @@ from contextlib import closing
 
 from oras_core.content.verify import read_verified
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.model.reference import is_tag
@@ -95,6 +96,15 @@ class RemoteRepository(
         if descriptor.has_successors:
             return io.BytesIO(self._manifests.fetch(descriptor))
         return self._downloader.fetch(descriptor)
+
+    def describe_blob(self, digest: Digest) -> Descriptor:
+        """Return the descriptor of a blob of which the digest alone is known.
+
+        Raises:
+            NotFoundError: if it is not here.
+            RegistryError: if the registry refuses, or does not say how large it is.
+        """
+        return self._downloader.describe(digest)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
         """Return a stream of `length` bytes of a blob from byte `start` on; unverifiable.

@@ -16,6 +16,7 @@ from oras_core.errors import (
     RegistryError,
     SizeMismatchError,
     TransportError,
+    UnsupportedError,
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -91,17 +92,23 @@ class BlobDownloader:
 
         Raises:
             NotFoundError: if it is not here.
-            RegistryError: if the registry refuses, or does not say how large it is.
+            RegistryError: if the registry refuses.
+            UnsupportedError: if it does not say how large the blob is.
         """
-        operation = f"look for blob {digest} in {self._endpoints.name}"
         # Where HEAD is not answered a GET is, whose body is left unread (R23).
-        for method, expected in (("HEAD", (200, *_NO_HEAD)), ("GET", (200,))):
-            request = HttpRequest(method, self._endpoints.blob(digest), _IDENTITY)
-            with self._send(request, operation, expected=expected) as response:
-                size = content_length(response.headers)
-                if response.status == 200 and size is not None:
-                    return Descriptor(OCTET_STREAM, digest, size)
-        raise protocol_error(request, response, operation, "its size is not told")
+        size = self._announced_size("HEAD", digest, (200, *_NO_HEAD))
+        if size is None:
+            size = self._announced_size("GET", digest, (200,))
+        if size is None:
+            operation = f"describe blob {digest} of {self._endpoints.name}"
+            raise UnsupportedError(operation, "the registry does not tell its size")
+        return Descriptor(OCTET_STREAM, digest, size)
+
+    def _announced_size(self, method: str, digest: Digest, expected: tuple[int, ...]) -> int | None:
+        operation = f"look for blob {digest} in {self._endpoints.name}"
+        request = HttpRequest(method, self._endpoints.blob(digest), _IDENTITY)
+        with self._send(request, operation, expected=expected) as response:
+            return content_length(response.headers) if response.status == 200 else None
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of the blob, which goes on where its connection breaks off.

@@ -93,7 +93,10 @@ class _Joined:
     def __init__(self, pieces: Iterator[bytes], close: Callable[[], object]) -> None:
         self._pieces = pieces
         self._rest = b""
-        self.close = close
+        self._close = close
+
+    def close(self) -> None:
+        self._close()
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:

@@ -17,8 +17,8 @@ from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTranspo
 from oras_core.registry.endpoints import is_loopback
 
 if TYPE_CHECKING:
+    from oras.base import BaseClient
     from oras.container import Container
-    from oras.provider import Registry
     from oras_core.registry.registry import RemoteRegistry
     from oras_core.registry.repository import RemoteRepository
 
@@ -39,7 +39,7 @@ class _Key:
 class Connections:
     """The registries that one client speaks to, made when they are first needed."""
 
-    def __init__(self, client: Registry) -> None:
+    def __init__(self, client: BaseClient) -> None:
         """Look at `client`'s attributes whenever a registry is asked for."""
         self._client = client
         self._compositions: dict[bool | str, Composition] = {}
@@ -121,7 +121,7 @@ class Connections:
 class _ThroughDoRequest:
     """A transport over an overridden `do_request`, whatever it does and returns."""
 
-    def __init__(self, client: Registry) -> None:
+    def __init__(self, client: BaseClient) -> None:
         self._client = client
 
     def send(self, request: HttpRequest) -> HttpResponse:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from oras.utils import get_tmpfile, write_file
 from oras_adapters.local_files import LocalFileTree
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.content import ByteSource
 
-__all__ = ["LocalFiles"]
+__all__ = ["LocalFiles", "temporary_empty_config"]
 
 
 class LocalFiles:
@@ -45,3 +48,13 @@ class LocalFiles:
         if real not in self._folders:
             self._folders[real] = LocalFileTree(real)
         return self._folders[real]
+
+
+@contextmanager
+def temporary_empty_config() -> Iterator[str]:
+    """Give the path of a file that holds `{}`, the empty config, for the time being."""
+    path = get_tmpfile(suffix=".json")
+    try:
+        yield write_file(path, "{}")
+    finally:
+        os.remove(path)

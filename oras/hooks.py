@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from oras.provider import Registry
+    from oras.base import BaseClient
 
 __all__ = ["PULL_HOOKS", "PUSH_HOOKS", "UPLOAD_HOOKS", "is_overridden"]
 
@@ -26,12 +26,12 @@ PULL_HOOKS: Final = ("get_manifest", "get_blob", "download_blob")
 """Replacing one of these makes `pull` go step by step."""
 
 
-def is_overridden(client: Registry, *names: str) -> bool:
+def is_overridden(client: BaseClient, *names: str) -> bool:
     """Tell whether one of the methods `names` is not the client's own."""
     return any(not _is_own(client, name) for name in names)
 
 
-def _is_own(client: Registry, name: str) -> bool:
+def _is_own(client: BaseClient, name: str) -> bool:
     # A static look-up sees what a subclass defines, what is set on the object, and mocks.
     found = inspect.getattr_static(client, name)
     return isinstance(found, FunctionType) and found.__module__.partition(".")[0] == "oras"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from oras import defaults
 from oras.blobs import BlobMethods
 from oras.failures import reporting
+from oras.files import temporary_empty_config
 from oras.logger import announce, logger
 from oras.login import LoginMethods
 from oras.manifests import ManifestMethods
@@ -17,17 +16,10 @@ from oras.pulling import pull
 from oras.pushing import PushRequest, push, subject_of
 from oras.response import Response
 from oras.tags import TagMethods
-from oras.utils import get_tmpfile, split_path_and_content, write_file
+from oras.utils import split_path_and_content
 from oras_core.model.platform import Platform
 
 __all__ = ["Registry", "logger", "temporary_empty_config"]
-
-
-@contextmanager
-def temporary_empty_config() -> Iterator[str]:
-    """Give the path of a file that holds `{}`, the empty config, for the time being."""
-    with get_tmpfile(suffix=".json") as path:
-        yield write_file(path, "{}")
 
 
 class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
@@ -90,7 +82,7 @@ class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
                 subject=subject_of(self, container, subject),
                 chunk_size=chunk_size if do_chunked else None,
             )
-            response = push(self, container, request)
+            response: Response = push(self, container, request)
         self._check_200_response(response)
         if not quiet:
             announce(f"Successfully pushed {container}")

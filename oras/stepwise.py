@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from oras.files import temporary_empty_config as empty_config
 from oras.oci import NewLayer, NewManifest
 from oras.pulling import Selection, title_of, unpacks
-from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path, write_file
+from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path
 from oras_core import artifact
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.media_types import ANNOTATION_TITLE, ANNOTATION_UNPACK, EMPTY_CONFIG
+from oras_core.model.media_types import ANNOTATION_TITLE, ANNOTATION_UNPACK
 from oras_core.model.wire import from_wire, to_wire
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
         manifest["annotations"] = dict(request.annotations.manifest)
     if request.subject is not None:
         manifest["subject"] = to_wire(request.subject)
-    with _config_file(request.config_path) as config_path:
+    config_file = nullcontext(request.config_path) if request.config_path else empty_config()
+    with config_file as config_path:
         config = NewLayer(config_path, request.config.media_type)
         if request.annotations.config:
             config["annotations"] = dict(request.annotations.config)
@@ -77,18 +79,6 @@ def _as_file(content: artifact.File | artifact.Directory, path: str) -> Iterator
         yield archive
     finally:
         os.remove(archive)
-
-
-@contextmanager
-def _config_file(path: str | None) -> Iterator[str]:
-    if path is not None:
-        yield path
-        return
-    empty = get_tmpfile(suffix=".json")
-    try:
-        yield write_file(empty, EMPTY_CONFIG, mode="wb")
-    finally:
-        os.remove(empty)
 
 
 def pull_stepwise(

@@ -18,7 +18,7 @@ from oras_core.model.manifest import Manifest
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.packing import pack_manifest
-from oras_core.ports.content import ByteSource, Fetcher, ReferenceFetcher, Target
+from oras_core.ports.content import ByteSource, Fetcher, ReadOnlyTarget, ReferenceFetcher, Target
 from oras_core.ports.files import FileTree
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
 from oras_core.stores.staging import StagingStore
@@ -188,7 +188,7 @@ def _everything(_: Descriptor) -> bool:
 
 
 def pull(
-    source: Target,
+    source: ReadOnlyTarget,
     reference: str,
     tree: FileTree,
     *,
@@ -239,7 +239,7 @@ def pull(
     return Pulled(root, document, tuple(sanitize_path(str(layer.title)) for layer in layers))
 
 
-def _fetch_root(source: Target, cached: ManifestCache, reference: str) -> tuple[Descriptor, bytes]:
+def _fetch_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> tuple[Descriptor, bytes]:
     if isinstance(source, ReferenceFetcher):
         root, content = source.fetch_reference(reference)
         cached.remember(root, content)

@@ -14,7 +14,13 @@ from attrs import field, frozen
 from oras_core.content.graph import ManifestCache, successors
 from oras_core.content.sources import BytesSource, FetchedSource
 from oras_core.copy_plan import CopyPlan, CopyStep, arrange
-from oras_core.errors import CopyError, OrasError
+from oras_core.errors import (
+    CopyError,
+    DigestMismatchError,
+    NotFoundError,
+    OrasError,
+    SizeMismatchError,
+)
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE
@@ -24,6 +30,7 @@ from oras_core.ports.content import (
     Fetcher,
     Mounter,
     Placer,
+    ReadOnlyTarget,
     ReferencePusher,
     Storage,
     Target,
@@ -49,18 +56,23 @@ class CopyOptions:
     Attributes:
         concurrency: how many contents move at the same time.
         listener: told of the progress.
-        find_successors: what of a manifest's or index' successors is copied with it.
         manifest_size: the largest manifest accepted, in bytes.
+        find_successors: what of a manifest's or index' successors is copied with it; all
+            by default.
     """
 
     concurrency: int = DEFAULT_CONCURRENCY
     listener: ProgressListener = field(factory=ProgressListener)
-    find_successors: Callable[[Fetcher, Descriptor], Sequence[Descriptor]] = successors
     manifest_size: int = MAX_MANIFEST_SIZE
+    find_successors: Callable[[Fetcher, Descriptor], Sequence[Descriptor]] = field()
+
+    @find_successors.default
+    def _all_successors(self) -> Callable[[Fetcher, Descriptor], Sequence[Descriptor]]:
+        return partial(successors, limit=self.manifest_size)
 
 
 def copy(
-    source: Target,
+    source: ReadOnlyTarget,
     reference: str,
     destination: Target,
     destination_reference: str | None = None,
@@ -126,6 +138,8 @@ def copy_graph(
             mover.move_root(root, reference)
         elif plan.levels:
             mover.move(CopyStep(root))
+        else:
+            options.listener.skipped(root, "exists")
 
 
 def _plan(
@@ -150,7 +164,8 @@ def _plan(
         for node, children in zip(nodes.values(), found, strict=True):
             if children is None:
                 present.add(node.digest)
-                options.listener.skipped(node, "exists")
+                if node.digest != root.digest:  # which may still be given a name
+                    options.listener.skipped(node, "exists")
             edges[node.digest] = children or ()
             generation.extend(children or ())
     if root.digest in present:
@@ -188,8 +203,7 @@ class _Mover:
             self._transfer(descriptor, partial(self._destination.push, descriptor))
         if step.further_titles and isinstance(self._destination, Placer):
             for further in step.further_titles:
-                with _blaming("place", "destination", further):
-                    self._destination.place(further)
+                self._place(self._destination, further)
 
     def move_root(self, root: Descriptor, reference: str) -> None:
         """Move the root and name it, in one step where the destination can."""
@@ -204,6 +218,14 @@ class _Mover:
             )
         with _blaming("tag", "destination", root):
             destination.tag(root, reference)
+
+    def _place(self, destination: Placer, further: Descriptor) -> None:
+        try:
+            with _blaming("place", "destination", further):
+                destination.place(further)
+        except NotFoundError:
+            # An unpacked directory, whose archive nobody keeps: it travels again.
+            self._transfer(further, partial(self._destination.push, further))
 
     def _mounted(self, descriptor: Descriptor) -> bool:
         if descriptor.has_successors or not isinstance(self._destination, Mounter):
@@ -223,7 +245,12 @@ class _Mover:
         try:
             push(traced)
         except Exception as error:
-            operation, origin = ("fetch", "source") if traced.failed else ("push", "destination")
+            if traced.cancelled:
+                raise _CopyCancelledError from error
+            # Who verifies is the destination, but what is wrong came from the source.
+            wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
+            at_source = traced.failed or wrong
+            operation, origin = ("fetch", "source") if at_source else ("push", "destination")
             self._listener.failed(descriptor, error)
             with _blaming(operation, origin, descriptor):
                 raise
@@ -246,9 +273,10 @@ class _TracedSource:
         self._source = source
         self._descriptor = descriptor
         self._listener = listener
-        self._cancelled = cancelled
+        self._cancellation = cancelled
         self.opened = False
         self.failed = False
+        self.cancelled = False
 
     @property
     def size(self) -> int | None:
@@ -260,6 +288,7 @@ class _TracedSource:
         if not self.opened:
             self._listener.started(self._descriptor)
         self.opened = True
+        self.failed = False  # of an earlier attempt
         with self.noticing_failure():
             return _TracedStream(self._source.open(), self)
 
@@ -271,10 +300,11 @@ class _TracedSource:
 
     @contextmanager
     def noticing_failure(self) -> Iterator[None]:
-        """Note that it was the source that failed."""
+        """Note that it was the source that failed, or that the copy was cancelled."""
+        if self._cancellation.is_set():
+            self.cancelled = True
+            raise _CopyCancelledError
         try:
-            if self._cancelled.is_set():
-                raise _CopyCancelledError
             yield
         except BaseException:
             self.failed = True

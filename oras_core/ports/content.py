@@ -20,6 +20,7 @@ __all__ = [
     "Placer",
     "PredecessorFinder",
     "Pusher",
+    "ReadOnlyTarget",
     "ReferenceFetcher",
     "ReferencePusher",
     "ReferrerLister",
@@ -123,6 +124,11 @@ class Storage(Fetcher, Pusher, Protocol):
     def exists(self, descriptor: Descriptor) -> bool:
         """Tell whether the content is here."""
         ...
+
+
+@runtime_checkable
+class ReadOnlyTarget(Fetcher, Resolver, Protocol):
+    """Gives content and knows it by names: what can be copied from."""
 
 
 @runtime_checkable

@@ -239,7 +239,9 @@ def pull(
     return Pulled(root, document, tuple(sanitize_path(str(layer.title)) for layer in layers))
 
 
-def _fetch_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> tuple[Descriptor, bytes]:
+def _fetch_root(
+    source: ReadOnlyTarget, cached: ManifestCache, reference: str
+) -> tuple[Descriptor, bytes]:
     if isinstance(source, ReferenceFetcher):
         root, content = source.fetch_reference(reference)
         cached.remember(root, content)

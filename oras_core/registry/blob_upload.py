@@ -40,6 +40,8 @@ MAX_PENDING: Final = 64
 _NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
 """How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
 
+_SENDING: Final = frozenset({"PUT", "PATCH"})
+
 _LOST_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 
 
@@ -137,7 +139,7 @@ class BlobUploader:
             raise  # who does not answer needs not be told
         except RegistryError as error:
             following = way.after(error)
-            if error.status not in (401, 404):
+            if error.method not in _SENDING or error.status not in (401, 404):
                 session.abandon()
             if following is None:
                 raise
@@ -231,7 +233,7 @@ class _Way:
     def after(self, error: RegistryError) -> _Way | None:
         """Return what to try when this way ended in `error`; None for nothing."""
         # Reading from another registry fails with the method GET: that is none of ours.
-        if error.method not in ("PUT", "PATCH"):
+        if error.method not in _SENDING:
             return None
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)

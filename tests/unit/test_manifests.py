@@ -1,0 +1,347 @@
+"""Manifests on the wire."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oras_core.errors import (
+    DigestMismatchError,
+    InvalidDigestError,
+    InvalidManifestError,
+    InvalidReferenceError,
+    NotFoundError,
+    OrasError,
+    RegistryError,
+    SizeLimitError,
+    UnsupportedError,
+)
+from oras_core.model import media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.registry.deletion import delete_blob, delete_manifest, delete_tag
+from oras_core.registry.endpoints import RegistryEndpoints
+from oras_core.registry.manifests import ManifestClient, PushedManifest
+from support.scripted_transport import Answer, ScriptedTransport
+
+OCI = media_types.OCI_MANIFEST
+CONTENT = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": OCI,
+        "config": {
+            "mediaType": media_types.OCI_EMPTY,
+            "digest": str(Digest.of(b"{}")),
+            "size": 2,
+        },
+        "layers": [],
+    },
+    indent=1,
+).encode()
+MANIFEST = Descriptor.of(CONTENT, OCI)
+DIGEST = str(MANIFEST.digest)
+SIZE = str(len(CONTENT))
+OTHER = str(Digest.of(b"other"))
+ENDPOINTS = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
+BY_TAG = "https://reg.io/v2/app/manifests/v1"
+BY_DIGEST = f"https://reg.io/v2/app/manifests/{DIGEST}"
+ACCEPT = (
+    "application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+
+def head(media_type=OCI, digest=DIGEST, size=SIZE):
+    named = {
+        "Content-Type": media_type, "Docker-Content-Digest": digest, "Content-Length": size,
+    }  # fmt: skip
+    return Answer(200, {name: value for name, value in named.items() if value is not None})
+
+
+def got(content=CONTENT, media_type=OCI, digest=None):
+    named = {"Content-Type": media_type, "Docker-Content-Digest": digest}
+    return Answer(200, {name: value for name, value in named.items() if value}, content)
+
+
+def client(*steps, **limits):
+    transport = ScriptedTransport(*steps)
+    return ManifestClient(transport, ENDPOINTS, Limits(**limits)), transport
+
+
+# --- Resolving ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "media_type", [OCI, f"{OCI}; charset=utf-8", f"{OCI.upper()} ;x=y", media_types.DOCKER_MANIFEST]
+)
+def test_r26_a_tag_is_resolved_by_head(media_type):
+    subject, transport = client(head(media_type))
+    resolved = subject.resolve("v1")
+    assert (resolved.digest, resolved.size) == (MANIFEST.digest, MANIFEST.size)
+    assert resolved.media_type == media_type.partition(";")[0].strip().lower()
+    assert transport.lines == [f"HEAD {BY_TAG}"]
+    assert transport.requests[0].headers["Accept"] == ACCEPT
+    assert transport.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        head(digest=None),
+        head(digest=""),
+        head(digest="nonsense"),
+        head(digest=DIGEST.upper()),
+        head(digest="md5:" + "0" * 32),
+        head(size=None),
+        head(size="0"),
+        head(size="many"),
+        head(media_type=None),
+        head(media_type="text/html"),
+        head(media_type="application/json"),
+        Answer(405),
+        Answer(403),
+        Answer(400),
+        Answer(501),
+    ],
+)
+def test_r26_a_head_that_describes_nothing_is_followed_by_get(answer):
+    subject, transport = client(answer, got())
+    assert subject.resolve("v1") == MANIFEST
+    assert transport.lines == [f"HEAD {BY_TAG}", f"GET {BY_TAG}"]
+
+
+def test_a_digest_needs_no_digest_header():
+    subject, transport = client(head(digest=None))
+    assert subject.resolve(DIGEST) == MANIFEST
+    assert transport.lines == [f"HEAD {BY_DIGEST}"]
+
+
+def test_r26_a_wrong_header_for_a_digest_is_settled_by_the_bytes():
+    subject, _ = client(head(digest=OTHER), got(digest=OTHER))
+    assert subject.resolve(DIGEST) == MANIFEST
+    subject, _ = client(head(digest=OTHER), got(b"{}", digest=DIGEST))
+    with pytest.raises(DigestMismatchError):
+        subject.resolve(DIGEST)
+
+
+def test_an_unknown_tag_is_not_found():
+    subject, _ = client(Answer(404))
+    with pytest.raises(NotFoundError) as caught:
+        subject.resolve("v1")
+    assert caught.value.operation == "resolve reg.io/app:v1"
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 202])
+def test_other_answers_are_errors(status):
+    subject, _ = client(Answer(status))
+    with pytest.raises(RegistryError):
+        subject.resolve("v1")
+
+
+@pytest.mark.parametrize("reference", ["", "a/b", "v1?x=y", "../v1"])
+def test_a_name_outside_the_grammar_is_never_sent(reference):
+    subject, transport = client()
+    with pytest.raises(InvalidReferenceError):
+        subject.resolve(reference)
+    with pytest.raises(InvalidDigestError):
+        subject.resolve("sha256:short")
+    assert transport.requests == []
+
+
+# --- Fetching -----------------------------------------------------------------------------
+
+
+def test_r25_a_manifest_comes_with_the_digest_of_its_bytes():
+    subject, transport = client(got(digest=DIGEST, media_type=f"{OCI}; charset=utf-8"))
+    assert subject.fetch_reference("v1") == (MANIFEST, CONTENT)
+    assert transport.lines == [f"GET {BY_TAG}"]
+    assert transport.requests[0].headers["Accept"] == ACCEPT
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain", None])
+def test_a_type_that_nobody_asked_for_is_looked_up_in_the_manifest(media_type):
+    subject, _ = client(got(media_type=media_type))
+    assert subject.fetch_reference("v1")[0] == MANIFEST
+
+
+def test_a_type_that_was_asked_for_is_believed():
+    subject, transport = client(got(b"<x/>", media_type="application/x+xml"))
+    descriptor, content = subject.fetch_reference("v1", accept=["application/x+xml"])
+    assert (descriptor.media_type, content) == ("application/x+xml", b"<x/>")
+    assert transport.requests[0].headers["Accept"] == "application/x+xml"
+
+
+@pytest.mark.parametrize("content", [b"<html>Sign in</html>", b"", b"{}", b"[]", b"[" * 100_000])
+def test_a_web_page_is_no_manifest(content):
+    subject, _ = client(got(content, media_type="text/html"))
+    with pytest.raises(InvalidManifestError):
+        subject.fetch_reference("v1")
+
+
+def test_a_digest_header_that_contradicts_the_bytes_of_a_tag_is_an_error():
+    subject, _ = client(got(digest=OTHER))
+    with pytest.raises(DigestMismatchError):
+        subject.fetch_reference("v1")
+
+
+def test_a_digest_header_of_another_algorithm_is_checked_and_kept():
+    sha512 = Digest.of(CONTENT, "sha512")
+    subject, _ = client(got(digest=str(sha512)), got(digest=str(Digest.of(b"x", "sha512"))))
+    assert subject.fetch_reference("v1")[0].digest == sha512
+    with pytest.raises(DigestMismatchError):
+        subject.fetch_reference("v1")
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_what_is_asked_for_by_digest_is_what_comes(algorithm):
+    digest = str(Digest.of(CONTENT, algorithm))
+    subject, _ = client(got(), got(CONTENT + b"\n"))
+    assert str(subject.fetch_reference(digest)[0].digest) == digest
+    with pytest.raises(DigestMismatchError):
+        subject.fetch_reference(digest)
+
+
+@pytest.mark.parametrize(
+    "answer", [got(b"x" * 101), Answer(200, {"Content-Type": OCI, "Content-Length": "101"})]
+)
+def test_r25_a_manifest_is_bounded(answer):
+    subject, _ = client(answer, answer, manifest_size=100)
+    with pytest.raises(SizeLimitError):
+        subject.fetch_reference("v1")
+    with pytest.raises(SizeLimitError):
+        subject.fetch(Descriptor(OCI, MANIFEST.digest, 100))
+
+
+def test_a_manifest_that_says_to_be_too_large_is_not_asked_for():
+    subject, transport = client(manifest_size=100)
+    with pytest.raises(SizeLimitError):
+        subject.fetch(Descriptor(OCI, MANIFEST.digest, 101))
+    assert transport.requests == []
+
+
+def test_a_compressed_manifest_is_refused():
+    subject, _ = client(Answer(200, {"Content-Type": OCI, "Content-Encoding": "gzip"}, CONTENT))
+    with pytest.raises(OrasError, match="gzip"):
+        subject.fetch_reference("v1")
+
+
+def test_content_is_fetched_by_digest_and_verified():
+    subject, transport = client(got(digest=OTHER, media_type="text/plain"), got(b"x"))
+    assert subject.fetch(MANIFEST) == CONTENT
+    with pytest.raises(DigestMismatchError):
+        subject.fetch(MANIFEST)
+    assert transport.lines == [f"GET {BY_DIGEST}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([Answer(200)], True),
+        ([Answer(404)], False),
+        ([Answer(405), got()], True),
+        ([Answer(405), Answer(404)], False),
+        ([Answer(403), Answer(403)], False),
+    ],
+)
+def test_whether_a_manifest_is_there(steps, expected):
+    subject, transport = client(*steps)
+    assert subject.exists(MANIFEST) is expected
+    assert transport.finished
+
+
+# --- Pushing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "url"), [("v1", BY_TAG), (DIGEST, BY_DIGEST), (None, BY_DIGEST)]
+)
+def test_r24_a_manifest_is_put_as_it_is(reference, url):
+    subject, transport = client(Answer(201, {"Docker-Content-Digest": DIGEST}))
+    assert subject.push(CONTENT, OCI, reference) == PushedManifest(MANIFEST)
+    (sent,) = transport.requests
+    assert (sent.line, sent.body, sent.headers["Content-Type"]) == (f"PUT {url}", CONTENT, OCI)
+
+
+def test_r30_a_subject_that_the_registry_took_notice_of_is_reported():
+    subject, _ = client(Answer(201, {"OCI-Subject": OTHER}), Answer(201, {"OCI-Subject": "x"}))
+    assert subject.push(CONTENT, OCI, "v1").subject == Digest.parse(OTHER)
+    assert subject.push(CONTENT, OCI, "v1").subject is None
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 400, 404, 500])
+def test_r24_only_201_means_stored(status):
+    subject, _ = client(Answer(status))
+    with pytest.raises(RegistryError) as caught:
+        subject.push(CONTENT, OCI, "v1")
+    assert caught.value.operation == f"push manifest {DIGEST} to reg.io/app:v1"
+
+
+def test_r24_a_registry_that_stored_something_else_is_noticed():
+    subject, _ = client(Answer(201, {"Docker-Content-Digest": OTHER}))
+    with pytest.raises(DigestMismatchError):
+        subject.push(CONTENT, OCI, "v1")
+
+
+def test_a_manifest_under_the_digest_of_another_is_never_sent():
+    subject, transport = client()
+    with pytest.raises(DigestMismatchError):
+        subject.push(CONTENT, OCI, OTHER)
+    assert transport.requests == []
+
+
+def test_a_manifest_that_is_too_large_is_never_sent():
+    subject, transport = client(manifest_size=10)
+    with pytest.raises(SizeLimitError):
+        subject.push(CONTENT, OCI, "v1")
+    assert transport.requests == []
+
+
+# --- Removing -----------------------------------------------------------------------------
+
+
+def remove(action, what, *steps):
+    transport = ScriptedTransport(*steps)
+    action(transport, ENDPOINTS, what, Limits())
+    return transport.lines
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_what_is_removed(status):
+    assert remove(delete_manifest, MANIFEST.digest, Answer(status)) == [f"DELETE {BY_DIGEST}"]
+    assert remove(delete_tag, "v1", Answer(status)) == [f"DELETE {BY_TAG}"]
+    blob = f"DELETE https://reg.io/v2/app/blobs/{DIGEST}"
+    assert remove(delete_blob, MANIFEST.digest, Answer(status)) == [blob]
+
+
+UNSUPPORTED = Answer(400, {}, b'{"errors":[{"code":"UNSUPPORTED"}]}')
+
+
+@pytest.mark.parametrize("answer", [Answer(405), Answer(501), UNSUPPORTED])
+def test_what_a_registry_does_not_allow(answer):
+    for action in (delete_manifest, delete_blob):
+        with pytest.raises(UnsupportedError):
+            remove(action, MANIFEST.digest, answer)
+    with pytest.raises(UnsupportedError):
+        remove(delete_tag, "v1", answer)
+
+
+def test_r34_a_tag_is_never_removed_by_its_digest_instead():
+    with pytest.raises(UnsupportedError, match="by digest only"):
+        remove(delete_tag, "v1", Answer(400, {}, b'{"errors":[{"code":"DIGEST_INVALID"}]}'))
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (403, RegistryError)])
+def test_what_cannot_be_removed(status, kind):
+    for action, what in ((delete_manifest, MANIFEST.digest), (delete_tag, "v1")):
+        with pytest.raises(kind):
+            remove(action, what, Answer(status))
+
+
+@pytest.mark.parametrize("tag", [DIGEST, "", "a/b"])
+def test_only_a_tag_is_untagged(tag):
+    with pytest.raises(InvalidReferenceError):
+        remove(delete_tag, tag)

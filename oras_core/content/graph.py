@@ -37,12 +37,16 @@ def fetch_document(
     return codec.decode(content, descriptor.media_type, limit=limit)
 
 
-def successors(fetcher: Fetcher, descriptor: Descriptor) -> tuple[Descriptor, ...]:
+def successors(
+    fetcher: Fetcher, descriptor: Descriptor, *, limit: int = MAX_MANIFEST_SIZE
+) -> tuple[Descriptor, ...]:
     """Return what `descriptor` refers to; nothing for what is no manifest or index.
 
     Raises: as `fetch_document`.
     """
-    return fetch_document(fetcher, descriptor).successors if descriptor.has_successors else ()
+    if not descriptor.has_successors:
+        return ()
+    return fetch_document(fetcher, descriptor, limit=limit).successors
 
 
 class ManifestCache:

@@ -31,4 +31,4 @@ class ProgressListener:
         """Content needs not be moved: it was there, or came from a neighbour."""
 
     def failed(self, descriptor: Descriptor, error: Exception) -> None:
-        """Content could not be moved."""
+        """Content could not be moved. What stops because other content failed is not told."""

@@ -7,7 +7,7 @@ from contextlib import closing
 from threading import Lock
 
 from oras_core.content.archive import unpack
-from oras_core.content.sources import FileSource
+from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, copy_verified, hash_source
 from oras_core.errors import AlreadyExistsError, NotFoundError
 from oras_core.model import media_types
@@ -54,6 +54,7 @@ class FileStore:
         self._limits = limits or Limits()
         self._untitled = MemoryStore(limit=self._limits.manifest_size)
         self._titles: dict[SafePath, Digest] = {}
+        self._placed: dict[SafePath, Digest] = {}
         self._files: dict[Digest, SafePath] = {}
         self._lock = Lock()
 
@@ -66,10 +67,7 @@ class FileStore:
         path = _path_of(descriptor)
         if path is None:
             return self._untitled.exists(descriptor)
-        with self._lock:
-            if self._titles.get(path) == descriptor.digest and self._has(descriptor, path):
-                return True
-        return not self._unpacks(descriptor) and self._found(descriptor, path)
+        return self._has(descriptor, path)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of content that is here.
@@ -95,10 +93,14 @@ class FileStore:
             self._untitled.push(descriptor, source)
             return
         self._claim(descriptor, path)
+        if self._has(descriptor, path):
+            return
         if self._unpacks(descriptor):
             self._unpack(descriptor, source, path)
-        elif not self._found(descriptor, path):
+        else:
             self._write(descriptor, source, path)
+        with self._lock:
+            self._placed[path] = descriptor.digest
 
     def place(self, descriptor: Descriptor) -> None:
         """Write content that is here under a further title.
@@ -107,9 +109,12 @@ class FileStore:
         """
         with self._lock:
             path = self._files.get(descriptor.digest)
-        if path is None:
+        if path is not None:
+            self.push(descriptor, FileSource(self._tree, path))
+        elif self._untitled.exists(descriptor):
+            self.push(descriptor, FetchedSource(self._untitled, descriptor))
+        else:
             raise NotFoundError(str(descriptor), "the folder")
-        self.push(descriptor, FileSource(self._tree, path))
 
     def resolve(self, reference: str) -> Descriptor:
         """Return the descriptor of what a tag or digest names; of content without title."""
@@ -126,7 +131,10 @@ class FileStore:
                 raise AlreadyExistsError(f"{str(path)!r}", "the artifact under another digest")
 
     def _has(self, descriptor: Descriptor, path: SafePath) -> bool:
-        return self._unpacks(descriptor) or self._files.get(descriptor.digest) == path
+        with self._lock:
+            if self._placed.get(path) == descriptor.digest:
+                return True
+        return not self._unpacks(descriptor) and self._found(descriptor, path)
 
     def _found(self, descriptor: Descriptor, path: SafePath) -> bool:
         """Tell whether the right bytes lie at `path` already, and note it."""

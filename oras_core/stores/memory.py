@@ -64,7 +64,7 @@ class MemoryStore:
         with closing(source.open()) as stream:
             content = read_verified(stream, descriptor, limit=self._limit)
         successors = (
-            codec.decode(content, descriptor.media_type).successors
+            codec.decode(content, descriptor.media_type, limit=self._limit).successors
             if descriptor.has_successors
             else ()
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ from attrs import frozen
 
 from oras_core.content.archive_links import find_unsafe_link, objection_to_target
 from oras_core.content.archive_policy import MAX_DEPTH, MemberPolicy
-from oras_core.content.gzip_streams import DEFAULT_LEVEL, MAGIC, GzipWriter, inflate
+from oras_core.content.gzip_streams import DEFAULT_LEVEL, MAGIC, deflate, in_blocks, inflate
+from oras_core.content.read_ahead import read_ahead
 from oras_core.content.sources import CHUNK_SIZE, FileSource
 from oras_core.content.tar_format import (
     END,
@@ -29,7 +29,7 @@ from oras_core.errors import (
     UnsafeArchiveError,
     UnsafePathError,
 )
-from oras_core.model.digest import Digest
+from oras_core.model.digest import Digest, new_hasher
 from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 __all__ = ["PackedDirectory", "pack_directory", "unpack"]
-
-_ALGORITHM = "sha256"
 
 
 @frozen
@@ -88,29 +86,15 @@ def pack_directory(
     root = sanitize_path(prefix)
     entries = _collect(tree)
     _check_links(entries)
-    packed, tar = _HashingWriter(write), hashlib.new(_ALGORITHM)
-    with closing(GzipWriter(packed.write, level=compression_level)) as compressed:
-        for piece in _tar_of(tree, root, entries):
-            tar.update(piece)
-            compressed.write(piece)
-        compressed.finish()
+    tar, packed, size = new_hasher(), new_hasher(), 0
+    blocks = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
+    with closing(deflate(blocks, level=compression_level)) as pieces:
+        for piece in _hashed(pieces, packed):
+            write(piece)
+            size += len(piece)
     return PackedDirectory(
-        Digest(_ALGORITHM, packed.hasher.hexdigest()),
-        packed.size,
-        Digest(_ALGORITHM, tar.hexdigest()),
+        Digest(packed.name, packed.hexdigest()), size, Digest(tar.name, tar.hexdigest())
     )
-
-
-class _HashingWriter:
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-        self.hasher = hashlib.new(_ALGORITHM)
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self.hasher.update(data)
-        self.size += len(data)
-        self._write(data)
 
 
 def _collect(tree: FileTree) -> list[FileEntry]:
@@ -199,25 +183,31 @@ def _unpack(
     stream: ByteStream, tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
 ) -> None:
     hasher = tar_digest.hasher() if tar_digest else None
-    reader = TarReader(_hashed(_decompressed(stream), hasher))
-    while member := reader.next_member():
-        path = policy.admit(member)
-        if path is None or member.kind == "symlink":
-            continue
-        if member.kind == "directory":
-            tree.make_directory(path)
-        elif member.kind == "hardlink":
-            _copy(tree, policy, member, path)
-        else:
-            with tree.create(path, executable=member.executable) as file:
-                while piece := reader.read(CHUNK_SIZE):
-                    file.write(piece)
-                file.commit()
+    with closing(read_ahead(_hashed(_decompressed(stream), hasher))) as chunks:
+        reader = TarReader(chunks)
+        while member := reader.next_member():
+            path = policy.admit(member)
+            if path is not None:
+                _unpack_member(reader, tree, policy, member, path)
     if tar_digest and hasher and hasher.hexdigest() != tar_digest.encoded:
         actual = f"{tar_digest.algorithm}:{hasher.hexdigest()}"
         raise DigestMismatchError(str(tar_digest), actual, what="the uncompressed archive")
     for place, target in policy.links().items():
         tree.make_symlink(sanitize_path(place), target)
+
+
+def _unpack_member(
+    reader: TarReader, tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePath
+) -> None:
+    if member.kind == "directory":
+        tree.make_directory(path)
+    elif member.kind == "hardlink":
+        _copy(tree, policy, member, path)
+    elif member.kind == "file":
+        with tree.create(path, executable=member.executable) as file:
+            while piece := reader.read(CHUNK_SIZE):
+                file.write(piece)
+            file.commit()
 
 
 def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePath) -> None:
@@ -249,7 +239,7 @@ def _decompressed(stream: ByteStream) -> Iterator[bytes]:
         beginning = stream.read(CHUNK_SIZE)
 
 
-def _hashed(chunks: Iterator[bytes], hasher: _Hash | None) -> Iterator[bytes]:
+def _hashed(chunks: Iterable[bytes], hasher: _Hash | None) -> Iterator[bytes]:
     for chunk in chunks:
         if hasher is not None:
             hasher.update(chunk)

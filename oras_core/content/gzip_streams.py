@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -12,7 +13,7 @@ from oras_core.content.sources import CHUNK_SIZE
 from oras_core.content.tar_format import ArchiveDamage
 from oras_core.ports.content import ByteStream
 
-__all__ = ["DEFAULT_LEVEL", "MAGIC", "GzipWriter", "inflate"]
+__all__ = ["DEFAULT_LEVEL", "MAGIC", "deflate", "in_blocks", "inflate"]
 
 DEFAULT_LEVEL: Final = 5
 """Within 2 % of the size that level 6 gives, in two thirds of its time."""
@@ -35,56 +36,51 @@ INPUT_SIZE: Final = 128 * 1024
 _HEADER: Final = MAGIC + b"\x08" + bytes(6) + b"\xff"
 
 
-class GzipWriter:
-    """Compresses what is written to it; the result depends on bytes and level alone.
+def deflate(blocks: Iterable[bytes], *, level: int = DEFAULT_LEVEL) -> Generator[bytes, None, None]:
+    """Compress blocks; the result depends on them and on the level alone.
 
-    Blocks are compressed by several threads, each knowing the window before it, and
-    written in order as one gzip member, which every reader reads.
+    They are compressed by several threads, each knowing the window before its block, and
+    given in order as one gzip member, which every reader reads. The threads end when the
+    iterator does, or is closed.
+
+    Args:
+        blocks: to be had from `in_blocks`.
+        level: 1, fast, to 9, small.
     """
+    window, crc, size = b"", 0, 0
+    running: deque[Future[bytes]] = deque()
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="oras-gzip")
+    try:
+        yield _HEADER
+        for block in blocks:
+            running.append(pool.submit(_deflate, block, window, level, zlib.Z_SYNC_FLUSH))
+            crc, size = zlib.crc32(block, crc), size + len(block)
+            window = block[-WINDOW_SIZE:]
+            if len(running) > THREADS:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+        yield _deflate(b"", b"", level, zlib.Z_FINISH)
+        yield struct.pack("<LL", crc, size % 2**32)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    def __init__(self, write: Callable[[bytes], object], *, level: int = DEFAULT_LEVEL) -> None:
-        """Begin a stream that goes to `write`."""
-        self._write = write
-        self._level = level
-        self._buffer = bytearray()
-        self._window = b""
-        self._crc = 0
-        self._size = 0
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="oras-gzip")
-        self._running: deque[Future[bytes]] = deque()
-        write(_HEADER)
 
-    def write(self, data: bytes) -> None:
-        """Append `data`."""
-        self._buffer += data
-        while len(self._buffer) >= BLOCK_SIZE:
-            block = bytes(memoryview(self._buffer)[:BLOCK_SIZE])
-            del self._buffer[:BLOCK_SIZE]
-            self._note(block)
-            self._running.append(
-                self._pool.submit(_deflate, block, self._window, self._level, zlib.Z_SYNC_FLUSH)
-            )
-            self._window = block[-WINDOW_SIZE:]
-            if len(self._running) > THREADS:
-                self._write(self._running.popleft().result())
-
-    def _note(self, block: bytes) -> None:
-        self._crc = zlib.crc32(block, self._crc)
-        self._size += len(block)
-
-    def finish(self) -> None:
-        """End the stream, once all is written."""
-        last = bytes(self._buffer)
-        self._note(last)
-        compressed = _deflate(last, self._window, self._level, zlib.Z_FINISH)
-        while self._running:
-            self._write(self._running.popleft().result())
-        self._write(compressed)
-        self._write(self._crc.to_bytes(4, "little") + (self._size % 2**32).to_bytes(4, "little"))
-
-    def close(self) -> None:
-        """Stop the threads, whether or not all is written."""
-        self._pool.shutdown(cancel_futures=True)
+def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut and join pieces into blocks of one size, however they were cut before."""
+    waiting: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= BLOCK_SIZE:
+            joined = b"".join(waiting)
+            whole = length - length % BLOCK_SIZE
+            for start in range(0, whole, BLOCK_SIZE):
+                yield joined[start : start + BLOCK_SIZE]
+            waiting, length = [joined[whole:]], length - whole
+    if length:
+        yield b"".join(waiting)
 
 
 def _deflate(block: bytes, window: bytes, level: int, flush: int) -> bytes:

@@ -94,10 +94,10 @@ class InvalidManifestError(OrasError, ValueError):
 
 
 class UnsafeArchiveError(OrasError, ValueError):
-    """A tar archive holds a member that may not be unpacked.
+    """A tar archive is damaged, or holds a member that may not be unpacked.
 
     Attributes:
-        member: the member's name as found.
+        member: the member's name as found; empty where the whole archive is refused.
         reason: why it is refused.
     """
 
@@ -105,4 +105,5 @@ class UnsafeArchiveError(OrasError, ValueError):
         """Keep the facts; the name is shown by repr, so that it can steer no terminal."""
         self.member = member
         self.reason = reason
-        super().__init__(f"refusing to unpack archive member {member!r}: {reason}")
+        what = f"archive member {member!r}" if member else "the archive"
+        super().__init__(f"refusing to unpack {what}: {reason}")

@@ -1,0 +1,49 @@
+"""Reading on while what was read is being worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Final
+
+__all__ = ["read_ahead"]
+
+DEPTH: Final = 4
+"""Chunks that may wait: enough to even out, few enough for any memory."""
+
+
+def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """Give the same chunks, and let a thread fetch the next ones meanwhile.
+
+    Reading, inflating and hashing give up the interpreter's lock, so that they happen
+    beside the writing of files. What `chunks` raises is raised here. Closing the iterator
+    ends the thread, when the chunk that it is waiting for has come.
+    """
+    ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
+    room = Semaphore(DEPTH)
+    closed = False
+
+    def fetch() -> None:
+        try:
+            for chunk in chunks:
+                ready.put(chunk)
+                room.acquire()
+                if closed:
+                    return
+            ready.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
+            ready.put(error)
+
+    thread = Thread(target=fetch, name="oras-read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            room.release()
+            yield item
+    finally:
+        closed = True
+        room.release()
+        thread.join()

@@ -1,0 +1,72 @@
+"""The README keeps its word: its code runs, its commands are those of continuous integration."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from oras_adapters.registry_server import RegistryServer
+from oras_adapters.settings import CredentialSettings, load_settings
+from oras_core.testing import EmbeddedRegistry
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def examples(tmp_path, monkeypatch):
+    """Run every Python example, in order, as one reader would; gives what each left behind."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with RegistryServer(EmbeddedRegistry()) as server:
+        results = []
+        for number, example in enumerate(fenced("python"), start=1):
+            code = example.replace("localhost:5000", server.address)
+            names = {"__name__": f"readme_example_{number}"}
+            exec(compile(code, f"README.md, example {number}", "exec"), names)
+            results.append(names)
+        yield results
+
+
+def test_every_python_example_runs(examples, tmp_path):
+    client, core, vault = examples
+    assert client["paths"] == [str(tmp_path / "copy" / "report.txt")]
+    assert Path(client["paths"][0]).read_bytes() == Path("report.txt").read_bytes()
+    assert core["store"].exists(core["root"])
+    assert vault["root"].digest == core["root"].digest
+
+
+def test_settings_example_is_understood(tmp_path):
+    (example,) = fenced("toml")
+    file = tmp_path / "config.toml"
+    file.write_text(example)
+    settings = load_settings({"ORAS_CONFIG": str(file)})
+    assert settings.credentials == CredentialSettings(
+        stores=tuple(tomllib.loads(example)["credentials"]["stores"])
+    )
+
+
+def test_environment_example_says_the_same_as_the_file():
+    (stores,) = re.findall(r"`ORAS_CREDENTIAL_STORES=(\S+)`", README)
+    (example,) = fenced("toml")
+    settings = load_settings({"ORAS_CREDENTIAL_STORES": stores})
+    assert list(settings.credentials.stores) == tomllib.loads(example)["credentials"]["stores"]
+
+
+def test_ci_ends_with_the_second_command():
+    _, second = (block.strip() for block in fenced("sh")[:2])
+    assert (ROOT / ".ci" / "run").read_text().rstrip().splitlines()[-1] == second
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+    assert targets
+    assert not missing

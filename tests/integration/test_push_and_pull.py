@@ -81,7 +81,7 @@ def test_a_folder_with_everything(client, address, repository_name, source, tmp_
 
 
 def test_names_with_spaces_and_beyond_ascii(client, address, repository_name, source, tmp_path):
-    names = ["with space.txt", "Größe.txt", "大小.bin", "emoji 🦕.txt", "a:b.txt"]
+    names = ["with space.txt", "Größe.txt", "大小.bin", "emoji 🦕.txt"]
     for name in names:
         (source / name).write_text(name, "utf-8")
     out = tmp_path / "out"

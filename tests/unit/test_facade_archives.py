@@ -68,8 +68,12 @@ def test_a_single_file_is_packed_too(tmp_path):
     source.chmod(0o755)
     (info,) = members(oras.utils.make_targz(str(source), str(tmp_path / "one.tar.gz")))
     assert (info.name, info.size, info.mode) == ("file.txt", 6, 0o755)
+    source.chmod(0o700)
+    os.utime(source, (1, 1))
     oras.utils.make_targz(str(source), str(tmp_path / "two.tar.gz"))
     assert sha256(tmp_path / "one.tar.gz") == sha256(tmp_path / "two.tar.gz")
+    # RFC 1952: neither a name nor a time.
+    assert (tmp_path / "one.tar.gz").read_bytes()[3:8] == bytes(5)
 
 
 def test_the_same_files_give_the_same_bytes(tmp_path):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from oras_core.content.graph import ManifestCache
+from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.copying import CopyOptions, copy_graph
 from oras_core.errors import AlreadyExistsError, UnsupportedError
-from oras_core.model import codec, media_types
+from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, Annotations, AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
@@ -141,7 +141,9 @@ def push(
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
         # The subject is not ours to push; it may even come later (image spec, manifest.md).
-        return (*manifest.layers, manifest.config) if descriptor.is_manifest else ()
+        # A pushed file may itself be of a manifest's type.
+        is_root = descriptor.digest == manifest.digest
+        return (*manifest.layers, manifest.config) if is_root else ()
 
     copy_graph(
         source,
@@ -224,51 +226,60 @@ def pull(
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
-    root, content = _fetch_root(source, cached, reference)
-    document = codec.decode(content, root.media_type, limit=limits.manifest_size)
-    chosen = root
-    if isinstance(document, Index):
-        chosen, document = _choose(cached, document, platform, limits)
-    layers = _titled_layers(document, includes, title_of)
+    root = _find_root(source, cached, reference)
+    chosen, manifest = _choose(cached, root, platform, limits)
+    cached.remember(chosen, manifest.content)
+    layers = _titled_layers(manifest, includes, title_of)
+
+    def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
+        # A layer may itself be of a manifest's type: it is a file like the others.
+        return layers if descriptor.digest == chosen.digest else ()
+
     copy_graph(
         cached,
-        chosen,
+        chosen.plain(),  # the manifest is no file, whatever title an index gives it
         FileStore(tree, unpacks=unpacks, limits=limits),
-        options=evolve(options or CopyOptions(), find_successors=lambda _, __: layers),
+        options=evolve(
+            options or CopyOptions(),
+            manifest_size=limits.manifest_size,
+            find_successors=find_successors,
+        ),
     )
-    return Pulled(root, document, tuple(sanitize_path(str(layer.title)) for layer in layers))
+    return Pulled(root, manifest, tuple(sanitize_path(str(layer.title)) for layer in layers))
 
 
-def _fetch_root(
-    source: ReadOnlyTarget, cached: ManifestCache, reference: str
-) -> tuple[Descriptor, bytes]:
+def _find_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> Descriptor:
     if isinstance(source, ReferenceFetcher):
         root, content = source.fetch_reference(reference)
         cached.remember(root, content)
-        return root, content
-    root = source.resolve(reference)
-    return root, cached.fetch(root).read()
+        return root
+    return source.resolve(reference)
 
 
 def _choose(
-    cached: ManifestCache, index: Index, platform: Platform | None, limits: Limits
+    cached: ManifestCache, root: Descriptor, platform: Platform | None, limits: Limits
 ) -> tuple[Descriptor, Manifest]:
     """Follow an index, and indexes in it, to one manifest."""
-    if platform is None:
-        if len(index.manifests) != 1:
-            offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
-            raise UnsupportedError(
-                f"pull the index {index.digest} as files",
-                f"it holds several manifests, choose a platform: {offered or 'it is empty'}",
-            )
-        chosen = index.manifests[0]
-    else:
-        chosen = index.select(platform)
-    content = cached.fetch(chosen).read()
-    document = codec.decode(content, chosen.media_type, limit=limits.manifest_size)
-    if isinstance(document, Index):
-        return _choose(cached, document, platform, limits)
-    return chosen, document
+    chosen = root
+    while True:
+        document = fetch_document(cached, chosen, limit=limits.manifest_size)
+        if isinstance(document, Manifest):
+            return chosen, document
+        chosen = _entry(document, platform)
+
+
+def _entry(index: Index, platform: Platform | None) -> Descriptor:
+    if platform is not None:
+        return index.select(platform)
+    if len(index.manifests) != 1:
+        offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
+        raise UnsupportedError(
+            f"pull the index {index.digest} as files",
+            f"it holds several manifests, choose a platform: {offered}"
+            if offered
+            else "it is empty",
+        )
+    return index.manifests[0]
 
 
 def _titled_layers(

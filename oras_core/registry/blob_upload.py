@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final
 
 from attrs import evolve, frozen
@@ -138,6 +139,9 @@ class BlobUploader:
         except TransportError:
             raise  # who does not answer needs not be told
         except RegistryError as error:
+            if body.failure is not None:
+                session.abandon()
+                raise body.failure from error
             following = way.after(error)
             if error.method not in _SENDING or error.status not in (401, 404):
                 session.abandon()
@@ -260,32 +264,53 @@ def _is_lost(error: RegistryError) -> bool:
     return error.status == 404 and "NAME_UNKNOWN" not in error.codes
 
 
-@frozen
 class _VerifiedSource:
     """A source that breaks off rather than give the last byte of something else.
 
-    A registry that is sent fewer bytes than announced accepts nothing.
+    A registry that is sent fewer bytes than announced accepts nothing. What broke it off
+    is kept: a transport, or a registry in this process, may make something else of it.
     """
 
-    descriptor: Descriptor
-    source: ByteSource
-
-    @property
-    def what(self) -> str:
-        """What it is, for errors."""
-        return f"source of blob {self.descriptor.digest}"
-
-    @property
-    def size(self) -> int:
-        """The size promised: it becomes the `Content-Length`."""
-        return self.descriptor.size
+    def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
+        self.size: int | None = descriptor.size
+        self.what = f"source of blob {descriptor.digest}"
+        self.failure: Exception | None = None
+        self._descriptor = descriptor
+        self._source = source
 
     def open(self) -> ByteStream:
         """Return a new stream from the first byte on."""
-        return VerifyingReader(self.source.open(), self.descriptor, what=self.what)
+        self.failure = None
+        with self.keeping_failure():
+            stream = self._source.open()
+        return _VerifiedStream(
+            VerifyingReader(stream, self._descriptor, what=self.what), self.keeping_failure
+        )
+
+    @contextmanager
+    def keeping_failure(self) -> Iterator[None]:
+        """Keep the exception of the block."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = error
+            raise
 
     def check_if_empty(self) -> None:
         """Verify a blob of no bytes here: who sends it needs not read anything."""
         if self.size == 0:
             with closing(self.open()) as stream:
                 stream.read()
+
+
+@frozen
+class _VerifiedStream:
+    stream: ByteStream
+    keeping_failure: Callable[[], AbstractContextManager[None]]
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self.keeping_failure():
+            return self.stream.read(size)
+
+    def close(self) -> None:
+        self.stream.close()

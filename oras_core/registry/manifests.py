@@ -183,11 +183,11 @@ class ManifestClient:
                 raise DigestMismatchError(reference, str(digest), what="manifest to be pushed")
         if len(content) > self._limits.manifest_size:
             raise SizeLimitError("manifest to be pushed", self._limits.manifest_size)
-        name = self._shown(reference or str(digest))
-        operation = f"push manifest {digest} to {name}"
+        target = str(digest) if reference is None else reference
+        operation = f"push manifest {digest} to {self._shown(target)}"
         request = HttpRequest(
             "PUT",
-            self._endpoints.manifest(reference or digest),
+            self._endpoints.manifest(target),
             {"Content-Type": media_type},
             BytesSource(content),
         )

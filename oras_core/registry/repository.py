@@ -116,11 +116,10 @@ class RemoteRepository(
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None
     ) -> None:
-        """Store content.
+        """Store content, unless it is here.
 
-        Nothing needs to be looked for before: the upload of a blob finds for itself
-        whether it is here, in the request that begins it. A manifest is simply put, since
-        asking would cost as much.
+        Nothing needs to be looked for before: the request that begins the upload of a
+        blob finds whether it is here, and a manifest is asked about first.
 
         Args:
             descriptor: what it is.
@@ -134,10 +133,10 @@ class RemoteRepository(
             RegistryError: if the registry refuses it.
             TransportError: where there is no answer.
         """
-        if descriptor.has_successors:
-            self._put_manifest(descriptor, source, str(descriptor.digest))
-        else:
+        if not descriptor.has_successors:
             self._uploader.push(descriptor, source, chunk_size=chunk_size)
+        elif not self._manifests.exists(descriptor):
+            self._put_manifest(descriptor, source, str(descriptor.digest))
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take a blob over from another repository of the same registry (R21).
@@ -211,6 +210,8 @@ class RemoteRepository(
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest and let the tag `reference` name it, in one request.
+
+        It is put even if it is here: the tag may be new.
 
         Raises: as `push`.
         """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import oras.utils
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
 from support.docker_registry import DockerRegistry
+from support.processes import run_python
 from support.skopeo import Skopeo
 from support.trees import describe, file_digest, make_big_file, make_folder
 
@@ -142,21 +141,9 @@ def test_the_same_push_gives_the_same_digests(address, repository_name, tmp_path
     digests = []
     for folder, umask, seconds in (("one", "022", "1000000000"), ("another", "077", "1700000000")):
         (tmp_path / folder).mkdir()
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                PUSH_ELSEWHERE,
-                str(tmp_path / folder),
-                umask,
-                seconds,
-                f"{address}/{repository_name}:{folder}",
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        digests.append(run.stdout.strip())
+        target = f"{address}/{repository_name}:{folder}"
+        printed = run_python("-c", PUSH_ELSEWHERE, str(tmp_path / folder), umask, seconds, target)
+        digests.append(printed.strip())
     assert digests[0] == digests[1]
     one, another = (
         client.get_manifest(f"{address}/{repository_name}:{t}") for t in ("one", "another")

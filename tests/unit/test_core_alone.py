@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from support.processes import run_python
 
 PROGRAM = """
 import socket, sys
@@ -53,8 +52,4 @@ print("pushed and pulled", len(pulled.files))
 
 
 def test_push_and_pull_need_nothing_but_a_transport():
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout == "pushed and pulled 2\n"
+    assert run_python("-c", PROGRAM) == "pushed and pulled 2\n"

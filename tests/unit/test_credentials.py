@@ -1,0 +1,159 @@
+"""R11, R12: names of registries, and stores in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from oras_core.credentials import (
+    ChainedCredentialStore,
+    NoCredentials,
+    StaticCredentials,
+    config_key,
+    key_forms,
+    registry_keys,
+)
+from oras_core.errors import CredentialError
+from oras_core.ports.credentials import Credential
+
+ALICE = Credential("alice", "a-secret")
+BOB = Credential("bob", "b-secret")
+HUB_KEY = "https://index.docker.io/v1/"
+
+
+class Broken:
+    def __init__(self):
+        self.deleted = []
+
+    def get(self, registry):
+        raise CredentialError("read", "broken store", "it is broken")
+
+    def put(self, registry, credential):
+        raise CredentialError("write", "broken store", "it is broken")
+
+    def delete(self, registry):
+        raise CredentialError("erase", "broken store", "it is broken")
+
+
+# --- Keys ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("registry", "key"),
+    [
+        ("ghcr.io", "ghcr.io"),
+        ("localhost:5000", "localhost:5000"),
+        ("GHCR.io", "ghcr.io"),
+        ("ghcr.io/team", "ghcr.io/team"),
+        ("docker.io", HUB_KEY),
+        ("index.docker.io", HUB_KEY),
+        ("registry-1.docker.io", HUB_KEY),
+        ("registry-1.docker.io/library/alpine", "docker.io/library/alpine"),
+    ],
+)
+def test_the_key_to_store_under(registry, key):
+    assert config_key(registry) == key
+    assert registry_keys(registry)[0] == key
+
+
+def test_the_longest_path_comes_first_and_the_host_last():
+    keys = registry_keys("quay.io/team/group/app")
+    assert keys[:4] == ("quay.io/team/group/app", "quay.io/team/group", "quay.io/team", "quay.io")
+    assert set(keys[3:]) == set(key_forms("quay.io"))
+
+
+def test_a_host_has_many_forms():
+    forms = key_forms("ghcr.io")
+    for form in ("https://ghcr.io", "https://ghcr.io/v1/", "http://ghcr.io/", "ghcr.io/v2/"):
+        assert form in forms
+    assert "ghcr.io/v1" not in forms  # that is a repository
+    assert len(set(forms)) == len(forms)
+
+
+def test_docker_hub_has_all_its_names():
+    forms = registry_keys("docker.io/library/alpine")
+    assert forms[:3] == ("docker.io/library/alpine", "docker.io/library", HUB_KEY)
+    for form in ("docker.io", "https://registry-1.docker.io", "index.docker.io"):
+        assert form in forms
+    assert len(set(forms)) == len(forms)
+
+
+# --- Stores -------------------------------------------------------------------------------
+
+
+def test_one_credential_for_whatever_is_asked():
+    store = StaticCredentials(ALICE)
+    assert store.get("a.example") == ALICE
+    assert store.get("docker.io/library/alpine") == ALICE
+    store.put("b.example", BOB)
+    assert store.get("b.example/x") == BOB
+    store.delete("a.example")
+    assert store.get("a.example/x") is None
+    assert store.get("c.example") == ALICE
+
+
+@pytest.mark.parametrize("key", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_credentials_by_registry(key):
+    store = StaticCredentials({key: ALICE, "ghcr.io/team": BOB})
+    assert store.get("docker.io/library/alpine") == ALICE
+    assert store.get("ghcr.io/team/app") == BOB
+    assert store.get("ghcr.io") is None
+
+
+def test_changes_stay_in_the_store():
+    given = {"a.example": ALICE}
+    store = StaticCredentials(given)
+    store.put("b.example", BOB)
+    store.delete("a.example")
+    assert given == {"a.example": ALICE}
+
+
+def test_no_credentials_keep_nothing():
+    store = NoCredentials()
+    assert store.get("a.example") is None
+    store.delete("a.example")
+    with pytest.raises(CredentialError):
+        store.put("a.example", ALICE)
+
+
+def test_the_first_store_that_knows_answers():
+    empty = StaticCredentials({"b.example": Credential()})
+    chain = ChainedCredentialStore(
+        [NoCredentials(), empty, StaticCredentials({"b.example": BOB}), StaticCredentials(ALICE)]
+    )
+    assert chain.get("b.example") == BOB
+    assert chain.get("a.example") == ALICE
+    assert ChainedCredentialStore([]).get("a.example") is None
+
+
+def test_a_broken_store_is_not_passed_over():
+    chain = ChainedCredentialStore([NoCredentials(), Broken(), StaticCredentials(ALICE)])
+    with pytest.raises(CredentialError, match="broken store"):
+        chain.get("a.example")
+
+
+def test_put_goes_into_the_first_store():
+    first, second = StaticCredentials({}), StaticCredentials({})
+    ChainedCredentialStore([first, second]).put("a.example", ALICE)
+    assert first.get("a.example") == ALICE
+    assert second.get("a.example") is None
+    with pytest.raises(CredentialError):
+        ChainedCredentialStore([NoCredentials(), second]).put("a.example", ALICE)
+    with pytest.raises(CredentialError):
+        ChainedCredentialStore([]).put("a.example", ALICE)
+
+
+def test_delete_reaches_every_store_behind_a_broken_one_too():
+    first, last = StaticCredentials({"a.example": ALICE}), StaticCredentials({"a.example": BOB})
+    chain = ChainedCredentialStore([first, Broken(), last])
+    with pytest.raises(CredentialError, match="erase"):
+        chain.delete("a.example")
+    assert first.get("a.example") is None
+    assert last.get("a.example") is None
+
+
+@pytest.mark.parametrize("secret", ["password", "identity_token", "registry_token"])
+def test_no_secret_shows(secret):
+    credential = Credential("alice", **{secret: "very-secret"})
+    for shown in (credential, StaticCredentials(credential), StaticCredentials({"a": credential})):
+        assert "very-secret" not in repr(shown)
+        assert "very-secret" not in str(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,4 +58,4 @@ def temporary_empty_config() -> Iterator[str]:
     try:
         yield write_file(path, "{}")
     finally:
-        os.remove(path)
+        shutil.rmtree(os.path.dirname(path))

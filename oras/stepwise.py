@@ -7,6 +7,7 @@ nobody's business but that of the client's `_check_200_response`.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def _as_file(content: artifact.File | artifact.Directory, path: str) -> Iterator
     try:
         yield archive
     finally:
-        os.remove(archive)
+        shutil.rmtree(os.path.dirname(archive))
 
 
 def pull_stepwise(
@@ -102,9 +103,11 @@ def pull_stepwise(
             continue
         if unpacks(layer):
             archive = get_tmpfile(suffix=".tar.gz")
-            client.download_blob(container, member["digest"], archive)
-            extract_targz(archive, os.path.dirname(path))
-            os.remove(archive)
+            try:
+                client.download_blob(container, member["digest"], archive)
+                extract_targz(archive, os.path.dirname(path))
+            finally:
+                shutil.rmtree(os.path.dirname(archive))
         else:
             client.download_blob(container, member["digest"], path)
         paths.append(path)

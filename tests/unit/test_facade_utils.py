@@ -164,6 +164,15 @@ def test_temporary_files_have_a_folder_of_their_own(tmp_path):
     assert os.path.basename(folder).startswith("oras-tmp.")
 
 
+def test_the_facade_s_own_temporary_files_leave_no_folder(tmp_path, monkeypatch):
+    from oras.files import temporary_empty_config
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_empty_config() as path:
+        assert oras.utils.read_file(path) == "{}"
+    assert os.listdir(tmp_path) == []
+
+
 def test_mkdir_p(tmp_path):
     oras.utils.mkdir_p(str(tmp_path / "a" / "b"))
     oras.utils.mkdir_p(str(tmp_path / "a" / "b"))

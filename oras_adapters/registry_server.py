@@ -243,14 +243,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _write_body(self, response: HttpResponse, *, chunked: bool) -> None:
+        left = int(response.headers.get("Content-Length", 0))
         try:
             while piece := response.body.read(CHUNK):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                self.wfile.flush()
+                left -= len(piece)
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")
         except OrasError:
             _LOG.exception("cannot finish the answer to %s", urlsplit(self.path).path)
-            self.close_connection = True  # the client notices that bytes are missing
+            left = -1
+        if not chunked and left:
+            self.close_connection = True  # by which the client notices that bytes are missing
+            self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
         """Stay silent: a request line holds secrets in its query."""

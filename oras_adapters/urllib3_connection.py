@@ -58,6 +58,9 @@ class _WatchedRaw(io.RawIOBase):
             self.header_budget -= count
             if self.header_budget < 0:
                 raise http.client.HTTPException(f"more than {MAX_HEADER_BYTES} bytes of header")
+            if not count and self._begun:
+                # http.client would take what has come for the whole header.
+                raise http.client.HTTPException("the answer ended within its header")
         # How long a server thinks before its answer is the socket timeout's matter alone.
         self._waited += seconds if self._begun else 0.0
         self._begun = True
@@ -109,10 +112,23 @@ class _Watched(HTTPConnection):
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
         self._patience = patience
+        self._answer: _WatchedResponse | None = None
         self.response_class = self._respond  # type: ignore[assignment]
 
     def _respond(self, sock: Any, **options: Any) -> _WatchedResponse:  # noqa: ANN401
-        return _WatchedResponse(_WatchedSocket(sock, self._patience), **options)
+        self._answer = _WatchedResponse(_WatchedSocket(sock, self._patience), **options)
+        return self._answer
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        try:
+            return super().getresponse()
+        except BaseException:
+            # urllib3 leaves the socket open where it refuses the header fields itself.
+            if self._answer is not None:
+                self._answer.close()
+            raise
+        finally:
+            self._answer = None
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
         if self.sock is None:  # connects, then sends the header fields

@@ -173,9 +173,12 @@ class Urllib3Transport(HttpTransport):
         self.close()
 
     def _manager(self, url: str) -> urllib3.PoolManager:
+        scheme = urlsplit(url).scheme
+        if scheme not in {"http", "https"}:
+            raise ValueError("neither http nor https")
         proxy = self._proxies.proxy_for(url) if self._proxies else None
         # Reading the authorities takes tens of milliseconds: plain HTTP does without.
-        secure = "https" in (urlsplit(url).scheme, urlsplit(proxy or "").scheme)
+        secure = "https" in (scheme, urlsplit(proxy or "").scheme)
         with self._lock:
             manager = self._managers.get((secure, proxy))
             if manager is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
-from pathlib import Path
 from typing import Any, ClassVar, Final, TextIO
 
 __all__ = ["ColorizingStreamHandler"]
@@ -40,18 +38,14 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
     def __init__(
         self,
         nocolor: bool = False,
-        stream: str | Path | TextIO | None = None,
+        stream: TextIO | None = None,
         use_threads: bool = False,
     ) -> None:
         """Write to `stream`, by default today's standard error.
 
-        `use_threads` changes nothing, as in oras-py: a handler locks itself. A `stream`
-        that is a path is opened for appending.
+        `use_threads` changes nothing, as in oras-py: a handler locks itself.
         """
-        if isinstance(stream, (str, Path)):
-            stream = open(stream, "a", encoding="utf-8")  # noqa: SIM115 - lives as long as the handler
         super().__init__(stream=stream)
-        self._output_lock = threading.Lock()
         self.nocolor = nocolor or not self.can_color_tty()
 
     def can_color_tty(self) -> bool:
@@ -68,9 +62,8 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         """Write one record; a failure is `logging`'s to report, a broken pipe is raised."""
         try:
             text = self.decorate(record)
-            with self._output_lock:
-                self.stream.write(text + self.terminator)
-                self.flush()
+            self.stream.write(text + self.terminator)
+            self.flush()
         except BrokenPipeError:
             raise
         except Exception:  # noqa: BLE001 - a log line may not stop the program (logging's own rule)

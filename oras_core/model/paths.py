@@ -83,7 +83,8 @@ def _refused_characters() -> re.Pattern[str]:
 
 @cache
 def _drive() -> re.Pattern[str]:
-    return re.compile(r"[A-Za-z]:")
+    # Windows' path functions take any character before a colon for a drive.
+    return re.compile(r".:")
 
 
 @cache

@@ -124,6 +124,8 @@ _texts = st.text("ab.C:/\\ \0\n~", max_size=12) | st.text(max_size=30)
 @given(_texts)
 @example("./C:/x")
 @example("x/C:y")
+@example("0:")
+@example("x/::")
 def test_whatever_is_accepted_stays_inside(text):
     try:
         path = sanitize_path(text)

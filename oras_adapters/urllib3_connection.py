@@ -1,14 +1,16 @@
-"""urllib3's connections, with a limit on how long nothing may move in either direction.
+"""urllib3's connections, watched while they send and receive.
 
 urllib3 sends a body under the *connect* timeout, which then counts for each `sendall` as a
 whole: a megabyte over a slow line would fail though it moves. It reads under a timeout for
-each system call, which a server that sends a byte now and then never exceeds.
+each system call, which a server that sends a byte now and then never exceeds. And it goes on
+sending where the server has long said no; over TLS that answer is lost with the connection.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import socket
 import ssl
 import time
 from typing import Any, Final
@@ -16,17 +18,24 @@ from typing import Any, Final
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util.wait import wait_for_read, wait_for_socket
 
 __all__ = ["WatchedPoolManager", "WatchedProxyManager"]
 
 SEND_PIECE: Final = 256 * 1024
-"""Bytes that must leave within one timeout. TLS takes a piece whole or not at all."""
+"""Bytes handed to the system at a time: more brings nothing."""
 
 MIN_PROGRESS: Final = 1024
 """Bytes that must arrive within one timeout, once an answer has begun: no real line is slower."""
 
 MAX_HEADER_BYTES: Final = 1024 * 1024
 """Bytes of a status line and header fields, informational answers before it included."""
+
+EARLY: Final = 4096
+"""Bytes looked at of an answer that comes while a body is sent."""
+
+_BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket that does not wait says where there is nothing to do."""
 
 _GONE: Final = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """How a send fails where the server has hung up."""
@@ -35,10 +44,11 @@ _GONE: Final = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 class _WatchedRaw(io.RawIOBase):
     """The receiving side of a socket, which gives up when next to nothing arrives."""
 
-    def __init__(self, raw: Any, patience: float) -> None:  # noqa: ANN401 - a SocketIO or alike
+    def __init__(self, raw: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - a SocketIO
         super().__init__()
         self._raw = raw
         self._patience = patience
+        self._early = early
         self._begun = False
         self._waited = 0.0
         self._arrived = 0
@@ -48,6 +58,10 @@ class _WatchedRaw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - any writable buffer
+        if self._early:
+            piece, self._early = self._early[: len(buffer)], self._early[len(buffer) :]
+            buffer[: len(piece)] = piece
+            return len(piece)
         start = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
         self._watch(count or 0, time.monotonic() - start)
@@ -85,38 +99,91 @@ class _WatchedRaw(io.RawIOBase):
 class _WatchedSocket:
     """What `http.client.HTTPResponse` wants of a socket: a file to read from."""
 
-    def __init__(self, sock: Any, patience: float) -> None:  # noqa: ANN401 - plain or TLS socket
+    def __init__(self, sock: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - or TLS
         self._sock = sock
         self._patience = patience
+        self._early = early
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience)
+        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience, self._early)
         return io.BufferedReader(self.raw)
 
 
 class _WatchedResponse(http.client.HTTPResponse):
     """A response that is read through a `_WatchedRaw`."""
 
-    def __init__(self, sock: _WatchedSocket, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, sock: _WatchedSocket, *, last: bool, **options: Any) -> None:  # noqa: ANN401
         super().__init__(sock, **options)  # type: ignore[arg-type]
         self._source = sock
+        self._last = last
 
     def begin(self) -> None:
         super().begin()
         self._source.raw.header_budget = None
+        self.will_close = self.will_close or self._last
 
 
 class _Watched(HTTPConnection):
-    """Sends piece by piece and reads through a `_WatchedRaw`."""
+    """Sends piece by piece, listening meanwhile, and reads through a `_WatchedRaw`."""
 
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
         self._patience = patience
+        self._early = b""
+        self._cut_short = False
         self._answer: _WatchedResponse | None = None
         self.response_class = self._respond  # type: ignore[assignment]
 
+    # --- Sending --------------------------------------------------------------------------
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
+        sock: Any = self.sock
+        if not isinstance(sock, socket.socket):
+            # None: it connects first. TLS within TLS, to an HTTPS proxy, can only wait.
+            if sock is not None:
+                sock.settimeout(self._patience)
+            super().send(data)
+            return
+        sock.settimeout(0)
+        try:
+            self._send_unless_answered(sock, memoryview(data))
+        except (BrokenPipeError, *_GONE) as error:
+            # After a `BrokenPipeError` urllib3 reads the answer, if there is one. What else
+            # the server would read is the rest of this body: no further request may follow.
+            self._cut_short = True
+            raise BrokenPipeError(str(error)) from error
+        finally:
+            sock.settimeout(self._patience)
+
+    def _send_unless_answered(self, sock: socket.socket, view: memoryview) -> None:
+        self._check_unanswered(sock)
+        while view:
+            try:
+                view = view[sock.send(view[:SEND_PIECE]) :]
+            except _BLOCKED as error:
+                writing = not isinstance(error, ssl.SSLWantReadError)
+                reading = not (writing and self._early)
+                if not wait_for_socket(sock, reading, writing, self._patience):
+                    raise TimeoutError("timed out") from None
+                self._check_unanswered(sock)
+
+    def _check_unanswered(self, sock: socket.socket) -> None:
+        """Stop sending where the server has answered: with 401 or 413, or by hanging up."""
+        if not self._early:
+            if not wait_for_read(sock, timeout=0):
+                return
+            try:
+                self._early = sock.recv(EARLY)
+            except _BLOCKED:  # TLS has news of its own
+                return
+        if not self._early.startswith(b"HTTP/1.1 1"):  # informational: go on
+            raise BrokenPipeError("the server answered before the end of the body")
+
+    # --- Receiving ------------------------------------------------------------------------
+
     def _respond(self, sock: Any, **options: Any) -> _WatchedResponse:  # noqa: ANN401
-        self._answer = _WatchedResponse(_WatchedSocket(sock, self._patience), **options)
+        source = _WatchedSocket(sock, self._patience, self._early)
+        self._answer = _WatchedResponse(source, last=self._cut_short, **options)
         return self._answer
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
@@ -129,20 +196,12 @@ class _Watched(HTTPConnection):
             raise
         finally:
             self._answer = None
+            self._early = b""
 
-    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
-        if self.sock is None:  # connects, then sends the header fields
-            super().send(data)
-            return
-        self.sock.settimeout(self._patience)
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[self.sock.send(view[:SEND_PIECE]) :]
-        except _GONE as error:
-            # urllib3 goes on to read the answer after this very error: a server may answer
-            # 401 or 413 and hang up before it has read the whole body.
-            raise BrokenPipeError(str(error)) from error
+    def close(self) -> None:
+        super().close()
+        self._early = b""
+        self._cut_short = False
 
 
 class _WatchedHttps(_Watched, HTTPSConnection):

@@ -372,6 +372,32 @@ def test_an_answer_before_the_end_of_the_body_is_read(serve, transport, hang_up)
         assert (response.status, response.body.read()) == (413, b"too large")
 
 
+def test_an_answer_stops_a_body_that_nobody_reads_and_ends_the_connection(serve, transport):
+    def script(connection):
+        connection.read_head()
+        connection.answer(b"denied", "403 Forbidden")
+        connection.wait()
+
+    server = serve(script, repeatedly(b"next"))
+    big = BytesSource(b"x" * 50_000_000)
+    with transport.send(HttpRequest("PUT", server.url, body=big)) as response:
+        assert (response.status, response.body.read()) == (403, b"denied")
+    # The first connection still waits for the rest of the body.
+    assert fetched(transport, server.url) == b"next"
+
+
+def test_an_informational_answer_does_not_stop_a_body(serve, transport):
+    def script(connection):
+        head = connection.read_head()
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        received = connection._file.read(int(head.headers["content-length"]))
+        connection.answer(str(len(received)).encode())
+
+    big = BytesSource(b"x" * 9_000_000)
+    with transport.send(HttpRequest("PUT", serve(script).url, body=big)) as response:
+        assert response.body.read() == b"9000000"
+
+
 # --- Connections --------------------------------------------------------------------------
 
 

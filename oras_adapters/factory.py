@@ -6,22 +6,31 @@ Everything is made when it is first needed, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
+from typing import Final
 
 from attrs import evolve
 
+from oras_adapters.credential_helper import CredentialHelperStore
 from oras_adapters.docker_config import DockerConfigStore
+from oras_adapters.keyring_store import KeyringStore
 from oras_adapters.local_files import LocalFileTree
 from oras_adapters.proxies import ProxySettings
 from oras_adapters.settings import Settings, TlsSettings, load_settings
 from oras_adapters.tls import ssl_context
 from oras_adapters.urllib3_transport import Timeouts, Urllib3Transport
-from oras_core.credentials import ChainedCredentialStore, StaticCredentials
+from oras_core.credentials import (
+    BoundCredential,
+    ChainedCredentialStore,
+    NoCredentials,
+    RoutedCredentialStore,
+)
 from oras_core.errors import InvalidConfigurationError
 from oras_core.model.reference import Reference
-from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.endpoints import is_loopback
 from oras_core.registry.profiles import HostProfile, profile_for
@@ -182,18 +191,66 @@ def compose(
     return Composition(load_settings() if settings is None else settings, credentials=credentials)
 
 
+# --- Credential stores --------------------------------------------------------------------
+
+STORES_GROUP: Final = "oras.credential_stores"
+"""Entry points of this group are functions without arguments that return a store."""
+
+HELPER_PREFIX: Final = "helper:"
+
+
 def _credential_store(settings: Settings) -> CredentialStore:
-    makers: Mapping[str, Callable[[Settings], CredentialStore]] = {"docker": _docker_store}
-    unknown = [name for name in settings.credentials.stores if name not in makers]
-    if unknown:
+    """Return the store that the settings name, or a chain of them."""
+    names = settings.credentials.stores
+    stores = {name: _named_store(name, settings) for name in names}
+    # Environment variables keep nothing: what is put goes to the first store that does.
+    keeper = next((store for name, store in stores.items() if name != "environment"), None)
+    if len(stores) == 1:
+        return next(iter(stores.values()))
+    return ChainedCredentialStore(stores.values(), keeper=keeper)
+
+
+def _named_store(name: str, settings: Settings) -> CredentialStore:
+    built_in: Mapping[str, Callable[[Settings], CredentialStore]] = {
+        "docker": lambda settings: _config_file_store(settings.credentials.docker_config),
+        "podman": lambda settings: _config_file_store(settings.credentials.auth_file),
+        "keyring": lambda _: KeyringStore(),
+        "environment": _environment_store,
+    }
+    if name in built_in:
+        return built_in[name](settings)
+    if name.startswith(HELPER_PREFIX):
+        return CredentialHelperStore(name.removeprefix(HELPER_PREFIX))
+    registered = {point.name: point for point in entry_points(group=STORES_GROUP)}
+    if name not in registered:
+        known = ", ".join([*built_in, "helper:NAME", *sorted(registered)])
+        raise InvalidConfigurationError(
+            "credentials.stores", f"there is no store {name!r}; known are {known}"
+        )
+    try:
+        store: CredentialStore = registered[name].load()()
+    except Exception as error:
         raise InvalidConfigurationError(
             "credentials.stores",
-            f"there is no store {', '.join(map(repr, unknown))}; known are {', '.join(makers)}",
-        )
-    stores = [makers[name](settings) for name in settings.credentials.stores]
-    return stores[0] if len(stores) == 1 else ChainedCredentialStore(stores)
+            f"the store {name!r} of {registered[name].value} cannot be made: {error}",
+        ) from error
+    return store
 
 
-def _docker_store(settings: Settings) -> CredentialStore:
-    path = settings.credentials.docker_config
-    return DockerConfigStore(path) if path else StaticCredentials({})
+def _config_file_store(path: str) -> CredentialStore:
+    """Return a docker config's store, or the helper that it names for a registry (R12)."""
+    if not path:
+        return NoCredentials()
+    config = DockerConfigStore(path)
+
+    def responsible(registry: str) -> CredentialStore:
+        helper = config.helper_for(registry)
+        return CredentialHelperStore(helper) if helper else config
+
+    return RoutedCredentialStore(responsible)
+
+
+def _environment_store(settings: Settings) -> CredentialStore:
+    own = settings.environment
+    credential = Credential(own.user, own.password, registry_token=own.token)
+    return NoCredentials() if credential.is_empty else BoundCredential(credential, own.registry)

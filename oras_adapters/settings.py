@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.v import transform_error
@@ -23,6 +23,7 @@ from oras_core.errors import InvalidConfigurationError
 
 __all__ = [
     "CredentialSettings",
+    "EnvironmentCredential",
     "HostSettings",
     "NetworkSettings",
     "ProxySettings",
@@ -45,11 +46,30 @@ class CredentialSettings:
 
     Attributes:
         stores: names of stores, asked in turn; the first one is written to.
-        docker_config: the docker `config.json`; empty for its usual place.
+        docker_config: the docker `config.json`; empty for none.
+        auth_file: podman's `auth.json`, of the same form; empty for none.
     """
 
-    stores: tuple[str, ...] = ("docker",)
+    stores: tuple[str, ...] = ("docker", "podman")
     docker_config: str = ""
+    auth_file: str = ""
+
+
+@frozen
+class EnvironmentCredential:
+    """A credential that environment variables hold: `ORAS_USER`, `ORAS_PASS`, `ORAS_TOKEN`.
+
+    Attributes:
+        user: the user name.
+        password: its password.
+        token: a bearer token, instead of both.
+        registry: whose it is, from `ORAS_REGISTRY`; empty for the first registry that asks.
+    """
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    registry: str = ""
 
 
 @frozen
@@ -138,6 +158,7 @@ class Settings:
     proxy: ProxySettings = field(factory=ProxySettings)
     transfer: TransferSettings = field(factory=TransferSettings)
     hosts: Mapping[str, HostSettings] = field(factory=dict, hash=False)
+    environment: EnvironmentCredential = field(factory=EnvironmentCredential)
 
     def host(self, registry: str) -> HostSettings:
         """Return what is different for `registry`, `HOST` or `HOST:PORT`."""
@@ -160,7 +181,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         _section(document, section).setdefault(name, value)
     for (section, name), value in _own_variables(environment).items():
         _section(document, section)[name] = value
-    return _structure(document, source=str(path or "environment"))
+    if "environment" in document:
+        raise InvalidConfigurationError(str(path), "secrets have no place in a settings file")
+    settings = _structure(document, source=str(path or "environment"))
+    return evolve(settings, environment=_credential(environment))
+
+
+def _credential(environment: Mapping[str, str]) -> EnvironmentCredential:
+    return EnvironmentCredential(
+        environment.get("ORAS_USER", ""),
+        environment.get("ORAS_PASS", ""),
+        environment.get("ORAS_TOKEN", ""),
+        environment.get("ORAS_REGISTRY", ""),
+    )
 
 
 def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -206,6 +239,7 @@ def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], s
     docker = environment.get("DOCKER_CONFIG") or _under_home(environment, ".docker")
     candidates = {
         ("credentials", "docker_config"): str(Path(docker, "config.json")) if docker else "",
+        ("credentials", "auth_file"): _auth_file(environment),
         ("tls", "ca_bundle"): _first(environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
         # Upper case is not read for http: a CGI program's client could set it (httpoxy).
         ("proxy", "http"): _first(
@@ -215,6 +249,14 @@ def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], s
         ("proxy", "no_proxy"): _first(environment, "no_proxy", "NO_PROXY"),
     }
     return {place: value for place, value in candidates.items() if value}
+
+
+def _auth_file(environment: Mapping[str, str]) -> str:
+    """Return where podman keeps credentials: containers-auth.json(5)."""
+    if named := environment.get("REGISTRY_AUTH_FILE"):
+        return named
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    return str(Path(runtime, "containers", "auth.json")) if runtime else ""
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = [
+    "BoundCredential",
     "ChainedCredentialStore",
     "NoCredentials",
+    "RoutedCredentialStore",
     "StaticCredentials",
     "config_key",
     "key_forms",
@@ -120,15 +122,62 @@ class NoCredentials:
         """Do nothing: there is nothing to forget."""
 
 
+class BoundCredential(NoCredentials):
+    """One credential for one registry, and for no other whatever it asks (R10).
+
+    Where it was not said whose it is, it belongs to the first registry that asks.
+    """
+
+    def __init__(self, credential: Credential, registry: str = "") -> None:
+        """Hold `credential`, for `registry` or for the first one that asks."""
+        self._credential = credential
+        self._key = config_key(_host(registry)) if registry else ""
+        self._lock = threading.Lock()
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential if it belongs to `registry`."""
+        key = config_key(_host(registry))
+        with self._lock:
+            self._key = self._key or key
+            return self._credential if self._key == key else None
+
+
+def _host(registry: str) -> str:
+    return registry.partition("/")[0]
+
+
+class RoutedCredentialStore:
+    """Asks the store that is responsible for a registry, as docker's `credHelpers` choose."""
+
+    def __init__(self, responsible: Callable[[str], CredentialStore]) -> None:
+        """Let `responsible` say which store it is."""
+        self._responsible = responsible
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential for `registry`; raises as the store does."""
+        return self._responsible(registry).get(registry)
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential`; raises as the store does."""
+        self._responsible(registry).put(registry, credential)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential; raises as the store does."""
+        self._responsible(registry).delete(registry)
+
+
 class ChainedCredentialStore:
     """Several stores, asked one after the other (R12).
 
-    What is put goes into the first: place the store that shall keep it there.
+    What is put goes into one of them, by default the first.
     """
 
-    def __init__(self, stores: Iterable[CredentialStore]) -> None:
-        """Ask `stores` in this order."""
+    def __init__(
+        self, stores: Iterable[CredentialStore], *, keeper: CredentialStore | None = None
+    ) -> None:
+        """Ask `stores` in this order; `keeper` is the one that takes what is put."""
         self._stores = tuple(stores)
+        self._keeper = keeper or next(iter(self._stores), NoCredentials())
 
     def get(self, registry: str) -> Credential | None:
         """Return the first credential that is not empty.
@@ -143,13 +192,12 @@ class ChainedCredentialStore:
         return None
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` in the first store.
+        """Keep `credential` in the store that keeps.
 
         Raises:
             CredentialError: if that cannot be written, or there is none.
         """
-        first = self._stores[0] if self._stores else NoCredentials()
-        first.put(registry, credential)
+        self._keeper.put(registry, credential)
 
     def delete(self, registry: str) -> None:
         """Forget the credential in every store, also behind one that fails.

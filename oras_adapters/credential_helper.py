@@ -1,0 +1,174 @@
+"""Credential helpers: the programs `docker-credential-NAME` that docker and podman use (R12)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from oras_core.credentials import config_key
+from oras_core.errors import CredentialHelperError
+from oras_core.ports.credentials import Credential, CredentialStore
+
+__all__ = ["CredentialHelperStore"]
+
+TIMEOUT: Final = 60.0
+"""Seconds: a helper may ask the user to unlock a keychain, but not for ever."""
+
+TOKEN_USERNAME: Final = "<token>"  # noqa: S105 - the protocol's mark, not a secret
+"""The user name by which a helper says that its secret is an identity token (R3)."""
+
+
+@cache
+def _helper_name() -> re.Pattern[str]:
+    return re.compile(r"[A-Za-z0-9._-]+\Z")
+
+
+class CredentialHelperStore(CredentialStore):
+    """Keeps credentials by a helper program. Thread-safe.
+
+    What is secret goes through the program's standard input and output, never through its
+    arguments, which every user of the machine could read.
+    """
+
+    def __init__(self, name: str, *, timeout: float = TIMEOUT) -> None:
+        """Use the program `docker-credential-NAME`, found on the `PATH`.
+
+        Args:
+            name: e.g. `osxkeychain`, `secretservice`, `pass`, `ecr-login`.
+            timeout: seconds that it may take.
+
+        Raises:
+            CredentialHelperError: if the name could name anything but a program on the path.
+        """
+        if not _helper_name().match(name) or name.strip(".") == "":
+            raise CredentialHelperError(
+                "use a credential helper",
+                repr(name),
+                "its name may hold letters, digits, '.', '_' and '-' only",
+            )
+        self._program = f"docker-credential-{name}"
+        self._timeout = timeout
+
+    def __repr__(self) -> str:
+        """Name the program."""
+        return f"CredentialHelperStore({self._program!r})"
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential; None where the helper has none.
+
+        Raises:
+            CredentialHelperError: if the helper is missing, fails, hangs or answers nonsense.
+        """
+        operation = f"read the credential for {registry}"
+        answer = self._run("get", config_key(_host(registry)), operation, missing_ok=True)
+        if answer is None:
+            return None
+        entry = self._object(answer, operation)
+        username, secret = entry.get("Username"), entry.get("Secret")
+        if not isinstance(username, str) or not isinstance(secret, str):
+            raise self._error(operation, "its answer holds no Username and Secret")
+        if username == TOKEN_USERNAME:
+            return Credential(identity_token=secret)
+        return Credential(username, secret)
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Let the helper store the credential.
+
+        Raises:
+            CredentialHelperError: if the helper is missing, fails or hangs, or if the
+                credential is a registry token, which the protocol cannot express.
+        """
+        operation = f"store the credential for {registry}"
+        if credential.registry_token:
+            raise self._error(operation, "helpers keep passwords and identity tokens only")
+        entry = {
+            "ServerURL": config_key(_host(registry)),
+            "Username": TOKEN_USERNAME if credential.identity_token else credential.username,
+            "Secret": credential.identity_token or credential.password,
+        }
+        self._run("store", json.dumps(entry), operation, secret=entry["Secret"])
+
+    def delete(self, registry: str) -> None:
+        """Let the helper erase the credential.
+
+        Raises:
+            CredentialHelperError: if the helper is missing, fails or hangs.
+        """
+        operation = f"erase the credential for {registry}"
+        self._run("erase", config_key(_host(registry)), operation, missing_ok=True)
+
+    def registries(self) -> Mapping[str, str]:
+        """Return the user names that the helper holds, by the key of the registry.
+
+        Raises:
+            CredentialHelperError: if the helper is missing, fails, hangs or answers nonsense.
+        """
+        operation = "list the credentials"
+        answer = self._object(self._run("list", "", operation) or "{}", operation)
+        return {key: name for key, name in answer.items() if isinstance(name, str)}
+
+    def _run(
+        self,
+        action: str,
+        text: str,
+        operation: str,
+        *,
+        missing_ok: bool = False,
+        secret: str = "",
+    ) -> str | None:
+        """Run one action; None where the helper says that there is no such credential."""
+        try:
+            run = subprocess.run(  # noqa: S603 - a checked name, no shell, no arguments of others
+                [self._program, action],
+                input=text,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=self._timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise self._error(
+                operation, "there is no such program on the PATH; install it, or name another one"
+            ) from None
+        except subprocess.TimeoutExpired:
+            # Not chained: the exception holds what the program had printed.
+            raise self._error(operation, f"it took more than {self._timeout:g} seconds") from None
+        except OSError as error:
+            raise self._error(operation, f"it cannot be started: {error.strerror}") from None
+        if run.returncode == 0:
+            return run.stdout
+        said = run.stdout.strip() or run.stderr.strip()
+        if missing_ok and "credentials not found" in said.lower():
+            return None
+        raise self._error(operation, _reason(run.returncode, said, secret))
+
+    def _object(self, answer: str, operation: str) -> dict[str, Any]:
+        try:
+            document = json.loads(answer)
+        except (ValueError, RecursionError):
+            # Not chained: the exception holds the answer, and that a secret.
+            raise self._error(operation, "its answer is not JSON") from None
+        if not isinstance(document, dict):
+            raise self._error(operation, "its answer is not a JSON object")
+        return document
+
+    def _error(self, operation: str, reason: str) -> CredentialHelperError:
+        return CredentialHelperError(operation, self._program, reason)
+
+
+def _host(registry: str) -> str:
+    # Helpers know registries, not the repositories in them.
+    return registry.partition("/")[0]
+
+
+def _reason(status: int, said: str, secret: str) -> str:
+    line = "".join(character for character in said.partition("\n")[0] if character.isprintable())
+    if not line or (secret and secret in said):
+        return f"it ended with status {status}"
+    return f"it ended with status {status}: {line[:200]}"

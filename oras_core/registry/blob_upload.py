@@ -35,6 +35,10 @@ __all__ = ["BlobUploader"]
 
 _logger = logging.getLogger(__name__)
 
+MAX_RESTARTS: Final = 4
+"""Uploads of one blob that may break off and be begun anew. One that is lost without a break
+is begun anew once."""
+
 MAX_PENDING: Final = 64
 """Uploads that refused mounts began and that wait for their push; further ones are abandoned."""
 
@@ -142,7 +146,7 @@ class BlobUploader:
             if body.failure is not None:
                 session.abandon()
                 raise body.failure from error
-            following = way.after(error)
+            following = way.after(error, session.attempts)
             if error.method not in _SENDING or error.status not in (401, 404):
                 session.abandon()
             if following is None:
@@ -219,13 +223,13 @@ class _Way:
         chunk: bytes of a chunk; None for the whole blob at once.
         fallback: chunk size to fall back to from the whole; None where chunks are not taken.
         switched: whether this is the other way already.
-        restarted: whether a lost upload was begun anew already.
+        restarts: how often a lost upload was begun anew already.
     """
 
     chunk: int | None
     fallback: int | None
     switched: bool = False
-    restarted: bool = False
+    restarts: int = 0
 
     @classmethod
     def first(cls, profile: HostProfile, size: int, wanted: int | None) -> _Way:
@@ -234,15 +238,19 @@ class _Way:
             profile.chunk_for(size, wanted), profile.chunk_size if profile.accepts_chunks else None
         )
 
-    def after(self, error: RegistryError) -> _Way | None:
-        """Return what to try when this way ended in `error`; None for nothing."""
+    def after(self, error: RegistryError, attempts: int) -> _Way | None:
+        """Return what to try when this way ended in `error`; None for nothing.
+
+        `attempts` is how often the body was begun to be sent: after an attempt that broke
+        off, its upload counts as lost by the next one's answer.
+        """
         # Reading from another registry fails with the method GET: that is none of ours.
         if error.method not in _SENDING:
             return None
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
-        if not self.restarted and _is_lost(error):
-            return evolve(self, restarted=True)
+        if _is_lost(error) and self.restarts < (MAX_RESTARTS if attempts > 1 else 1):
+            return evolve(self, restarts=self.restarts + 1)
         return None
 
     def _is_refused(self, error: RegistryError) -> bool:
@@ -253,10 +261,7 @@ class _Way:
 
 
 def _is_lost(error: RegistryError) -> bool:
-    """Tell whether the registry does not know the upload, or not as the client knows it.
-
-    So it is also after an attempt that broke off: what had arrived of it stays there.
-    """
+    """Tell whether the registry does not know the upload, or not as the client knows it."""
     if _LOST_CODES.intersection(error.codes):
         return True
     if error.method == "PUT" and error.status == 416:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 
+from attrs import evolve
+
 from oras_core.content.sources import BytesSource
 from oras_core.errors import OrasError, RegistryError
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.ports.content import ByteSource
+from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints, with_digest
 from oras_core.registry.redirects import resolve_location
@@ -69,6 +71,8 @@ class UploadSession:
         self._location = location
         self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
         """Bytes that every chunk but the last must have (R16)."""
+        self.attempts = 0
+        """How often the body of the latest request was begun to be sent."""
 
     def _named_location(self) -> str | None:
         request, response = self._answer
@@ -84,13 +88,17 @@ class UploadSession:
         return protocol_error(*self._answer, self.operation, detail)
 
     def _send(self, request: HttpRequest, *expected: int) -> Headers:
-        response = exchange(
-            self._transport,
-            request,
-            self.operation,
-            expected=expected,
-            error_body=self._limits.error_body,
-        )
+        counted = None if request.body is None else _CountedSource(request.body)
+        try:
+            response = exchange(
+                self._transport,
+                evolve(request, body=counted),
+                self.operation,
+                expected=expected,
+                error_body=self._limits.error_body,
+            )
+        finally:
+            self.attempts = counted.count if counted else 0
         response.close()
         self._answer = request, response
         self._location = self._named_location() or self._location
@@ -152,3 +160,19 @@ class UploadSession:
                 _logger.debug("abandoned an upload: status %d", response.status)
         except OrasError as error:
             _logger.debug("could not abandon an upload: %s", error)
+
+
+class _CountedSource:
+    """A source that knows how often it was opened: more than once, if an attempt broke off."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.count = 0
+
+    @property
+    def size(self) -> int | None:
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        self.count += 1
+        return self._source.open()

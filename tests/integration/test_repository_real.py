@@ -299,7 +299,7 @@ def test_r27_r28_the_catalog_comes_in_pages(open_registry, registry, repository)
         listed = list(registry.catalog(2))
     assert names <= set(listed)
     assert len(listed) == len(set(listed))
-    assert len(requests) == (len(listed) + 1) // 2
+    assert len(listed) // 2 <= len(requests) <= len(listed) // 2 + 1
 
 
 # --- Logins and TLS -----------------------------------------------------------------------

@@ -195,15 +195,34 @@ def test_an_upload_whose_answer_was_lost_is_found_stored():
     push(BEGUN, refusal(404, "BLOB_UPLOAD_UNKNOWN"), EXISTS)
 
 
-def test_an_attempt_that_breaks_off_is_repeated_from_the_first_byte():
-    broken = TransportError("PUT", BASE, "reset")
-    transport = ScriptedTransport(BEGUN, broken, STORED)
-    retrying = Retrying(Guarded(transport), RetryPolicy(backoff=0), sleep=lambda _: None)
+def retrying(*steps):
+    transport = ScriptedTransport(*steps)
+    stack = Retrying(Guarded(transport), RetryPolicy(backoff=0), sleep=lambda _: None)
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
-    BlobUploader(retrying, endpoints, LearnedProfile(HostProfile()), Limits()).push(
-        BLOB, BytesSource(CONTENT)
-    )
+    return BlobUploader(stack, endpoints, LearnedProfile(HostProfile()), Limits()), transport
+
+
+BROKEN = TransportError("PUT", BASE, "reset")
+
+
+def test_an_attempt_that_breaks_off_is_repeated_from_the_first_byte():
+    subject, transport = retrying(BEGUN, BROKEN, STORED)
+    subject.push(BLOB, BytesSource(CONTENT))
     assert [sent.body for sent in transport.requests] == [b"", CONTENT, CONTENT]
+
+
+@pytest.mark.parametrize("chunk_size", [None, 100])
+def test_uploads_that_are_lost_by_breaks_are_begun_anew_several_times(chunk_size):
+    # Distribution cancels an upload that is resumed elsewhere than it stands.
+    lost = [BEGUN, BROKEN, refusal(404, "BLOB_UPLOAD_INVALID")]
+    end = [STORED] if chunk_size is None else [held(9), STORED]
+    subject, transport = retrying(*lost * 4, BEGUN, *end)
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert transport.finished
+    subject, transport = retrying(*lost * 5)
+    with pytest.raises(RegistryError):
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert transport.finished
 
 
 # --- Sources ------------------------------------------------------------------------------

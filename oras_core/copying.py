@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import field, frozen
@@ -334,6 +334,8 @@ class _Crew:
 
     def __init__(self, size: int) -> None:
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
+        self._lock = Lock()
+        self._failure: BaseException | None = None
         self.cancelled = Event()
 
     def __enter__(self) -> _Crew:
@@ -351,28 +353,32 @@ class _Crew:
         todo = list(items)
         if len(todo) == 1:
             return [task(todo[0])]
-        futures = [self._executor.submit(task, item) for item in todo]
+        futures = [self._executor.submit(self._run, task, item) for item in todo]
         try:
-            finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
-            failure = _first_failure(finished)
-            if failure is not None:
-                self._stop(unfinished)
-                raise failure
-        except BaseException:  # also an interrupt: no thread may go on behind our back
-            self._stop(futures)
-            raise
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:  # also after an interrupt: no thread may go on behind our back
+            if not all(future.done() for future in futures):
+                self._stop(futures)
+        if self._failure is not None:
+            raise self._failure
         return [future.result() for future in futures]
+
+    def _run(self, task: Callable[[T], R], item: T) -> R:
+        if self.cancelled.is_set():
+            raise _CopyCancelledError
+        try:
+            return task(item)
+        except BaseException as error:
+            with self._lock:
+                self._failure = self._failure or error
+            self.cancelled.set()
+            raise
 
     def _stop(self, futures: Iterable[Future[R]]) -> None:
         self.cancelled.set()
         for future in futures:
             future.cancel()
         wait(futures)
-
-
-def _first_failure(futures: Iterable[Future[R]]) -> BaseException | None:
-    failures = (future.exception() for future in futures if not future.cancelled())
-    return next((f for f in failures if f and not isinstance(f, _CopyCancelledError)), None)
 
 
 @contextmanager

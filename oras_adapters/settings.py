@@ -267,6 +267,7 @@ def _structure(document: dict[str, Any], *, source: str) -> Settings:
     converter = Converter(forbid_extra_keys=True)
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, _strict)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strings)
     try:
         return converter.structure(document, Settings)
     except (BaseValidationError, TypeError, ValueError) as error:
@@ -279,6 +280,13 @@ def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types
     if type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, found {value!r}")
     return value
+
+
+def _strings(value: Any, _: type) -> tuple[str, ...]:  # noqa: ANN401 - as above
+    # A text is a sequence of texts too, and not what was meant.
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"expected a list of strings, found {value!r}")
+    return tuple(value)
 
 
 def _complaints(error: Exception) -> list[str]:

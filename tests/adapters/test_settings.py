@@ -1,0 +1,126 @@
+"""Settings: which source wins, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from oras_adapters.settings import HostSettings, Settings, TlsSettings, load_settings
+from oras_core.errors import InvalidConfigurationError
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str = "", **environment: str) -> Settings:
+        file = tmp_path / "config.toml"
+        file.write_text(text)
+        return load_settings({"ORAS_CONFIG": str(file), **environment})
+
+    return load
+
+
+def test_a_machine_without_anything_has_the_defaults():
+    assert load_settings({}) == Settings()
+
+
+def test_the_usual_places(tmp_path):
+    folder = tmp_path / ".config" / "oras"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("[transfer]\nconcurrency = 3\n")
+    settings = load_settings({"HOME": str(tmp_path)})
+    assert settings.transfer.concurrency == 3
+    assert settings.credentials.docker_config == str(tmp_path / ".docker" / "config.json")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "oras").mkdir(parents=True)
+    (elsewhere / "oras" / "config.toml").write_text("[transfer]\nconcurrency = 4\n")
+    found = load_settings({"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(elsewhere)})
+    assert found.transfer.concurrency == 4
+
+
+def test_every_section_can_be_set(load):
+    settings = load(
+        """
+        [credentials]
+        stores = ["keyring", "docker"]
+        docker_config = "/etc/docker.json"
+        [network]
+        connect_timeout = 3
+        read_timeout = 4.5
+        attempts = 2
+        [tls]
+        verify = false
+        [proxy]
+        https = "http://proxy.example:3128"
+        [transfer]
+        concurrency = 2
+        [hosts."registry.example:5000"]
+        plain_http = true
+        chunk_size = 1048576
+        tls.ca_bundle = "/etc/ca.pem"
+        """
+    )
+    assert settings.credentials.stores == ("keyring", "docker")
+    assert settings.network.connect_timeout == 3.0
+    assert settings.network.read_timeout == 4.5
+    assert settings.host("registry.example:5000") == HostSettings(
+        plain_http=True, tls=TlsSettings(ca_bundle="/etc/ca.pem"), chunk_size=1048576
+    )
+    assert settings.host("other.example") == HostSettings()
+
+
+def test_own_variables_win_over_the_file_and_the_file_over_shared_ones(load):
+    text = '[credentials]\nstores = ["docker"]\n[tls]\nca_bundle = "/file.pem"\n'
+    settings = load(text, ORAS_CREDENTIAL_STORES=" keyring, docker ", SSL_CERT_FILE="/shared.pem")
+    assert settings.credentials.stores == ("keyring", "docker")
+    assert settings.tls.ca_bundle == "/file.pem"
+    assert load("", SSL_CERT_FILE="/shared.pem").tls.ca_bundle == "/shared.pem"
+    assert load("", REQUESTS_CA_BUNDLE="/requests.pem").tls.ca_bundle == "/requests.pem"
+
+
+def test_shared_variables(load):
+    settings = load(
+        "",
+        DOCKER_CONFIG="/docker",
+        REGISTRY_AUTH_FILE="/podman.json",
+        http_proxy="http://one:1",
+        HTTPS_PROXY="http://two:2",
+        NO_PROXY="a,b",
+    )
+    assert settings.credentials.docker_config == "/docker/config.json"
+    assert settings.credentials.auth_file == "/podman.json"
+    assert (settings.proxy.http, settings.proxy.https) == ("http://one:1", "http://two:2")
+    assert settings.proxy.no_proxy == "a,b"
+
+
+def test_http_proxy_in_upper_case_is_not_believed_in_a_cgi_program(load):
+    assert load("", HTTP_PROXY="http://evil:1", REQUEST_METHOD="GET").proxy.http == ""
+
+
+def test_credentials_of_the_environment_show_nowhere(load):
+    settings = load("", ORAS_USER="alice", ORAS_PASS="open sesame", ORAS_TOKEN="bearer")
+    assert settings.environment.password == "open sesame"
+    assert "sesame" not in repr(settings)
+    assert "bearer" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[credential]\nx = 1", "unknown credential, known are credentials"),
+        ('[tls]\nverify = "yes"', r"expected bool, found 'yes' @ settings\.tls\.verify"),
+        ("[tls]\nverfy = true", "unknown verfy, known are verify"),
+        ("[hosts.x]\nplain = 1", r"known are plain_http.*@ settings\.hosts\['x'\]"),
+        ("[network]\nattempts = 1.5", "expected int"),
+        ("tls = 1", "section"),
+        ("environment = 1", "secrets"),
+        ("[credentials]\nstores = 'docker'", "list of strings"),
+        ("x =", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(load, text, complaint):
+    with pytest.raises(InvalidConfigurationError, match=complaint):
+        load(text, SSL_CERT_FILE="/ca.pem")
+
+
+def test_a_named_file_must_be_there():
+    with pytest.raises(InvalidConfigurationError, match=r"no file '/nowhere\.toml'"):
+        load_settings({"ORAS_CONFIG": "/nowhere.toml"})

@@ -32,13 +32,14 @@ from oras_core.errors import InvalidConfigurationError
 from oras_core.model.reference import Reference
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
+from oras_core.registry.compose import Authorize
 from oras_core.registry.endpoints import is_loopback
 from oras_core.registry.profiles import HostProfile, profile_for
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.retries import RetryPolicy
 
-__all__ = ["Composition", "compose"]
+__all__ = ["Composition", "compose", "config_file_store"]
 
 
 class Composition:
@@ -91,6 +92,7 @@ class Composition:
         plain_http: bool | None = None,
         credentials: CredentialStore | None = None,
         headers: Mapping[str, str] | None = None,
+        authorize: Authorize | None = None,
     ) -> RemoteRegistry:
         """Return a registry that is spoken to through a transport of the caller's.
 
@@ -100,6 +102,7 @@ class Composition:
             plain_http: whether without TLS; by default as the settings have it.
             credentials: asked instead of the composition's own.
             headers: go along with every request to the registry.
+            authorize: authentication of the caller's own, in place of `credentials`.
         """
         network = self.settings.network
         return RemoteRegistry(
@@ -110,6 +113,7 @@ class Composition:
             headers=headers or {},
             retry_policy=RetryPolicy(attempts=network.attempts, max_pause=network.max_pause),
             profile=self._profile(host),
+            authorize=authorize,
         )
 
     def repository(self, reference: Reference | str) -> RemoteRepository:
@@ -212,8 +216,8 @@ def _credential_store(settings: Settings) -> CredentialStore:
 
 def _named_store(name: str, settings: Settings) -> CredentialStore:
     built_in: Mapping[str, Callable[[Settings], CredentialStore]] = {
-        "docker": lambda settings: _config_file_store(settings.credentials.docker_config),
-        "podman": lambda settings: _config_file_store(settings.credentials.auth_file),
+        "docker": lambda settings: config_file_store(settings.credentials.docker_config),
+        "podman": lambda settings: config_file_store(settings.credentials.auth_file),
         "keyring": lambda _: KeyringStore(),
         "environment": _environment_store,
     }
@@ -237,7 +241,7 @@ def _named_store(name: str, settings: Settings) -> CredentialStore:
     return store
 
 
-def _config_file_store(path: str) -> CredentialStore:
+def config_file_store(path: str) -> CredentialStore:
     """Return a docker config's store, or the helper that it names for a registry (R12)."""
     if not path:
         return NoCredentials()

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -86,6 +86,7 @@ class Authorizer:
         credentials: CredentialStore,
         registry: str = "",
         limits: Limits | None = None,
+        choose: Callable[[Iterable[Challenge]], Challenge | None] = preferred,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wrap `transport`.
@@ -97,11 +98,13 @@ class Authorizer:
             credentials: where the credential is looked up.
             registry: the name to look up, e.g. `docker.io`; by default the origin's host.
             limits: bounds on the answers of token servers.
+            choose: which one of the registry's challenges is met; None where it can be none.
             now: a clock in seconds, always going forwards.
         """
         self._transport = transport
         self._origin = origin_of(origin)
         self._limits = limits or Limits()
+        self._choose = choose
         self._book = CredentialBook(
             credentials, registry or self._origin.partition("://")[2], now=now
         )
@@ -187,7 +190,7 @@ class Authorizer:
         wanted: tuple[Scope, ...],
     ) -> _Proof | None:
         """Return what to send after a 401; None if there is nothing that would help."""
-        own = preferred(parse_challenges(response.headers.get("WWW-Authenticate", "")))
+        own = self._choose(parse_challenges(response.headers.get("WWW-Authenticate", "")))
         challenge = own or self._challenge or self._challenge_of_base(request)
         self._challenge = challenge
         demanded = parse_scopes(own.scope) if own is not None else ()
@@ -211,7 +214,7 @@ class Authorizer:
         with self._transport.send(base) as response:
             offered = parse_challenges(response.headers.get("WWW-Authenticate", ""))
             answered = origin_of(response.url or base.url)
-        challenge = preferred(offered) if answered == self._origin else None
+        challenge = self._choose(offered) if answered == self._origin else None
         return challenge or Challenge("basic")
 
     def _prove(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
@@ -10,7 +12,10 @@ from oras_core.registry.guard import Guarded
 from oras_core.registry.redirects import RedirectFollower
 from oras_core.registry.retries import Retrying, RetryPolicy
 
-__all__ = ["registry_transport"]
+__all__ = ["Authorize", "registry_transport"]
+
+Authorize = Callable[[HttpTransport, str], HttpTransport]
+"""Wraps a transport with what adds credentials to requests to an origin, and to no other."""
 
 
 def registry_transport(
@@ -21,6 +26,7 @@ def registry_transport(
     registry: str = "",
     retry_policy: RetryPolicy | None = None,
     limits: Limits | None = None,
+    authorize: Authorize | None = None,
 ) -> HttpTransport:
     """Wrap a plain transport with all that talking to one registry needs.
 
@@ -36,9 +42,12 @@ def registry_transport(
             by default the host and port of `origin`.
         retry_policy: how often to try again.
         limits: bounds on what others send.
+        authorize: in place of the `Authorizer`, which alone asks `credentials`.
     """
     followed = RedirectFollower(Guarded(transport), limits)
     retried = Retrying(followed, retry_policy)
+    if authorize is not None:
+        return authorize(retried, origin)
     return Authorizer(
         retried, origin=origin, credentials=credentials, registry=registry, limits=limits
     )

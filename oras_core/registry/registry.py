@@ -11,7 +11,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpRequest, HttpTransport
-from oras_core.registry.compose import registry_transport
+from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.default_headers import DefaultHeaders
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.notices import NoticeReader, RateLimit
@@ -57,6 +57,7 @@ class RemoteRegistry:
         limits: Limits | None = None,
         profile: HostProfile | None = None,
         headers: Mapping[str, str] | None = None,
+        authorize: Authorize | None = None,
     ) -> None:
         """Compose the transport. Nothing is sent yet.
 
@@ -69,6 +70,7 @@ class RemoteRegistry:
             limits: bounds on what the registry sends.
             profile: what the registry can do; None for what is known of the host.
             headers: fields for every request to the registry, and to it alone.
+            authorize: authentication of the caller's own, in place of `credentials`.
 
         Raises:
             InvalidReferenceError: if `host` is not of that form.
@@ -87,6 +89,7 @@ class RemoteRegistry:
             registry=host,
             retry_policy=retry_policy,
             limits=limits,
+            authorize=authorize,
         )
         self._notices = NoticeReader(composed, host)
         self.transport: HttpTransport = self._notices

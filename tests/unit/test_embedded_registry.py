@@ -112,7 +112,7 @@ CALLS = [
     ("GET", f"/v2/app/manifests/{D}", 404, "MANIFEST_UNKNOWN"),
     ("GET", "/v2/app/manifests/-v1", 404, "MANIFEST_UNKNOWN"),
     ("GET", "/v2/other/manifests/v1", 404, "MANIFEST_UNKNOWN"),
-    # the uploads: end-4 to end-6, end-13 and end-14
+    # uploads
     ("POST", "/v2/app/blobs/uploads/", 202, None),
     ("POST", "/v2/app/blobs/uploads/?digest=nonsense", 400, "DIGEST_INVALID"),
     ("GET", "/v2/app/blobs/uploads/unknown", 404, "BLOB_UPLOAD_UNKNOWN"),

@@ -299,10 +299,8 @@ class _ResumingStream:
         """Leave an answer that ended early, to be resumed by the next read, or give up."""
         self._leave()
         self._fruitless += 1
-        if error is not None and (not error.retryable or self._fruitless >= MAX_FRUITLESS):
-            raise error
         if self._fruitless >= MAX_FRUITLESS:
-            raise SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
+            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
         self._progress = 0
         _logger.debug("%s broke off at byte %d: %s", self._what, self._offset, error)
 

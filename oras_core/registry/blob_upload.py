@@ -45,8 +45,6 @@ MAX_PENDING: Final = 64
 _NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
 """How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
 
-_SENDING: Final = frozenset({"PUT", "PATCH"})
-
 _LOST_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 
 
@@ -147,7 +145,7 @@ class BlobUploader:
                 session.abandon()
                 raise body.failure from error
             following = way.after(error, session.attempts)
-            if error.method not in _SENDING or error.status not in (401, 404):
+            if error.status not in (401, 404):  # one is lost, the other is told nothing more
                 session.abandon()
             if following is None:
                 raise
@@ -244,9 +242,6 @@ class _Way:
         `attempts` is how often the body was begun to be sent: after an attempt that broke
         off, its upload counts as lost by the next one's answer.
         """
-        # Reading from another registry fails with the method GET: that is none of ours.
-        if error.method not in _SENDING:
-            return None
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
         if _is_lost(error) and self.restarts < (MAX_RESTARTS if attempts > 1 else 1):

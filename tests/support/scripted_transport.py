@@ -72,6 +72,7 @@ class ScriptedTransport:
     def __init__(self, *steps: Step) -> None:
         self._steps = list(steps)
         self.requests: list[SentRequest] = []
+        self._surplus = 0
 
     def send(self, request: HttpRequest) -> HttpResponse:
         step = self._steps.pop(0) if self._steps else None
@@ -81,6 +82,7 @@ class ScriptedTransport:
         )
         self.requests.append(sent)
         if step is None:
+            self._surplus += 1
             raise AssertionError(f"an unexpected request: {sent.line}")
         if isinstance(step, Exception):
             raise step
@@ -92,7 +94,8 @@ class ScriptedTransport:
 
     @property
     def finished(self) -> bool:
-        return not self._steps
+        """Whether all steps were asked for, and nothing else."""
+        return not self._steps and not self._surplus
 
 
 def _read(request: HttpRequest) -> bytes:

@@ -152,6 +152,16 @@ def test_r18_locations_that_are_refused(location):
     failing(UnsafeRedirectError, Answer(202, {"Location": location}))
 
 
+def test_r18_a_registry_on_this_machine_may_lead_back_to_itself():
+    begun = Answer(202, {"Location": "http://127.0.0.1:5000/u/1"}, url="http://front.example.org/u")
+    transport = ScriptedTransport(begun, STORED)
+    endpoints = RegistryEndpoints("http://127.0.0.1:5000", "127.0.0.1:5000").repository("app")
+    BlobUploader(transport, endpoints, LearnedProfile(HostProfile()), Limits()).push(
+        BLOB, BytesSource(CONTENT)
+    )
+    assert transport.finished
+
+
 def test_an_upload_without_a_location_is_an_error():
     failing(RegistryError, Answer(202), Answer(202))
 
@@ -298,7 +308,8 @@ def test_a_registry_as_a_source_that_lacks_the_blob_is_no_lost_upload():
 
 def test_an_empty_blob_is_verified_though_nobody_reads_it():
     empty = Descriptor.of(b"", "application/octet-stream")
-    failing(SizeMismatchError, BEGUN, Answer(204), blob=empty, source=Unsized(b"x"))
+    _, transport = failing(SizeMismatchError, BEGUN, Answer(204), blob=empty, source=Unsized(b"x"))
+    assert [sent.method for sent in transport.requests] == ["POST", "DELETE"]
     transport = push(BEGUN, Answer(201), content=b"", blob=empty)
     assert transport.requests[1].body == b""
 

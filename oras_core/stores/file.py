@@ -9,7 +9,7 @@ from threading import Lock
 from oras_core.content.archive import unpack
 from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, copy_verified, hash_source
-from oras_core.errors import AlreadyExistsError, NotFoundError
+from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -141,7 +141,10 @@ class FileStore:
         entry = self._tree.entry(path)
         if entry is None or entry.kind != "file" or entry.size != descriptor.size:
             return False
-        digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)
+        try:
+            digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)
+        except (NotFoundError, SourceChangedError):  # somebody else is at it
+            return False
         if digest != descriptor.digest:
             return False
         with self._lock:
@@ -157,7 +160,8 @@ class FileStore:
             self._files.setdefault(descriptor.digest, path)
 
     def _unpack(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
-        content_digest = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
+        text = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
+        tar_digest = Digest.parse(text) if text else None
         with (
             self._tree.create_directory(path) as directory,
             closing(VerifyingReader(source.open(), descriptor)) as stream,
@@ -167,7 +171,7 @@ class FileStore:
                 directory.tree,
                 prefix=path,
                 limits=self._limits,
-                tar_digest=Digest.parse(content_digest) if content_digest else None,
+                tar_digest=tar_digest,
             )
             directory.commit()
 

@@ -76,8 +76,8 @@ class StagingStore:
         wherever they lie. The annotations say that a pull unpacks it.
 
         Raises:
-            UnsafePathError: for a title that no pull would write.
-            UnsafeArchiveError: for a link that leads out, or a device, in the directory.
+            UnsafePathError: for a title that no pull would write, and for a link that leads
+                out of the directory, or a device, in it.
         """
         titled = _titled(title, annotations)
         path = sanitize_path(f"{token_hex(8)}.tar.gz")

@@ -28,7 +28,7 @@ from oras_core.registry.responses import (
     content_length,
     digest_header,
     exchange,
-    read_bounded,
+    exchange_body,
 )
 
 __all__ = ["ManifestClient", "PushedManifest"]
@@ -71,11 +71,11 @@ class ManifestClient:
         operation = f"look for manifest {descriptor.digest} in {self._endpoints.name}"
         accept = (descriptor.media_type, *ACCEPTED_MANIFESTS)
         try:
-            with self._ask("HEAD", descriptor.digest, operation, accept, _NO_HEAD) as response:
+            with self._head(descriptor.digest, operation, accept) as response:
                 if response.status == 200:
                     return True
-            with self._ask("GET", descriptor.digest, operation, accept):
-                return True
+            self._get(descriptor.digest, operation, accept)
+            return True
         except NotFoundError:
             return False
         except AccessDeniedError as error:
@@ -94,7 +94,7 @@ class ManifestClient:
             InvalidReferenceError: if `reference` is neither tag nor digest.
         """
         operation = f"resolve {self._shown(reference)}"
-        with self._ask("HEAD", reference, operation, ACCEPTED_MANIFESTS, _NO_HEAD) as response:
+        with self._head(reference, operation, ACCEPTED_MANIFESTS) as response:
             descriptor = self._described(reference, response)
         if descriptor is None:
             _logger.debug("HEAD does not describe %s", self._shown(reference))
@@ -123,8 +123,7 @@ class ManifestClient:
             RegistryError: if the registry refuses.
         """
         what = f"manifest {self._shown(reference)}"
-        with self._ask("GET", reference, f"pull {what}", accept) as response:
-            content = read_bounded(response, self._limits.manifest_size, what)
+        response, content = self._get(reference, f"pull {what}", accept)
         digest = _digest_of(reference, content, response.headers, what)
         media_type = _media_type(response.headers)
         if media_type not in accept:
@@ -140,8 +139,7 @@ class ManifestClient:
         if descriptor.size > self._limits.manifest_size:
             raise SizeLimitError(what, self._limits.manifest_size)
         accept = (descriptor.media_type, *ACCEPTED_MANIFESTS)
-        with self._ask("GET", descriptor.digest, f"pull {what}", accept) as response:
-            content = read_bounded(response, self._limits.manifest_size, what)
+        response, content = self._get(descriptor.digest, f"pull {what}", accept)
         _digest_of(str(descriptor.digest), content, response.headers, what)
         return content
 
@@ -201,20 +199,27 @@ class ManifestClient:
     def _shown(self, reference: str) -> str:
         return f"{self._endpoints.name}{'@' if ':' in reference else ':'}{reference}"
 
-    def _ask(
-        self,
-        method: str,
-        reference: str | Digest,
-        operation: str,
-        accept: Sequence[str],
-        tolerated: tuple[int, ...] = (),
-    ) -> HttpResponse:
+    def _request(self, method: str, reference: str | Digest, accept: Sequence[str]) -> HttpRequest:
         headers = {
             "Accept": ", ".join(dict.fromkeys(accept)),
             "Accept-Encoding": "identity",
         }
-        request = HttpRequest(method, self._endpoints.manifest(reference), headers)
-        return self._send(request, operation, (200, *tolerated))
+        return HttpRequest(method, self._endpoints.manifest(reference), headers)
+
+    def _head(self, reference: str | Digest, operation: str, accept: Sequence[str]) -> HttpResponse:
+        request = self._request("HEAD", reference, accept)
+        return self._send(request, operation, (200, *_NO_HEAD))
+
+    def _get(
+        self, reference: str | Digest, operation: str, accept: Sequence[str]
+    ) -> tuple[HttpResponse, bytes]:
+        return exchange_body(
+            self._transport,
+            self._request("GET", reference, accept),
+            operation,
+            limit=self._limits.manifest_size,
+            error_body=self._limits.error_body,
+        )
 
     def _send(
         self, request: HttpRequest, operation: str, expected: tuple[int, ...]

@@ -13,7 +13,7 @@ from oras_core.errors import SizeLimitError, UnsafeRedirectError
 from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.redirects import origin_of, resolve_location
-from oras_core.registry.responses import exchange, protocol_error, read_json
+from oras_core.registry.responses import exchange_body, parse_json, protocol_error
 
 __all__ = ["Page", "next_link", "paginate"]
 
@@ -109,8 +109,10 @@ def paginate(
             raise SizeLimitError(f"answer to '{operation}'", limits.pages, unit="pages")
         seen.add(following)
         request = HttpRequest("GET", following, {"Accept": "application/json"})
-        with exchange(transport, request, operation, error_body=limits.error_body) as response:
-            members = read_json(request, response, operation, limit=limits.listing_body)
+        response, body = exchange_body(
+            transport, request, operation, limit=limits.listing_body, error_body=limits.error_body
+        )
+        members = parse_json(request, response, operation, body)
         yield Page(request, response, operation, members)
         following = next_link(response.headers, request.url)
         if following in seen:

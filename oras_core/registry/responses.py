@@ -7,6 +7,7 @@ stranger's text: bounded, shortened, and freed of what steers a terminal or is a
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -36,12 +37,15 @@ __all__ = [
     "content_length",
     "digest_header",
     "exchange",
+    "exchange_body",
+    "parse_json",
     "protocol_error",
     "raise_for_status",
     "read_bounded",
-    "read_json",
     "refuse_encoding",
 ]
+
+_logger = logging.getLogger(__name__)
 
 DIGEST_HEADER: Final = "Docker-Content-Digest"
 
@@ -50,6 +54,9 @@ MAX_DETAIL: Final = 500
 
 MAX_CODES: Final = 8
 """Error codes kept of one answer; registries send one or two."""
+
+MAX_BODY_ATTEMPTS: Final = 3
+"""Requests for one short body that breaks off each time."""
 
 READ_SIZE: Final = 256 * 1024
 
@@ -242,16 +249,42 @@ def read_bounded(response: HttpResponse, limit: int, what: str) -> bytes:
     return body
 
 
-def read_json(
-    request: HttpRequest, response: HttpResponse, operation: str, *, limit: int
-) -> dict[str, Any]:
-    """Read a body that is a JSON object; some hosts answer 200 with a web page (R27).
+def exchange_body(
+    transport: HttpTransport,
+    request: HttpRequest,
+    operation: str,
+    *,
+    limit: int,
+    error_body: int = MAX_ERROR_BODY,
+) -> tuple[HttpResponse, bytes]:
+    """Send `request`; return the answer, closed, if its status is 200, and its whole body.
+
+    A body that breaks off is asked for again: a transport's retries end where it begins.
 
     Raises:
-        SizeLimitError: if it has more than `limit` bytes.
+        TransportError: where there is no answer, or its body keeps breaking off.
+    Others as `raise_for_status` and `read_bounded`.
+    """
+    attempt = 1
+    while True:
+        with exchange(transport, request, operation, error_body=error_body) as response:
+            try:
+                return response, read_bounded(response, limit, f"answer to '{operation}'")
+            except TransportError as error:
+                if attempt >= MAX_BODY_ATTEMPTS or not error.retryable:
+                    raise
+                _logger.debug("asking again: %s", error)
+        attempt += 1
+
+
+def parse_json(
+    request: HttpRequest, response: HttpResponse, operation: str, body: bytes
+) -> dict[str, Any]:
+    """Return the JSON object that a body is; some hosts answer 200 with a web page (R27).
+
+    Raises:
         RegistryError: if it is something else.
     """
-    body = read_bounded(response, limit, f"answer to '{operation}'")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -20,7 +20,7 @@ from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.challenge import basic_authorization
-from oras_core.registry.responses import exchange, protocol_error, read_json
+from oras_core.registry.responses import exchange_body, parse_json, protocol_error
 from oras_core.registry.scope import Scope, format_scopes
 
 __all__ = ["Audience", "Token", "TokenClient"]
@@ -246,13 +246,17 @@ class TokenClient:
         """Return the token of the answer, and the new refresh token if there is one."""
         asked_at = self._now()
         limits = self._limits
-        with exchange(
-            self._transport, request, operation, error_body=limits.error_body
-        ) as response:
-            answer = read_json(request, response, operation, limit=limits.token_body)
-            value = answer.get("token") or answer.get("access_token")
-            if not _is_token(value):
-                raise protocol_error(request, response, operation, "the answer holds no token")
+        response, body = exchange_body(
+            self._transport,
+            request,
+            operation,
+            limit=limits.token_body,
+            error_body=limits.error_body,
+        )
+        answer = parse_json(request, response, operation, body)
+        value = answer.get("token") or answer.get("access_token")
+        if not _is_token(value):
+            raise protocol_error(request, response, operation, "the answer holds no token")
         renewed = answer.get("refresh_token")
         token = Token(str(value), asked_at + _lifetime(answer))
         return token, renewed if isinstance(renewed, str) else ""

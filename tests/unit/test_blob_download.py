@@ -216,6 +216,22 @@ def test_breaks_with_progress_may_be_many():
     assert VerifyingReader(subject.fetch(blob), blob).read() == content
 
 
+def test_little_progress_does_not_add_up():
+    content = bytes(PROGRESS * 4)
+    blob = Descriptor.of(content, "application/octet-stream")
+
+    def little(sent):
+        start = int(sent.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+        headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        body = bytes(PROGRESS // 2)
+        return Answer(206 if start else 200, headers if start else {}, body, breaks=True)
+
+    subject, transport = downloader(*[little] * MAX_FRUITLESS)
+    with pytest.raises(TransportError):
+        subject.fetch(blob).read()
+    assert transport.finished
+
+
 def test_a_break_after_the_last_byte_is_none():
     assert pulled(Answer(200, {}, CONTENT, breaks=True))[0] == CONTENT
 

@@ -229,6 +229,11 @@ def test_a_compressed_manifest_is_refused():
         subject.fetch_reference("v1")
 
 
+def test_a_manifest_that_breaks_off_is_asked_for_again():
+    subject, _ = client(Answer(200, {"Content-Type": OCI}, CONTENT[:9], breaks=True), got())
+    assert subject.fetch_reference("v1") == (MANIFEST, CONTENT)
+
+
 def test_content_is_fetched_by_digest_and_verified():
     subject, transport = client(got(digest=OTHER, media_type="text/plain"), got(b"x"))
     assert subject.fetch(MANIFEST) == CONTENT

@@ -14,17 +14,20 @@ from oras_core.errors import (
     RegistryError,
     SizeLimitError,
     SizeMismatchError,
+    TransportError,
 )
 from oras_core.model.digest import Digest
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.notices import RateLimit, rate_limit, warnings
 from oras_core.registry.responses import (
+    MAX_BODY_ATTEMPTS,
     check_digest_header,
     content_length,
     digest_header,
     exchange,
+    exchange_body,
+    parse_json,
     read_bounded,
-    read_json,
 )
 from support.scripted_transport import Answer, ScriptedTransport
 
@@ -180,9 +183,23 @@ def test_a_body_that_is_refused(answer, kind):
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[1]", b"7", b"{", b"\xff", b"[" * 99_999])
 def test_r27_a_listing_is_a_json_object(body):
-    response = ScriptedTransport(Answer(200, {"Content-Type": "text/html"}, body)).send(REQUEST)
+    response = HttpResponse(200, {"Content-Type": "text/html"}, body=CountingStream())
     with pytest.raises(RegistryError, match="JSON"):
-        read_json(REQUEST, response, "list", limit=10**6)
+        parse_json(REQUEST, response, "list", body)
+
+
+def test_a_short_body_that_breaks_off_is_asked_for_again():
+    broken = Answer(200, {}, b"ha", breaks=True)
+    transport = ScriptedTransport(broken, broken, Answer(200, {}, b"half"))
+    assert exchange_body(transport, REQUEST, "pull", limit=10)[1] == b"half"
+    assert transport.finished
+
+
+def test_but_not_for_ever():
+    transport = ScriptedTransport(*[Answer(200, {}, b"ha", breaks=True)] * MAX_BODY_ATTEMPTS)
+    with pytest.raises(TransportError):
+        exchange_body(transport, REQUEST, "pull", limit=10)
+    assert transport.finished
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import VerifyingReader
-from oras_core.errors import RegistryError, SizeMismatchError, TransportError
+from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -81,11 +81,14 @@ class BlobUploader:
             chunk_size: bytes of a chunk; None for what the registry's profile says.
 
         Raises:
+            InvalidInputError: if `chunk_size` is not positive.
             SizeMismatchError: if the source has another size than `descriptor` says.
             DigestMismatchError: if it has another digest, or the registry says it has.
             RegistryError: if the registry refuses it.
             TransportError: where there is no answer.
         """
+        if chunk_size is not None and chunk_size <= 0:
+            raise InvalidInputError(chunk_size, "a chunk has at least one byte")
         body = _VerifiedSource(descriptor, source)
         if source.size is not None and source.size != descriptor.size:
             raise SizeMismatchError(descriptor.size, source.size, what=body.what)
@@ -138,8 +141,10 @@ class BlobUploader:
                 session.finish(descriptor.digest, body)
             else:
                 send_chunks(session, descriptor, body, max(way.chunk, self._least(session)))
-        except TransportError:
-            raise  # who does not answer needs not be told
+        except TransportError as error:
+            if error is body.failure:
+                session.abandon()
+            raise  # a registry that does not answer needs not be told
         except RegistryError as error:
             if body.failure is not None:
                 session.abandon()

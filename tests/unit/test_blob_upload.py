@@ -11,6 +11,7 @@ from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
     DigestMismatchError,
+    InvalidInputError,
     RegistryError,
     SizeMismatchError,
     SourceChangedError,
@@ -304,6 +305,19 @@ def test_a_registry_as_a_source_that_lacks_the_blob_is_no_lost_upload():
     caught, transport = failing(RegistryError, BEGUN, STORED, Answer(204), source=Failing(error))
     assert caught is error
     assert transport.lines == [PROBE, CANCEL]
+
+
+def test_a_source_whose_connection_breaks_off_leaves_no_upload_behind():
+    error = TransportError("GET", "https://other.io/", "reset")
+    caught, transport = failing(TransportError, BEGUN, STORED, Answer(204), source=Failing(error))
+    assert caught is error
+    assert transport.lines[-1] == CANCEL
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1])
+def test_a_chunk_has_a_size(chunk_size):
+    _, transport = failing(InvalidInputError, chunk_size=chunk_size)
+    assert transport.requests == []
 
 
 def test_an_empty_blob_is_verified_though_nobody_reads_it():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import metadata
 
 from oras_core.errors import CredentialError, RegistryError, UnsupportedError
 from oras_core.model.limits import Limits
@@ -27,6 +26,8 @@ __all__ = ["RemoteRegistry"]
 
 @cache
 def _user_agent() -> str:
+    from importlib import metadata  # noqa: PLC0415 - a fifth of this module's import time
+
     try:
         return f"oras-sdk/{metadata.version('oras-sdk')}"
     except metadata.PackageNotFoundError:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -142,6 +143,13 @@ def test_the_level_changes_the_archive_but_not_the_tar(tree):
     fast, small = packed(tree, compression_level=1), packed(tree, compression_level=9)
     assert fast[1].size > small[1].size
     assert fast[1].tar_digest == small[1].tar_digest
+
+
+def test_blocks_know_what_came_before_them():
+    """Else a file that repeats itself would be begun anew in every block."""
+    tree = MemoryFileTree()
+    write(tree, "f", os.urandom(30_000) * 100)
+    assert packed(tree)[1].size < 100_000
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, BLOCK_SIZE - 512, BLOCK_SIZE, 3_000_000])

@@ -528,6 +528,14 @@ def test_an_extension_of_rubbish_is_refused(beginning):
     refusal(beginning + tar(member("f", b"x")))
 
 
+@pytest.mark.parametrize("kind", [b"x", b"L", b"K", b"g"])
+def test_an_extension_is_bounded(kind):
+    record = b"1100000 comment=" + bytes(1_100_000 - 17) + b"\n"
+    content = record if kind in b"xg" else b"name" + bytes(1_100_000)
+    error = refusal(extension(kind, content) + tar(member("f", b"x")))
+    assert "more than 1048576 bytes" in error.reason
+
+
 def test_an_extension_of_nothing_is_refused():
     assert "does not follow" in refusal(extension(b"L", b"a\0") + bytes(1024)).reason
 
@@ -664,6 +672,14 @@ def test_changed_bytes_are_called_so_where_the_stream_knows():
         reader = VerifyingReader(io.BytesIO(changed), descriptor)
         with pytest.raises(DigestMismatchError):
             unpack(reader, MemoryFileTree(), limits=LIMITS)
+
+
+def test_the_rest_of_a_long_stream_is_asked_before_damage_is_reported():
+    content = tgz(*(member(f"{number}", os.urandom(2**20)) for number in range(4)))
+    changed = content[:3] + b"\xff" + content[4:]
+    reader = VerifyingReader(io.BytesIO(changed), Descriptor.of(content, "application/gzip"))
+    with pytest.raises(DigestMismatchError):
+        unpack(reader, MemoryFileTree(), limits=LIMITS)
 
 
 def test_a_short_stream_is_called_so():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urljoin
 
 from oras.auth import get_auth_backend
@@ -34,6 +34,8 @@ class BaseClient:
         auth: the authentication backend.
         connections: the core's registries, for what has no method here.
     """
+
+    _own_methods: ClassVar[Mapping[str, object]]
 
     def __init__(
         self,

@@ -8,13 +8,20 @@ that decides it.
 from __future__ import annotations
 
 import inspect
-from types import FunctionType
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from oras.base import BaseClient
 
-__all__ = ["PULL_HOOKS", "PUSH_HOOKS", "UPLOAD_HOOKS", "is_overridden"]
+__all__ = [
+    "PULL_HOOKS",
+    "PUSH_HOOKS",
+    "REQUEST_HOOK",
+    "UPLOAD_HOOKS",
+    "is_overridden",
+    "replaceable",
+]
 
 UPLOAD_HOOKS: Final = ("put_upload", "chunked_upload", "blob_exists")
 """What `upload_blob` is made of."""
@@ -25,13 +32,25 @@ PUSH_HOOKS: Final = ("upload_blob", "upload_manifest", *UPLOAD_HOOKS)
 PULL_HOOKS: Final = ("get_manifest", "get_blob", "download_blob")
 """Replacing one of these makes `pull` go step by step."""
 
+REQUEST_HOOK: Final = "do_request"
+"""Replacing it makes every request go through it."""
+
+C = TypeVar("C", bound="BaseClient")
+
+
+def replaceable(cls: type[C]) -> type[C]:
+    """Decorate the client: note which methods are its own, as long as nobody replaces them."""
+    names = (*PUSH_HOOKS, *PULL_HOOKS, REQUEST_HOOK)
+    cls._own_methods = MappingProxyType({name: inspect.getattr_static(cls, name) for name in names})
+    return cls
+
 
 def is_overridden(client: BaseClient, *names: str) -> bool:
-    """Tell whether one of the methods `names` is not the client's own."""
-    return any(not _is_own(client, name) for name in names)
+    """Tell whether one of the methods `names` is not the client's own.
 
-
-def _is_own(client: BaseClient, name: str) -> bool:
-    # A static look-up sees what a subclass defines, what is set on the object, and mocks.
-    found = inspect.getattr_static(client, name)
-    return isinstance(found, FunctionType) and found.__module__.partition(".")[0] == "oras"
+    A static look-up sees what a subclass defines, what is set on the object, and mocks. The
+    function itself is compared: what wraps it, or a mock with its signature, copies its name
+    and module.
+    """
+    own = client._own_methods
+    return any(inspect.getattr_static(client, name) is not own[name] for name in names)

@@ -8,6 +8,7 @@ from oras import defaults
 from oras.blobs import BlobMethods
 from oras.failures import reporting
 from oras.files import temporary_empty_config
+from oras.hooks import replaceable
 from oras.logger import announce, logger
 from oras.login import LoginMethods
 from oras.manifests import ManifestMethods
@@ -22,6 +23,7 @@ from oras_core.model.platform import Platform
 __all__ = ["Registry", "logger", "temporary_empty_config"]
 
 
+@replaceable
 class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
     """A client of registries, to be used as it is or as the base of a custom client.
 

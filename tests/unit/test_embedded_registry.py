@@ -148,7 +148,7 @@ CALLS = [
     ("GET", "/v2/app/tags/list/", 404, "UNSUPPORTED"),
     ("PATCH", "/v2/app/manifests/v1", 405, "UNSUPPORTED"),
     ("PUT", "/v2/app/tags/list", 405, "UNSUPPORTED"),
-    # names (R36)
+    # the grammar of names, R36
     ("GET", "/v2/App/tags/list", 400, "NAME_INVALID"),
     ("GET", "/v2/a//b/tags/list", 400, "NAME_INVALID"),
     ("GET", "/v2/../app/manifests/v1", 400, "NAME_INVALID"),

@@ -1,0 +1,36 @@
+"""No test reads or writes what belongs to the person who runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+# Where this library, and the programs that tests start, look for configuration.
+_PERSONAL = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "DOCKER_CONFIG",
+    "ORAS_CONFIG",
+    "ORAS_CREDENTIAL_STORES",
+    "ORAS_PASS",
+    "ORAS_USER",
+    "REGISTRY_AUTH_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home without configuration, and loopback addresses never by way of a proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for name in _PERSONAL:
+            patch.delenv(name, raising=False)
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "localhost,127.0.0.1,::1")
+        yield

@@ -21,6 +21,9 @@ def redact_url(url: str) -> str:
     except ValueError:
         return "<unparsable URL>"
     host = parts.netloc.rpartition("@")[2]
+    if not host and (parts.netloc or parts.path.startswith("//")):
+        # Put together again, the path would be read as a host, user information and all.
+        return "<unparsable URL>"
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 

@@ -5,7 +5,7 @@ import inspect
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oras_core.errors
@@ -280,6 +280,8 @@ _words = st.text("abcé%@:./", max_size=8)
 
 
 @given(_words, _words, _words)
+@example("", "@//", "")
+@example("//", "", "")
 def test_whatever_is_secret_in_a_url_goes(user, password, query):
     secret = "S3CRET"
     url = f"https://{user}:{password}{secret}@r.io/a?{query}{secret}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from oras import defaults
-from oras.blobs import BlobMethods
+from oras.earlier_names import EarlierNames
 from oras.failures import reporting
 from oras.files import temporary_empty_config
 from oras.hooks import replaceable
 from oras.logger import announce, logger
 from oras.login import LoginMethods
-from oras.manifests import ManifestMethods
 from oras.oci import Subject
 from oras.pulling import pull
 from oras.pushing import PushRequest, push, subject_of
@@ -24,7 +24,7 @@ __all__ = ["Registry", "logger", "temporary_empty_config"]
 
 
 @replaceable
-class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
+class Registry(EarlierNames, TagMethods, LoginMethods):
     """A client of registries, to be used as it is or as the base of a custom client.
 
     Names without a registry mean `hostname`. Credentials come from the user's docker
@@ -77,7 +77,7 @@ class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
         with reporting():
             request = PushRequest.of(
                 files,
-                validate_paths=not disable_path_validation,
+                is_allowed=None if disable_path_validation else self._validate_path,
                 manifest_config=manifest_config,
                 annotation_file=annotation_file,
                 manifest_annotations=manifest_annotations,
@@ -127,6 +127,11 @@ class Registry(BlobMethods, ManifestMethods, TagMethods, LoginMethods):
                 overwrite=overwrite,
                 platform=Platform.parse(platform) if platform else None,
             )
+
+    def _validate_path(self, path: str) -> bool:
+        """Tell whether `push` takes a file: whether it lies in the working directory."""
+        base = os.getcwd()
+        return os.path.commonpath([base, os.path.abspath(path)]) == base
 
     def _parse_manifest_ref(self, ref: str) -> tuple[str, str]:
         """Split `path[:media/type]` of a config; without a type the unknown one."""

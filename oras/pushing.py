@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -64,24 +64,24 @@ class PushRequest:
         cls,
         files: Iterable[object] | None,
         *,
-        validate_paths: bool,
+        is_allowed: Callable[[str], bool] | None,
         manifest_config: str | None,
         annotation_file: str | None,
         manifest_annotations: Mapping[str, str] | None,
         subject: Descriptor | None,
         chunk_size: int | None,
     ) -> PushRequest:
-        """Read the arguments of `push`.
+        """Read the arguments of `push`; `is_allowed` tells which files it takes, None for all.
 
         Raises:
             FileNotFoundError: if a file, the config or the annotation file does not exist.
-            ValueError: if a file lies outside the working directory and paths are validated.
+            ValueError: if a file is not allowed.
         """
         given = Annotations(annotation_file)
         local = LocalFiles()
         parsed = [split_path_and_content(str(item)) for item in files or ()]
         for part in parsed:
-            _check(part.path, validate=validate_paths)
+            _check(part.path, is_allowed)
         config, config_path = _config(manifest_config, local)
         manifest = {**given.get_annotations(MANIFEST_SECTION), **(manifest_annotations or {})}
         return cls(
@@ -100,14 +100,12 @@ class PushRequest:
         )
 
 
-def _check(path: str, *, validate: bool) -> None:
-    if validate:
-        base, full = os.getcwd(), os.path.abspath(path)
-        if os.path.commonpath([base, full]) != base:
-            raise ValueError(
-                f"Blob {path} is not in the present working directory context. "
-                "Go there, or pass disable_path_validation=True."
-            )
+def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:
+    if is_allowed is not None and not is_allowed(path):
+        raise ValueError(
+            f"Blob {path} is not in the present working directory context. "
+            "Go there, or pass disable_path_validation=True."
+        )
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist.")
 

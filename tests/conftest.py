@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# How long an example takes says more of the machine than of the code; the same examples on
+# every run in CI, so that a failure there belongs to the change that shows it.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("tests")
 
 # Where this library, and the programs that tests start, look for configuration.
 _PERSONAL = (

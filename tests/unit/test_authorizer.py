@@ -358,6 +358,16 @@ def test_the_base_uses_a_token_at_hand_and_asks_for_none_unbidden(world):
     assert len(world.to(AUTH)) == 1
 
 
+def test_a_token_for_nothing_is_asked_for_only_when_demanded():
+    time = [0.0]
+    world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: TokenSite(expires_in=100)})
+    transport = authorizer(world, now=lambda: time[0])
+    get(transport)
+    time[0] = 100.0
+    assert get(transport, f"{ORIGIN}/v2/").status == 200
+    assert [one.path for one in world.seen[3:]] == ["/v2/", "/token", "/v2/"]
+
+
 def test_a_ping_is_challenged_without_scope(world):
     assert get(authorizer(world, StaticCredentials(Credential())), f"{ORIGIN}/v2/").status == 200
     assert world.to(AUTH)[0].url == f"{AUTH}/token?service=r.example"
@@ -451,49 +461,64 @@ def test_a_wrong_password_is_sent_by_basic_once():
     world = World({ORIGIN: BasicSite("alice", "right")})
     transport = authorizer(world, StaticCredentials(ALICE))
     assert [get(transport).status for _ in range(3)] == [401] * 3
-    assert [bool(one.authorization) for one in world.seen].count(True) == 1
+    assert [bool(one.authorization) for one in world.seen] == [False, True, False, False]
+
+
+class WatchedLock:
+    """A lock that counts who has come to it."""
+
+    def __init__(self):
+        self.lock, self.comers = threading.Lock(), threading.Semaphore(0)
+
+    def __enter__(self):
+        self.comers.release()
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def threads_with(password, trying):
+    """Let four threads begin at once, and the first be answered when all want to try."""
+    site, together = BasicSite("alice", "open sesame"), threading.Barrier(4)
+    mine, lock, order = threading.local(), threading.Lock(), []
+    all_inside = threading.Event()
+
+    def meeting(seen):
+        if not seen.authorization:
+            if not hasattr(mine, "challenged"):  # all are challenged before one may answer
+                mine.challenged = True
+                together.wait(20)
+            return site(seen)
+        with lock:
+            order.append(seen)
+            place = len(order)
+        if place == 1:
+            assert all(trying.comers.acquire(timeout=20) for _ in range(4))
+        elif place == 4:
+            all_inside.set()
+        if place > 1:
+            assert all_inside.wait(20)  # nobody queues behind anybody any more
+        return site(seen)
+
+    world = World({ORIGIN: meeting})
+    transport = authorizer(world, StaticCredentials(Credential("alice", password)))
+    transport._book._trying = trying
+    with ThreadPoolExecutor(4) as threads:
+        futures = [threads.submit(get, transport) for _ in range(4)]
+        return [future.result(30).status for future in futures], order
 
 
 def test_threads_send_a_wrong_password_once():
-    site, together = BasicSite("alice", "right"), threading.Barrier(8)
-    first = threading.local()
-
-    def meeting(seen):
-        if not hasattr(first, "seen"):  # all are challenged before anybody answers
-            first.seen = True
-            together.wait(20)
-        return site(seen)
-
-    world = World({ORIGIN: meeting})
-    transport = authorizer(world, StaticCredentials(ALICE))
-    with ThreadPoolExecutor(8) as threads:
-        futures = [threads.submit(get, transport) for _ in range(8)]
-        assert [future.result(30).status for future in futures] == [401] * 8
-    assert [bool(one.authorization) for one in world.seen].count(True) == 1
+    statuses, passwords = threads_with("wrong", WatchedLock())
+    assert statuses == [401] * 4
+    assert len(passwords) == 1
 
 
 def test_threads_that_wait_for_a_right_password_go_on_together():
-    """Once one thread's password was taken, the others do not queue behind one another."""
-    inside, all_inside = [], threading.Event()
-    lock = threading.Lock()
-    site = BasicSite("alice", "open sesame")
-
-    def meeting(seen):
-        if seen.authorization:
-            with lock:
-                inside.append(seen)
-                count = len(inside)
-            if count == 4:
-                all_inside.set()
-            if count > 1:
-                assert all_inside.wait(20)
-        return site(seen)
-
-    world = World({ORIGIN: meeting})
-    transport = authorizer(world, StaticCredentials(ALICE))
-    with ThreadPoolExecutor(4) as threads:
-        futures = [threads.submit(get, transport) for _ in range(4)]
-        assert [future.result(30).status for future in futures] == [200] * 4
+    statuses, passwords = threads_with("open sesame", WatchedLock())
+    assert statuses == [200] * 4
+    assert len(passwords) == 4
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])

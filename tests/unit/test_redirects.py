@@ -174,6 +174,10 @@ def test_a_registry_leads_only_as_far_inwards_as_it_stands(registry, location, a
         ("1.1.1.1", "public"),
         ("2606:4700::1111", "public"),
         ("fe80::1%eth0", "link-local"),
+        ("64:ff9b::808:808", "public"),
+        ("64:ff9b::7f00:1", "loopback"),
+        ("::ffff:8.8.8.8", "public"),
+        ("2002:808:808::", "public"),
         ("", "public"),
     ],
 )

@@ -386,6 +386,20 @@ def test_an_answer_stops_a_body_that_nobody_reads_and_ends_the_connection(serve,
     assert fetched(transport, server.url) == b"next"
 
 
+def test_an_answer_stops_a_body_that_is_read_on(serve, transport):
+    received = Queue()
+
+    def script(connection):
+        head = connection.read_head()
+        connection.answer(b"", "413 Content Too Large")
+        received.put(len(connection._file.read(int(head.headers["content-length"]))))
+
+    size = 50_000_000
+    request = HttpRequest("PUT", serve(script).url, body=BytesSource(b"x" * size))
+    transport.send(request).close()
+    assert received.get(timeout=5) < size
+
+
 def test_an_informational_answer_does_not_stop_a_body(serve, transport):
     def script(connection):
         head = connection.read_head()
@@ -487,6 +501,20 @@ def test_closing_the_transport_closes_idle_connections(serve, transport):
     transport.close()
     transport.close()
     assert seen.get(timeout=5)
+
+
+def test_a_connection_whose_answer_is_refused_is_closed_at_once(serve, transport):
+    seen = Queue()
+
+    def script(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabc")
+        seen.put(connection.hang_up_is_seen())
+
+    with pytest.raises(TransportError) as caught:
+        transport.send(get(serve(script).url))
+    assert seen.get(timeout=5)
+    del caught  # kept everything alive that the collector might have closed
 
 
 # --- Errors and logs ----------------------------------------------------------------------

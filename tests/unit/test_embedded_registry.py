@@ -94,10 +94,10 @@ D = str(DIGEST)
 UNKNOWN = str(Digest.of(b"unknown"))
 
 CALLS = [
-    # end-1
+    # The endpoints of the spec's table, by their numbers: end-1
     ("GET", "/v2/", 200, None),
     ("GET", "/v2", 200, None),
-    # end-2
+    # end-2, blobs
     ("GET", f"/v2/app/blobs/{D}", 200, None),
     ("HEAD", f"/v2/app/blobs/{D}", 200, None),
     ("GET", f"/v2/app/blobs/{D.replace(':', '%3A')}", 200, None),
@@ -105,7 +105,7 @@ CALLS = [
     ("GET", f"/v2/other/blobs/{D}", 404, "BLOB_UNKNOWN"),
     ("GET", "/v2/app/blobs/sha256:abc", 400, "DIGEST_INVALID"),
     ("GET", "/v2/app/blobs/md5:abc", 400, "DIGEST_INVALID"),
-    # end-3
+    # end-3, manifests
     ("GET", "/v2/app/manifests/v1", 200, None),
     ("HEAD", "/v2/app/manifests/v1", 200, None),
     ("GET", "/v2/app/manifests/v2", 404, "MANIFEST_UNKNOWN"),
@@ -119,25 +119,25 @@ CALLS = [
     ("PATCH", "/v2/app/blobs/uploads/unknown", 404, "BLOB_UPLOAD_UNKNOWN"),
     ("PUT", f"/v2/app/blobs/uploads/unknown?digest={D}", 404, "BLOB_UPLOAD_UNKNOWN"),
     ("DELETE", "/v2/app/blobs/uploads/unknown", 404, "BLOB_UPLOAD_UNKNOWN"),
-    # end-7
+    # end-7, manifests
     ("PUT", "/v2/app/manifests/v1", 400, "MANIFEST_INVALID"),
     ("PUT", "/v2/app/manifests/.v1", 400, "MANIFEST_INVALID"),
-    # end-8
+    # end-8, tags
     ("GET", "/v2/app/tags/list", 200, None),
     ("GET", "/v2/app/tags/list?n=x", 400, "PAGINATION_NUMBER_INVALID"),
     ("GET", "/v2/other/tags/list", 404, "NAME_UNKNOWN"),
-    # end-9, end-10
+    # removal
     ("DELETE", "/v2/app/manifests/v1", 202, None),
     ("DELETE", "/v2/app/manifests/v2", 404, "MANIFEST_UNKNOWN"),
     ("DELETE", f"/v2/app/blobs/{D}", 202, None),
     ("DELETE", f"/v2/app/blobs/{UNKNOWN}", 404, "BLOB_UNKNOWN"),
-    # end-11
+    # end-11, mounts
     ("POST", f"/v2/app/blobs/uploads/?mount={D}&from=app", 201, None),
     ("POST", f"/v2/other/blobs/uploads/?mount={D}&from=app", 201, None),
     ("POST", f"/v2/app/blobs/uploads/?mount={UNKNOWN}&from=app", 202, None),
     ("POST", f"/v2/other/blobs/uploads/?mount={D}&from=other", 202, None),
     ("POST", f"/v2/other/blobs/uploads/?mount={D}", 202, None),
-    # end-12
+    # end-12, referrers
     ("GET", f"/v2/app/referrers/{D}", 200, None),
     ("GET", f"/v2/other/referrers/{D}", 200, None),
     ("GET", "/v2/app/referrers/v1", 400, "DIGEST_INVALID"),

@@ -17,7 +17,7 @@ from oras.logger import logger
 from oras.response import Response
 from oras.types import container_type
 from oras.version import __version__
-from oras_core.ports.http import HttpRequest
+from oras_core.ports.http import Headers, HttpRequest
 
 __all__ = ["BaseClient"]
 
@@ -62,7 +62,11 @@ class BaseClient:
         self.own_session: Any = None
         self.connections = Connections(self)
         self.auth = get_auth_backend(
-            auth_backend, session=self.session, insecure=insecure, tls_verify=tls_verify
+            auth_backend,
+            session=self.session,
+            insecure=insecure,
+            tls_verify=tls_verify,
+            hostname=hostname,
         )
 
     def __repr__(self) -> str:
@@ -128,10 +132,11 @@ class BaseClient:
         Raises:
             TransportError: where there is no answer.
         """
-        fields = dict(headers or {})
+        fields = Headers(headers or {})
         if json is not None:
             data = json_module.dumps(json).encode()
-            fields.setdefault("Content-Type", "application/json")
+            if "Content-Type" not in fields:
+                fields = fields.with_fields({"Content-Type": "application/json"})
         request = HttpRequest(method.upper(), url, fields, as_source(data))
         with reporting():
             response = Response(self.connections.send(request), request)

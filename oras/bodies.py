@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
-from oras_core.errors import InvalidInputError
+from oras_core.errors import InvalidInputError, UnsupportedError
 from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["Upload", "as_data", "as_source", "joined"]
@@ -18,8 +18,9 @@ __all__ = ["Upload", "as_data", "as_source", "joined"]
 def as_source(data: Any) -> ByteSource | None:
     """Return a source of `data`: bytes, text, an open binary file, an iterable of bytes.
 
-    A file that can seek is read again for another attempt; an iterable cannot be, so that
-    a request with one is sent once.
+    Another attempt, after a challenge or a failure, reads it again; where that is impossible,
+    as with a generator or a pipe, it is an error. A large upload of our own, which an
+    overridden `do_request` hands back, is known again.
 
     Raises:
         InvalidInputError: for anything else.
@@ -27,14 +28,26 @@ def as_source(data: Any) -> ByteSource | None:
     if data is None:
         return None
     if isinstance(data, str):
-        return BytesSource(data.encode())
+        data = data.encode()
     if isinstance(data, (bytes, bytearray, memoryview)):
         return BytesSource(bytes(data))
+    if isinstance(data, Upload):
+        return data.source
     if hasattr(data, "read"):
-        return _OpenFile(data)
+        start = _position(data)
+        return _Once(_Borrowed(data)) if start is None else _OpenFile(data, start)
+    if isinstance(data, Iterator):
+        return _Once(joined(data))
     if isinstance(data, Iterable) and not isinstance(data, dict):
-        return _Once(iter(data))
+        return _Pieces(data)
     raise InvalidInputError(type(data).__name__, "data is bytes, text, a file or an iterable")
+
+
+def _position(file: Any) -> int | None:
+    try:
+        return int(file.tell())
+    except (AttributeError, OSError):
+        return None
 
 
 class _Borrowed:
@@ -55,38 +68,45 @@ class _OpenFile:
     """An open binary file, from where it stands."""
 
     file: Any = field(repr=False)
-    start: int | None = field(init=False)
-
-    @start.default
-    def _tell(self) -> int | None:
-        try:
-            return int(self.file.tell())
-        except (AttributeError, OSError):
-            return None
+    start: int
 
     @property
-    def size(self) -> int | None:
-        if self.start is None:
-            return None
+    def size(self) -> int:
         end = int(self.file.seek(0, io.SEEK_END))
         self.file.seek(self.start)
         return end - self.start
 
     def open(self) -> ByteStream:
-        if self.start is not None:
-            self.file.seek(self.start)
+        self.file.seek(self.start)
         return _Borrowed(self.file)
 
 
 @frozen
-class _Once:
-    """Pieces that come once."""
+class _Pieces:
+    """A collection of pieces, of which nobody knows the size."""
 
-    pieces: Iterator[bytes] = field(repr=False)
+    pieces: Iterable[bytes] = field(repr=False)
     size: None = None
 
     def open(self) -> ByteStream:
         return joined(self.pieces)
+
+
+class _Once:
+    """A stream that cannot be read again."""
+
+    size = None
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream: ByteStream | None = stream
+
+    def open(self) -> ByteStream:
+        if self._stream is None:
+            # What is left of it, maybe nothing, must not pass for the whole.
+            reason = "its data gives its bytes only once; pass bytes or a file that can seek"
+            raise UnsupportedError("send the request another time", reason)
+        stream, self._stream = self._stream, None
+        return stream
 
 
 class _Joined:
@@ -118,10 +138,15 @@ def joined(pieces: Iterable[bytes], close: Callable[[], object] | None = None) -
 
 
 class Upload:
-    """A source as `requests` takes one: a file that can be iterated and knows its length."""
+    """A source as `requests` takes one: a file that can be iterated and knows its length.
+
+    Attributes:
+        source: what it reads.
+    """
 
     def __init__(self, source: ByteSource, size: int) -> None:
         """Open `source`, of `size` bytes."""
+        self.source = source
         self._stream = source.open()
         self._size = size
 
@@ -132,6 +157,10 @@ class Upload:
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes."""
         return self._stream.read(size)
+
+    def close(self) -> None:
+        """Release what is held."""
+        self._stream.close()
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes in pieces."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Lock
@@ -342,23 +342,20 @@ class _Crew:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        # Also after an interrupt: no thread goes on behind our back.
         self.cancelled.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Run `task` on every item and return the results in order.
 
-        The first failure cancels the rest, and is raised when all that ran has stopped.
+        The first failure cancels the rest, which has stopped when the crew is left.
         """
         todo = list(items)
         if len(todo) == 1:
             return [task(todo[0])]
         futures = [self._executor.submit(self._run, task, item) for item in todo]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:  # also after an interrupt: no thread may go on behind our back
-            if not all(future.done() for future in futures):
-                self._stop(futures)
+        wait(futures, return_when=FIRST_EXCEPTION)
         if self._failure is not None:
             raise self._failure
         return [future.result() for future in futures]
@@ -373,12 +370,6 @@ class _Crew:
                 self._failure = self._failure or error
             self.cancelled.set()
             raise
-
-    def _stop(self, futures: Iterable[Future[R]]) -> None:
-        self.cancelled.set()
-        for future in futures:
-            future.cancel()
-        wait(futures)
 
 
 @contextmanager

@@ -52,9 +52,11 @@ def test_content_that_is_used_twice_moves_once():
 
 
 def test_each_title_is_kept_once_in_its_order():
-    uses = [node("a", title) for title in (None, "x", "y", "x", None)]
+    uses = [node("a", title) for title in ("z", "x", None, "y", "x", "z")]
     plan = arrange(node("r"), edges(r=uses))
-    assert plan.levels[0] == (CopyStep(node("a"), (node("a", "x"), node("a", "y"))),)
+    assert plan.levels[0] == (
+        CopyStep(node("a", "z"), (node("a", "x"), node("a"), node("a", "y"))),
+    )
 
 
 def test_titles_from_several_manifests_are_kept():

@@ -72,8 +72,9 @@ class StagingStore:
     ) -> Descriptor:
         """Pack all that is in `tree` into one archive, and describe it.
 
-        The same files give the same digest, whatever their owner, time and umask, and
-        wherever they lie. The annotations say that a pull unpacks it.
+        The same files under the same title give the same digest, whatever their owner, time
+        and umask, and wherever they lie. Their names in the archive begin with the whole
+        title: oras takes no others. The annotations say that a pull unpacks it.
 
         Raises:
             UnsafePathError: for a title that no pull would write, and for a link that leads
@@ -82,7 +83,7 @@ class StagingStore:
         titled = _titled(title, annotations)
         path = sanitize_path(f"{token_hex(8)}.tar.gz")
         with self._scratch.create(path) as archive:
-            packed = pack_directory(tree, archive.write, prefix=sanitize_path(title).name)
+            packed = pack_directory(tree, archive.write, prefix=title)
             archive.commit()
         descriptor = Descriptor(
             media_type,

@@ -34,7 +34,11 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
 
     Returns:
         What `upload_manifest` returned, unchecked.
+
+    Raises: as `oras_core.artifact.check_titles`, before anything is uploaded; and whatever
+        the client's methods raise.
     """
+    artifact.check_titles(request.contents)
     chunking = request.chunking
     manifest = NewManifest()
     for content, path in zip(request.contents, request.paths, strict=True):

@@ -23,7 +23,7 @@ from oras_core.ports.files import FileTree
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
 from oras_core.stores.staging import StagingStore
 
-__all__ = ["Config", "Directory", "File", "Pulled", "pull", "push"]
+__all__ = ["Config", "Directory", "File", "Pulled", "check_titles", "pull", "push"]
 
 
 @frozen
@@ -125,7 +125,7 @@ def push(
         SourceChangedError: if a file changes while it is being pushed.
         OrasError: whatever the destination raises.
     """
-    _refuse_equal_titles([str(sanitize_path(content.title)) for content in contents])
+    check_titles(contents)
     annotations = annotations or AnnotationSet()
     staging = StagingStore(scratch)
     layers = [content.stage(staging, annotations.section(content.title)) for content in contents]
@@ -302,9 +302,16 @@ def _titled_layers(
     ]
 
 
-def _refuse_equal_titles(titles: Sequence[str]) -> None:
+def check_titles(contents: Sequence[File | Directory]) -> None:
+    """Make sure that a pull can write all of `contents`.
+
+    Raises:
+        UnsafePathError: for a title that no pull would write.
+        AlreadyExistsError: for two contents with one title.
+    """
     seen: set[str] = set()
-    for title in titles:
+    for content in contents:
+        title = str(sanitize_path(content.title))
         if title in seen:
             raise AlreadyExistsError(
                 f"{title!r}", "this push, as the title of another file; give one another title"

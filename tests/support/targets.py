@@ -9,8 +9,9 @@ from threading import Lock
 from oras_core.model import codec
 from oras_core.ports.progress import ProgressListener
 from oras_core.stores.memory import MemoryStore
+from oras_core.testing.content_access import push_artifact
 
-__all__ = ["EventRecorder", "Forwarding", "StrictStore", "WatchedStore"]
+__all__ = ["EventRecorder", "Forwarding", "StrictStore", "WatchedStore", "store_with"]
 
 
 class Forwarding:
@@ -103,3 +104,11 @@ class EventRecorder(ProgressListener):
         return [
             (kind, *facts) for kind, digest, *facts in self.events if digest == descriptor.digest
         ]
+
+
+def store_with(*layers, tag="v1"):
+    """Return a store that holds an artifact, and the manifest of that."""
+    store = MemoryStore()
+    manifest = push_artifact(store, *layers)
+    store.tag(manifest.descriptor, tag)
+    return store, manifest

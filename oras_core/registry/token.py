@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from attrs import field, frozen
 
 from oras_core.content.sources import BytesSource
-from oras_core.errors import RegistryError
+from oras_core.errors import AuthenticationError, RegistryError
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest, HttpTransport
@@ -115,6 +115,18 @@ def _without_secrets(error: RegistryError, credential: Credential | None) -> Reg
     )
 
 
+def _refused_identity(error: RegistryError) -> AuthenticationError:
+    """Return the error of a refresh token that is no longer good; OAuth2 says it by 400."""
+    return AuthenticationError(
+        error.operation,
+        status=error.status,
+        method=error.method,
+        url=error.url,
+        codes=error.codes,
+        detail=f"the identity token is refused, log in again: {error.detail}".rstrip(": "),
+    )
+
+
 class TokenClient:
     """Asks token servers. Thread-safe."""
 
@@ -181,9 +193,10 @@ class TokenClient:
             try:
                 return self._post(audience, scopes, operation, headers)
             except RegistryError as error:
-                unknown = error.status in _NO_SUCH_METHOD
-                if not unknown and not (error.status in _MAY_LACK_OAUTH2 and credential.has_basic):
+                if error.status not in _NO_SUCH_METHOD | _MAY_LACK_OAUTH2:
                     raise
+                if error.status in _MAY_LACK_OAUTH2 and not credential.has_basic:
+                    raise _refused_identity(error) from None
             token = self._get(audience, scopes, operation, headers)
             with self._lock:
                 self._without_oauth2.add(audience.realm)

@@ -154,13 +154,22 @@ def test_get_is_the_way_where_post_is_not(status, credential, authorization):
 
 
 @pytest.mark.parametrize(
-    ("status", "credential"),
-    [(400, REFRESH), (401, REFRESH), (403, Credential("u", "p", "r")), (500, REFRESH)],
+    ("status", "credential", "kind"),
+    [
+        (400, REFRESH, AuthenticationError),
+        (401, REFRESH, AuthenticationError),
+        (403, Credential("u", "p", "r"), AccessDeniedError),
+        (500, REFRESH, RegistryError),
+    ],
 )
-def test_an_expired_refresh_token_is_an_error_at_once(status, credential):
-    with pytest.raises(RegistryError) as caught:
-        fetch(Answer(status), audience=Audience(REALM, "s", credential))
+def test_an_expired_refresh_token_is_an_error_at_once(status, credential, kind):
+    with pytest.raises(kind) as caught:
+        fetch(
+            Answer(status, body=b'{"error": "invalid_grant"}'),
+            audience=Audience(REALM, "s", credential),
+        )
     assert (caught.value.status, caught.value.method) == (status, "POST")
+    assert caught.value.detail.endswith("invalid_grant")
 
 
 def test_where_both_ways_fail_there_is_no_third():

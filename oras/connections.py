@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
-from oras.bodies import as_data, joined
-from oras.hooks import is_overridden
+from oras.backend_transport import BackendAuthorization
+from oras.foreign_transports import ThroughDoRequest, ThroughSession
+from oras.hooks import REQUEST_HOOK, authenticates_itself, is_overridden
 from oras_adapters.factory import Composition, compose
 from oras_adapters.settings import load_settings
+from oras_core.credentials import NoCredentials, StaticCredentials
+from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.authorizer import Authorizer
+from oras_core.registry.challenge import preferred
 from oras_core.registry.endpoints import is_loopback
 
 if TYPE_CHECKING:
     from oras.base import BaseClient
     from oras.container import Container
+    from oras_core.registry.compose import Authorize
     from oras_core.registry.registry import RemoteRegistry
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "composition_for"]
+
+
+def composition_for(verify: bool | str) -> Composition:
+    """Compose by the user's settings, but for whom to trust.
+
+    Args:
+        verify: True for the settings' own, False to check no certificate, or the path of a
+            CA bundle.
+    """
+    settings = load_settings()
+    if verify is not True:
+        bundle = verify if isinstance(verify, str) else ""
+        tls = evolve(settings.tls, verify=bool(verify), ca_bundle=bundle)
+        settings = evolve(settings, tls=tls)
+    return compose(settings)
 
 
 @frozen
@@ -34,6 +54,8 @@ class _Key:
     verify: bool | str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     session: object
+    backend: object = field(repr=False, eq=id)
+    revision: object
 
 
 class Connections:
@@ -44,6 +66,7 @@ class Connections:
         self._client = client
         self._compositions: dict[bool | str, Composition] = {}
         self._registries: dict[_Key, RemoteRegistry] = {}
+        self._foreign: BackendAuthorization | None = None
         self._lock = RLock()
 
     def repository(self, container: Container) -> RemoteRepository:
@@ -56,9 +79,42 @@ class Connections:
         Where `do_request` is overridden every request goes through it.
         """
         key = self._key(host, self._scheme(host))
-        if not is_overridden(self._client, "do_request"):
+        if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
-        return self._composition(key.verify).registry_over(_ThroughDoRequest(self._client), host)
+        # The credentials are added by `do_request` itself, when it comes to call the client's.
+        return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is)
+
+    def trial(
+        self,
+        host: str,
+        credential: Credential,
+        *,
+        insecure: bool | None = None,
+        verify: bool | str = True,
+    ) -> RemoteRegistry:
+        """Return a registry that is shown one credential, to find out what it thinks of it.
+
+        Args:
+            host: `HOST` or `HOST:PORT`.
+            credential: the only one.
+            insecure: speak plain HTTP; None to speak as usual.
+            verify: as the client's `tls_verify`, where that asks for nothing special.
+        """
+        key = self._key(host, self._scheme(host))
+        if insecure is not None:
+            key = evolve(key, scheme="http" if insecure else "https")
+        if key.verify is True:
+            key = evolve(key, verify=verify)
+        transport = self._transport(key)
+        if is_overridden(self._client, REQUEST_HOOK):
+            transport = ThroughDoRequest(self._client)
+        authorize = self._by_challenge(host, StaticCredentials(credential))
+        return self._new_registry(key, transport, authorize)
+
+    @property
+    def credentials(self) -> CredentialStore:
+        """The store that the user has configured."""
+        return self._composition(self._client.tls_verify).credentials
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a request of the user's own, as the client: authorised, with retries."""
@@ -84,84 +140,72 @@ class Connections:
     def _key(self, host: str, scheme: str) -> _Key:
         client = self._client
         return _Key(
-            host, scheme, client.tls_verify, tuple(client.headers.items()), client.own_session
+            host,
+            scheme,
+            client.tls_verify,
+            tuple(client.headers.items()),
+            client.own_session,
+            client.auth,
+            getattr(client.auth, "revision", None),
         )
 
     def _cached(self, key: _Key) -> RemoteRegistry:
         with self._lock:
             if key not in self._registries:
-                self._registries[key] = self._new_registry(key)
+                # Those that have seen other credentials are not asked for again.
+                self._registries = {
+                    known: registry
+                    for known, registry in self._registries.items()
+                    if known.revision == key.revision
+                }
+                self._registries[key] = self._new_registry(
+                    key, self._transport(key), self._authorization(key)
+                )
             return self._registries[key]
 
-    def _new_registry(self, key: _Key) -> RemoteRegistry:
-        composition = self._composition(key.verify)
-        transport: HttpTransport = composition.transport(key.host)
+    def _authorization(self, key: _Key) -> Authorize:
+        """Return who authenticates: the core, or the backend itself."""
+        backend = self._client.auth
+        if not authenticates_itself(backend):
+            configured = self._composition(key.verify).credentials
+            return self._by_challenge(key.host, backend.credentials(configured))
+        if self._foreign is None or self._foreign.backend is not backend:
+            self._foreign = BackendAuthorization(backend)
+        return self._foreign
+
+    def _by_challenge(self, host: str, credentials: CredentialStore) -> Authorize:
+        choose = getattr(self._client.auth, "choose_challenge", preferred)
+
+        def authorize(transport: HttpTransport, origin: str) -> HttpTransport:
+            return Authorizer(
+                transport, origin=origin, credentials=credentials, registry=host, choose=choose
+            )
+
+        return authorize
+
+    def _transport(self, key: _Key) -> HttpTransport:
         if key.session is not None:
-            transport = _ThroughSession(key.session, key.verify)
-        return composition.registry_over(
+            return ThroughSession(key.session, key.verify)
+        return self._composition(key.verify).transport(key.host)
+
+    def _new_registry(
+        self, key: _Key, transport: HttpTransport, authorize: Authorize
+    ) -> RemoteRegistry:
+        return self._composition(key.verify).registry_over(
             transport,
             key.host,
             plain_http=key.scheme == "http",
             headers=Headers(key.headers),
-            credentials=self._client.auth.credentials(composition.credentials),
+            credentials=NoCredentials(),
+            authorize=authorize,
         )
 
     def _composition(self, verify: bool | str) -> Composition:
         with self._lock:
             if verify not in self._compositions:
-                settings = load_settings()
-                if verify is not True:
-                    bundle = verify if isinstance(verify, str) else ""
-                    tls = evolve(settings.tls, verify=bool(verify), ca_bundle=bundle)
-                    settings = evolve(settings, tls=tls)
-                self._compositions[verify] = compose(settings)
+                self._compositions[verify] = composition_for(verify)
             return self._compositions[verify]
 
 
-class _ThroughDoRequest:
-    """A transport over an overridden `do_request`, whatever it does and returns."""
-
-    def __init__(self, client: BaseClient) -> None:
-        self._client = client
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        response = self._client.do_request(
-            request.url,
-            request.method,
-            data=as_data(request.body),
-            headers=dict(request.headers),
-            stream=True,
-        )
-        return _as_http_response(response, request)
-
-
-class _ThroughSession:
-    """A transport over a session of the user's, of `requests` or alike."""
-
-    def __init__(self, session: Any, verify: bool | str) -> None:
-        self._session = session
-        self._verify = verify
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        response = self._session.request(
-            request.method,
-            request.url,
-            data=as_data(request.body),
-            headers=dict(request.headers),
-            stream=True,
-            allow_redirects=False,
-            verify=self._verify,
-        )
-        return _as_http_response(response, request)
-
-
-def _as_http_response(response: Any, request: HttpRequest) -> HttpResponse:
-    headers: Mapping[str, str] = response.headers
-    body = joined(response.iter_content(1024 * 1024), close=getattr(response, "close", None))
-    return HttpResponse(
-        response.status_code,
-        Headers(headers),
-        body=body,
-        reason=getattr(response, "reason", "") or "",
-        url=str(getattr(response, "url", "") or request.url),
-    )
+def _as_it_is(transport: HttpTransport, _: str) -> HttpTransport:
+    return transport

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from oras.auth.errors import AuthenticationException
 from oras_core.content.sources import BytesSource
 from oras_core.errors import (
     AccessDeniedError,
@@ -41,7 +42,7 @@ class _RegistryIssue(_Issue, RegistryError):
     """A refusal without a class of its own."""
 
 
-class _AuthenticationIssue(_Issue, AuthenticationError):
+class _AuthenticationIssue(_Issue, AuthenticationError, AuthenticationException):
     """401."""
 
 

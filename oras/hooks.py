@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import inspect
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    from oras.auth.base import AuthBackend
     from oras.base import BaseClient
 
 __all__ = [
+    "AUTH_HOOKS",
     "PULL_HOOKS",
     "PUSH_HOOKS",
     "REQUEST_HOOK",
     "UPLOAD_HOOKS",
+    "authenticates_itself",
     "is_overridden",
     "replaceable",
+    "replaceable_backend",
 ]
 
 UPLOAD_HOOKS: Final = ("put_upload", "chunked_upload", "blob_exists")
@@ -35,7 +39,16 @@ PULL_HOOKS: Final = ("get_manifest", "get_blob", "download_blob")
 REQUEST_HOOK: Final = "do_request"
 """Replacing it makes every request go through it."""
 
+AUTH_HOOKS: Final = (
+    "authenticate_request",
+    "get_auth_header",
+    "request_token",
+    "request_anonymous_token",
+)
+"""Having one of these of its own makes a backend answer the registry's refusals itself."""
+
 C = TypeVar("C", bound="BaseClient")
+B = TypeVar("B", bound="AuthBackend")
 
 
 def replaceable(cls: type[C]) -> type[C]:
@@ -54,3 +67,21 @@ def is_overridden(client: BaseClient, *names: str) -> bool:
     """
     own = client._own_methods
     return any(inspect.getattr_static(client, name) is not own[name] for name in names)
+
+
+def replaceable_backend(cls: type[B]) -> type[B]:
+    """Decorate a backend: note likewise which methods of `AUTH_HOOKS` are its own."""
+    found = {name: inspect.getattr_static(cls, name, None) for name in AUTH_HOOKS}
+    cls._own_methods = MappingProxyType(found)
+    return cls
+
+
+def authenticates_itself(backend: Any) -> bool:
+    """Tell whether a backend answers the registry's refusals itself, instead of the core.
+
+    It does if it is no `AuthBackend`, or if one of the methods `AUTH_HOOKS` is not ours.
+    """
+    own = getattr(type(backend), "_own_methods", None)
+    if own is None:
+        return True
+    return any(inspect.getattr_static(backend, name, None) is not own[name] for name in AUTH_HOOKS)

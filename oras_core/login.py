@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.registry.registry import RemoteRegistry
+
+if TYPE_CHECKING:
+    from oras_core.registry.registry import RemoteRegistry
 
 __all__ = ["login", "logout"]
 

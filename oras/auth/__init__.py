@@ -1,0 +1,57 @@
+"""Authentication backends: what a client knows of credentials, by the name of its backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oras.auth.base import AuthBackend
+from oras.auth.basic import BasicAuth
+from oras.auth.ecr import EcrAuth
+from oras.auth.errors import AuthenticationException
+from oras.auth.token import TokenAuth
+
+__all__ = [
+    "AuthBackend",
+    "AuthenticationException",
+    "BasicAuth",
+    "EcrAuth",
+    "TokenAuth",
+    "auth_backends",
+    "get_auth_backend",
+]
+
+auth_backends: dict[str, Any] = {"token": TokenAuth, "basic": BasicAuth, "ecr": EcrAuth}
+"""Classes by the name that a client is given; a program may add its own."""
+
+
+def get_auth_backend(
+    name: str = "token",
+    session: Any = None,
+    insecure: bool = False,
+    tls_verify: bool | str = True,
+    hostname: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Return a new backend.
+
+    Args:
+        name: its name in `auth_backends`.
+        session: of `requests` or alike, for the backend's own requests; None for our own.
+        insecure: whether registries are spoken to by plain HTTP.
+        tls_verify: True, False to check no certificate, or the path of a CA bundle.
+        hostname: the registry that credentials belong to which are given without one.
+        **kwargs: go to the backend's class.
+
+    Raises:
+        ValueError: if there is no such backend.
+    """
+    kind = auth_backends.get(name)
+    if kind is None:
+        known = ", ".join(sorted(auth_backends))
+        raise ValueError(f"Authentication backend {name} is not known. Known are: {known}.")
+    backend = kind(**kwargs)
+    backend.session = session
+    backend.prefix = "http" if insecure else "https"
+    backend._tls_verify = tls_verify
+    backend.hostname = hostname
+    return backend

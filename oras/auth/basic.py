@@ -1,0 +1,49 @@
+"""`BasicAuth`: user name and password with every request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oras.auth.base import AuthBackend, authorized
+from oras.hooks import replaceable_backend
+from oras_core.registry.challenge import Challenge, basic_authorization, preferred
+
+__all__ = ["BasicAuth"]
+
+
+@replaceable_backend
+class BasicAuth(AuthBackend):
+    """Meets a Basic challenge wherever there is one, also beside a Bearer challenge.
+
+    A registry that offers Bearer alone gets its token, since it takes nothing else.
+    """
+
+    def choose_challenge(self, challenges: Iterable[Challenge]) -> Challenge | None:
+        """Return which one of a registry's challenges is met: Basic before Bearer."""
+        offered = list(challenges)
+        basic = (challenge for challenge in offered if challenge.scheme == "basic")
+        return next(basic, None) or preferred(offered)
+
+    def get_auth_header(self) -> dict[str, str]:
+        """Return the `Authorization` field for the registry in use; empty if none is known."""
+        credential = self._known()
+        if credential is None or not credential.has_basic:
+            return {}
+        return {"Authorization": basic_authorization(credential.username, credential.password)}
+
+    def authenticate_request(
+        self, original: Any, headers: Mapping[str, str] | None, refresh: bool = False
+    ) -> tuple[dict[str, str], bool]:
+        """Answer a response with status 401 or 403.
+
+        Args:
+            original: the response.
+            headers: those of the request; they stay as they are.
+            refresh: without effect: a password is what it is.
+
+        Returns:
+            A copy of the headers, with the credential if one is known, and whether it is.
+        """
+        self._about(original)
+        return authorized(headers, self.get_auth_header().get("Authorization", ""))

@@ -1,0 +1,153 @@
+"""Credentials that a program hands in, and how they stand to those that are configured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from attrs import evolve, field, frozen
+
+from oras.utils.request import iter_localhosts
+from oras_core.credentials import ChainedCredentialStore, config_key
+from oras_core.ports.credentials import Credential, CredentialStore
+
+__all__ = ["BackendCredentials", "GivenCredentials"]
+
+
+def _key(registry: str) -> str:
+    return config_key(registry.partition("/")[0])
+
+
+@frozen
+class _Gift:
+    """A credential, and the number of the change by which it came."""
+
+    credential: Credential
+    revision: int
+
+    def without_token(self) -> _Gift:
+        return evolve(self, credential=evolve(self.credential, registry_token=""))
+
+    def on_top_of(self, earlier: _Gift | None) -> _Gift:
+        """Return this gift, where it is a token alone with the earlier one's password."""
+        token = self.credential.registry_token
+        if earlier is None or self.credential != Credential(registry_token=token):
+            return self
+        return evolve(self, credential=evolve(earlier.credential, registry_token=token))
+
+
+class GivenCredentials(CredentialStore):
+    """Credentials in memory, each for one registry and for no other (R10). Thread-safe.
+
+    One that was given without a registry belongs to `home`, else to the first registry
+    that is used afterwards.
+
+    Attributes:
+        home: the registry of the client's names that have none, if it has one.
+        revision: changes whenever another credential holds.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self.home: str | None = None
+        self.revision = 0
+        self._by_key: dict[str, _Gift] = {}
+        self._waiting: _Gift | None = None
+        self._latest = ""
+        self._lock = threading.Lock()
+
+    @property
+    def latest(self) -> Credential | None:
+        """What was given last, to whatever registry it belongs."""
+        with self._lock:
+            gift = self._waiting or self._by_key.get(self._latest)
+            return gift.credential if gift else None
+
+    def give(self, credential: Credential) -> None:
+        """Take over a credential for `home`, or for the first registry used from now on."""
+        with self._lock:
+            self.revision += 1
+            self._waiting = _Gift(credential, self.revision)
+
+    def give_token(self, token: str) -> None:
+        """Take over a bearer token likewise; the password of the same registry stays."""
+        with self._lock:
+            self.revision += 1
+            waiting = self._waiting.credential if self._waiting else Credential()
+            self._waiting = _Gift(evolve(waiting, registry_token=token), self.revision)
+
+    def drop_token(self) -> None:
+        """Forget the bearer token that was given last; the password stays."""
+        with self._lock:
+            self.revision += 1
+            self._waiting = self._waiting and self._waiting.without_token()
+            if self._latest in self._by_key:
+                self._by_key[self._latest] = self._by_key[self._latest].without_token()
+
+    def claim(self, registry: str) -> None:
+        """Note that `registry` is being used: what waits for a registry belongs to it."""
+        with self._lock:
+            self._claim(registry)
+
+    def _claim(self, registry: str) -> None:
+        if self._waiting is None:
+            return
+        key = _key(self.home or registry)
+        present = self._by_key.get(key)
+        if present is None or present.revision < self._waiting.revision:
+            self._by_key[key] = self._waiting.on_top_of(present)
+            self._latest, self._waiting = key, None
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential that was given for `registry`."""
+        with self._lock:
+            self._claim(registry)
+            gift = self._by_key.get(_key(registry))
+            return gift.credential if gift else None
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential` for `registry`."""
+        with self._lock:
+            self.revision += 1
+            self._latest = _key(registry)
+            self._by_key[self._latest] = _Gift(credential, self.revision)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential for `registry`, also one that waits and could be meant for it."""
+        with self._lock:
+            self.revision += 1
+            self._by_key.pop(_key(registry), None)
+            if self.home is None or _key(self.home) == _key(registry):
+                self._waiting = None
+
+
+@frozen
+class BackendCredentials(CredentialStore):
+    """What a backend's program has given and named, before what the user has configured.
+
+    `localhost` and `127.0.0.1` are one host.
+
+    Attributes:
+        named: the program's stores as they are now, the first one to ask first.
+        configured: the user's own.
+    """
+
+    named: Callable[[], Sequence[CredentialStore]] = field(repr=False)
+    configured: CredentialStore = field(repr=False)
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the first credential that is not empty; raises as the stores do."""
+        for store in (*self.named(), self.configured):
+            for name in iter_localhosts(registry):
+                credential = store.get(name)
+                if credential is not None and not credential.is_empty:
+                    return credential
+        return None
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential` where the user keeps them."""
+        self.configured.put(registry, credential)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential everywhere."""
+        ChainedCredentialStore((*self.named(), self.configured)).delete(registry)

@@ -1,0 +1,99 @@
+"""`TokenAuth`: the default, which does what the registry asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oras.auth import utils as auth_utils
+from oras.auth.base import AuthBackend, authorized
+from oras.hooks import replaceable_backend
+from oras.logger import logger
+from oras_core.ports.credentials import Credential
+from oras_core.registry.challenge import basic_authorization, parse_challenges, preferred
+
+__all__ = ["TokenAuth"]
+
+
+@replaceable_backend
+class TokenAuth(AuthBackend):
+    """Exchanges the credential for tokens, each for its repository, or uses it as it is."""
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token that was given last, or None. Those of token servers are not here."""
+        credential = self._given.latest
+        return (credential.registry_token or None) if credential else None
+
+    @token.setter
+    def token(self, token: str | None) -> None:
+        if token:
+            self.set_token_auth(token)
+        else:
+            self.reset_basic_auth()
+
+    def reset_basic_auth(self) -> None:
+        """Forget the bearer token that was given; a user name and a password count again."""
+        self._given.drop_token()
+
+    def get_auth_header(self) -> dict[str, str]:
+        """Return the `Authorization` field with the token that was given; empty without one."""
+        credential = self._known()
+        token = credential.registry_token if credential else ""
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def authenticate_request(
+        self, original: Any, headers: Mapping[str, str] | None, refresh: bool = False
+    ) -> tuple[dict[str, str], bool]:
+        """Answer a response with status 401 or 403.
+
+        Args:
+            original: the response, with the challenge.
+            headers: those of the request; they stay as they are.
+            refresh: ask for a new token even if one is at hand.
+
+        Returns:
+            A copy of the headers, with what the challenge demands, and whether that is there.
+        """
+        raw = auth_utils.challenge_of(original)
+        if not raw:
+            logger.debug("The response holds no challenge, so that nothing can answer it.")
+            return authorized(headers, "")
+        credential = self._about(original)
+        if refresh:
+            self._standalone.forget()
+        elif credential is not None and credential.registry_token:
+            return authorized(headers, f"Bearer {credential.registry_token}")
+        value = self._answer(raw, credential)
+        if not value:
+            logger.error(
+                "This endpoint requires a token. Please use basic auth with a username or password."
+            )
+        return authorized(headers, value)
+
+    def _answer(self, raw: str, credential: Credential | None) -> str:
+        """Return the `Authorization` field that a challenge wants; empty where there is none."""
+        chosen = preferred(parse_challenges(raw))
+        if chosen is not None and chosen.scheme == "basic":
+            if credential is None or not credential.has_basic:
+                return ""
+            return basic_authorization(credential.username, credential.password)
+        h = auth_utils.parse_auth_header(raw)
+        token = self.request_anonymous_token(h) if credential is None else self.request_token(h)
+        return f"Bearer {token}" if token else ""
+
+    def request_token(self, h: auth_utils.authHeader) -> str | None:
+        """Ask a token server for a token, with the credential for the registry in use.
+
+        Returns:
+            The token, which is not kept in `token`; None if the server issues none.
+
+        Raises:
+            TransportError: if it does not answer.
+        """
+        return self._standalone.obtain(h, self._known())
+
+    # oras-py's backends differ in this: here the token is the result.
+    def request_anonymous_token(self, h: auth_utils.authHeader) -> str | None:  # type: ignore[override]
+        """Ask a token server for a token for nobody; returns and raises as `request_token`."""
+        return self._standalone.obtain(h, None)

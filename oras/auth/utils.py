@@ -1,0 +1,120 @@
+"""Docker configurations and authentication headers, read and written by hand."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oras.logger import logger
+from oras.utils import find_docker_config, read_json
+from oras_core.errors import CredentialError
+from oras_core.ports.credentials import Credential
+from oras_core.registry.challenge import basic_authorization, parse_challenges, preferred
+
+__all__ = [
+    "announce_logout",
+    "authHeader",
+    "basic_credential",
+    "challenge_of",
+    "get_basic_auth",
+    "load_configs",
+    "parse_auth_header",
+]
+
+
+def load_configs(configs: Iterable[str | os.PathLike[str]] | None = None) -> dict[str, Any]:
+    """Return what docker configurations say about credentials: the given ones, then the user's.
+
+    For one registry the first file counts.
+
+    Returns:
+        `auths`, `credHelpers` by registry, and `credsStore`, which may be None.
+
+    Raises:
+        CredentialError: if a file is no configuration.
+    """
+    own = find_docker_config()
+    found: dict[str, Any] = {"auths": {}, "credsStore": None, "credHelpers": {}}
+    for path in [*(configs or ()), *([own] if own else [])]:
+        if not os.path.exists(path):
+            logger.warning(f"{os.fspath(path)} does not exist.")
+            continue
+        document = _read(path)
+        for section in ("auths", "credHelpers"):
+            found[section] = {**(document.get(section) or {}), **found[section]}
+        found["credsStore"] = found["credsStore"] or document.get("credsStore")
+    return found
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        document = read_json(os.fspath(path))
+    except ValueError:
+        # Not chained: the error holds the whole text, secrets and all.
+        raise CredentialError("read credentials", os.fspath(path), "it is not JSON") from None
+    if not isinstance(document, dict):
+        raise CredentialError("read credentials", os.fspath(path), "it is no JSON object")
+    return document
+
+
+def get_basic_auth(username: str, password: str) -> str:
+    """Return what follows `Basic ` in an `Authorization` field: a secret, encoded only."""
+    return basic_authorization(username, password).removeprefix("Basic ")
+
+
+def basic_credential(encoded: str) -> Credential:
+    """Return the credential that `get_basic_auth` encoded.
+
+    Raises:
+        ValueError: if `encoded` is something else; it is not repeated.
+    """
+    try:
+        pair = base64.b64decode(encoded, validate=True).decode()
+    except ValueError:
+        raise ValueError("the text is not the base64 of USERNAME:PASSWORD") from None
+    username, colon, password = pair.partition(":")
+    if not colon:
+        raise ValueError("the text is not the base64 of USERNAME:PASSWORD")
+    return Credential(username, password)
+
+
+class authHeader:
+    """What a challenge says.
+
+    Attributes:
+        service: what the token server knows the registry by.
+        realm: the token server's address.
+        scope: what a token must be for.
+    """
+
+    def __init__(self, lookup: Mapping[str, str]) -> None:
+        """Take the three attributes from `lookup`; what it lacks is None."""
+        self.service = lookup.get("service")
+        self.realm = lookup.get("realm")
+        self.scope = lookup.get("scope")
+
+    def __repr__(self) -> str:
+        """Show the attributes."""
+        found = {"service": self.service, "realm": self.realm, "scope": self.scope}
+        return f"authHeader(lookup={found!r})"
+
+
+def parse_auth_header(authHeaderRaw: str) -> authHeader:
+    """Read a `WWW-Authenticate` field: its Bearer challenge, else its first one."""
+    challenges = parse_challenges(authHeaderRaw)
+    chosen = preferred(challenges) or next(iter(challenges), None)
+    return authHeader(chosen.parameters if chosen else {})
+
+
+def challenge_of(response: Any) -> str:
+    """Return the `WWW-Authenticate` field of a response; empty where there is none."""
+    fields: Mapping[str, str] = response.headers
+    return next((v for k, v in fields.items() if k.lower() == "www-authenticate"), "")
+
+
+def announce_logout(hostname: str, *, known: bool) -> None:
+    """Log that the program has logged out, or that there was nothing to log out of."""
+    state = "have successfully logged out of" if known else "are not logged in to"
+    logger.info(f"You {state} {hostname}")

@@ -102,6 +102,11 @@ def test_block_holds(name, tmp_path, request):
     Reader(tmp_path, registry).run(BLOCKS[name], row)
 
 
+def test_the_guide_is_the_one_that_was_agreed_on():
+    digest = hashlib.sha256(GUIDE.read_bytes()).hexdigest()
+    assert digest == "ae504fd1a615ced11ba29f3453abd574e34e7d3a4ca39da4a22c55fe27f14850"
+
+
 def test_every_block_has_a_row_and_every_row_a_block():
     assert list(ROWS) == list(BLOCKS)
 

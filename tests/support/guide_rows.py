@@ -114,6 +114,7 @@ LIST_PUSH = Row(
     registry="htpasswd",
     environment={"ORAS_USER": "myuser", "ORAS_PASS": "myuser"},
     files={"root/prices.json": "{}", "root/folder/inside.txt": "inside"},
+    errors="Path is/not/there does not exist or is not defined.",
     then="""
 client = get_oras_client()
 assert (client.auth.username, client.auth.password) == ("myuser", "myuser")
@@ -234,13 +235,19 @@ pushed = client.push("localhost:5000/dinosaur/private:v1", files=["artifact.txt"
 assert pushed.status_code == 201
 """
 
+REMEMBERED = """
+another = oras.client.OrasClient()
+assert another.get_tags("localhost:5000/dinosaur/private") == ["v1"]
+"""
+
 LOGGED_OUT = """
-try:
-    client.push("localhost:5000/dinosaur/private:v1", files=["artifact.txt"], quiet=True)
-except ValueError as refused:
-    assert refused.status == 401
-else:
-    raise AssertionError("logged out, and yet pushed")
+for one in (client, oras.client.OrasClient()):
+    try:
+        one.push("localhost:5000/dinosaur/private:v1", files=["artifact.txt"], quiet=True)
+    except ValueError as refused:
+        assert refused.status == 401
+    else:
+        raise AssertionError("logged out, and yet pushed")
 """
 
 # --- All of them, in the guide's order ----------------------------------------------------
@@ -301,7 +308,9 @@ assert status == {"Status": "Login Succeeded"}
     "Example of custom pull: python": CUSTOM_PULL,
     "Authentication: python 1": Row(registry="token", files=ARTIFACT, then=LOGGED_IN),
     "Authentication: python 2": Row(registry="htpasswd", files=ARTIFACT, then=LOGGED_IN),
-    "Example using basic auth: python 1": Row(registry="htpasswd", files=ARTIFACT, then=LOGGED_IN),
+    "Example using basic auth: python 1": Row(
+        registry="htpasswd", files=ARTIFACT, then=LOGGED_IN + REMEMBERED
+    ),
     "Example using basic auth: python 2": Row(
         registry="htpasswd",
         after=("Example using basic auth: python 1",),

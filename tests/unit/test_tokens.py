@@ -158,7 +158,7 @@ def test_get_is_the_way_where_post_is_not(status, credential, authorization):
     [
         (400, REFRESH, AuthenticationError),
         (401, REFRESH, AuthenticationError),
-        (403, Credential("u", "p", "r"), AccessDeniedError),
+        (403, Credential("u", "open sesame", "refresh-me"), AccessDeniedError),
         (500, REFRESH, RegistryError),
     ],
 )

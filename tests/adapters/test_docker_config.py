@@ -184,6 +184,12 @@ def test_base64_of_something_else_is_not_shown(store, write):
     assert raw not in shown
 
 
+def test_base64_with_something_else_in_it_is_no_password(store, write):
+    write({"auths": {"ghcr.io": {"auth": "!" + encoded("u", "p")}}})
+    with pytest.raises(CredentialError):
+        store.get("ghcr.io")
+
+
 def test_a_broken_entry_of_another_registry_does_not_matter(store, write):
     write({"auths": {"a.example": {"auth": "%%%"}, "b.example": {"auth": encoded("u", "p")}}})
     assert store.get("b.example") == Credential("u", "p")

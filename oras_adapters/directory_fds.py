@@ -24,6 +24,14 @@ __all__ = ["SystemErrors", "enter", "kind_at", "kind_of", "open_folder", "refuse
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+_NAMES: Final[dict[FileKind, str]] = {
+    "file": "a file",
+    "directory": "a directory",
+    "symlink": "a symbolic link",
+    "other": "a device, a FIFO or a socket",
+}
+
+
 class SystemErrors:
     """A block in which an `OSError` becomes a `FileAccessError`.
 
@@ -81,7 +89,7 @@ def refuse_unless(folder: int, name: str, path: SafePath, *replaceable: FileKind
     """
     kind = kind_at(folder, name)
     if kind is not None and kind not in replaceable:
-        raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
+        raise UnsafePathError(str(path), f"{_NAMES[kind]} lies there, which is not replaced")
 
 
 def enter(folder: int, name: str, path: SafePath | str) -> int:

@@ -9,7 +9,6 @@ import stat
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -27,7 +26,7 @@ from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileEntry, FileTree, PendingDirectory, PendingFile
 
-__all__ = ["LocalFileTree", "locate", "scratch_directory"]
+__all__ = ["LocalFileTree", "scratch_directory"]
 
 READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Not blocking: a FIFO in place of a file must not hold up who opens it."""
@@ -203,26 +202,6 @@ class LocalFileTree(FileTree):
     def _make_folder_of(self, path: SafePath, operation: str) -> int:
         with SystemErrors(operation, path):
             return open_folder(self._root, path.parts[:-1], path, make=True)
-
-
-def locate(path: str | os.PathLike[str]) -> tuple[LocalFileTree, SafePath]:
-    """Return the folder in which a file of the caller's own lies, and its name there.
-
-    The caller may name any file, also through symbolic links.
-
-    Raises:
-        NotFoundError: if nothing lies there.
-        UnsafePathError: if its name is one that not every platform could write.
-        FileAccessError: if the system refuses.
-    """
-    with SystemErrors("open", os.fspath(path)):
-        try:
-            real = Path(path).resolve(strict=True)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"file {os.fspath(path)!r}", "the file system") from error
-        except RuntimeError as error:  # how pathlib calls a circle of links
-            raise FileAccessError("open", os.fspath(path), "its links form a circle") from error
-    return LocalFileTree(real.parent), sanitize_path(real.name)
 
 
 @contextmanager

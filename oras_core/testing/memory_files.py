@@ -43,7 +43,7 @@ _KINDS: Final[dict[type, FileKind]] = {_File: "file", _Link: "symlink", _Folder:
 def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
     """Raise unless there is nothing, or something of the kinds `wanted`."""
     if node is not None and not isinstance(node, wanted):
-        kind = _KINDS[type(node)]
+        kind = "symbolic link" if isinstance(node, _Link) else _KINDS[type(node)]
         raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
 
 

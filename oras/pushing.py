@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oras.provider import Registry
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["PushRequest", "push"]
+__all__ = ["InChunks", "PushRequest", "push"]
 
 
 @frozen
@@ -158,10 +158,11 @@ def subject_of(
     return Descriptor(subject.mediaType, Digest.parse(subject.digest), subject.size)
 
 
-class _InChunks:
+class InChunks:
     """A repository that sends blobs in chunks of one size."""
 
     def __init__(self, repository: RemoteRepository, chunk_size: int) -> None:
+        """Push into `repository`, `chunk_size` bytes at a time."""
         self._repository = repository
         self._chunk_size = chunk_size
         self.exists = repository.exists
@@ -172,6 +173,7 @@ class _InChunks:
         self.tag = repository.tag
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Store content, as the repository does."""
         self._repository.push(descriptor, source, chunk_size=self._chunk_size)
 
 
@@ -188,7 +190,7 @@ def push(client: Registry, container: Container, request: PushRequest) -> Any:
     repository = client.connections.repository(container)
     with scratch_directory() as scratch:
         descriptor = artifact.push(
-            _InChunks(repository, request.chunk_size) if request.chunk_size else repository,
+            InChunks(repository, request.chunk_size) if request.chunk_size else repository,
             container.digest or container.tag,
             request.contents,
             scratch=scratch,

@@ -1,0 +1,236 @@
+"""`Layout`: a folder in the OCI image layout, from and to a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oras import defaults
+from oras.failures import reporting
+from oras.layout.contents import leaves_first, parts_of
+from oras.layout.validation import validate_layout
+from oras.pushing import InChunks
+from oras.response import Response
+from oras_adapters.local_files import LocalFileTree
+from oras_core.copying import CopyOptions, copy_graph
+from oras_core.errors import (
+    DigestMismatchError,
+    InvalidDigestError,
+    InvalidReferenceError,
+    NotFoundError,
+)
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.reference import is_tag
+from oras_core.stores.layout import OciLayoutStore, blob_path
+
+if TYPE_CHECKING:
+    from oras.provider import Registry
+
+__all__ = ["Layout", "NewLayout", "NewLayoutFromRegistry"]
+
+
+def NewLayout(path: str, validate: bool = True) -> Layout:
+    """Return the layout in the folder `path`; arguments and errors are those of `Layout`."""
+    return Layout(path, validate)
+
+
+def NewLayoutFromRegistry(
+    path: str, provider: Registry, target: str, tag: str = "latest"
+) -> Layout:
+    """Make a layout of an artifact in a registry.
+
+    Args:
+        path: a folder that does not exist, or is empty.
+        provider: the client.
+        target: the artifact, by tag or digest.
+        tag: what it is called in the layout.
+
+    Raises:
+        FileExistsError: if the folder is not empty.
+        ValueError: if `path` is no folder; also as `Layout.pull_from_registry`.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"Path exists and is not a directory: {path}")
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"Directory is not empty: {path}")
+    layout = Layout(path, validate=False)
+    layout.pull_from_registry(provider, target, tag)
+    return layout
+
+
+class Layout:
+    """A folder in the OCI image layout. The work is `OciLayoutStore`'s, of the core."""
+
+    def __init__(self, path: str, validate: bool = True) -> None:
+        """Use the folder `path`.
+
+        Args:
+            path: the folder.
+            validate: whether to check that it is a layout; else it may become one.
+
+        Raises: as `validate`.
+        """
+        self._oci_layout_path = path
+        if validate:
+            self.validate()
+
+    def validate(self) -> str:
+        """Check that the folder is a layout; its content is checked when it is read.
+
+        Returns:
+            The folder's absolute path.
+
+        Raises:
+            FileNotFoundError: if it does not exist, or lacks a part.
+            ValueError: if it is no folder, or a part is not as it should be.
+        """
+        return str(validate_layout(self._oci_layout_path))
+
+    @staticmethod
+    def is_oci_layout(path: str) -> bool:
+        """Tell whether the folder `path` is a layout."""
+        try:
+            Layout(path)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    # --- Content --------------------------------------------------------------------------
+
+    def digest_to_blob_path(self, digest: str) -> Path:
+        """Return where the content of `digest` lies, or would.
+
+        Raises:
+            InvalidDigestError: also a ValueError; if it is none, and could lead elsewhere.
+        """
+        return Path(self._oci_layout_path, *blob_path(Digest.parse(digest)).parts)
+
+    def blob_exists(self, digest: str) -> bool:
+        """Tell whether there is content of that digest."""
+        try:
+            return self.digest_to_blob_path(digest).exists()
+        except InvalidDigestError:
+            return False
+
+    def get_ordered_blobs(self, tag: str = "latest") -> list[str]:
+        """Return the digests of an artifact's content, each behind all that it refers to.
+
+        Of a manifest first the layers, then the config.
+
+        Args:
+            tag: what the artifact is called in the layout.
+
+        Raises:
+            ValueError: if nothing is called so, or a manifest is malformed.
+            FileNotFoundError: if a manifest is missing.
+        """
+        store = self._store()
+        return [str(digest) for digest in self._ordered(store, self._resolve(store, tag))]
+
+    def _ordered(self, store: OciLayoutStore, root: Descriptor) -> list[Digest]:
+        def parts(descriptor: Descriptor) -> Sequence[Descriptor]:
+            try:
+                return parts_of(store, descriptor)
+            except NotFoundError as error:
+                raise self._missing(descriptor.digest) from error
+
+        return leaves_first(root, parts)
+
+    def _missing(self, digest: Digest) -> FileNotFoundError:
+        return FileNotFoundError(f"Blob not found: {self.digest_to_blob_path(str(digest))}")
+
+    def _store(self) -> OciLayoutStore:
+        try:
+            return OciLayoutStore(LocalFileTree(self._oci_layout_path))
+        except NotFoundError as error:
+            raise FileNotFoundError(f"Path does not exist: {self._oci_layout_path}") from error
+
+    def _resolve(self, store: OciLayoutStore, tag: str) -> Descriptor:
+        try:
+            return store.resolve(tag)
+        except NotFoundError as error:
+            raise ValueError(f"Tag '{tag}' not found in index") from error
+
+    # --- From and to a registry -----------------------------------------------------------
+
+    def push_to_registry(
+        self,
+        provider: Registry,
+        target: str,
+        tag: str = "latest",
+        do_chunked: bool = False,
+        chunk_size: int = defaults.default_chunksize,
+    ) -> Response:
+        """Push an artifact of the layout.
+
+        Args:
+            provider: the client.
+            target: where to, with the tag there.
+            tag: what the artifact is called in the layout.
+            do_chunked: send blobs in chunks.
+            chunk_size: bytes of a chunk.
+
+        Returns:
+            The answer to the last manifest; its header `Docker-Content-Digest` has the digest.
+
+        Raises:
+            ValueError: if `target` has no tag, the layout no artifact of that name, or the
+                registry refuses.
+            FileNotFoundError: if the layout lacks content.
+            OrasError: whatever else goes wrong.
+        """
+        if ":" not in target or target.endswith(":"):
+            raise ValueError(
+                f"Target must include a tag in format 'registry/repository:tag', got: {target}"
+            )
+        container = provider.get_container(target)
+        store = self._store()
+        root = self._resolve(store, tag)
+        for digest in self._ordered(store, root):
+            if not self.blob_exists(str(digest)):
+                raise self._missing(digest)
+        if container.digest and container.digest != str(root.digest):
+            raise DigestMismatchError(container.digest, str(root.digest), what=f"tag {tag}")
+        provider.auth.load_configs(container)
+        repository = provider.connections.repository(container)
+        with reporting():
+            copy_graph(
+                store,
+                root,
+                InChunks(repository, chunk_size) if do_chunked else repository,
+                reference=None if container.digest else container.tag,
+                options=CopyOptions(find_successors=parts_of),
+            )
+        return Response.of(
+            201,
+            {"Docker-Content-Digest": str(root.digest)},
+            url=repository.endpoints.manifest(root.digest),
+        )
+
+    def pull_from_registry(self, provider: Registry, target: str, tag: str = "latest") -> None:
+        """Pull an artifact into the layout; the folder is made, or becomes one, if need be.
+
+        What else is in the layout stays.
+
+        Args:
+            provider: the client.
+            target: the artifact, by tag or digest.
+            tag: what it is called in the layout from now on.
+
+        Raises:
+            ValueError: if `target` is malformed, `tag` is no tag, or there is no such artifact.
+            OrasError: whatever else goes wrong.
+        """
+        container = provider.get_container(target)
+        if not is_tag(tag):
+            raise InvalidReferenceError(tag, "it is no tag")
+        provider.auth.load_configs(container)
+        repository = provider.connections.repository(container)
+        with reporting():
+            root = repository.resolve(container.digest or container.tag)
+            store = OciLayoutStore(LocalFileTree(self._oci_layout_path, create=True))
+            options = CopyOptions(find_successors=parts_of)
+            copy_graph(repository, root, store, reference=tag, options=options)

@@ -40,10 +40,10 @@ class TagListerContract:
     """What every target does that lists its tags; give it a fixture `target`."""
 
     def test_tags_are_listed(self, target: Target) -> None:
-        """Each once, from none on."""
+        """Each once, from none on; where there is no content there may be no list either."""
         assert isinstance(target, TagLister)
-        assert list(target.tags()) == []
         manifest = push_artifact(target, b"layer")
+        assert list(target.tags()) == []
         for tag in ("v2", "v1", "v10", "v2"):
             target.tag(manifest.descriptor, tag)
         assert sorted(target.tags()) == ["v1", "v10", "v2"]

@@ -7,9 +7,13 @@ from oras_core.testing.content import TargetContract
 from oras_core.testing.content_abilities import (
     DeleterContract,
     PredecessorFinderContract,
+    ReferenceFetcherContract,
+    ReferencePusherContract,
     TagListerContract,
     UntaggerContract,
 )
+from oras_core.testing.embedded_registry import EmbeddedRegistry
+from support.artifacts import repository
 
 
 class TestMemoryStore(
@@ -18,3 +22,25 @@ class TestMemoryStore(
     @pytest.fixture
     def target(self):
         return MemoryStore()
+
+
+class TestRemoteRepository(
+    TagListerContract,
+    UntaggerContract,
+    DeleterContract,
+    ReferenceFetcherContract,
+    ReferencePusherContract,
+):
+    """What it does besides what every target does."""
+
+    @pytest.fixture
+    def target(self):
+        return repository()
+
+
+class TestRemoteRepositoryWithoutReferrers(TestRemoteRepository, TargetContract):
+    """The same where the registry has no referrers API (R31)."""
+
+    @pytest.fixture
+    def target(self):
+        return repository(EmbeddedRegistry(referrers=False))

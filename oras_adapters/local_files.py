@@ -320,7 +320,6 @@ class _PartialDirectory(PendingDirectory):
             FileAccessError: if the system refuses; what was merged before stays so.
         """
         with SystemErrors("write directory", self._path):
-            refuse_unless(self._folder, self._path.name, self._path, "directory")
             move_directory(self._folder, self._name, self._folder, self._path.name, self._path)
         self._leave()
 

@@ -140,7 +140,7 @@ def move_directory(source: int, name: str, target: int, final: str, path: SafePa
 
 def _check_move(source: int, name: str, target: int, final: str, path: SafePath) -> None:
     kind = kind_at(source, name) or "other"
-    refuse_unless(target, final, path, *_REPLACEABLE[kind])
+    refuse_unless(target, final, path, *_REPLACEABLE.get(kind, ()))
     if kind == "directory" and kind_at(target, final) is not None:
         with _Pair(source, name, target, final, path) as (inside, there):
             for inner in os.listdir(inside):
@@ -148,9 +148,8 @@ def _check_move(source: int, name: str, target: int, final: str, path: SafePath)
 
 
 def _move(source: int, name: str, target: int, final: str, path: SafePath) -> None:
-    kind = kind_at(source, name) or "other"
-    # Again, just before: somebody may have put a link there since.
-    refuse_unless(target, final, path, *_REPLACEABLE[kind])
+    # A link that somebody put there since is replaced or refused, but never entered.
+    kind = kind_at(source, name)
     if kind != "directory" or kind_at(target, final) is None:
         try:
             os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)

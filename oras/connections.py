@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
@@ -13,12 +13,14 @@ from oras.foreign_transports import ThroughDoRequest, ThroughSession
 from oras.hooks import REQUEST_HOOK, authenticates_itself, is_overridden
 from oras_adapters.factory import Composition, compose
 from oras_adapters.settings import load_settings
+from oras_core.copying import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.authorizer import Authorizer
 from oras_core.registry.challenge import preferred
 from oras_core.registry.endpoints import is_loopback
+from oras_core.registry.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from oras.base import BaseClient
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from oras_core.registry.repository import RemoteRepository
 
 __all__ = ["Connections", "composition_for"]
+
+_ONCE: Final = RetryPolicy(attempts=1)
 
 
 def composition_for(verify: bool | str) -> Composition:
@@ -53,7 +57,7 @@ class _Key:
     scheme: str
     verify: bool | str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
-    session: object
+    session: object = field(eq=id)
     backend: object = field(repr=False, eq=id)
     revision: object
 
@@ -81,8 +85,8 @@ class Connections:
         key = self._key(host, self._scheme(host))
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
-        # The credentials are added by `do_request` itself, when it comes to call the client's.
-        return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is)
+        # Credentials and retries are up to `do_request`: it may come to call the client's own.
+        return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is, _ONCE)
 
     def trial(
         self,
@@ -115,6 +119,19 @@ class Connections:
     def credentials(self) -> CredentialStore:
         """The store that the user has configured."""
         return self._composition(self._client.tls_verify).credentials
+
+    @property
+    def copy_options(self) -> CopyOptions:
+        """How `push` and `pull` copy.
+
+        What a program brings itself, an overridden `do_request` or a session, is called in
+        the program's own thread, by one after the other: oras-py has never done otherwise.
+        """
+        client = self._client
+        if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
+            return CopyOptions(concurrency=1)
+        settings = self._composition(client.tls_verify).settings
+        return CopyOptions(concurrency=settings.transfer.concurrency)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a request of the user's own, as the client: authorised, with retries."""
@@ -189,7 +206,11 @@ class Connections:
         return self._composition(key.verify).transport(key.host)
 
     def _new_registry(
-        self, key: _Key, transport: HttpTransport, authorize: Authorize
+        self,
+        key: _Key,
+        transport: HttpTransport,
+        authorize: Authorize,
+        retry_policy: RetryPolicy | None = None,
     ) -> RemoteRegistry:
         return self._composition(key.verify).registry_over(
             transport,
@@ -198,6 +219,7 @@ class Connections:
             headers=Headers(key.headers),
             credentials=NoCredentials(),
             authorize=authorize,
+            retry_policy=retry_policy,
         )
 
     def _composition(self, verify: bool | str) -> Composition:

@@ -12,6 +12,7 @@ from oras_core.content.sources import BytesSource
 from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
+    OrasError,
     RateLimitedError,
     RegistryError,
     RegistryNotFoundError,
@@ -22,7 +23,20 @@ from oras_core.registry.responses import raise_for_status
 if TYPE_CHECKING:
     from oras.response import Response
 
-__all__ = ["issue_of", "reporting"]
+__all__ = ["PassedError", "issue_of", "reporting"]
+
+
+class PassedError(OrasError):
+    """What a method of the program's own has raised, on its way through the core.
+
+    Attributes:
+        error: that.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        """Wrap `error` until `reporting` takes it out again."""
+        self.error = error
+        super().__init__(f"the program's own method raised {type(error).__name__}")
 
 
 class _Issue(ValueError):
@@ -97,9 +111,12 @@ def reporting() -> Iterator[None]:
 
     Raises:
         RegistryError: also a ValueError.
+        Exception: what a method of the program's own has raised.
     """
     try:
         yield
+    except PassedError as passed:
+        raise passed.error from passed.error.__cause__
     except RegistryError as error:
         issue = _as_issue(error)
         if issue is error:

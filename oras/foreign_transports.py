@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from oras.bodies import as_data, joined
+from oras.bodies import Upload, as_data, joined
+from oras.failures import PassedError
+from oras_core.content.sources import CHUNK_SIZE
+from oras_core.errors import OrasError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -22,14 +26,24 @@ class ThroughDoRequest:
         self._client = client
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request`; raises whatever the method raises."""
-        response = self._client.do_request(
-            request.url,
-            request.method,
-            data=as_data(request.body),
-            headers=dict(request.headers),
-            stream=True,
-        )
+        """Send `request`.
+
+        Raises:
+            PassedError: around what the method raises: it is for the program to see, once.
+        """
+        with _sending(request) as data:
+            try:
+                response = self._client.do_request(
+                    request.url,
+                    request.method,
+                    data=data,
+                    headers=dict(request.headers),
+                    stream=True,
+                )
+            except OrasError:
+                raise
+            except Exception as error:
+                raise PassedError(error) from error
         return _as_http_response(response, request)
 
 
@@ -43,21 +57,35 @@ class ThroughSession:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`; raises whatever the session raises."""
-        response = self._session.request(
-            request.method,
-            request.url,
-            data=as_data(request.body),
-            headers=dict(request.headers),
-            stream=True,
-            allow_redirects=False,
-            verify=self._verify,
-        )
+        with _sending(request) as data:
+            response = self._session.request(
+                request.method,
+                request.url,
+                data=data,
+                headers=dict(request.headers),
+                stream=True,
+                allow_redirects=False,
+                verify=self._verify,
+            )
         return _as_http_response(response, request)
+
+
+@contextmanager
+def _sending(request: HttpRequest) -> Iterator[Any]:
+    """Give the request's body as `data`, and release it afterwards."""
+    data = as_data(request.body)
+    try:
+        yield data
+    finally:
+        if isinstance(data, Upload):
+            data.close()
 
 
 def _as_http_response(response: Any, request: HttpRequest) -> HttpResponse:
     headers: Mapping[str, str] = response.headers
-    body = joined(response.iter_content(1024 * 1024), close=getattr(response, "close", None))
+    iterate = getattr(response, "iter_content", None)
+    pieces = iterate(CHUNK_SIZE) if iterate else [response.content]
+    body = joined(pieces, close=getattr(response, "close", None))
     return HttpResponse(
         response.status_code,
         Headers(headers),

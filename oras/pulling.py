@@ -110,6 +110,7 @@ def pull(
             includes=selection.includes,
             title_of=title_of,
             unpacks=unpacks,
+            options=client.connections.copy_options,
         )
         paths = [os.path.join(root, str(path)) for path in pulled.files]
     for path in paths:

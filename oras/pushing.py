@@ -197,6 +197,7 @@ def push(client: Registry, container: Container, request: PushRequest) -> Any:
             config=request.config,
             annotations=request.annotations,
             subject=request.subject,
+            options=client.connections.copy_options,
         )
     return Response.of(
         201,

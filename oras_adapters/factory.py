@@ -93,6 +93,7 @@ class Composition:
         credentials: CredentialStore | None = None,
         headers: Mapping[str, str] | None = None,
         authorize: Authorize | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> RemoteRegistry:
         """Return a registry that is spoken to through a transport of the caller's.
 
@@ -103,15 +104,17 @@ class Composition:
             credentials: asked instead of the composition's own.
             headers: go along with every request to the registry.
             authorize: authentication of the caller's own, in place of `credentials`.
+            retry_policy: how often to try again; by default as the settings have it.
         """
         network = self.settings.network
+        usual = RetryPolicy(attempts=network.attempts, max_pause=network.max_pause)
         return RemoteRegistry(
             host,
             transport,
             plain_http=self.plain_http(host) if plain_http is None else plain_http,
             credentials=credentials or self.credentials,
             headers=headers or {},
-            retry_policy=RetryPolicy(attempts=network.attempts, max_pause=network.max_pause),
+            retry_policy=retry_policy or usual,
             profile=self._profile(host),
             authorize=authorize,
         )

@@ -54,7 +54,8 @@ class CopyOptions:
     """How to copy.
 
     Attributes:
-        concurrency: how many contents move at the same time.
+        concurrency: how many contents move at the same time; 1 also means that everything
+            happens in the caller's thread.
         listener: told of the progress.
         manifest_size: the largest manifest accepted, in bytes.
         find_successors: what of a manifest's or index' successors is copied with it; all
@@ -333,6 +334,7 @@ class _Crew:
     """A few threads that work through items, and stop together. Tasks never wait for tasks."""
 
     def __init__(self, size: int) -> None:
+        self._alone = size <= 1
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
         self._lock = Lock()
         self._failure: BaseException | None = None
@@ -352,8 +354,8 @@ class _Crew:
         The first failure cancels the rest, which has stopped when the crew is left.
         """
         todo = list(items)
-        if len(todo) == 1:
-            return [task(todo[0])]
+        if self._alone or len(todo) == 1:
+            return [task(item) for item in todo]
         futures = [self._executor.submit(self._run, task, item) for item in todo]
         wait(futures, return_when=FIRST_EXCEPTION)
         if self._failure is not None:

@@ -347,7 +347,7 @@ def test_no_manifest_is_pushed_after_a_failure_below():
     assert not any(destination.exists(manifest.descriptor) for manifest in manifests)
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("concurrency", [2, 3])
 def test_an_interrupt_stops_all_threads(concurrency, monkeypatch):
     source, manifest = store_with(b"one", b"two", b"three", b"four")
     main = threading.main_thread()

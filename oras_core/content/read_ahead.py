@@ -7,7 +7,9 @@ from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Final
 
-__all__ = ["read_ahead"]
+from oras_core.ports.content import ByteStream
+
+__all__ = ["ReadAhead", "read_ahead"]
 
 DEPTH: Final = 4
 """Chunks that may wait: enough to even out, few enough for any memory."""
@@ -47,3 +49,24 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         closed = True
         room.release()
         thread.join()
+
+
+class ReadAhead:
+    """A stream that a thread reads on while what came is being worked on."""
+
+    def __init__(self, stream: ByteStream, chunk_size: int) -> None:
+        """Read `stream`, which stays the caller's to close, in chunks of at most this size."""
+        self._chunks = read_ahead(iter(lambda: stream.read(chunk_size), b""))
+        self._rest = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes, whatever is there first; all that are left for -1."""
+        if size < 0:
+            return self._rest + b"".join(self._chunks)
+        chunk = self._rest or next(self._chunks, b"")
+        self._rest = chunk[size:]
+        return chunk[:size] if self._rest else chunk
+
+    def close(self) -> None:
+        """End the thread, when the chunk that it is waiting for has come."""
+        self._chunks.close()

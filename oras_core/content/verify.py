@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from typing import Final
 
+from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.errors import ContentError, DigestMismatchError, SizeLimitError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
@@ -16,6 +18,9 @@ from oras_core.model.digest import Digest, new_hasher
 from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["VerifyingReader", "copy_verified", "hash_source", "read_verified"]
+
+READ_AHEAD_SIZE: Final = 2 * CHUNK_SIZE
+"""Bytes from which on hashing and writing are worth a thread that reads meanwhile."""
 
 
 class VerifyingReader:
@@ -103,7 +108,14 @@ def copy_verified(
         SizeMismatchError: if the content is shorter or longer than promised.
         DigestMismatchError: if it has another digest.
     """
-    reader = VerifyingReader(stream, descriptor)
+    if descriptor.size < READ_AHEAD_SIZE:
+        _pump(VerifyingReader(stream, descriptor), write)
+        return
+    with closing(ReadAhead(stream, CHUNK_SIZE)) as ahead:
+        _pump(VerifyingReader(ahead, descriptor), write)
+
+
+def _pump(reader: VerifyingReader, write: Callable[[bytes], object]) -> None:
     while chunk := reader.read(CHUNK_SIZE):
         write(chunk)
 

@@ -92,9 +92,21 @@ class Page:
 
 
 def paginate(
-    transport: HttpTransport, url: str, operation: str, *, limits: Limits
+    transport: HttpTransport,
+    url: str,
+    operation: str,
+    *,
+    limits: Limits,
+    accept: str = "application/json",
 ) -> Iterator[Page]:
     """Iterate over the pages of a listing, asking for each when it is wanted.
+
+    Args:
+        transport: sends the requests.
+        url: of the first page.
+        operation: what is being done, for errors.
+        limits: bounds on pages and their number.
+        accept: the media type asked for.
 
     Raises:
         RegistryError: if the registry refuses, or a page is no JSON object.
@@ -108,7 +120,7 @@ def paginate(
         if len(seen) >= limits.pages:
             raise SizeLimitError(f"answer to '{operation}'", limits.pages, unit="pages")
         seen.add(following)
-        request = HttpRequest("GET", following, {"Accept": "application/json"})
+        request = HttpRequest("GET", following, {"Accept": accept})
         response, body = exchange_body(
             transport, request, operation, limit=limits.listing_body, error_body=limits.error_body
         )

@@ -17,6 +17,7 @@ from oras_core.registry.notices import NoticeReader, RateLimit
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
 from oras_core.registry.redirects import origin_of
+from oras_core.registry.referrers import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
 from oras_core.registry.retries import RetryPolicy
@@ -97,6 +98,7 @@ class RemoteRegistry:
         self._endpoints = RegistryEndpoints(self.base_url, host)
         self._limits = limits
         self._profile = LearnedProfile(profile or profile_for(host))
+        self._referrers = ReferrersMemory()
 
     def __repr__(self) -> str:
         """Show the address."""
@@ -130,6 +132,7 @@ class RemoteRegistry:
             self.transport,
             self._endpoints.repository(name),
             profile=self._profile,
+            referrers=self._referrers,
             limits=self._limits,
         )
 

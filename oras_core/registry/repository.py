@@ -19,6 +19,7 @@ from oras_core.ports.content import (
     Mounter,
     ReferenceFetcher,
     ReferencePusher,
+    ReferrerLister,
     TagLister,
     Target,
     Untagger,
@@ -31,12 +32,20 @@ from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import LearnedProfile
+from oras_core.registry.referrers import ReferrersClient, ReferrersMemory
 
 __all__ = ["RemoteRepository"]
 
 
 class RemoteRepository(
-    Target, ReferenceFetcher, ReferencePusher, TagLister, Mounter, Deleter, Untagger
+    Target,
+    ReferenceFetcher,
+    ReferencePusher,
+    ReferrerLister,
+    TagLister,
+    Mounter,
+    Deleter,
+    Untagger,
 ):
     """A repository. Made by `RemoteRegistry.repository`. Thread-safe.
 
@@ -55,6 +64,7 @@ class RemoteRepository(
         endpoints: RepositoryEndpoints,
         *,
         profile: LearnedProfile,
+        referrers: ReferrersMemory,
         limits: Limits,
     ) -> None:
         """Ask by `transport`, which follows redirects, tries again and has the credentials."""
@@ -67,6 +77,9 @@ class RemoteRepository(
         self._manifests = ManifestClient(transport, endpoints, limits)
         self._downloader = BlobDownloader(transport, endpoints, limits)
         self._uploader = BlobUploader(transport, endpoints, profile, limits)
+        self._referrers = ReferrersClient(
+            transport, endpoints, self._manifests, memory=referrers, limits=limits
+        )
 
     def __repr__(self) -> str:
         """Show the name."""
@@ -152,12 +165,20 @@ class RemoteRepository(
     def delete(self, descriptor: Descriptor) -> None:
         """Remove the content; a manifest with every tag of it.
 
+        Where the registry keeps no list of referrers, a manifest is taken out of that of
+        its subject too (R30).
+
         Raises:
             NotFoundError: if it is not here.
             UnsupportedError: if the registry deletes nothing.
         """
-        remove = delete_manifest if descriptor.has_successors else delete_blob
-        remove(self._transport, self.endpoints, descriptor.digest, self._limits)
+        if not descriptor.has_successors:
+            delete_blob(self._transport, self.endpoints, descriptor.digest, self._limits)
+            return
+        subject = self._referrers.subject_to_prune(descriptor)
+        delete_manifest(self._transport, self.endpoints, descriptor.digest, self._limits)
+        if subject is not None:
+            self._referrers.prune(subject, descriptor.digest)
 
     # --- Names ----------------------------------------------------------------------------
 
@@ -206,7 +227,7 @@ class RemoteRepository(
             SizeLimitError: if it is larger than registries take.
             RegistryError: if the registry refuses it.
         """
-        return self._manifests.push(content, media_type, reference).descriptor
+        return self._store(content, media_type, reference)
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest and let the tag `reference` name it, in one request.
@@ -226,7 +247,7 @@ class RemoteRepository(
             NotFoundError: if it is not here.
         """
         content = self._manifests.fetch(descriptor)
-        self._manifests.push(content, descriptor.media_type, reference)
+        self._store(content, descriptor.media_type, reference)
 
     def untag(self, reference: str) -> None:
         """Remove a tag, and never its manifest with it.
@@ -259,7 +280,30 @@ class RemoteRepository(
         for page in paginate(self._transport, url, operation, limits=self._limits):
             yield from filter(is_tag, page.strings("tags"))
 
+    # --- Referrers ------------------------------------------------------------------------
+
+    def referrers(
+        self, descriptor: Descriptor, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Iterate over the manifests whose subject is a given one, page by page.
+
+        By the registry's API or, where it has none, by the list under the tag of the
+        subject, which `push` and `delete` keep (R29, R30).
+
+        Raises, while it is iterated over:
+            NotFoundError: if the registry says that it has no such repository.
+            RegistryError: if it refuses, or its answer is no listing.
+            InvalidManifestError: if what is listed is malformed.
+            UnsupportedError: if the tag names something else than a list.
+        """
+        return self._referrers.of(descriptor.digest, artifact_type)
+
     def _put_manifest(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         with closing(source.open()) as stream:
             content = read_verified(stream, descriptor, limit=self._limits.manifest_size)
-        self._manifests.push(content, descriptor.media_type, reference)
+        self._store(content, descriptor.media_type, reference)
+
+    def _store(self, content: bytes, media_type: str, reference: str | None) -> Descriptor:
+        pushed = self._manifests.push(content, media_type, reference)
+        self._referrers.note(pushed, content)
+        return pushed.descriptor

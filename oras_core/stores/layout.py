@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from oras_core.content.graph import fetch_document
+from oras_core.content.referrers import referrers_among
 from oras_core.content.verify import VerifyingReader, copy_verified, read_verified
 from oras_core.errors import (
     InvalidManifestError,
@@ -30,6 +31,7 @@ from oras_core.ports.content import (
     ByteSource,
     ByteStream,
     PredecessorFinder,
+    ReferrerLister,
     TagLister,
     Target,
     Untagger,
@@ -65,7 +67,7 @@ class _Graph:
             self.predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
 
 
-class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder):
+class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLister):
     """Holds content in `blobs/ALGORITHM/HEX` and names it in `index.json`. Thread-safe.
 
     An empty folder becomes a layout when something is written. Files appear whole or not
@@ -210,6 +212,16 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder):
         with self._lock:
             found = self._whole_graph().predecessors.get(descriptor.digest, {})
             return iter(tuple(found.values()))
+
+    def referrers(
+        self, descriptor: Descriptor, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Iterate over the manifests and indexes whose subject is `descriptor`.
+
+        Raises: as `predecessors`.
+        """
+        found = self.predecessors(descriptor)
+        return referrers_among(self, found, descriptor, artifact_type, limit=self._manifest_size)
 
     def _find(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of content that the index lists, or something listed has."""

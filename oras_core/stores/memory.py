@@ -7,6 +7,7 @@ from contextlib import closing
 from threading import RLock
 from typing import Final
 
+from oras_core.content.referrers import referrers_among
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import read_verified
 from oras_core.errors import InvalidReferenceError, NotFoundError
@@ -139,3 +140,10 @@ class MemoryStore:
         """Iterate over the manifests and indexes that refer to the content."""
         with self._lock:
             return iter(tuple(self._predecessors.get(descriptor.digest, {}).values()))
+
+    def referrers(
+        self, descriptor: Descriptor, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Iterate over the manifests and indexes whose subject is `descriptor`."""
+        found = self.predecessors(descriptor)
+        return referrers_among(self, found, descriptor, artifact_type, limit=self._limit)

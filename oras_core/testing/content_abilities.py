@@ -12,6 +12,7 @@ from oras_core.ports.content import (
     PredecessorFinder,
     ReferenceFetcher,
     ReferencePusher,
+    ReferrerLister,
     TagLister,
     Target,
     Untagger,
@@ -31,6 +32,7 @@ __all__ = [
     "PredecessorFinderContract",
     "ReferenceFetcherContract",
     "ReferencePusherContract",
+    "ReferrerListerContract",
     "TagListerContract",
     "UntaggerContract",
 ]
@@ -121,6 +123,68 @@ class PredecessorFinderContract:
             [index.descriptor, attached.descriptor]
         )
         assert list(target.predecessors(index.descriptor)) == []
+
+
+class ReferrerListerContract:
+    """What every target does that knows who has a subject; give it a fixture `target`."""
+
+    def test_referrers(self, target: Target) -> None:
+        """Manifests with the subject, each once, and no others."""
+        assert isinstance(target, ReferrerLister)
+        subject, other = push_artifact(target, b"a"), push_artifact(target, b"b")
+        assert list(target.referrers(subject.descriptor)) == []
+        first = push_artifact(target, b"c", subject=subject.descriptor)
+        second = push_artifact(target, b"d", subject=subject.descriptor)
+        push_artifact(target, b"c", subject=subject.descriptor)  # once more
+        of_first = push_artifact(target, b"e", subject=first.descriptor)
+        push_document(target, codec.encode_index(manifests=[subject.descriptor]))
+        assert digests(target.referrers(subject.descriptor)) == digests(
+            [first.descriptor, second.descriptor]
+        )
+        assert digests(target.referrers(first.descriptor)) == [of_first.digest]
+        assert list(target.referrers(other.descriptor)) == []
+
+    def test_referrers_are_described(self, target: Target) -> None:
+        """With artifact type and annotations, to be chosen by; a config's type stands in (R30)."""
+        assert isinstance(target, ReferrerLister)
+        subject = push_artifact(target, b"a").descriptor
+        config = push_blob(target, b"{}")
+        typed = codec.encode_index(
+            manifests=[], subject=subject, artifact_type="application/vnd.example.list"
+        )
+        untyped = codec.encode_manifest(
+            config=config, layers=[config], subject=subject, annotations={"key": "value"}
+        )
+        push_document(target, typed)
+        push_document(target, untyped)
+        found = {referrer.digest: referrer for referrer in target.referrers(subject)}
+        assert found[typed.digest].artifact_type == "application/vnd.example.list"
+        assert found[untyped.digest].artifact_type == config.media_type
+        assert found[untyped.digest].annotations == {"key": "value"}
+        assert found[untyped.digest].plain() == untyped.descriptor.plain()
+        chosen = target.referrers(subject, "application/vnd.example.list")
+        assert digests(chosen) == [typed.digest]
+        assert list(target.referrers(subject, "application/vnd.other")) == []
+
+    def test_a_subject_may_come_later(self, target: Target) -> None:
+        """Its referrers are known before it is here."""
+        assert isinstance(target, ReferrerLister)
+        absent = codec.encode_index(manifests=[], annotations={"comes": "later"})
+        referrer = push_artifact(target, b"a", subject=absent.descriptor)
+        assert digests(target.referrers(absent.descriptor)) == [referrer.digest]
+
+    def test_what_is_deleted_is_no_referrer(self, target: Target) -> None:
+        """The others stay."""
+        assert isinstance(target, ReferrerLister)
+        if not isinstance(target, Deleter):
+            return
+        subject = push_artifact(target, b"a").descriptor
+        gone = push_artifact(target, b"b", subject=subject)
+        stays = push_artifact(target, b"c", subject=subject)
+        target.delete(gone.descriptor)
+        assert digests(target.referrers(subject)) == [stays.digest]
+        target.delete(stays.descriptor)
+        assert list(target.referrers(subject)) == []
 
 
 class ReferenceFetcherContract:

@@ -6,6 +6,9 @@ import io
 from collections.abc import Mapping
 from threading import Lock
 
+from attrs import evolve
+
+from oras_core.content.referrers import as_referrer
 from oras_core.errors import InvalidInputError, InvalidManifestError, SizeLimitError
 from oras_core.model import media_types
 from oras_core.model.codec import decode, encode_index
@@ -168,17 +171,8 @@ class EmbeddedManifests:
         if stored is None:
             return None  # removed a moment ago
         media_type, content = stored
-        document = decode(content, media_type)
-        artifact_type = document.artifact_type
-        if isinstance(document, Manifest):
-            artifact_type = artifact_type or document.config.media_type
-        return Descriptor(
-            media_type,
-            digest,
-            len(content),
-            annotations=document.annotations,
-            artifact_type=artifact_type,
-        )
+        described = as_referrer(decode(content, media_type))
+        return evolve(described, digest=digest)  # which may be of another algorithm
 
 
 def _unknown(call: Call) -> ApiError:

@@ -25,6 +25,7 @@ from oras_core.stores.memory import MemoryStore
 from oras_core.testing.content import TargetContract
 from oras_core.testing.content_abilities import (
     PredecessorFinderContract,
+    ReferrerListerContract,
     TagListerContract,
     UntaggerContract,
 )
@@ -35,7 +36,11 @@ REF_NAME = media_types.ANNOTATION_REF_NAME
 
 
 class TestLayoutInMemory(
-    TargetContract, TagListerContract, UntaggerContract, PredecessorFinderContract
+    TargetContract,
+    TagListerContract,
+    UntaggerContract,
+    PredecessorFinderContract,
+    ReferrerListerContract,
 ):
     @pytest.fixture
     def target(self):
@@ -43,7 +48,11 @@ class TestLayoutInMemory(
 
 
 class TestLayoutOnDisk(
-    TargetContract, TagListerContract, UntaggerContract, PredecessorFinderContract
+    TargetContract,
+    TagListerContract,
+    UntaggerContract,
+    PredecessorFinderContract,
+    ReferrerListerContract,
 ):
     @pytest.fixture
     def target(self, tmp_path):

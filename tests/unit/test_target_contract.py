@@ -9,6 +9,7 @@ from oras_core.testing.content_abilities import (
     PredecessorFinderContract,
     ReferenceFetcherContract,
     ReferencePusherContract,
+    ReferrerListerContract,
     TagListerContract,
     UntaggerContract,
 )
@@ -17,7 +18,12 @@ from support.artifacts import repository
 
 
 class TestMemoryStore(
-    TargetContract, TagListerContract, UntaggerContract, DeleterContract, PredecessorFinderContract
+    TargetContract,
+    TagListerContract,
+    UntaggerContract,
+    DeleterContract,
+    PredecessorFinderContract,
+    ReferrerListerContract,
 ):
     @pytest.fixture
     def target(self):
@@ -30,6 +36,7 @@ class TestRemoteRepository(
     DeleterContract,
     ReferenceFetcherContract,
     ReferencePusherContract,
+    ReferrerListerContract,
 ):
     """What it does besides what every target does."""
 

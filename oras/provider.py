@@ -96,7 +96,7 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
         config_path: str | None = None,
         allowed_media_type: list[str] | None = None,
         overwrite: bool = True,
-        outdir: str | None = None,
+        outdir: str | os.PathLike[str] | None = None,
         platform: str | None = None,
     ) -> list[str]:
         """Pull the files and folders of an artifact.

@@ -1,0 +1,168 @@
+"""Every example does what it says: run as its reader would, against a real registry."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Finished:
+    """What a program wrote, with digests and the registry's address made the same for all."""
+
+    def __init__(self, run, address):
+        self.status = run.returncode
+        self.errors = run.stderr
+        text = DIGEST.sub("DIGEST", run.stdout)
+        self.lines = text.replace(address, "REGISTRY").splitlines() if address else text.split("\n")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run an example in an empty home."""
+
+    def call(name, *arguments, text="", **environment):
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        finished = subprocess.run(
+            [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "PYTHONPATH": path,
+                "HOME": str(tmp_path),
+                "TMPDIR": str(tmp_path),
+                **environment,
+            },
+        )
+        return Finished(finished, arguments[0] if arguments else "")
+
+    return call
+
+
+@pytest.fixture
+def lines(run):
+    """Run an example that must succeed; give what it printed."""
+
+    def call(*arguments, **options):
+        finished = run(*arguments, **options)
+        assert finished.status == 0, finished.errors
+        assert finished.errors == ""
+        return finished.lines
+
+    return call
+
+
+@pytest.fixture
+def left_behind(tmp_path):
+    yield
+    assert sorted(path.name for path in tmp_path.iterdir()) in ([], [".docker"])
+
+
+pytestmark = pytest.mark.usefixtures("left_behind")
+
+
+def test_quickstart(lines):
+    output = lines("quickstart.py")
+    assert "6. Every file came back byte for byte." in output
+
+
+def test_custom_provider(lines, open_registry):
+    assert lines("custom_provider.py", open_registry.address) == [
+        "pushed REGISTRY/examples/recipe:v1 as DIGEST",
+        "  text/markdown: recipe.md",
+        "  application/vnd.example.pictures.tar+gzip: pictures",
+        "pulled copy/recipe.md",
+        "pulled copy/pictures",
+    ]
+
+
+def test_select_layers(lines, open_registry):
+    with open_registry.recording() as recorded:
+        output = lines("select_layers.py", open_registry.address)
+    assert output == [
+        "Successfully pushed REGISTRY/examples/prices:v1",
+        'prices/north.json: {"tomato": 3}',
+        'prices/south.json: {"tomato": 2}',
+    ]
+    got = [one for one in recorded if one.method == "GET" and "/blobs/" in one.path]
+    assert len(got) == 2  # and not the video
+
+
+def test_mirror(lines, open_registry):
+    with open_registry.recording() as recorded:
+        output = lines("mirror.py", open_registry.address)
+    assert output == [
+        "first run: 3 tags copied, 0 skipped",
+        "second run: 0 tags copied, 3 skipped",
+        "third run: ['v3'] copied, 2 skipped",
+    ]
+    got = [one for one in recorded if one.method == "GET" and "/original/blobs/" in one.path]
+    # The common file and the config once, the notes of three tags and of the corrected one.
+    assert len(got) == 6
+
+
+def test_follow_index(lines, open_registry):
+    assert lines("follow_index.py", open_registry.address) == [
+        "the index offers 2 platforms",
+        "by hand: I run on linux/arm64.",
+        "by pull: I run on linux/amd64.",
+    ]
+
+
+def test_push_with_subject(lines, open_registry):
+    assert lines("push_with_subject.py", open_registry.address) == [
+        "Successfully pushed REGISTRY/examples/attached:v1",
+        "Successfully pushed REGISTRY/examples/attached:v1-sbom",
+        "attached to DIGEST",
+        "sbom DIGEST refers to DIGEST",
+    ]
+
+
+def test_own_token(lines, run, token_registry):
+    access = [{"type": "repository", "name": "team/report", "actions": ["pull", "push"]}]
+    signer = token_registry.token_server.signer
+    arguments = ("own_token.py", token_registry.address, "team/report")
+    token = signer.sign("pipeline", "registry.test", access, 300)
+    with token_registry.token_server.recording() as asked:
+        output = lines(*arguments, REGISTRY_TOKEN=token)
+    assert output == [
+        "Successfully pushed REGISTRY/team/report:v1",
+        "tags of team/report: ['v1']",
+    ]
+    assert asked == []
+
+    refused = run(*arguments, REGISTRY_TOKEN="not a token")
+    assert refused.status != 0
+    assert "not a token" not in refused.errors
+
+
+def test_login_logout(lines, run, htpasswd_registry):
+    arguments = ("login_logout.py", htpasswd_registry.address, htpasswd_registry.username)
+    assert lines(*arguments, text=f"{htpasswd_registry.password}\n") == [
+        "Login Succeeded",
+        "Successfully pushed REGISTRY/examples/private:v1",
+        "tags: ['v1']",
+        "Logged out: the registry asks who is there.",
+    ]
+    refused = run(*arguments, text="wrong\n")
+    assert refused.status != 0
+    assert "does not let writer in" in refused.errors
+    assert "wrong" not in refused.errors
+
+
+def test_every_example_is_tested():
+    source = Path(__file__).read_text(encoding="utf-8")
+    names = {path.name for path in EXAMPLES.glob("*.py")}
+    assert names == {name for name in names if f'"{name}"' in source}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import evolve, field, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
+from oras_core.content.platforms import select_manifest
 from oras_core.copying import CopyOptions, copy_graph
 from oras_core.errors import AlreadyExistsError, UnsupportedError
 from oras_core.model import media_types
@@ -93,7 +94,7 @@ class Config:
 
 def push(
     destination: Target,
-    reference: str,
+    reference: str | None,
     contents: Sequence[File | Directory],
     *,
     scratch: FileTree,
@@ -101,19 +102,21 @@ def push(
     config: Config | None = None,
     annotations: AnnotationSet | None = None,
     subject: Descriptor | None = None,
+    further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> Descriptor:
     """Push files and directories as one artifact.
 
     Args:
         destination: where to.
-        reference: the tag that shall name it.
+        reference: the tag that shall name it; None for none, it is known by its digest.
         contents: the layers, in order.
         scratch: takes the archives of directories; the caller empties it.
         artifact_type: what the artifact is, a media type.
         config: a config of one's own; without one it is the empty config.
         annotations: of manifest and config, and of layers by their title.
         subject: the manifest to which this artifact is attached.
+        further_tags: tags that shall name it too.
         options: how to copy.
 
     Returns:
@@ -150,6 +153,7 @@ def push(
         manifest.descriptor,
         destination,
         reference=reference,
+        further_tags=further_tags,
         options=evolve(options or CopyOptions(), find_successors=find_successors),
     )
     return manifest.descriptor
@@ -261,16 +265,16 @@ def _choose(
 ) -> tuple[Descriptor, Manifest]:
     """Follow an index, and indexes in it, to one manifest."""
     chosen = root
+    if platform is not None:
+        chosen = select_manifest(cached, root, platform, limit=limits.manifest_size)
     while True:
         document = fetch_document(cached, chosen, limit=limits.manifest_size)
         if isinstance(document, Manifest):
             return chosen, document
-        chosen = _entry(document, platform)
+        chosen = _only_entry(document)
 
 
-def _entry(index: Index, platform: Platform | None) -> Descriptor:
-    if platform is not None:
-        return index.select(platform)
+def _only_entry(index: Index) -> Descriptor:
     if len(index.manifests) != 1:
         offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
         raise UnsupportedError(

@@ -33,11 +33,11 @@ class CopyPlan:
         return sum(step.descriptor.size for level in self.levels for step in level)
 
 
-def arrange(root: Descriptor, edges: Mapping[Digest, Sequence[Descriptor]]) -> CopyPlan:
-    """Order what is reachable from `root`, leaves first.
+def arrange(roots: Sequence[Descriptor], edges: Mapping[Digest, Sequence[Descriptor]]) -> CopyPlan:
+    """Order what is reachable from `roots`, leaves first.
 
     Args:
-        root: what is copied.
+        roots: what is copied.
         edges: what each manifest and index that is to be moved refers to. Content that is
             no key here is a leaf.
 
@@ -48,7 +48,7 @@ def arrange(root: Descriptor, edges: Mapping[Digest, Sequence[Descriptor]]) -> C
     heights: dict[Digest, int] = {}
     open_nodes: set[Digest] = set()
     # An explicit stack: how deep indexes nest is a stranger's choice.
-    stack: list[tuple[Descriptor, bool]] = [(root, False)]
+    stack: list[tuple[Descriptor, bool]] = [(root, False) for root in reversed(roots)]
     while stack:
         node, children_done = stack.pop()
         children = edges.get(node.digest, ())
@@ -64,7 +64,9 @@ def arrange(root: Descriptor, edges: Mapping[Digest, Sequence[Descriptor]]) -> C
         open_nodes.add(node.digest)
         stack.append((node, True))
         stack.extend((child, False) for child in reversed(children))
-    levels: list[list[CopyStep]] = [[] for _ in range(heights[root.digest] + 1)]
+    levels: list[list[CopyStep]] = [
+        [] for _ in range(1 + max((heights[r.digest] for r in roots), default=-1))
+    ]
     for digest, by_title in uses.items():
         first, *others = by_title.values()
         levels[heights[digest]].append(CopyStep(first, tuple(others)))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager
 from functools import partial
-from threading import Event, Lock
-from typing import TYPE_CHECKING, Final, TypeVar
+from threading import Event
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
-from oras_core.content.graph import ManifestCache, successors
+from oras_core.content.graph import ManifestCache, fetch_document, successors
+from oras_core.content.platforms import select_manifest
 from oras_core.content.sources import BytesSource, FetchedSource
+from oras_core.copy_crew import CopyCancelledError, Crew
 from oras_core.copy_plan import CopyPlan, CopyStep, arrange
+from oras_core.copy_tracing import TracedSource
 from oras_core.errors import (
     CopyError,
     DigestMismatchError,
@@ -24,9 +26,9 @@ from oras_core.errors import (
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE
+from oras_core.model.platform import Platform
 from oras_core.ports.content import (
     ByteSource,
-    ByteStream,
     Fetcher,
     Mounter,
     Placer,
@@ -40,13 +42,10 @@ from oras_core.ports.progress import ProgressListener
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CopyOptions", "copy", "copy_graph"]
+__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs"]
 
 DEFAULT_CONCURRENCY: Final = 8
 """Contents in flight: hides the round trips of small ones, and is polite to a registry."""
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @frozen
@@ -58,8 +57,10 @@ class CopyOptions:
             happens in the caller's thread.
         listener: told of the progress.
         manifest_size: the largest manifest accepted, in bytes.
-        find_successors: what of a manifest's or index' successors is copied with it; all
-            by default.
+        find_successors: what of a manifest's or index' successors is copied with it; by
+            default all, but for a subject that the source lacks.
+        platform: which manifest of an index is meant; None for the whole index. Says what
+            `copy` copies, not what of a graph.
     """
 
     concurrency: int = DEFAULT_CONCURRENCY
@@ -71,6 +72,8 @@ class CopyOptions:
     def _all_successors(self) -> Callable[[Fetcher, Descriptor], Sequence[Descriptor]]:
         return partial(successors, limit=self.manifest_size)
 
+    platform: Platform | None = None
+
 
 def copy(
     source: ReadOnlyTarget,
@@ -78,6 +81,7 @@ def copy(
     destination: Target,
     destination_reference: str | None = None,
     *,
+    further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> Descriptor:
     """Copy what `reference` names, and all that it refers to.
@@ -88,17 +92,31 @@ def copy(
         destination: where it shall be.
         destination_reference: the tag that shall name it there; `reference` if None. A
             digest names nothing new.
-        options: how.
+        further_tags: tags that shall name it there too.
+        options: how. With a platform, an index is left behind: the manifest in it that is
+            meant for the platform is what is copied and named.
 
     Returns:
-        The descriptor of the root.
+        The descriptor of what was copied.
 
-    Raises: as `copy_graph`, and `NotFoundError` if the source has no such name.
+    Raises: as `copy_graph`, and `NotFoundError` if the source has no such name, or nothing
+        for the platform.
     """
+    options = options or CopyOptions()
     with _blaming("resolve", "source", None):
         root = source.resolve(reference)
+    if options.platform is not None:
+        with _blaming("select", "source", root):
+            root = select_manifest(source, root, options.platform, limit=options.manifest_size)
     name = destination_reference or reference
-    copy_graph(source, root, destination, reference=None if ":" in name else name, options=options)
+    copy_graph(
+        source,
+        root.plain(),
+        destination,
+        reference=None if ":" in name else name,
+        further_tags=further_tags,
+        options=options,
+    )
     return root
 
 
@@ -108,6 +126,7 @@ def copy_graph(
     destination: Storage,
     *,
     reference: str | None = None,
+    further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> None:
     """Copy `root` and all that it refers to; what the destination has is left out.
@@ -121,61 +140,117 @@ def copy_graph(
         root: what is copied.
         destination: where it shall be.
         reference: the tag that shall name the root there; needs a `Target`.
+        further_tags: tags that shall name it too.
         options: how.
 
     Raises:
         OrasError: whatever one of the two sides raises; a note says which and at what.
         CopyError: in place of an exception that is no `OrasError`.
     """
-    options = options or CopyOptions()
+    tags = [tag for tag in (reference, *further_tags) if tag is not None]
+    _copy_graphs(source, [root], destination, tags, options or CopyOptions())
+
+
+def copy_graphs(
+    source: Fetcher,
+    roots: Sequence[Descriptor],
+    destination: Storage,
+    *,
+    options: CopyOptions | None = None,
+) -> None:
+    """Copy several graphs at once, which may share content; otherwise as `copy_graph`."""
+    _copy_graphs(source, roots, destination, (), options or CopyOptions())
+
+
+def _copy_graphs(
+    source: Fetcher,
+    roots: Sequence[Descriptor],
+    destination: Storage,
+    tags: Sequence[str],
+    options: CopyOptions,
+) -> None:
+    """Copy; the tags are for the one root where there are some."""
     cached = ManifestCache(source, limit=options.manifest_size)
-    with _Crew(options.concurrency) as crew:
-        plan = _plan(cached, root, destination, options, crew)
+    named = {root.digest for root in roots if tags}
+    with Crew(options.concurrency) as crew:
+        plan = _Walk(cached, destination, options).plan(roots, crew, named=named)
         mover = _Mover(source, cached, destination, options, crew.cancelled)
         for level in plan.levels:
-            steps = [step for step in level if step.descriptor.digest != root.digest]
-            crew.each(mover.move, steps)
-        if reference is not None:
-            mover.move_root(root, reference)
-        elif plan.levels:
-            mover.move(CopyStep(root))
-        else:
-            options.listener.skipped(root, "exists")
+            crew.each(mover.move, [step for step in level if step.descriptor.digest not in named])
+        for root in roots:
+            mover.name(root, tags)
 
 
-def _plan(
-    source: Fetcher, root: Descriptor, destination: Storage, options: CopyOptions, crew: _Crew
-) -> CopyPlan:
-    """Walk the graph from the root, a generation at a time, down to what is there already."""
-    edges: dict[Digest, Sequence[Descriptor]] = {}
-    present: set[Digest] = set()
+class _Walk:
+    """Finds out what the destination lacks. `explore` runs on several threads."""
 
-    def explore(node: Descriptor) -> Sequence[Descriptor] | None:
+    def __init__(self, source: Fetcher, destination: Storage, options: CopyOptions) -> None:
+        self._source = source
+        self._destination = destination
+        self._options = options
+        self._nodes: dict[Digest, Descriptor] = {}
+        self._edges: dict[Digest, Sequence[Descriptor]] = {}
+        self._present: set[Digest] = set()
+        self._absent: dict[Digest, NotFoundError] = {}
+
+    def plan(
+        self, roots: Sequence[Descriptor], crew: Crew, *, named: Collection[Digest] = ()
+    ) -> CopyPlan:
+        """Walk from the roots, a generation at a time, down to what is there already.
+
+        Of what is `named` nothing is told: it may still have to be pushed, under its name.
+        """
+        generation: Sequence[Descriptor] = roots
+        while generation:
+            new = {
+                n.digest: n for n in generation if n.has_successors and n.digest not in self._nodes
+            }
+            self._nodes |= new
+            found = crew.each(self.explore, new.values())
+            self._edges |= zip(new, found, strict=True)
+            for node in new.values():
+                if node.digest in self._present and node.digest not in named:
+                    self._options.listener.skipped(node, "exists")
+            generation = [child for children in found for child in children]
+        for root in roots:
+            if root.digest in self._absent:
+                raise self._absent[root.digest]
+        return arrange(
+            [root for root in roots if root.digest not in self._present],
+            {digest: self._wanted(digest) for digest in self._edges},
+        )
+
+    def explore(self, node: Descriptor) -> Sequence[Descriptor]:
+        """Return what a manifest refers to; nothing if it is there already, or nowhere."""
         with _blaming("look for", "destination", node):
-            if destination.exists(node):
-                return None
-        with _blaming("fetch", "source", node):
-            return options.find_successors(source, node)
+            if self._destination.exists(node):
+                self._present.add(node.digest)
+                return ()
+        try:
+            with _blaming("fetch", "source", node):
+                return self._options.find_successors(self._source, node)
+        except NotFoundError as error:
+            self._absent[node.digest] = error
+            return ()
 
-    generation = [root]
-    while generation:
-        nodes = {n.digest: n for n in generation if n.has_successors and n.digest not in edges}
-        found = crew.each(explore, nodes.values())
-        generation = []
-        for node, children in zip(nodes.values(), found, strict=True):
-            if children is None:
-                present.add(node.digest)
-                if node.digest != root.digest:  # which may still be given a name
-                    options.listener.skipped(node, "exists")
-            edges[node.digest] = children or ()
-            generation.extend(children or ())
-    if root.digest in present:
-        return CopyPlan(())
-    wanted = {
-        digest: [child for child in children if child.digest not in present]
-        for digest, children in edges.items()
-    }
-    return arrange(root, wanted)
+    def _wanted(self, digest: Digest) -> list[Descriptor]:
+        """Return what a manifest refers to and is to be moved before it.
+
+        A subject that the source lacks is left out: it may come later, or may have been
+        deleted (image spec, manifest.md).
+        """
+        wanted = []
+        for child in self._edges[digest]:
+            absence = self._absent.get(child.digest)
+            if absence is not None and not self._is_subject(child, self._nodes[digest]):
+                raise absence
+            if absence is None and child.digest not in self._present:
+                wanted.append(child)
+        return wanted
+
+    def _is_subject(self, node: Descriptor, parent: Descriptor) -> bool:
+        document = fetch_document(self._source, parent, limit=self._options.manifest_size)
+        return document.subject is not None and document.subject.digest == node.digest
 
 
 class _Mover:
@@ -206,19 +281,35 @@ class _Mover:
             for further in step.further_titles:
                 self._place(self._destination, further)
 
-    def move_root(self, root: Descriptor, reference: str) -> None:
-        """Move the root and name it, in one step where the destination can."""
+    def name(self, root: Descriptor, tags: Sequence[str]) -> None:
+        """Move the root and let `tags` name it; the first in one step where that is possible."""
+        for number, tag in enumerate(tags):
+            if number == 0:
+                self._move_named(root, tag)
+            else:
+                with _blaming("tag", "destination", root):
+                    self._tag(root, tag)
+
+    def _move_named(self, root: Descriptor, tag: str) -> None:
         destination = self._destination
         if isinstance(destination, ReferencePusher) and root.has_successors:
-            self._transfer(root, lambda source: destination.push_reference(root, source, reference))
+            self._transfer(root, lambda source: destination.push_reference(root, source, tag))
             return
         self._transfer(root, partial(destination.push, root))
-        if not isinstance(destination, Target):
+        with _blaming("tag", "destination", root):
+            self._tag(root, tag)
+
+    def _tag(self, root: Descriptor, tag: str) -> None:
+        destination = self._destination
+        if isinstance(destination, ReferencePusher) and root.has_successors:
+            # Its `tag` would have to fetch the content first.
+            destination.push_reference(root, FetchedSource(self._cached, root), tag)
+        elif isinstance(destination, Target):
+            destination.tag(root, tag)
+        else:
             raise CopyError(
                 "tag", "destination", str(root), TypeError("it is no Target: it has no tags")
             )
-        with _blaming("tag", "destination", root):
-            destination.tag(root, reference)
 
     def _place(self, destination: Placer, further: Descriptor) -> None:
         try:
@@ -235,7 +326,7 @@ class _Mover:
             return self._destination.mount(descriptor, self._source)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
-        traced = _TracedSource(
+        traced = TracedSource(
             FetchedSource(self._cached, descriptor)
             if descriptor.data is None
             else BytesSource(descriptor.data),
@@ -247,7 +338,7 @@ class _Mover:
             push(traced)
         except Exception as error:
             if traced.cancelled:
-                raise _CopyCancelledError from error
+                raise CopyCancelledError from error
             # Who verifies is the destination, but what is wrong came from the source.
             wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
             at_source = traced.failed or wrong
@@ -261,119 +352,6 @@ class _Mover:
             self._listener.skipped(descriptor, "exists")
 
 
-class _TracedSource:
-    """A source that knows whether it was opened and whether it failed, and tells of progress."""
-
-    def __init__(
-        self,
-        source: ByteSource,
-        descriptor: Descriptor,
-        listener: ProgressListener,
-        cancelled: Event,
-    ) -> None:
-        self._source = source
-        self._descriptor = descriptor
-        self._listener = listener
-        self._cancellation = cancelled
-        self.opened = False
-        self.failed = False
-        self.cancelled = False
-
-    @property
-    def size(self) -> int | None:
-        """The size of the source."""
-        return self._source.size
-
-    def open(self) -> ByteStream:
-        """Open the source."""
-        if not self.opened:
-            self._listener.started(self._descriptor)
-        self.opened = True
-        self.failed = False  # of an earlier attempt
-        with self.noticing_failure():
-            return _TracedStream(self._source.open(), self)
-
-    def advance(self, chunk: bytes) -> bytes:
-        """Report a chunk and hand it on."""
-        if chunk:
-            self._listener.advanced(self._descriptor, len(chunk))
-        return chunk
-
-    @contextmanager
-    def noticing_failure(self) -> Iterator[None]:
-        """Note that it was the source that failed, or that the copy was cancelled."""
-        if self._cancellation.is_set():
-            self.cancelled = True
-            raise _CopyCancelledError
-        try:
-            yield
-        except BaseException:
-            self.failed = True
-            raise
-
-
-class _TracedStream:
-    def __init__(self, stream: ByteStream, source: _TracedSource) -> None:
-        self._stream = stream
-        self._source = source
-
-    def read(self, size: int = -1, /) -> bytes:
-        with self._source.noticing_failure():
-            chunk = self._stream.read(size)
-        return self._source.advance(chunk)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _CopyCancelledError(Exception):
-    """Ends a transfer because another one failed; never leaves this module."""
-
-
-class _Crew:
-    """A few threads that work through items, and stop together. Tasks never wait for tasks."""
-
-    def __init__(self, size: int) -> None:
-        self._alone = size <= 1
-        self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
-        self._lock = Lock()
-        self._failure: BaseException | None = None
-        self.cancelled = Event()
-
-    def __enter__(self) -> _Crew:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        # Also after an interrupt: no thread goes on behind our back.
-        self.cancelled.set()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-
-    def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Run `task` on every item and return the results in order.
-
-        The first failure cancels the rest, which has stopped when the crew is left.
-        """
-        todo = list(items)
-        if self._alone or len(todo) == 1:
-            return [task(item) for item in todo]
-        futures = [self._executor.submit(self._run, task, item) for item in todo]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        if self._failure is not None:
-            raise self._failure
-        return [future.result() for future in futures]
-
-    def _run(self, task: Callable[[T], R], item: T) -> R:
-        if self.cancelled.is_set():
-            raise _CopyCancelledError
-        try:
-            return task(item)
-        except BaseException as error:
-            with self._lock:
-                self._failure = self._failure or error
-            self.cancelled.set()
-            raise
-
-
 @contextmanager
 def _blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iterator[None]:
     """Let an error say which side it came from, and hide none behind another type."""
@@ -383,7 +361,7 @@ def _blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iter
     except OrasError as error:
         error.add_note(f"while copying: {operation} {what}".rstrip() + f" ({origin})")
         raise
-    except _CopyCancelledError:
+    except CopyCancelledError:
         raise
     except Exception as error:
         raise CopyError(operation, origin, what, error) from error

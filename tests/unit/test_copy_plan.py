@@ -32,42 +32,44 @@ def names(plan, known):
 
 
 def test_a_leaf_is_one_step():
-    assert arrange(node("r"), {}) == CopyPlan(((CopyStep(node("r")),),))
+    assert arrange([node("r")], {}) == CopyPlan(((CopyStep(node("r")),),))
 
 
 def test_leaves_come_first():
-    plan = arrange(node("r"), edges(r="mn", m="abc", n="cd"))
+    plan = arrange([node("r")], edges(r="mn", m="abc", n="cd"))
     assert names(plan, "rmnabcd") == [set("abcd"), set("mn"), {"r"}]
 
 
 def test_a_node_waits_for_its_deepest_child():
-    plan = arrange(node("r"), edges(r="am", m="n", n="a"))
+    plan = arrange([node("r")], edges(r="am", m="n", n="a"))
     assert names(plan, "rmna") == [{"a"}, {"n"}, {"m"}, {"r"}]
 
 
 def test_content_that_is_used_twice_moves_once():
-    plan = arrange(node("r"), edges(r="mm", m="aaa"))
+    plan = arrange([node("r")], edges(r="mm", m="aaa"))
     assert [len(level) for level in plan.levels] == [1, 1, 1]
     assert plan.size == 3
 
 
 def test_each_title_is_kept_once_in_its_order():
     uses = [node("a", title) for title in ("z", "x", None, "y", "x", "z")]
-    plan = arrange(node("r"), edges(r=uses))
+    plan = arrange([node("r")], edges(r=uses))
     assert plan.levels[0] == (
         CopyStep(node("a", "z"), (node("a", "x"), node("a"), node("a", "y"))),
     )
 
 
 def test_titles_from_several_manifests_are_kept():
-    plan = arrange(node("r"), edges(r="mn", m=[node("a", "x")], n=[node("a", "y"), node("a", "x")]))
+    plan = arrange(
+        [node("r")], edges(r="mn", m=[node("a", "x")], n=[node("a", "y"), node("a", "x")])
+    )
     assert plan.levels[0] == (CopyStep(node("a", "x"), (node("a", "y"),)),)
 
 
 def test_the_size_is_that_of_what_moves():
     sized = [Descriptor("a/b", Digest.of(b"%d" % size), size) for size in (1, 10, 100)]
     root = Descriptor("a/b", Digest.of(b"r"), 1000)
-    assert arrange(root, {root.digest: [*sized, *sized]}).size == 1111
+    assert arrange([root], {root.digest: [*sized, *sized]}).size == 1111
     assert CopyPlan(()).size == 0
 
 
@@ -76,13 +78,13 @@ def test_the_size_is_that_of_what_moves():
 )
 def test_a_circle_is_refused(circle):
     with pytest.raises(InvalidManifestError, match="refers to itself"):
-        arrange(node("r"), edges(**circle))
+        arrange([node("r")], edges(**circle))
 
 
 def test_a_deep_chain_does_not_recurse():
     chain = [node(f"n{depth}") for depth in range(5000)]
     below = {upper.digest: [lower] for lower, upper in pairwise(chain)}
-    plan = arrange(chain[-1], below)
+    plan = arrange([chain[-1]], below)
     assert [level[0].descriptor for level in plan.levels] == chain
 
 
@@ -90,13 +92,13 @@ def test_a_wide_lattice_is_walked_once():
     # Where paths are followed instead of nodes there are 2^200 of them.
     layers = [(node(f"a{depth}"), node(f"b{depth}")) for depth in range(200)]
     below = {upper.digest: list(lower) for lower, uppers in pairwise(layers) for upper in uppers}
-    plan = arrange(layers[-1][0], below)
+    plan = arrange([layers[-1][0]], below)
     assert [len(level) for level in plan.levels] == [2] * 199 + [1]
 
 
 @given(graphs())
 def test_the_laws_of_a_plan(graph):
-    plan = arrange(graph.root, graph.edges)
+    plan = arrange([graph.root], graph.edges)
     heights = {
         step.descriptor.digest: height for height, level in enumerate(plan.levels) for step in level
     }
@@ -128,4 +130,4 @@ def test_the_laws_of_a_plan(graph):
 
 @given(graphs())
 def test_equal_graphs_give_equal_plans(graph):
-    assert arrange(graph.root, graph.edges) == arrange(graph.root, dict(graph.edges))
+    assert arrange([graph.root], graph.edges) == arrange([graph.root], dict(graph.edges))

@@ -8,7 +8,7 @@ from threading import Barrier, Event
 
 import pytest
 
-import oras_core.copying
+import oras_core.copy_crew
 from oras_core.content.graph import successors
 from oras_core.copying import CopyOptions, copy, copy_graph
 from oras_core.errors import (
@@ -310,13 +310,13 @@ def test_the_first_failure_stops_what_is_under_way_and_begins_nothing_new(monkey
     slow, broken, *_ = manifest.layers
     destination, listener = Stalling(slow, broken), EventRecorder()
 
-    def wait(futures, wait=oras_core.copying.wait, **options):
+    def wait(futures, wait=oras_core.copy_crew.wait, **options):
         done = wait(futures, **options)
         # However late the waiting thread wakes up, the others have stopped by themselves.
         assert not futures or destination.stopping.wait(PATIENCE)
         return done
 
-    monkeypatch.setattr(oras_core.copying, "wait", wait)
+    monkeypatch.setattr(oras_core.copy_crew, "wait", wait)
     options = CopyOptions(
         concurrency=2,
         listener=listener,
@@ -353,12 +353,12 @@ def test_an_interrupt_stops_all_threads(concurrency, monkeypatch):
     main = threading.main_thread()
     waiting = Event()
 
-    def wait(futures, wait=oras_core.copying.wait, **options):
+    def wait(futures, wait=oras_core.copy_crew.wait, **options):
         if futures:
             waiting.set()
         return wait(futures, **options)
 
-    monkeypatch.setattr(oras_core.copying, "wait", wait)
+    monkeypatch.setattr(oras_core.copy_crew, "wait", wait)
 
     class Interrupted(StrictStore):
         stopped = 0

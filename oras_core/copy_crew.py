@@ -1,0 +1,64 @@
+"""The threads of a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from threading import Event, Lock
+from typing import TypeVar
+
+__all__ = ["CopyCancelledError", "Crew"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class CopyCancelledError(Exception):
+    """Ends a transfer because another one failed; no caller of a copy sees it."""
+
+
+class Crew:
+    """A few threads that work through items, and stop together. Tasks never wait for tasks."""
+
+    def __init__(self, size: int) -> None:
+        """Hire up to `size` threads; one alone is the caller's."""
+        self._alone = size <= 1
+        self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
+        self._lock = Lock()
+        self._failure: BaseException | None = None
+        self.cancelled = Event()
+
+    def __enter__(self) -> Crew:
+        """Return the crew itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop, and wait until everybody has."""
+        # Also after an interrupt: no thread goes on behind our back.
+        self.cancelled.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Run `task` on every item and return the results in order.
+
+        The first failure cancels the rest, which has stopped when the crew is left.
+        """
+        todo = list(items)
+        if self._alone or len(todo) == 1:
+            return [task(item) for item in todo]
+        futures = [self._executor.submit(self._run, task, item) for item in todo]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        if self._failure is not None:
+            raise self._failure
+        return [future.result() for future in futures]
+
+    def _run(self, task: Callable[[T], R], item: T) -> R:
+        if self.cancelled.is_set():
+            raise CopyCancelledError
+        try:
+            return task(item)
+        except BaseException as error:
+            with self._lock:
+                self._failure = self._failure or error
+            self.cancelled.set()
+            raise

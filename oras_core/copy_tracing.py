@@ -1,0 +1,80 @@
+"""What a copy reads, watched: how far it is, and whether it was the source that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from oras_core.copy_crew import CopyCancelledError
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.progress import ProgressListener
+
+__all__ = ["TracedSource"]
+
+
+class TracedSource:
+    """A source that knows whether it was opened and whether it failed, and tells of progress."""
+
+    def __init__(
+        self,
+        source: ByteSource,
+        descriptor: Descriptor,
+        listener: ProgressListener,
+        cancelled: Event,
+    ) -> None:
+        """Tell `listener` of what is read of `source`, until `cancelled` is set."""
+        self._source = source
+        self._descriptor = descriptor
+        self._listener = listener
+        self._cancellation = cancelled
+        self.opened = False
+        self.failed = False
+        self.cancelled = False
+
+    @property
+    def size(self) -> int | None:
+        """The size of the source."""
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        """Open the source."""
+        if not self.opened:
+            self._listener.started(self._descriptor)
+        self.opened = True
+        self.failed = False  # of an earlier attempt
+        with self.noticing_failure():
+            return _TracedStream(self._source.open(), self)
+
+    def advance(self, chunk: bytes) -> bytes:
+        """Report a chunk and hand it on."""
+        if chunk:
+            self._listener.advanced(self._descriptor, len(chunk))
+        return chunk
+
+    @contextmanager
+    def noticing_failure(self) -> Iterator[None]:
+        """Note that it was the source that failed, or that the copy was cancelled."""
+        if self._cancellation.is_set():
+            self.cancelled = True
+            raise CopyCancelledError
+        try:
+            yield
+        except BaseException:
+            self.failed = True
+            raise
+
+
+class _TracedStream:
+    def __init__(self, stream: ByteStream, source: TracedSource) -> None:
+        self._stream = stream
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._source.noticing_failure():
+            chunk = self._stream.read(size)
+        return self._source.advance(chunk)
+
+    def close(self) -> None:
+        self._stream.close()

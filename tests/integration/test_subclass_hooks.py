@@ -392,6 +392,19 @@ def test_a_request_is_tried_again_as_often_as_else(monkeypatch, tmp_path):
     assert len(received) == 2
 
 
+def test_a_large_upload_is_known_again_when_it_comes_back():
+    embedded = EmbeddedRegistry()
+
+    class Mine(Registry):
+        def do_request(self, *args, **kwargs):
+            return super().do_request(*args, **kwargs)
+
+    with RegistryServer(embedded) as server:
+        Mine(insecure=True).push(f"{server.address}/a/b:v1", files=["large.bin"], quiet=True)
+    lengths = [request.headers.get("Content-Length") for request in embedded.requests]
+    assert str(LARGE) in lengths  # not sent in pieces, of which nobody knows how many come
+
+
 class BlockedError(Exception):
     """An error of the program's own."""
 

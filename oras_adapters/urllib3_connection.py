@@ -227,6 +227,14 @@ class _Pools(urllib3.PoolManager):
         pool.conn_kw["patience"] = self.patience
         return pool
 
+    def clear(self) -> None:
+        # urllib3 leaves it to the garbage collector to close what its pools keep.
+        for key in self.pools.keys():  # noqa: SIM118 - it refuses to be iterated over
+            pool = self.pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().clear()
+
 
 class WatchedPoolManager(_Pools):
     """A `PoolManager` whose connections give up after `patience` seconds without progress."""

@@ -471,6 +471,23 @@ def test_a_connection_is_not_used_again_after_a_long_body_was_left(serve, transp
     assert [seen.get(timeout=5), seen.get(timeout=5)] == [True, True]
 
 
+def test_closing_the_transport_ends_idle_connections_at_once(serve, transport):
+    seen = Queue()
+
+    def script(connection):
+        connection.read_request()
+        connection.answer(b"kept")
+        seen.put(connection.hang_up_is_seen())
+
+    server = serve(script)
+    assert fetched(transport, server.url) == b"kept"
+    # As an exception's traceback may do, on its way to the garbage collector.
+    pool = transport._manager(server.url).connection_from_url(server.url)
+    transport.close()
+    assert seen.get(timeout=2)
+    assert pool is not None
+
+
 def test_closing_does_not_wait_for_a_body_that_does_not_come(serve, transport):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     server = serve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -51,7 +52,14 @@ class OutsideDirectoryError(UnsafePathError):
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
     # RuntimeError: a home that is unknown, a loop of links. ValueError: a NUL character.
-    return Path(path).expanduser().resolve()
+    resolved = Path(path).expanduser().resolve()
+    try:
+        resolved.stat()
+    except OSError as error:
+        # From Python 3.13 on a loop is left in the path, without a word.
+        if error.errno == errno.ELOOP:
+            raise
+    return resolved
 
 
 def sanitize_path(expected_dir: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:

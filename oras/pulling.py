@@ -100,7 +100,7 @@ def pull(
     if is_overridden(client, *PULL_HOOKS):
         from oras.stepwise import pull_stepwise  # noqa: PLC0415 - for few clients
 
-        paths = pull_stepwise(client, container, root, selection, allowed_media_type)
+        paths = pull_stepwise(client, container, root, selection, allowed_media_type, platform)
     else:
         pulled = artifact.pull(
             _Accepting(client.connections.repository(container), allowed_media_type),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from oras.container import Container
     from oras.provider import Registry
     from oras.pushing import PushRequest
+    from oras_core.model.platform import Platform
 
 __all__ = ["pull_stepwise", "push_stepwise"]
 
@@ -85,12 +86,31 @@ def _as_file(content: artifact.File | artifact.Directory, path: str) -> Iterator
         shutil.rmtree(os.path.dirname(archive))
 
 
+def _manifest(
+    client: Registry,
+    container: Container,
+    allowed_media_type: list[str] | None,
+    platform: Platform | None,
+) -> dict[str, Any]:
+    manifest: dict[str, Any] = client.get_manifest(container, allowed_media_type)
+    if "manifests" not in manifest:
+        return manifest
+    # An index: oras-py finds no layers in it, and pulls nothing without a word.
+    repository = client.connections.repository(container)
+    reference = container.digest or container.tag
+    chosen = artifact.find_manifest(repository, reference, platform=platform)
+    name = f"{container.registry}/{container.api_prefix}@{chosen.digest}"
+    followed: dict[str, Any] = client.get_manifest(client.get_container(name), allowed_media_type)
+    return followed
+
+
 def pull_stepwise(
     client: Registry,
     container: Container,
     root: str,
     selection: Selection,
     allowed_media_type: list[str] | None,
+    platform: Platform | None,
 ) -> list[str]:
     """Pull by the client's `get_manifest` and `download_blob`.
 
@@ -98,7 +118,7 @@ def pull_stepwise(
         The absolute paths, in the manifest's order.
     """
     paths = []
-    manifest = client.get_manifest(container, allowed_media_type)
+    manifest = _manifest(client, container, allowed_media_type, platform)
     for number, member in enumerate(manifest.get("layers", [])):
         layer = from_wire(member, Descriptor, location=f"layers[{number}]")
         path = sanitize_path(root, os.path.join(root, title_of(layer)))

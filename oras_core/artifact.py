@@ -24,7 +24,7 @@ from oras_core.ports.files import FileTree
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
 from oras_core.stores.staging import StagingStore
 
-__all__ = ["Config", "Directory", "File", "Pulled", "check_titles", "pull", "push"]
+__all__ = ["Config", "Directory", "File", "Pulled", "check_titles", "find_manifest", "pull", "push"]
 
 
 @frozen
@@ -250,6 +250,26 @@ def pull(
         ),
     )
     return Pulled(root, manifest, tuple(sanitize_path(str(layer.title)) for layer in layers))
+
+
+def find_manifest(
+    source: ReadOnlyTarget,
+    reference: str,
+    *,
+    platform: Platform | None = None,
+    limits: Limits | None = None,
+) -> Descriptor:
+    """Return which manifest `pull` would pull, if `reference` names an index.
+
+    Raises:
+        NotFoundError: if there is no such name, or no manifest for the platform.
+        UnsupportedError: if an index leaves a choice, and no platform was named.
+        OrasError: whatever the source raises.
+    """
+    limits = limits or Limits()
+    cached = ManifestCache(source, limit=limits.manifest_size)
+    chosen, _ = _choose(cached, _find_root(source, cached, reference), platform, limits)
+    return chosen
 
 
 def _find_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> Descriptor:

@@ -20,7 +20,7 @@ from oras.container import Container
 from oras.oci import NewManifest
 from oras.provider import Registry
 from oras_adapters.registry_server import RegistryServer
-from oras_core.errors import AuthenticationError
+from oras_core.errors import AuthenticationError, UnsupportedError
 from oras_core.ports.http import HttpTransport
 from oras_core.testing import EmbeddedRegistry
 from support.opaque import Opaque
@@ -336,6 +336,28 @@ def test_pull_takes_any_dictionary_and_does_not_ask_what_was_written(tmp_path):
     assert paths == [str(out / "sub" / "name")]
     container, *rest = download_blob.call_args.args
     assert (container.uri, rest) == ("registry.example/a/b:v1", [digest, paths[0]])
+
+
+@pytest.mark.parametrize("name", ["get_manifest", "download_blob", "do_request"])
+def test_an_index_is_followed_to_the_platform(spied, name, target, tmp_path):
+    writer = Registry(insecure=True)
+    entries = []
+    for architecture in ("amd64", "arm64"):
+        Path("small.txt").write_text(architecture)
+        writer.push(f"{target}-{architecture}", files=["small.txt"], quiet=True)
+        manifest = writer.get_manifest(f"{target}-{architecture}")
+        platform = {"os": "linux", "architecture": architecture}
+        entries.append({**vars(oras.oci.Subject.from_manifest(manifest)), "platform": platform})
+    media_type = oras.defaults.default_index_media_type
+    index = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
+    writer.upload_manifest(index, target)
+
+    client, spy = spied(name)
+    (path,) = client.pull(target, outdir=str(tmp_path / "out"), platform="linux/arm64")
+    assert Path(path).read_text() == "arm64"
+    assert spy.calls
+    with pytest.raises(UnsupportedError, match="choose a platform"):
+        client.pull(target, outdir=str(tmp_path / "out"))
 
 
 # --- Requests and sessions ----------------------------------------------------------------

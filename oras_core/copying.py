@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import contextmanager
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from attrs import field, frozen
 from oras_core.content.graph import ManifestCache, fetch_document, successors
 from oras_core.content.platforms import select_manifest
 from oras_core.content.sources import BytesSource, FetchedSource
+from oras_core.copy_blame import blaming
 from oras_core.copy_crew import CopyCancelledError, Crew
 from oras_core.copy_plan import CopyPlan, CopyStep, arrange
 from oras_core.copy_tracing import TracedSource
@@ -20,7 +20,6 @@ from oras_core.errors import (
     CopyError,
     DigestMismatchError,
     NotFoundError,
-    OrasError,
     SizeMismatchError,
 )
 from oras_core.model.descriptor import Descriptor
@@ -40,9 +39,9 @@ from oras_core.ports.content import (
 from oras_core.ports.progress import ProgressListener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs"]
+__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "find_root"]
 
 DEFAULT_CONCURRENCY: Final = 8
 """Contents in flight: hides the round trips of small ones, and is polite to a registry."""
@@ -103,11 +102,7 @@ def copy(
         for the platform.
     """
     options = options or CopyOptions()
-    with _blaming("resolve", "source", None):
-        root = source.resolve(reference)
-    if options.platform is not None:
-        with _blaming("select", "source", root):
-            root = select_manifest(source, root, options.platform, limit=options.manifest_size)
+    root = find_root(source, reference, options)
     name = destination_reference or reference
     copy_graph(
         source,
@@ -118,6 +113,19 @@ def copy(
         options=options,
     )
     return root
+
+
+def find_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:
+    """Return what `copy` copies: what `reference` names, or what in it is for the platform.
+
+    Raises: as `copy`.
+    """
+    with blaming("resolve", "source", None):
+        root = source.resolve(reference)
+    if options.platform is None:
+        return root
+    with blaming("select", "source", root):
+        return select_manifest(source, root, options.platform, limit=options.manifest_size)
 
 
 def copy_graph(
@@ -222,12 +230,12 @@ class _Walk:
 
     def explore(self, node: Descriptor) -> Sequence[Descriptor]:
         """Return what a manifest refers to; nothing if it is there already, or nowhere."""
-        with _blaming("look for", "destination", node):
+        with blaming("look for", "destination", node):
             if self._destination.exists(node):
                 self._present.add(node.digest)
                 return ()
         try:
-            with _blaming("fetch", "source", node):
+            with blaming("fetch", "source", node):
                 return self._options.find_successors(self._source, node)
         except NotFoundError as error:
             self._absent[node.digest] = error
@@ -287,7 +295,7 @@ class _Mover:
             if number == 0:
                 self._move_named(root, tag)
             else:
-                with _blaming("tag", "destination", root):
+                with blaming("tag", "destination", root):
                     self._tag(root, tag)
 
     def _move_named(self, root: Descriptor, tag: str) -> None:
@@ -296,7 +304,7 @@ class _Mover:
             self._transfer(root, lambda source: destination.push_reference(root, source, tag))
             return
         self._transfer(root, partial(destination.push, root))
-        with _blaming("tag", "destination", root):
+        with blaming("tag", "destination", root):
             self._tag(root, tag)
 
     def _tag(self, root: Descriptor, tag: str) -> None:
@@ -313,7 +321,7 @@ class _Mover:
 
     def _place(self, destination: Placer, further: Descriptor) -> None:
         try:
-            with _blaming("place", "destination", further):
+            with blaming("place", "destination", further):
                 destination.place(further)
         except NotFoundError:
             # An unpacked directory, whose archive nobody keeps: it travels again.
@@ -322,7 +330,7 @@ class _Mover:
     def _mounted(self, descriptor: Descriptor) -> bool:
         if descriptor.has_successors or not isinstance(self._destination, Mounter):
             return False
-        with _blaming("mount", "destination", descriptor):
+        with blaming("mount", "destination", descriptor):
             return self._destination.mount(descriptor, self._source)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
@@ -344,24 +352,9 @@ class _Mover:
             at_source = traced.failed or wrong
             operation, origin = ("fetch", "source") if at_source else ("push", "destination")
             self._listener.failed(descriptor, error)
-            with _blaming(operation, origin, descriptor):
+            with blaming(operation, origin, descriptor):
                 raise
         if traced.opened:
             self._listener.finished(descriptor)
         else:
             self._listener.skipped(descriptor, "exists")
-
-
-@contextmanager
-def _blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iterator[None]:
-    """Let an error say which side it came from, and hide none behind another type."""
-    what = str(descriptor) if descriptor else ""
-    try:
-        yield
-    except OrasError as error:
-        error.add_note(f"while copying: {operation} {what}".rstrip() + f" ({origin})")
-        raise
-    except CopyCancelledError:
-        raise
-    except Exception as error:
-        raise CopyError(operation, origin, what, error) from error

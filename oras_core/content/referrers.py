@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from oras_core.content.graph import fetch_document
-from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
+from oras_core.errors import NotFoundError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
 from oras_core.ports.content import Fetcher, PredecessorFinder, ReferrerLister
 
 __all__ = [
+    "MAX_REFERRERS",
     "as_referrer",
     "has_annotations",
     "is_of_type",
     "referrers_among",
     "referrers_of",
-    "walk_referrers",
 ]
 
 MAX_REFERRERS: Final = 10_000
@@ -90,45 +89,6 @@ def referrers_of(
         found = source.predecessors(subject)
         return referrers_among(source, found, subject, artifact_type, limit=limit)
     raise UnsupportedError(f"list the referrers of {subject.digest}", "the target cannot tell them")
-
-
-def walk_referrers(
-    find: Callable[[Descriptor], Iterable[Descriptor]],
-    subjects: Iterable[Descriptor],
-    *,
-    depth: int | None = None,
-) -> Mapping[Digest, Sequence[Descriptor]]:
-    """Find the referrers of `subjects`, the referrers of those, and so on.
-
-    Args:
-        find: returns the referrers of one manifest.
-        subjects: where to begin.
-        depth: how many times to go on from referrers to theirs; None for as long as there
-            are any.
-
-    Returns:
-        The referrers of each manifest that was asked about, by its digest, in the order in
-        which they were found; each one once per subject.
-
-    Raises:
-        SizeLimitError: if there are more than `MAX_REFERRERS`.
-    """
-    found: dict[Digest, Sequence[Descriptor]] = {}
-    generation = {subject.digest: subject for subject in subjects}
-    count = 0
-    while generation and (depth is None or depth > 0):
-        depth = None if depth is None else depth - 1
-        following: dict[Digest, Descriptor] = {}
-        for digest, subject in generation.items():
-            found[digest] = tuple({r.digest: r for r in find(subject)}.values())
-            count += len(found[digest])
-            if count > MAX_REFERRERS:
-                raise SizeLimitError(
-                    f"the tree of referrers at {digest}", MAX_REFERRERS, unit="referrers"
-                )
-            following.update((r.digest, r) for r in found[digest])
-        generation = {digest: r for digest, r in following.items() if digest not in found}
-    return found
 
 
 # --- Which ones ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 
 from attrs import evolve, frozen
 
@@ -150,11 +151,13 @@ class _Search:
         self._cached = cached
         self._referrers = referrers
         self._limit = options.manifest_size
+        self._count = 0
+        self._lock = Lock()
 
     def run(self, roots: Iterable[Descriptor], crew: Crew) -> Mapping[Digest, Sequence[Descriptor]]:
         """Return the referrers of each manifest that has some, by its digest."""
         found: dict[Digest, Sequence[Descriptor]] = {}
-        depth, count = self._referrers.depth, 0
+        depth = self._referrers.depth
         generation = list(roots)
         while generation and depth != 0:
             depth = None if depth is None else depth - 1
@@ -165,9 +168,6 @@ class _Search:
                 if of_one:
                     found[subject.digest] = of_one
                     generation.extend(of_one)
-            count += len(generation)
-            if count > MAX_REFERRERS:
-                raise SizeLimitError("the tree of referrers", MAX_REFERRERS, unit="referrers")
         return found
 
     def _new(self, nodes: Iterable[Descriptor]) -> list[Descriptor]:
@@ -193,8 +193,18 @@ class _Search:
 
     def _referrers_of(self, subject: Descriptor) -> Sequence[Descriptor]:
         with blaming("list the referrers of", "source", subject):
-            found = referrers_of(self._source, subject, limit=self._limit)
-            return tuple({r.digest: r for r in found if self._referrers.includes(r)}.values())
+            found: dict[Digest, Descriptor] = {}
+            for referrer in referrers_of(self._source, subject, limit=self._limit):
+                self._count_one()
+                if self._referrers.includes(referrer):
+                    found.setdefault(referrer.digest, referrer)
+            return tuple(found.values())
+
+    def _count_one(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count > MAX_REFERRERS:
+                raise SizeLimitError("the tree of referrers", MAX_REFERRERS, unit="referrers")
 
 
 def _relist(

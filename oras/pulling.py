@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from oras import defaults
@@ -80,6 +83,20 @@ class _Accepting:
         return self._repository.fetch_reference(reference, accept=self._accept)
 
 
+@contextmanager
+def _folder(outdir: str | os.PathLike[str] | None) -> Iterator[str]:
+    """Give where to pull to; what was made for that goes again if the pull fails."""
+    if outdir:
+        yield os.path.abspath(outdir)
+        return
+    made = get_tmpdir()
+    try:
+        yield made
+    except BaseException:
+        shutil.rmtree(made)
+        raise
+
+
 def pull(
     client: Registry,
     container: Container,
@@ -94,25 +111,25 @@ def pull(
     Returns:
         The absolute paths of what was pulled, in the manifest's order.
     """
-    root = os.path.abspath(outdir or get_tmpdir())
-    tree = LocalFileTree(root, create=True)
-    selection = Selection(tree, overwrite=overwrite)
-    if is_overridden(client, *PULL_HOOKS):
-        from oras.stepwise import pull_stepwise  # noqa: PLC0415 - for few clients
+    with _folder(outdir) as root:
+        tree = LocalFileTree(root, create=True)
+        selection = Selection(tree, overwrite=overwrite)
+        if is_overridden(client, *PULL_HOOKS):
+            from oras.stepwise import pull_stepwise  # noqa: PLC0415 - for few clients
 
-        paths = pull_stepwise(client, container, root, selection, allowed_media_type, platform)
-    else:
-        pulled = artifact.pull(
-            _Accepting(client.connections.repository(container), allowed_media_type),
-            container.digest or container.tag,
-            tree,
-            platform=platform,
-            includes=selection.includes,
-            title_of=title_of,
-            unpacks=unpacks,
-            options=client.connections.copy_options,
-        )
-        paths = [os.path.join(root, str(path)) for path in pulled.files]
+            paths = pull_stepwise(client, container, root, selection, allowed_media_type, platform)
+        else:
+            pulled = artifact.pull(
+                _Accepting(client.connections.repository(container), allowed_media_type),
+                container.digest or container.tag,
+                tree,
+                platform=platform,
+                includes=selection.includes,
+                title_of=title_of,
+                unpacks=unpacks,
+                options=client.connections.copy_options,
+            )
+            paths = [os.path.join(root, str(path)) for path in pulled.files]
     for path in paths:
         logger.info(f"Successfully pulled {path}.")
     return paths

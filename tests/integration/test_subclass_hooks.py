@@ -432,7 +432,7 @@ class BlockedError(Exception):
 
 
 @pytest.mark.parametrize("act", ["push", "pull", "get_tags", "get_manifest"])
-def test_what_do_request_raises_reaches_the_program_as_it_is(act):
+def test_what_do_request_raises_reaches_the_program_as_it_is(act, tmp_path, monkeypatch):
     calls = []
 
     class Mine(Registry):
@@ -440,11 +440,14 @@ def test_what_do_request_raises_reaches_the_program_as_it_is(act):
             calls.append(args)
             raise BlockedError
 
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     arguments = {"files": ["small.txt"]} if act == "push" else {}
     with pytest.raises(BlockedError) as caught:
         getattr(Mine(insecure=True), act)("registry.example/a/b:v1", **arguments)
     assert caught.value.__cause__ is None
     assert calls
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_insecure_holds_for_do_request_too():

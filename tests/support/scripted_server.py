@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -68,10 +69,7 @@ class Connection:
         """Pass everything on to another server and back, until either hangs up."""
         host, _, port = address.rpartition(":")
         with socket.create_connection((host, int(port)), PATIENCE) as other:
-            back = threading.Thread(target=_pump, args=(other, self._socket))
-            back.start()
-            _pump(self._socket, other)
-            back.join()
+            _relay(self._socket, other)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Do nothing until the test ends, or for some seconds; True if it has ended."""
@@ -95,13 +93,24 @@ class Connection:
         self._socket.close()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _relay(one: socket.socket, other: socket.socket) -> None:
+    # By one thread: two must not read and write one TLS connection at the same time.
+    across = {one: other, other: one}
     try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+        while ready := _readable(list(across)):
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                across[source].sendall(data)
     except OSError:
         return
+
+
+def _readable(sockets: list[socket.socket]) -> list[socket.socket]:
+    # What TLS has decrypted already shows on no file descriptor.
+    pending = [one for one in sockets if isinstance(one, ssl.SSLSocket) and one.pending()]
+    return pending or select.select(sockets, [], [], PATIENCE)[0]
 
 
 Script = Callable[[Connection], None]

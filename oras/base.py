@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
 from oras.auth import get_auth_backend
-from oras.bodies import as_source
 from oras.connections import Connections
 from oras.container import Container
-from oras.failures import issue_of, reporting
+from oras.failures import issue_of
 from oras.logger import logger
 from oras.response import Response
+from oras.session import Session
 from oras.types import container_type
 from oras.version import __version__
-from oras_core.ports.http import Headers, HttpRequest
 
 __all__ = ["BaseClient"]
 
@@ -60,6 +58,7 @@ class BaseClient:
         self.prefix = "http" if insecure else "https"
         self.tls_verify = tls_verify
         self.own_session: Any = None
+        self._default_session = Session(self)
         self.connections = Connections(self)
         self.auth = get_auth_backend(
             auth_backend,
@@ -81,15 +80,16 @@ class BaseClient:
 
     @property
     def session(self) -> Any:
-        """The session that the user has set, of `requests` or alike; else None.
+        """How requests are sent.
 
-        With a session of one's own every request goes through it.
+        Set it to a session of one's own, of `requests` or alike, and every request goes
+        through that, credentials and retries included.
         """
-        return self.own_session
+        return self._default_session if self.own_session is None else self.own_session
 
     @session.setter
     def session(self, session: Any) -> None:
-        self.own_session = session
+        self.own_session = None if session is self._default_session else session
 
     def version(self, return_items: bool = False) -> str | dict[str, str]:
         """Return the versions of this library and of Python, as a text or a dictionary."""
@@ -132,17 +132,9 @@ class BaseClient:
         Raises:
             TransportError: where there is no answer.
         """
-        fields = Headers(headers or {})
-        if json is not None:
-            data = json_module.dumps(json).encode()
-            if "Content-Type" not in fields:
-                fields = fields.with_fields({"Content-Type": "application/json"})
-        request = HttpRequest(method.upper(), url, fields, as_source(data))
-        with reporting():
-            response = Response(self.connections.send(request), request)
-            if not stream:
-                response.content  # noqa: B018 - reads the body and gives the connection back
-        return response
+        return self._default_session.request(
+            method, url, data=data, headers=headers, json=json, stream=stream
+        )
 
     def _check_200_response(self, response: Any) -> None:
         """Do nothing for status 200, 201 and 202; log what the registry says for others.

@@ -20,11 +20,19 @@ from oras_adapters.directory_fds import (
     open_folder,
     refuse_unless,
 )
+from oras_adapters.file_locks import FileLock, lock_at
 from oras_adapters.partial_files import PartialFile, move_directory, partial_name, remove_tree
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
-from oras_core.ports.files import FileEntry, FileTree, PendingDirectory, PendingFile
+from oras_core.ports.files import (
+    FileEntry,
+    FileTree,
+    HeldLock,
+    Locker,
+    PendingDirectory,
+    PendingFile,
+)
 
 __all__ = ["LocalFileTree", "scratch_directory"]
 
@@ -32,7 +40,7 @@ READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Not blocking: a FIFO in place of a file must not hold up who opens it."""
 
 
-class LocalFileTree(FileTree):
+class LocalFileTree(FileTree, Locker):
     """A folder on the local disk. Thread-safe.
 
     Files and directories are written under a temporary name in their own folder, which
@@ -198,6 +206,29 @@ class LocalFileTree(FileTree):
                     os.rmdir(path.name, dir_fd=folder)
                 elif kind is not None:
                     os.unlink(path.name, dir_fd=folder)
+
+    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
+        """Wait for the lock at `path`; see the port.
+
+        Raises:
+            UnsafePathError: if a link lies in the way.
+            FileAccessError: if the system refuses, e.g. since the file system has no locks.
+        """
+        lock = self._lock_at(path, shared=shared, waits=True)
+        if lock is None:
+            raise FileAccessError("lock", str(path), "the system did not wait")
+        return lock
+
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock at `path`, or return None at once; see the port.
+
+        Raises: as `lock`.
+        """
+        return self._lock_at(path, shared=shared, waits=False)
+
+    def _lock_at(self, path: SafePath, *, shared: bool, waits: bool) -> FileLock | None:
+        with _closing(folder := self._make_folder_of(path, "lock")):
+            return lock_at(folder, path, shared=shared, waits=waits)
 
     def _make_folder_of(self, path: SafePath, operation: str) -> int:
         with SystemErrors(operation, path):

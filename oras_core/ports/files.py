@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from attrs import frozen
 
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteStream
 
-__all__ = ["FileEntry", "FileKind", "FileTree", "PendingDirectory", "PendingFile"]
+__all__ = [
+    "FileEntry",
+    "FileKind",
+    "FileTree",
+    "HeldLock",
+    "Locker",
+    "PendingDirectory",
+    "PendingFile",
+]
 
 FileKind = Literal["file", "directory", "symlink", "other"]
 
@@ -146,4 +154,44 @@ class FileTree(Protocol):
 
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; none being there is no error."""
+        ...
+
+
+class HeldLock(Protocol):
+    """A lock that is held, until it is released or its owner's process ends.
+
+    A context manager: leaving it releases the lock.
+    """
+
+    def release(self) -> None:
+        """Let others have it; twice does no harm."""
+        ...
+
+    def __enter__(self) -> HeldLock:
+        """Return the lock itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Release it."""
+        ...
+
+
+@runtime_checkable
+class Locker(Protocol):
+    """A folder in which processes that know of one another can take turns. Thread-safe."""
+
+    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
+        """Wait for the lock at `path`, which no other owner, of any process, has meanwhile.
+
+        A small file lies there from then on, which nobody removes. Two calls are two
+        owners, also in one thread.
+
+        Args:
+            path: names the lock.
+            shared: let others have it who also share it.
+        """
+        ...
+
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock as `lock` does, or return None at once where another owner has it."""
         ...

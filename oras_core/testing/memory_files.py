@@ -13,7 +13,16 @@ from attrs import define, field
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
-from oras_core.ports.files import FileEntry, FileKind, FileTree, PendingDirectory, PendingFile
+from oras_core.ports.files import (
+    FileEntry,
+    FileKind,
+    FileTree,
+    HeldLock,
+    Locker,
+    PendingDirectory,
+    PendingFile,
+)
+from oras_core.testing.memory_locks import MemoryLocks
 
 __all__ = ["MemoryFileTree"]
 
@@ -47,7 +56,7 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
 
 
-class MemoryFileTree(FileTree):
+class MemoryFileTree(FileTree, Locker):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
     def __init__(self) -> None:
@@ -55,6 +64,7 @@ class MemoryFileTree(FileTree):
         self._root = _Folder()
         self._revisions = count(1)
         self._lock = RLock()
+        self._locks = MemoryLocks()
 
     def entry(self, path: SafePath) -> FileEntry | None:
         """Return what lies at `path`; None if nothing does."""
@@ -125,6 +135,17 @@ class MemoryFileTree(FileTree):
             if isinstance(node, _Folder) and node.children:
                 raise FileAccessError("remove", str(path), "the directory is not empty")
             del self._make_parent(path, "remove").children[path.name]
+
+    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
+        """Wait for the lock at `path`; no file lies there for it."""
+        lock = self._locks.take(path, shared=shared, waits=True)
+        if lock is None:
+            raise FileAccessError("lock", str(path), "nobody waited")
+        return lock
+
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock at `path`, or return None at once."""
+        return self._locks.take(path, shared=shared, waits=False)
 
     def _put_file(self, path: SafePath, content: bytes, *, executable: bool) -> None:
         with self._lock:

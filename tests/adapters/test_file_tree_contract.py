@@ -5,28 +5,29 @@ import pytest
 from oras_adapters.local_files import LocalFileTree
 from oras_core.model.paths import sanitize_path
 from oras_core.testing.files import FileTreeContract
+from oras_core.testing.locks import LockerContract
 from oras_core.testing.memory_files import MemoryFileTree
 
 
-class TestMemoryFileTree(FileTreeContract):
+class TestMemoryFileTree(FileTreeContract, LockerContract):
     @pytest.fixture
     def tree(self):
         return MemoryFileTree()
 
 
-class TestLocalFileTree(FileTreeContract):
+class TestLocalFileTree(FileTreeContract, LockerContract):
     @pytest.fixture
     def tree(self, tmp_path):
         return LocalFileTree(tmp_path)
 
 
-class TestDurableLocalFileTree(FileTreeContract):
+class TestDurableLocalFileTree(FileTreeContract, LockerContract):
     @pytest.fixture
     def tree(self, tmp_path):
         return LocalFileTree(tmp_path / "made", create=True, durable=True)
 
 
-class TestInsideOfAPendingDirectory(FileTreeContract):
+class TestInsideOfAPendingDirectory(FileTreeContract, LockerContract):
     @pytest.fixture
     def tree(self, tmp_path):
         with LocalFileTree(tmp_path).create_directory(sanitize_path("d")) as directory:

@@ -92,21 +92,50 @@ class BaseClient:
         self.own_session = None if session is self._default_session else session
 
     def version(self, return_items: bool = False) -> str | dict[str, str]:
-        """Return the versions of this library and of Python, as a text or a dictionary."""
+        """Return the versions of this library and of Python, as a text or a dictionary.
+
+        Args:
+            return_items: return a dictionary.
+
+        Returns:
+            A text of a line each, or a dictionary.
+
+        Example:
+            >>> sorted(client.version(return_items=True))
+            ['Python version', 'Version']
+        """
         items = {"Version": __version__, "Python version": sys.version}
         if return_items:
             return items
         return "\n".join(f"{name}: {value}" for name, value in items.items())
 
     def set_header(self, name: str, value: str) -> None:
-        """Let every request to a registry carry a header field."""
+        """Let every request to a registry carry a header field.
+
+        Args:
+            name: of the field; in whatever case.
+            value: of the field.
+
+        Example:
+            >>> client.set_header("X-Team", "dinosaurs")
+        """
         self.headers[name] = value
 
     def get_container(self, name: container_type) -> Container:
         """Return the `Container` that `name` means; one that is already is returned as it is.
 
+        Args:
+            name: `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`, or a `Container`.
+
+        Returns:
+            The container; `hostname` is its registry where the name has none.
+
         Raises:
             ValueError: for a malformed name.
+
+        Example:
+            >>> client.get_container("dinosaur/artifact:v1").uri
+            'localhost:5000/dinosaur/artifact:v1'
         """
         return name if isinstance(name, Container) else Container(name, registry=self.hostname)
 
@@ -129,8 +158,16 @@ class BaseClient:
             json: instead of `data`, an object to be sent as JSON.
             stream: read the body when it is asked for, not now.
 
+        Returns:
+            The answer, whatever its status.
+
         Raises:
             TransportError: where there is no answer.
+
+        Example:
+            >>> container = client.get_container("dinosaur/artifact:v1")
+            >>> client.do_request(f"http://{container.manifest_url()}", "HEAD")
+            <Response [200]>
         """
         return self._default_session.request(
             method, url, data=data, headers=headers, json=json, stream=stream

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from oras.blobs import BlobMethods
 from oras.logger import logger
 from oras.manifests import ManifestMethods
 from oras.response import Response
 from oras.types import container_type
+from oras.uploads import UploadMethods
 
 __all__ = ["EarlierNames"]
 
 
-class EarlierNames(BlobMethods, ManifestMethods):
+class EarlierNames(UploadMethods, ManifestMethods):
     """Mixed into `oras.provider.Registry`: each method warns, and does what it does today."""
 
     def _download_blob(self, container: container_type, digest: str, outfile: str) -> str:

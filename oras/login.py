@@ -57,6 +57,10 @@ class LoginMethods(BaseClient):
             AuthenticationError: also a ValueError, if the registry refuses the credential.
             CredentialError: if it cannot be stored.
             TransportError: where there is no answer.
+
+        Example:
+            >>> client.login(username="myuser", password="mypass", hostname="localhost:5000")
+            {'Status': 'Login Succeeded'}
         """
         if password_stdin:
             password = readline()
@@ -116,6 +120,9 @@ class LoginMethods(BaseClient):
 
         Raises:
             CredentialError: if a store cannot be read or written.
+
+        Example:
+            >>> client.logout("localhost:5000")
         """
         names = tuple(iter_localhosts(_registry_of(hostname)))
         stores: CredentialStore = self.connections.credentials

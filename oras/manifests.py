@@ -40,6 +40,14 @@ class ManifestMethods(BaseClient):
         Raises:
             ValueError: if there is none of that name.
             OrasError: whatever else goes wrong.
+
+        Example:
+            >>> manifest = client.get_manifest("dinosaur/artifact:v1")
+            >>> [
+            ...     layer["annotations"]["org.opencontainers.image.title"]
+            ...     for layer in manifest["layers"]
+            ... ]
+            ['artifact.txt']
         """
         target = self.get_container(container)
         self.auth.load_configs(target)
@@ -62,9 +70,17 @@ class ManifestMethods(BaseClient):
                 takes too; one that `get_manifest` returned, unchanged, goes byte for byte.
             container: where to.
 
+        Returns:
+            An answer of status 201; its header `Docker-Content-Digest` has the digest.
+
         Raises:
             InvalidManifestError: if it is no manifest or index.
             OrasError: if the registry refuses.
+
+        Example:
+            >>> manifest = client.get_manifest("dinosaur/artifact:v1")
+            >>> client.upload_manifest(manifest, "dinosaur/artifact:stable")
+            <Response [201]>
         """
         target = self.get_container(container)
         if isinstance(manifest, ReceivedManifest) and manifest.is_unchanged:

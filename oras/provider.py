@@ -71,6 +71,10 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
             FileNotFoundError: if a file does not exist.
             ValueError: if a file lies outside the working directory, or the registry refuses.
             OrasError: whatever else goes wrong.
+
+        Example:
+            >>> client.push("dinosaur/artifact:v2", files=["artifact.txt:text/plain"], quiet=True)
+            <Response [201]>
         """
         container = self.get_container(target)
         self.auth.load_configs(container, configs=[config_path] if config_path else None)
@@ -115,6 +119,10 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
         Raises:
             ValueError: if there is no such artifact, or a file's name leads out of the folder.
             OrasError: whatever else goes wrong.
+
+        Example:
+            >>> client.pull("dinosaur/artifact:v1", outdir="copies")
+            ['…/copies/artifact.txt']
         """
         container = self.get_container(target)
         self.auth.load_configs(container, configs=[config_path] if config_path else None)

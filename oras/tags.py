@@ -29,9 +29,16 @@ class TagMethods(BaseClient):
             container: the repository; a tag in it plays no part.
             N: how many at most; all if None.
 
+        Returns:
+            The tags.
+
         Raises:
             ValueError: if there is no such repository.
             OrasError: whatever else goes wrong.
+
+        Example:
+            >>> client.get_tags("dinosaur/artifact")
+            ['v1']
         """
         target = self.get_container(container)
         self.auth.load_configs(target)
@@ -44,12 +51,20 @@ class TagMethods(BaseClient):
     def delete_tag(self, container: container_type, tag: str) -> bool:
         """Delete what a tag names: the manifest, and with it every tag that it has.
 
+        Args:
+            container: the repository; a tag in it plays no part.
+            tag: the tag.
+
         Returns:
             Whether there was such a tag.
 
         Raises:
             UnsupportedError: if the registry deletes nothing.
             OrasError: whatever else goes wrong.
+
+        Example:
+            >>> client.delete_tag("dinosaur/artifact", "v1")
+            True
         """
         target = self.get_container(container)
         self.auth.load_configs(target)
@@ -65,8 +80,20 @@ class TagMethods(BaseClient):
     def delete_tags(self, name: str, tags: str | Iterable[str] = ()) -> list[str]:
         """Delete what each of `tags`, one or several, names; see `delete_tag`.
 
+        Args:
+            name: the repository.
+            tags: one tag, or several.
+
         Returns:
             Those that there were.
+
+        Raises:
+            UnsupportedError: if the registry deletes nothing.
+            OrasError: whatever else goes wrong.
+
+        Example:
+            >>> client.delete_tags("dinosaur/artifact", ["v1", "absent"])
+            ['v1']
         """
         wanted = [tags] if isinstance(tags, str) else list(tags)
         return [tag for tag in wanted if self.delete_tag(name, tag)]

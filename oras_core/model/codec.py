@@ -112,16 +112,16 @@ def decode(
         raise InvalidManifestError(f"{version} is not supported, only 2", location="schemaVersion")
     if media_types.is_manifest(actual):
         return Manifest(
-            actual,
-            document.require("config", Descriptor),
-            document.require("layers", tuple[Descriptor, ...]),
+            media_type=actual,
+            config=document.require("config", Descriptor),
+            layers=document.require("layers", tuple[Descriptor, ...]),
             **_common_members(document),
             content=content,
         )
     if media_types.is_index(actual):
         return Index(
-            actual,
-            document.require("manifests", tuple[Descriptor, ...]),
+            media_type=actual,
+            manifests=document.require("manifests", tuple[Descriptor, ...]),
             **_common_members(document),
             content=content,
         )
@@ -184,22 +184,14 @@ def encode_manifest(
     Raises:
         InvalidManifestError: if it cannot be written, or is larger than registries accept.
     """
-    kept = Annotations(annotations)
-    artifact_type = _artifact_type(artifact_type)
-    content = _dump(
-        {
-            "schemaVersion": SCHEMA_VERSION,
-            "mediaType": media_type,
-            "artifactType": artifact_type,
-            "config": config,
-            "layers": list(layers),
-            "subject": subject,
-            "annotations": None if annotations is None else kept,
-        }
+    members = _write(
+        {"config": config, "layers": list(layers)},
+        media_type=media_type,
+        subject=subject,
+        artifact_type=artifact_type,
+        annotations=annotations,
     )
-    return Manifest(
-        media_type, config, tuple(layers), subject, artifact_type, kept, content=content
-    )
+    return Manifest(config=config, layers=tuple(layers), **members)
 
 
 def encode_index(
@@ -211,6 +203,25 @@ def encode_index(
     media_type: str = media_types.OCI_INDEX,
 ) -> Index:
     """Make an index and its canonical bytes; raises as `encode_manifest`."""
+    members = _write(
+        {"manifests": list(manifests)},
+        media_type=media_type,
+        subject=subject,
+        artifact_type=artifact_type,
+        annotations=annotations,
+    )
+    return Index(manifests=tuple(manifests), **members)
+
+
+def _write(
+    referred: Mapping[str, Any],
+    *,
+    media_type: str,
+    subject: Descriptor | None,
+    artifact_type: str | None,
+    annotations: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Write the bytes, and return what a `Document` is made of."""
     kept = Annotations(annotations)
     artifact_type = _artifact_type(artifact_type)
     content = _dump(
@@ -218,12 +229,18 @@ def encode_index(
             "schemaVersion": SCHEMA_VERSION,
             "mediaType": media_type,
             "artifactType": artifact_type,
-            "manifests": list(manifests),
+            **referred,
             "subject": subject,
             "annotations": None if annotations is None else kept,
         }
     )
-    return Index(media_type, tuple(manifests), subject, artifact_type, kept, content=content)
+    return {
+        "media_type": media_type,
+        "subject": subject,
+        "artifact_type": artifact_type,
+        "annotations": kept,
+        "content": content,
+    }
 
 
 def _dump(members: Mapping[str, Any]) -> bytes:

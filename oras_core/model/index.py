@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 
 from oras_core.errors import NotFoundError
-from oras_core.model.annotations import Annotations
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
+from oras_core.model.document import Document
 from oras_core.model.platform import Platform
 
 __all__ = ["Index"]
 
 
-@frozen
-class Index:
+@frozen(kw_only=True)
+class Index(Document):
     """An image index (image spec, image-index.md) or a Docker manifest list.
 
-    Made by `oras_core.model.codec`; `content` is the bytes, as for a `Manifest`.
+    Made by `oras_core.model.codec`, as a `Manifest` is.
+
+    Attributes:
+        manifests: of manifests and further indexes, in order.
     """
 
-    media_type: str
     manifests: tuple[Descriptor, ...] = ()
-    subject: Descriptor | None = None
-    artifact_type: str | None = None
-    annotations: Annotations = field(factory=Annotations)
-    content: bytes = field(repr=False, kw_only=True)
-
-    @property
-    def digest(self) -> Digest:
-        """The sha256 digest of the bytes."""
-        return Digest.of(self.content)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """A descriptor of this index."""
-        return Descriptor(
-            self.media_type,
-            self.digest,
-            len(self.content),
-            artifact_type=self.artifact_type,
-        )
 
     @property
     def successors(self) -> tuple[Descriptor, ...]:

@@ -54,9 +54,9 @@ def test_a_manifest_with_all_members():
     )
     decoded = decode(content)
     assert decoded == Manifest(
-        media_types.OCI_MANIFEST,
-        DESCRIPTOR,
-        (
+        media_type=media_types.OCI_MANIFEST,
+        config=DESCRIPTOR,
+        layers=(
             Descriptor(
                 "text/plain",
                 Digest.parse(ZEROS),
@@ -67,9 +67,9 @@ def test_a_manifest_with_all_members():
                 platform=Platform("linux", "arm", "v7", "1", ("x", "y")),
             ),
         ),
-        Descriptor(media_types.OCI_MANIFEST, Digest.parse(ZEROS), 3),
-        "application/vnd.example+type",
-        Annotations({"a": "", "b": "1"}),
+        subject=Descriptor(media_types.OCI_MANIFEST, Digest.parse(ZEROS), 3),
+        artifact_type="application/vnd.example+type",
+        annotations=Annotations({"a": "", "b": "1"}),
         content=content,
     )
 

@@ -25,6 +25,7 @@ __all__ = [
     "ReferencePusher",
     "ReferrerLister",
     "Resolver",
+    "RootLister",
     "Storage",
     "TagLister",
     "Tagger",
@@ -213,6 +214,15 @@ class TagLister(Protocol):
 
     def tags(self) -> Iterator[str]:
         """Iterate over the tags, in the target's own order."""
+        ...
+
+
+@runtime_checkable
+class RootLister(Protocol):
+    """Can list all that it holds, tags or not."""
+
+    def roots(self) -> Iterator[Descriptor]:
+        """Iterate over descriptors from which all manifests here can be reached."""
         ...
 
 

@@ -2,79 +2,68 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from threading import RLock
-from typing import Any, Final
+from typing import Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from oras_core.content.graph import fetch_document
 from oras_core.content.referrers import referrers_among
-from oras_core.content.verify import VerifyingReader, copy_verified, read_verified
-from oras_core.errors import (
-    InvalidManifestError,
-    InvalidReferenceError,
-    NotFoundError,
-    SizeLimitError,
-)
+from oras_core.content.verify import VerifyingReader, read_verified
+from oras_core.errors import InvalidReferenceError, NotFoundError
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.model.limits import Limits
-from oras_core.model.manifest import Manifest
-from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.model.reference import is_tag
 from oras_core.ports.content import (
     ByteSource,
     ByteStream,
+    Deleter,
     PredecessorFinder,
     ReferrerLister,
+    RootLister,
     TagLister,
     Target,
     Untagger,
 )
 from oras_core.ports.files import FileTree
-from oras_core.stores.layout_index import MAX_INDEX_SIZE, LayoutIndex
+from oras_core.stores.layout_files import LAYOUT_VERSION, LayoutFiles, blob_path
+from oras_core.stores.layout_graph import LayoutGraph
+from oras_core.stores.layout_index import LayoutIndex
+from oras_core.stores.layout_locks import LayoutLocks
 
-__all__ = ["LAYOUT_VERSION", "OciLayoutStore", "blob_path"]
-
-LAYOUT_VERSION: Final = "1.0.0"
-"""The one version that there is (image-layout.md, oci-layout file)."""
-
-MAX_MARKER_SIZE: Final = 64 * 1024
-"""Bytes of the file `oci-layout`: it holds one short object."""
-
-
-def blob_path(digest: Digest) -> SafePath:
-    """Return where in a layout the content of `digest` lies."""
-    return sanitize_path(f"blobs/{digest.algorithm}/{digest.encoded}")
+__all__ = ["LAYOUT_VERSION", "CollectedGarbage", "OciLayoutStore", "blob_path"]
 
 
 @frozen
-class _Graph:
-    """What refers to what, of all that is reachable from the index."""
+class CollectedGarbage:
+    """What a collection has removed.
 
-    descriptors: dict[Digest, Descriptor] = field(factory=dict)
-    predecessors: dict[Digest, dict[Digest, Descriptor]] = field(factory=dict)
+    Attributes:
+        digests: of the content.
+        size: of all of it together, in bytes.
+    """
 
-    def add(self, descriptor: Descriptor, document: Manifest | Index) -> None:
-        self.descriptors[descriptor.digest] = descriptor
-        for successor in document.successors:
-            self.descriptors.setdefault(successor.digest, successor)
-            self.predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
+    digests: tuple[Digest, ...]
+    size: int
 
 
-class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLister):
+class OciLayoutStore(
+    Target, TagLister, RootLister, Untagger, Deleter, PredecessorFinder, ReferrerLister
+):
     """Holds content in `blobs/ALGORITHM/HEX` and names it in `index.json`. Thread-safe.
 
     An empty folder becomes a layout when something is written. Files appear whole or not
     at all; content is verified when it is written and again when it is read. `index.json`
     lists every manifest that no other one there contains, with a tag or without. It is
-    read again whenever it has changed; of two processes, or two stores, that change it in
-    the same moment one may undo what the other did.
+    read again whenever it has changed.
+
+    Several stores, of several processes too, may use one layout at once where the folder
+    is a `Locker`. Other tools take no part in that.
     """
 
     def __init__(self, tree: FileTree, *, limits: Limits | None = None) -> None:
@@ -84,13 +73,12 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
             tree: the folder.
             limits: bounds of the manifests that are read.
         """
-        self._tree = tree
+        self._files = LayoutFiles(tree)
+        self._locks = LayoutLocks(tree)
         self._manifest_size = (limits or Limits()).manifest_size
-        self._marker_path = sanitize_path("oci-layout")
-        self._index_path = sanitize_path("index.json")
         self._lock = RLock()
         self._seen: tuple[str, LayoutIndex] | None = None
-        self._graph: _Graph | None = None
+        self._graph: LayoutGraph | None = None
 
     # --- Content --------------------------------------------------------------------------
 
@@ -102,8 +90,8 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
         Raises:
             InvalidManifestError: if the folder holds something else than a layout.
         """
-        entry = self._tree.entry(blob_path(descriptor.digest))
-        if entry is None or entry.kind != "file" or entry.size != descriptor.size:
+        entry = self._files.blob(descriptor.digest)
+        if entry is None or entry.size != descriptor.size:
             return False
         return not descriptor.has_successors or self._find(descriptor.digest) is not None
 
@@ -115,7 +103,7 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
             UnsafePathError: if a symbolic link lies in its place.
         """
         try:
-            stream = self._tree.open(blob_path(descriptor.digest))
+            stream = self._files.open_blob(descriptor.digest)
         except NotFoundError as error:
             raise NotFoundError(str(descriptor), "the layout") from error
         return VerifyingReader(stream, descriptor)
@@ -128,27 +116,122 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
             InvalidManifestError: if they should be a manifest and are none, or if the
                 folder holds something else than a layout.
         """
+        with self._lock:
+            self._index()  # of something else than a layout nothing is touched
+        self._locks.expect(descriptor.digest)
+        try:
+            self._push(descriptor, source)
+        except BaseException:
+            self._locks.forget(descriptor.digest)
+            raise
+
+    def _push(self, descriptor: Descriptor, source: ByteSource) -> None:
         if self.exists(descriptor):
+            if descriptor.has_successors:
+                self._locks.settle([descriptor.digest])
             return
-        self._prepare()
+        if not self._files.revision:
+            with self._changing():
+                self._files.prepare()
         with closing(source.open()) as stream:
             if descriptor.has_successors:
                 self._push_manifest(descriptor, stream)
-                return
-            with self._tree.create(blob_path(descriptor.digest)) as file:
-                copy_verified(stream, descriptor, file.write)
-                file.commit()
+            else:
+                self._files.add_blob(descriptor, stream)
 
     def _push_manifest(self, descriptor: Descriptor, stream: ByteStream) -> None:
         content = read_verified(stream, descriptor, limit=self._manifest_size)
         document = codec.decode(content, descriptor.media_type, limit=self._manifest_size)
-        self._write(blob_path(descriptor.digest), content)
+        self._files.add_verified(descriptor.digest, content)
         parts = document.manifests if isinstance(document, Index) else ()
-        with self._lock:
+        with self._changing():
             index = self._index().adding(descriptor, {part.digest for part in parts})
             self._replace_index(index)
             if self._graph is not None:
                 self._graph.add(descriptor, document)
+        self._locks.settle({descriptor.digest, *(s.digest for s in document.successors)})
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """Remove the content and every tag of it.
+
+        The manifests of an index that is removed stay, and are listed themselves.
+
+        Raises:
+            NotFoundError: if it is not here.
+        """
+        with self._changing():
+            if not self.exists(descriptor):
+                raise NotFoundError(str(descriptor), "the layout")
+            if descriptor.has_successors:
+                document = fetch_document(self, descriptor.plain(), limit=self._manifest_size)
+                parts = document.manifests if isinstance(document, Index) else ()
+                self._replace_index(self._index().removing(descriptor.digest))
+                self._graph = None
+                for part in parts:
+                    if self._files.blob(part.digest) and self._find(part.digest) is None:
+                        self._replace_index(self._index().adding(part))
+                        self._graph = None
+            self._files.remove_blob(descriptor.digest)
+
+    def collect_garbage(self, *, keep: Literal["listed", "tagged"] = "listed") -> CollectedGarbage:
+        """Remove the content that nothing refers to.
+
+        Content stays that is reachable from what the index lists, and what was pushed into
+        this very store since, for a manifest that may still come. Files that have no digest
+        for a name stay too.
+
+        Args:
+            keep: `listed`: everything that the index lists; `tagged`: of that, what has a
+                name, and what refers to something that stays.
+
+        Raises:
+            UnsupportedError: if another store is being written to, or collects.
+            ContentError: if a manifest is not what its digest promises: then nothing is
+                removed, since nobody knows what it referred to.
+        """
+        with self._locks.collecting() as loose, self._changing():
+            index = self._index()
+            graph = LayoutGraph()
+            if keep == "tagged":
+                index = self._with_referrers(index.tagged(), index, graph)
+            graph.walk(self, index.descriptors, limit=self._manifest_size)
+            unwanted = [
+                (digest, entry.size)
+                for digest, entry in self._files.blobs()
+                if digest not in graph.descriptors and digest not in loose
+            ]
+            self._replace_index(index)
+            self._graph = graph
+            for digest, _ in unwanted:
+                self._files.remove_blob(digest)
+        return CollectedGarbage(
+            tuple(digest for digest, _ in unwanted), sum(size for _, size in unwanted)
+        )
+
+    def _with_referrers(
+        self, kept: LayoutIndex, whole: LayoutIndex, graph: LayoutGraph
+    ) -> LayoutIndex:
+        """Return `kept` with those entries of `whole` that refer to something that stays."""
+        graph.walk(self, kept.descriptors, limit=self._manifest_size)
+        waiting = [d for d in whole.descriptors if kept.listed(d.digest) is None]
+        while waiting:
+            coming = [d for d in waiting if self._subject_of(d) in graph.descriptors]
+            if not coming:
+                break
+            waiting = [d for d in waiting if d not in coming]
+            for descriptor in coming:
+                kept = kept.keeping(whole, descriptor.digest)
+            graph.walk(self, coming, limit=self._manifest_size)
+        return kept
+
+    def _subject_of(self, descriptor: Descriptor) -> Digest | None:
+        if not descriptor.has_successors:
+            return None
+        try:
+            document = fetch_document(self, descriptor.plain(), limit=self._manifest_size)
+        except NotFoundError:
+            return None
+        return None if document.subject is None else document.subject.digest
 
     # --- Names ----------------------------------------------------------------------------
 
@@ -164,7 +247,7 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
             found = self._index().find(reference)
             if found is None and ":" in reference:
                 found = self._find(Digest.parse(reference))
-        if found is None:
+        if found is None or self._files.blob(found.digest) is None:
             raise NotFoundError(reference, "the layout")
         return found
 
@@ -177,11 +260,11 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
         """
         if not is_tag(reference):
             raise InvalidReferenceError(reference, "it is no tag")
-        with self._lock:
-            entry = self._tree.entry(blob_path(descriptor.digest))
-            if entry is None:
+        with self._changing():
+            if self._files.blob(descriptor.digest) is None:
                 raise NotFoundError(str(descriptor), "the layout")
             self._replace_index(self._index().tagging(descriptor, reference))
+        self._locks.settle([descriptor.digest])
 
     def untag(self, reference: str) -> None:
         """Remove a tag; the content stays listed.
@@ -189,7 +272,7 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
         Raises:
             NotFoundError: if there is no such tag.
         """
-        with self._lock:
+        with self._changing():
             index = self._index()
             if index.find(reference) is None:
                 raise NotFoundError(f"tag {reference}", "the layout")
@@ -199,6 +282,11 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
         """Iterate over the tags, sorted; names of other tools that are no tags are left out."""
         with self._lock:
             return filter(is_tag, self._index().names)
+
+    def roots(self) -> Iterator[Descriptor]:
+        """Iterate over all that the index lists, each digest once."""
+        with self._lock:
+            return iter(self._index().descriptors)
 
     # --- The graph ------------------------------------------------------------------------
 
@@ -229,110 +317,31 @@ class OciLayoutStore(Target, TagLister, Untagger, PredecessorFinder, ReferrerLis
             listed = self._index().listed(digest)
             return listed or self._whole_graph().descriptors.get(digest)
 
-    def _whole_graph(self) -> _Graph:
+    def _whole_graph(self) -> LayoutGraph:
         index = self._index()
         if self._graph is None:
-            self._graph = self._walk(index)
+            graph = LayoutGraph()
+            graph.walk(self, index.descriptors, limit=self._manifest_size)
+            self._graph = graph
         return self._graph
 
-    def _walk(self, index: LayoutIndex) -> _Graph:
-        graph = _Graph({found.digest: found for found in index.descriptors})
-        todo, seen = list(index.descriptors), set[Digest]()
-        while todo:
-            descriptor = todo.pop()
-            if descriptor.digest in seen or not descriptor.has_successors:
-                continue
-            seen.add(descriptor.digest)
-            try:
-                document = fetch_document(self, descriptor, limit=self._manifest_size)
-            except NotFoundError:
-                continue  # a layout need not hold all that it refers to (image-layout.md)
-            graph.add(descriptor, document)
-            todo.extend(document.successors)
-        return graph
+    # --- The index ------------------------------------------------------------------------
 
-    # --- The files ------------------------------------------------------------------------
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Give a block in which nobody else changes the index."""
+        with self._lock, self._locks.changing_index():
+            yield
 
     def _index(self) -> LayoutIndex:
         """Return the index as it is now."""
-        entry = self._tree.entry(self._index_path)
-        revision = "" if entry is None else entry.revision
+        revision = self._files.revision
         if self._seen is None or self._seen[0] != revision:
-            self._check_marker(required=entry is not None)
-            index = LayoutIndex()
-            if entry is not None:
-                index = _parse_index(self._read(self._index_path, MAX_INDEX_SIZE))
-            self._seen, self._graph = (revision, index), None
+            self._seen, self._graph = (revision, self._files.read_index()), None
         return self._seen[1]
 
     def _replace_index(self, index: LayoutIndex) -> None:
         if self._seen is not None and index == self._seen[1]:
             return
-        self._write(self._index_path, index.encode())
-        entry = self._tree.entry(self._index_path)
-        self._seen = (entry.revision, index) if entry is not None else None
-
-    def _check_marker(self, *, required: bool) -> None:
-        """Make sure that the folder says that it is a layout.
-
-        Raises:
-            InvalidManifestError: if it does not, or is one of another version.
-        """
-        place = str(self._marker_path)
-        try:
-            members = _parse_object(self._read(self._marker_path, MAX_MARKER_SIZE), place)
-        except NotFoundError:
-            if required:
-                raise InvalidManifestError(
-                    "the folder is no OCI image layout, the file is missing", location=place
-                ) from None
-            return
-        version = members.get("imageLayoutVersion")
-        if version != LAYOUT_VERSION:
-            reason = f"imageLayoutVersion is {version!r}, only {LAYOUT_VERSION!r} is supported"
-            raise InvalidManifestError(reason, location=place)
-
-    def _prepare(self) -> None:
-        """Make a layout of a folder that is none yet."""
-        with self._lock:
-            self._index()
-            if self._tree.entry(self._index_path) is not None:
-                return
-            # This order: a folder with an index and without the marker would be refused.
-            if self._tree.entry(self._marker_path) is None:
-                marker = json.dumps({"imageLayoutVersion": LAYOUT_VERSION}).encode()
-                self._write(self._marker_path, marker)
-            self._tree.make_directory(sanitize_path("blobs"))
-            self._write(self._index_path, LayoutIndex().encode())
-
-    def _read(self, path: SafePath, limit: int) -> bytes:
-        with closing(self._tree.open(path)) as stream:
-            content = bytearray()
-            while chunk := stream.read(limit + 1 - len(content)):
-                content += chunk
-                if len(content) > limit:
-                    raise SizeLimitError(f"file {str(path)!r}", limit)
-        return bytes(content)
-
-    def _write(self, path: SafePath, content: bytes) -> None:
-        with self._tree.create(path) as file:
-            file.write(content)
-            file.commit()
-
-
-def _parse_index(content: bytes) -> LayoutIndex:
-    try:
-        return LayoutIndex.parse(content)
-    except InvalidManifestError as error:
-        place = ": ".join(filter(None, ("index.json", error.location)))
-        raise InvalidManifestError(error.reason, location=place) from error
-
-
-def _parse_object(content: bytes, place: str) -> Mapping[str, Any]:
-    try:
-        members = json.loads(content)
-    except (ValueError, RecursionError):
-        raise InvalidManifestError("it is not JSON", location=place) from None
-    if not isinstance(members, dict):
-        raise InvalidManifestError("it is not a JSON object", location=place)
-    return members
+        self._files.write_index(index)
+        self._seen = (self._files.revision, index)

@@ -161,6 +161,19 @@ class LayoutIndex:
         """Take a name away; the content stays listed."""
         return self._with(self._freed(name))
 
+    def removing(self, digest: Digest) -> LayoutIndex:
+        """List content no more, by any name."""
+        return self._with(e for e in self.entries if e.descriptor.digest != digest)
+
+    def tagged(self) -> LayoutIndex:
+        """List only what has a name."""
+        return self._with(entry for entry in self.entries if entry.name)
+
+    def keeping(self, whole: LayoutIndex, digest: Digest) -> LayoutIndex:
+        """List one content more, as `whole` lists it."""
+        added = [entry for entry in whole.entries if entry.descriptor.digest == digest]
+        return self._with([*self.entries, *added])
+
     def _freed(self, name: str) -> list[LayoutEntry]:
         freed = [entry.named(None) if entry.name == name else entry for entry in self.entries]
         named = {entry.descriptor.digest for entry in freed if entry.name}

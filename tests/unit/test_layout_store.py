@@ -24,6 +24,7 @@ from oras_core.stores.layout import OciLayoutStore, blob_path
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.content import TargetContract
 from oras_core.testing.content_abilities import (
+    DeleterContract,
     PredecessorFinderContract,
     ReferrerListerContract,
     TagListerContract,
@@ -39,6 +40,7 @@ class TestLayoutInMemory(
     TargetContract,
     TagListerContract,
     UntaggerContract,
+    DeleterContract,
     PredecessorFinderContract,
     ReferrerListerContract,
 ):
@@ -51,6 +53,7 @@ class TestLayoutOnDisk(
     TargetContract,
     TagListerContract,
     UntaggerContract,
+    DeleterContract,
     PredecessorFinderContract,
     ReferrerListerContract,
 ):

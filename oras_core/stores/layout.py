@@ -311,6 +311,19 @@ class OciLayoutStore(
         found = self.predecessors(descriptor)
         return referrers_among(self, found, descriptor, artifact_type, limit=self._manifest_size)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[tuple[LayoutIndex, frozenset[Digest]]]:
+        """Give the index as it is now, and the digests of all that it leads to, for a block.
+
+        In the block nobody collects garbage: what was there at its beginning stays.
+
+        Raises: as `predecessors`.
+        """
+        with self._locks.keeping_content():
+            with self._lock:
+                index, digests = self._index(), frozenset(self._whole_graph().descriptors)
+            yield index, digests
+
     def _find(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of content that the index lists, or something listed has."""
         with self._lock:

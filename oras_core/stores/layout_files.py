@@ -76,10 +76,13 @@ class LayoutFiles:
             return
         # This order: a folder with an index and without the marker would be refused.
         if self._tree.entry(self._marker) is None:
-            marker = json.dumps({"imageLayoutVersion": LAYOUT_VERSION}).encode()
-            self._write(self._marker, marker)
+            self._write(self._marker, self.marker())
         self._tree.make_directory(sanitize_path("blobs"))
         self.write_index(LayoutIndex())
+
+    def marker(self) -> bytes:
+        """Return the file that says that the folder is a layout."""
+        return json.dumps({"imageLayoutVersion": LAYOUT_VERSION}).encode()
 
     def _check_marker(self, *, required: bool) -> None:
         """Make sure that the folder says that it is a layout.

@@ -44,6 +44,12 @@ class LayoutLocks:
         """Return a block in which no other store changes the index."""
         return nullcontext() if self._locker is None else self._locker.lock(self._index)
 
+    def keeping_content(self) -> AbstractContextManager[object]:
+        """Return a block in which nobody collects garbage."""
+        if self._locker is None:
+            return nullcontext()
+        return self._locker.lock(self._content, shared=True)
+
     # --- Content that nothing refers to yet -----------------------------------------------
 
     def expect(self, digest: Digest) -> None:

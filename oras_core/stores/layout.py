@@ -80,6 +80,10 @@ class OciLayoutStore(
         self._seen: tuple[str, LayoutIndex] | None = None
         self._graph: LayoutGraph | None = None
 
+    def is_made(self) -> bool:
+        """Tell whether the folder holds a layout; an empty folder does not yet."""
+        return bool(self._files.revision)
+
     # --- Content --------------------------------------------------------------------------
 
     def exists(self, descriptor: Descriptor) -> bool:

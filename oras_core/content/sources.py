@@ -1,19 +1,22 @@
-"""Where bytes to be pushed come from: memory, a file, another target."""
+"""Where bytes to be pushed come from: memory, a file, another target, anything that opens."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterable
+from functools import partial
+from secrets import token_hex
 from typing import Final
 
 from attrs import field, frozen
 
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.paths import SafePath
+from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream, Fetcher
 from oras_core.ports.files import FileEntry, FileTree
 
-__all__ = ["CHUNK_SIZE", "BytesSource", "FetchedSource", "FileSource"]
+__all__ = ["CHUNK_SIZE", "BytesSource", "FetchedSource", "FileSource", "OpenedSource", "spool"]
 
 CHUNK_SIZE: Final = 1024 * 1024
 """Bytes moved at once: the cost of a call vanishes, and a few of them fit any memory."""
@@ -54,6 +57,45 @@ class FetchedSource:
             NotFoundError: if the content is not there.
         """
         return self.fetcher.fetch(self.descriptor)
+
+
+@frozen
+class OpenedSource:
+    """Whatever gives the same bytes each time it is opened: a member of a zip, a remote file.
+
+    What is pushed is described by a first reading; should another one give other bytes,
+    the push ends with a `ContentError`.
+
+    Attributes:
+        open_stream: returns a new stream from the first byte on, which is closed after use;
+            called from any thread, several times.
+        size: the number of bytes; None where that is not known.
+    """
+
+    open_stream: Callable[[], ByteStream] = field(repr=False)
+    size: int | None = None
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on."""
+        return self.open_stream()
+
+
+def spool(content: ByteStream | Iterable[bytes], scratch: FileTree) -> FileSource:
+    """Keep bytes that can be read only once, for as many readings as a push takes.
+
+    Args:
+        content: an open stream, from where it stands, which the caller closes; or pieces,
+            such as a generator gives.
+        scratch: takes them; the caller empties it.
+    """
+    path = sanitize_path(f"{token_hex(8)}.spooled")
+    # Open files are iterable too, line by line, which may be all of a file at once.
+    pieces = iter(partial(content.read, CHUNK_SIZE), b"") if hasattr(content, "read") else content
+    with scratch.create(path) as file:
+        for piece in pieces:
+            file.write(piece)
+        file.commit()
+    return FileSource(scratch, path)
 
 
 @frozen

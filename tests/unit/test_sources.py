@@ -1,16 +1,32 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from contextlib import closing
 
 import pytest
 
-from oras_core.content.sources import BytesSource, FetchedSource, FileSource
-from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
+from oras_core.artifact import File, pull, push
+from oras_core.content.sources import (
+    CHUNK_SIZE,
+    BytesSource,
+    FetchedSource,
+    FileSource,
+    OpenedSource,
+    spool,
+)
+from oras_core.errors import (
+    ContentError,
+    FileAccessError,
+    NotFoundError,
+    SourceChangedError,
+    UnsafePathError,
+)
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
+from oras_core.stores.memory import MemoryStore
 from oras_core.testing.memory_files import MemoryFileTree
-from oras_core.testing.tree_access import write
+from oras_core.testing.tree_access import read, write
 
 PATH = sanitize_path("data/a.txt")
 
@@ -174,3 +190,94 @@ def test_a_file_is_read_whole_from_a_stream_that_gives_little(tree):
             return source.entry
 
     assert contents(FileSource(Slow(), PATH, entry=source.entry)) == b"hello world"
+
+
+# --- Whatever can be opened, and what can be read only once -------------------------------
+
+
+def test_what_can_be_opened_is_opened_each_time():
+    opened = []
+
+    def open_stream():
+        opened.append(io.BytesIO(b"abc"))
+        return opened[-1]
+
+    source = OpenedSource(open_stream, 3)
+    assert (source.size, contents(source), contents(source)) == (3, b"abc", b"abc")
+    assert [stream.closed for stream in opened] == [True, True]
+    assert OpenedSource(open_stream).size is None
+
+
+def test_members_of_a_zip_are_pushed(tree):
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.txt", b"zipped " * 1000)
+    target, folder = MemoryStore(), MemoryFileTree()
+    with zipfile.ZipFile(written) as archive:
+        size = archive.getinfo("data.txt").file_size
+        source = OpenedSource(lambda: archive.open("data.txt"), size)
+        push(target, "v1", [File("data.txt", source)], scratch=MemoryFileTree())
+    pull(target, "v1", folder)
+    assert read(folder, "data.txt") == b"zipped " * 1000
+
+
+def test_what_gives_other_bytes_the_second_time_is_refused():
+    given = iter([b"first", b"other"])
+    source = OpenedSource(lambda: io.BytesIO(next(given)))
+    with pytest.raises(ContentError):
+        push(MemoryStore(), "v1", [File("a", source)], scratch=MemoryFileTree())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: (piece for piece in (b"one ", b"", b"two")),
+        lambda: [b"one two"],
+        lambda: io.BytesIO(b"one two"),
+        lambda: OneByteAtATime(b"one two"),
+    ],
+)
+def test_what_can_be_read_once_is_spooled(content):
+    scratch = MemoryFileTree()
+    source = spool(content(), scratch)
+    assert (source.size, contents(source), contents(source)) == (7, b"one two", b"one two")
+    assert len(list(scratch.entries())) == 1
+
+
+def test_a_stream_is_spooled_from_where_it_stands_and_stays_open():
+    stream = io.BytesIO(b"one two")
+    stream.read(4)
+    assert contents(spool(stream, MemoryFileTree())) == b"two"
+    assert not stream.closed
+
+
+def test_an_open_file_is_spooled_in_chunks_and_not_in_lines():
+    class Watched(io.BytesIO):
+        asked = []
+
+        def read(self, size=-1, /):
+            self.asked.append(size)
+            return super().read(size)
+
+        def __iter__(self):
+            raise AssertionError("read by lines")
+
+    assert contents(spool(Watched(b"no line ends here"), MemoryFileTree())) == b"no line ends here"
+    assert set(Watched.asked) == {CHUNK_SIZE}
+
+
+def test_two_that_are_spooled_do_not_collide():
+    scratch = MemoryFileTree()
+    sources = [spool([b"%d" % number], scratch) for number in range(3)]
+    assert [contents(source) for source in sources] == [b"0", b"1", b"2"]
+
+
+def test_what_breaks_off_is_not_spooled():
+    def broken():
+        yield b"half"
+        raise KeyError
+
+    scratch = MemoryFileTree()
+    with pytest.raises(KeyError):
+        spool(broken(), scratch)
+    assert list(scratch.entries()) == []

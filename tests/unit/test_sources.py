@@ -252,18 +252,18 @@ def test_a_stream_is_spooled_from_where_it_stands_and_stays_open():
 
 
 def test_an_open_file_is_spooled_in_chunks_and_not_in_lines():
-    class Watched(io.BytesIO):
-        asked = []
+    asked = []
 
+    class Watched(io.BytesIO):
         def read(self, size=-1, /):
-            self.asked.append(size)
+            asked.append(size)
             return super().read(size)
 
         def __iter__(self):
             raise AssertionError("read by lines")
 
     assert contents(spool(Watched(b"no line ends here"), MemoryFileTree())) == b"no line ends here"
-    assert set(Watched.asked) == {CHUNK_SIZE}
+    assert set(asked) == {CHUNK_SIZE}
 
 
 def test_two_that_are_spooled_do_not_collide():

@@ -49,6 +49,45 @@ class Graph:
                 waiting += [child.digest for child in self.edges.get(digest, ())]
         return found
 
+    def with_referrers(self):
+        """Return the digests of all that refers to the root, and of all that this refers to."""
+        found = self.asked_for_referrers()
+        return set().union(*(self.reachable(n) for n in self.nodes if n.digest in found))
+
+    def asked_for_referrers(self):
+        """Return the digests of the root, what it contains, and what refers to any of these.
+
+        What is a mere subject of something is not asked.
+        """
+        documents = {
+            node.digest: codec.decode(self.contents[node.digest], node.media_type)
+            for node in self.nodes
+            if node.has_successors
+        }
+        found, waiting = set(), [self.root.digest]
+        while waiting:
+            digest = waiting.pop()
+            if digest in found or digest not in documents:
+                continue
+            found.add(digest)
+            waiting += [part.digest for part in getattr(documents[digest], "manifests", ())]
+            waiting += [
+                referrer
+                for referrer, document in documents.items()
+                if document.subject and document.subject.digest == digest
+            ]
+        return found
+
+    def referrers(self, subject):
+        """Return the digests of the documents with this subject."""
+        return {
+            node.digest
+            for node in self.nodes
+            if node.has_successors
+            and (document := codec.decode(self.contents[node.digest], node.media_type)).subject
+            and document.subject.digest == subject.digest
+        }
+
     def push_to(self, target, digests=None):
         """Push all content, or only that of `digests`, leaves first."""
         for node in self.nodes:
@@ -58,7 +97,7 @@ class Graph:
 
 
 @st.composite
-def graphs(draw, max_documents=6):
+def graphs(draw, max_documents=6, titles=(None, "a", "b/c", "d")):
     """Manifests and indexes over a few blobs, which share what they refer to.
 
     One content may be referred to several times, with and without titles.
@@ -68,7 +107,7 @@ def graphs(draw, max_documents=6):
         graph.add(content, "application/vnd.example")
 
     def use(node):
-        title = draw(st.sampled_from([None, "a", "b/c", "d"]))
+        title = draw(st.sampled_from(titles))
         return node.with_annotations({media_types.ANNOTATION_TITLE: title}) if title else node
 
     for _ in range(draw(st.integers(1, max_documents))):
@@ -77,7 +116,12 @@ def graphs(draw, max_documents=6):
         subject = draw(st.none() | st.sampled_from(documents)) if documents else None
         if documents and draw(st.booleans()):
             chosen = draw(st.lists(st.sampled_from(documents), max_size=3))
-            document = codec.encode_index(manifests=[use(n) for n in chosen], subject=subject)
+            document = codec.encode_index(
+                manifests=[use(node) for node in chosen],
+                subject=subject,
+                # No list of referrers that a client writes is by chance the same.
+                annotations={"made": "for a graph"},
+            )
         else:
             chosen = draw(st.lists(st.sampled_from(blobs), max_size=3))
             document = codec.encode_manifest(

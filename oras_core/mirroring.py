@@ -91,12 +91,18 @@ def mirror(
         roots = {**{root.digest: root.plain() for root in source.roots()}, **roots}
     for batch in _batches(roots.values()):
         extended_copy_graphs(source, batch, destination, referrers=referrers, options=options)
+    names_of = _by_digest(tags)
+
+    def give_names(digest: Digest) -> None:
+        _name(source, roots[digest], destination, names_of[digest], options)
+
+    # While distribution takes a manifest in anew it denies to have it, so that it would
+    # refuse an index that contains it: what may contain others comes later, one by one.
     with Crew(options.concurrency) as crew:
-        names_of = _by_digest(tags)
-        crew.each(
-            lambda digest: _name(source, roots[digest], destination, names_of[digest], options),
-            names_of,
-        )
+        crew.each(give_names, [digest for digest in names_of if not roots[digest].is_index])
+    for digest in names_of:
+        if roots[digest].is_index:
+            give_names(digest)
     return tags
 
 

@@ -82,7 +82,7 @@ class Connections:
 
         Where `do_request` is overridden every request goes through it.
         """
-        key = self._key(host, self._scheme(host))
+        key = self._key(host, self._scheme(host, self._client.tls_verify))
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
         # Credentials and retries are up to `do_request`: it may come to call the client's own.
@@ -104,11 +104,12 @@ class Connections:
             insecure: speak plain HTTP; None to speak as usual.
             verify: as the client's `tls_verify`, where that asks for nothing special.
         """
-        key = self._key(host, self._scheme(host))
+        if self._client.tls_verify is not True:
+            verify = self._client.tls_verify
+        scheme = self._scheme(host, verify)
         if insecure is not None:
-            key = evolve(key, scheme="http" if insecure else "https")
-        if key.verify is True:
-            key = evolve(key, verify=verify)
+            scheme = "http" if insecure else "https"
+        key = evolve(self._key(host, scheme), verify=verify)
         transport = self._transport(key)
         if is_overridden(self._client, REQUEST_HOOK):
             transport = ThroughDoRequest(self._client)
@@ -147,11 +148,11 @@ class Connections:
             self._compositions.clear()
             self._registries.clear()
 
-    def _scheme(self, host: str) -> str:
+    def _scheme(self, host: str, verify: bool | str) -> str:
         if self._client.prefix != "https":
             return str(self._client.prefix)
         # On this machine plain HTTP is usual, as for docker; whoever says whom to trust wants TLS.
-        plain = is_loopback(host) and self._client.tls_verify is True
+        plain = is_loopback(host) and verify is True
         return "http" if plain else "https"
 
     def _key(self, host: str, scheme: str) -> _Key:

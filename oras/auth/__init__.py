@@ -53,5 +53,6 @@ def get_auth_backend(
     backend.session = session
     backend.prefix = "http" if insecure else "https"
     backend._tls_verify = tls_verify
-    backend.hostname = hostname
+    if hostname and isinstance(backend, AuthBackend):
+        backend.hostname = hostname
     return backend

@@ -25,7 +25,7 @@ __all__ = ["AuthBackend", "authorized"]
 
 @replaceable_backend
 class AuthBackend:
-    """Knows credentials; the client's transport is it that authenticates with them.
+    """Knows credentials; it is the client's transport that authenticates with them.
 
     A subclass that overrides `authenticate_request`, `get_auth_header` or a `request_…`
     method is asked by the client itself instead: see `oras.hooks`.
@@ -130,8 +130,10 @@ class AuthBackend:
         for path in (os.path.expanduser(os.fspath(config)) for config in configs or ()):
             if not os.path.exists(path):
                 logger.warning(f"{path} does not exist.")
-            known = self._configs.pop(path, None)
-            self._configs[path] = known or _config_file(path)
+            store = self._configs.get(path) or _config_file(path)
+            # Replaced, not changed: another thread may be looking at it.
+            others = {known: kept for known, kept in self._configs.items() if known != path}
+            self._configs = {**others, path: store}
 
     def logout(self, hostname: str) -> None:
         """Forget what was given for a registry, and say whether there was anything.

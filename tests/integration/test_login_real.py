@@ -148,5 +148,4 @@ def test_a_login_over_tls(tls_token_registry, repository_name):
         *WRITER,
         hostname=tls_token_registry.address,
         tls_verify=str(tls_token_registry.ca_file),
-        insecure=False,
     )

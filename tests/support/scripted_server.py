@@ -56,6 +56,14 @@ class Connection:
             body = self._file.read(int(head.headers.get("content-length", 0)))
         return RawRequest(head.line, head.headers, body)
 
+    def read(self, size: int) -> bytes:
+        """Read exactly `size` bytes, fewer where the client hung up."""
+        return self._file.read(size)
+
+    def read_line(self) -> bytes:
+        """Read up to the end of a line; nothing where the client hung up."""
+        return self._file.readline()
+
     def send(self, data: bytes) -> None:
         """Send `data`."""
         self._socket.sendall(data)

@@ -1,0 +1,10 @@
+"""All rows of the security tables."""
+
+from __future__ import annotations
+
+import rows_archives
+import rows_paths
+
+__all__ = ["ROWS"]
+
+ROWS = [*rows_paths.ROWS, *rows_archives.ROWS]

@@ -1,0 +1,68 @@
+"""Every row of the security tables holds, over HTTP and where it matters over HTTPS."""
+
+from __future__ import annotations
+
+import tempfile
+import tracemalloc
+
+import pytest
+from rows import ROWS
+
+from support.client_steps import perform
+from support.threat_cases import Case, Report, objections, observed, staged
+
+SETTINGS = """
+[network]
+connect_timeout = 2.0
+read_timeout = 0.5
+attempts = 3
+max_pause = 2.0
+"""
+
+
+def _cases() -> list:
+    return [
+        pytest.param(case, scheme, id=f"{case.id}-{scheme}")
+        for case in ROWS
+        for scheme in case.schemes
+    ]
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Short patience, so that a row that waits does not wait long."""
+    path = tmp_path / "settings.toml"
+    path.write_text(SETTINGS)
+    monkeypatch.setenv("ORAS_CONFIG", str(path))
+
+
+@pytest.mark.parametrize(("case", "scheme"), _cases())
+def test_row(case: Case, scheme: str, tmp_path, certificates, monkeypatch, settings):
+    root = tmp_path / "row"
+    root.mkdir()
+    with staged(case, scheme, root, certificates) as stage:
+        for name, value in stage.folders.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(tempfile, "tempdir", str(stage.folders.scratch))
+        monkeypatch.chdir(stage.folders.source)
+        if case.memory is not None:
+            tracemalloc.start()
+        try:
+            told = perform(stage.steps(), stage.client_arguments())
+            memory = tracemalloc.get_traced_memory()[1] if case.memory is not None else 0
+        finally:
+            tracemalloc.stop()
+        report = Report(
+            told["outcome"],
+            tuple(told["kinds"]),
+            told["text"],
+            told.get("message", ""),
+            told["seconds"],
+            memory,
+        )
+        wrong = objections(stage, observed(stage, report))
+    assert not wrong, f"{case.does}: {wrong}"
+
+
+def test_every_row_has_a_name_of_its_own():
+    assert len({case.id for case in ROWS}) == len(ROWS)

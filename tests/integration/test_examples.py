@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from oras_adapters.registry_server import RegistryServer
+from oras_core.testing import EmbeddedRegistry
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -160,6 +163,54 @@ def test_login_logout(lines, run, htpasswd_registry):
     assert refused.status != 0
     assert "does not let writer in" in refused.errors
     assert "wrong" not in refused.errors
+
+
+def test_attach_sbom(lines, open_registry):
+    assert lines("attach_sbom.py", open_registry.address) == [
+        "pushed DIGEST",
+        "all that is attached:",
+        "  application/vnd.example.sbom+json DIGEST",
+        "    application/vnd.example.signature DIGEST",
+        "made by hand",
+    ]
+
+
+def test_mirror_repository(lines, open_registry):
+    with RegistryServer(EmbeddedRegistry()) as other:
+        assert lines("mirror_repository.py", open_registry.address, other.address) == [
+            # The common file, the config, three notes, three manifests, the signature's two.
+            "first run: 4 tags, contents: 10 moved",
+            "second run: 4 tags, contents: 4 exists",
+            "signatures of latest: 1",
+        ]
+
+
+def test_mirror_repository_within_one_registry(lines, open_registry):
+    output = lines("mirror_repository.py", open_registry.address, open_registry.address)
+    # No blob moves: the registry mounts them.
+    assert output[0] == "first run: 4 tags, contents: 6 mounted, 4 moved"
+
+
+def test_promote_by_digest(lines, open_registry):
+    with RegistryServer(EmbeddedRegistry()) as other:
+        assert lines("promote_by_digest.py", open_registry.address, other.address) == [
+            "promoted what was tested: True",
+            "tags in production: 1.0, stable",
+            "attached in production: ['application/vnd.example.test-report']",
+        ]
+
+
+def test_backup_restore(lines, open_registry):
+    assert lines("backup_restore.py", open_registry.address) == [
+        "backed up: v1",
+        "the archive has some bytes",
+        "examples/from-folder: the same is True, attached are 1",
+        "examples/from-archive: the same is True, attached are 1",
+    ]
+
+
+def test_push_sources(lines, open_registry):
+    assert lines("push_sources.py", open_registry.address) == ["pushed 6 files as DIGEST"]
 
 
 def test_every_example_is_tested():

@@ -1,0 +1,74 @@
+"""Mirror a repository with all tags and referrers, to another registry or within one.
+
+Run it with the addresses of two registries, which may be the same one:
+`python examples/mirror_repository.py localhost:5000 localhost:5001`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+
+from oras_adapters.factory import compose
+from oras_adapters.local_files import scratch_directory
+from oras_core.artifact import File, push
+from oras_core.attaching import attach
+from oras_core.content.sources import BytesSource
+from oras_core.copying import CopyOptions
+from oras_core.mirroring import mirror
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import Target
+from oras_core.ports.files import FileTree
+from oras_core.ports.progress import ProgressListener, SkipReason
+
+
+class Recording(ProgressListener):
+    """Notes what moves and what does not; one copy tells of its content from many threads."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.contents: dict[str, list[Descriptor]] = defaultdict(list)
+
+    def finished(self, descriptor: Descriptor) -> None:
+        """Content has moved."""
+        self.contents["moved"].append(descriptor)
+
+    def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:
+        """Content is there already, or the registry takes it from its other repository."""
+        self.contents[reason].append(descriptor)
+
+
+def fill(repository: Target, scratch: FileTree) -> None:
+    """Push three versions, which share a file, and sign the last one."""
+    common = File("common.bin", BytesSource(bytes(1_000_000)))
+    for number in (1, 2, 3):
+        notes = File("notes.txt", BytesSource(f"This is v{number}.\n".encode()))
+        tags = ["latest"] if number == 3 else []
+        push(repository, f"v{number}", [common, notes], scratch=scratch, further_tags=tags)
+    attach(
+        repository,
+        "latest",
+        [File("signature", BytesSource(b"signed by nobody"))],
+        artifact_type="application/vnd.example.signature",
+        scratch=scratch,
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Fill a repository of the registry `argv[0]`, and mirror it to `argv[1]`, twice."""
+    with compose() as composition, scratch_directory() as scratch:
+        source = composition.repository(f"{argv[0]}/examples/versions")
+        destination = composition.repository(f"{argv[1]}/examples/mirrored")
+        fill(source, scratch)
+        for attempt in ("first", "second"):
+            recording = Recording()
+            tags = mirror(source, destination, options=CopyOptions(listener=recording))
+            contents = sorted(recording.contents.items())
+            counts = ", ".join(f"{len(found)} {word}" for word, found in contents)
+            print(f"{attempt} run: {len(tags)} tags, contents: {counts}")
+        print(f"signatures of latest: {len(list(destination.referrers(tags['latest'])))}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -67,7 +67,8 @@ def main(argv: Sequence[str]) -> None:
             contents = sorted(recording.contents.items())
             counts = ", ".join(f"{len(found)} {word}" for word, found in contents)
             print(f"{attempt} run: {len(tags)} tags, contents: {counts}")
-        print(f"signatures of latest: {len(list(destination.referrers(tags['latest'])))}")
+        signatures = list(destination.referrers(destination.resolve("latest")))
+        print(f"signatures of latest: {len(signatures)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""The verbs of looking at an artifact without taking it: its manifest, its config."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from oras_core.content.graph import ManifestCache, fetch_document
+from oras_core.content.platforms import select_manifest
+from oras_core.content.verify import read_verified
+from oras_core.errors import UnsupportedError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.index import Index
+from oras_core.model.limits import Limits
+from oras_core.model.manifest import Manifest
+from oras_core.model.platform import Platform
+from oras_core.ports.content import ReadOnlyTarget, ReferenceFetcher
+
+__all__ = ["fetch_config", "fetch_manifest"]
+
+
+def fetch_manifest(
+    source: ReadOnlyTarget,
+    reference: str,
+    *,
+    platform: Platform | None = None,
+    limits: Limits | None = None,
+) -> Manifest | Index:
+    """Return the manifest or index that `reference` names, verified.
+
+    Args:
+        source: where it is.
+        reference: a tag or a digest there.
+        platform: which manifest of an index is meant; None for the index itself.
+        limits: bounds of what is accepted.
+
+    Raises:
+        NotFoundError: if there is no such name, or no manifest for the platform.
+        OrasError: whatever the source raises.
+    """
+    return _fetch(source, reference, platform, limits or Limits())[1]
+
+
+def fetch_config(
+    source: ReadOnlyTarget,
+    reference: str,
+    *,
+    platform: Platform | None = None,
+    limits: Limits | None = None,
+) -> tuple[Descriptor, bytes]:
+    """Return the config of what `reference` names: its descriptor, and its bytes, verified.
+
+    Args:
+        source: where it is.
+        reference: a tag or a digest there.
+        platform: which manifest of an index is meant.
+        limits: bounds of what is accepted; a config may be as large as a manifest.
+
+    Raises:
+        NotFoundError: if there is no such name, or no manifest for the platform.
+        UnsupportedError: if it names an index, and no platform is given.
+        OrasError: whatever the source raises.
+    """
+    limits = limits or Limits()
+    cached, document = _fetch(source, reference, platform, limits)
+    if isinstance(document, Index):
+        raise UnsupportedError(
+            f"fetch the config of {reference}", "it names an index; choose a platform"
+        )
+    config = document.config
+    if config.data is not None:
+        return config, config.data
+    with closing(cached.fetch(config)) as stream:
+        return config, read_verified(stream, config, limit=limits.manifest_size)
+
+
+def _fetch(
+    source: ReadOnlyTarget, reference: str, platform: Platform | None, limits: Limits
+) -> tuple[ManifestCache, Manifest | Index]:
+    cached = ManifestCache(source, limit=limits.manifest_size)
+    if isinstance(source, ReferenceFetcher):
+        root, content = source.fetch_reference(reference)
+        cached.remember(root, content)
+    else:
+        root = source.resolve(reference).plain()
+    if platform is not None:
+        root = select_manifest(cached, root, platform, limit=limits.manifest_size).plain()
+    return cached, fetch_document(cached, root, limit=limits.manifest_size)

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve
 
+from oras.auth.base import AuthBackend
 from oras.response import Response
 from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
@@ -42,6 +43,8 @@ class BackendAuthorization:
     def header_for(self, origin: str) -> dict[str, str]:
         """Return what may be sent to `origin` unasked."""
         with self._lock:
+            if isinstance(self.backend, AuthBackend):
+                self.backend.known_at(origin)  # so that its header is the one for there
             header = self._own_header()
             value = header.get("Authorization", "")
             if value and value != self._offered:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from oras.auth import utils as auth_utils
+from oras.auth.configured import config_file, configured
 from oras.auth.given import BackendCredentials, GivenCredentials
 from oras.auth.tokens import StandaloneTokens
 from oras.container import Container
@@ -20,7 +21,7 @@ from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.registry.challenge import Challenge, preferred
 
-__all__ = ["AuthBackend", "authorized"]
+__all__ = ["AuthBackend"]
 
 
 @replaceable_backend
@@ -50,6 +51,7 @@ class AuthBackend:
         self._configs: dict[str, CredentialStore] = {}
         self._origin = ""
         self._registry: str | None = None
+        self._found: tuple[tuple[object, ...], Credential | None] | None = None
         self._standalone = StandaloneTokens(self)
         username, password = os.environ.get("ORAS_USER"), os.environ.get("ORAS_PASS")
         if username and password:
@@ -126,11 +128,12 @@ class AuthBackend:
                 latest one is asked first; none is read before a registry wants a credential.
         """
         self._registry, self._origin = self.get_container(container).registry, ""
+        self._found = None
         self._given.claim(self._registry)
         for path in (os.path.expanduser(os.fspath(config)) for config in configs or ()):
             if not os.path.exists(path):
                 logger.warning(f"{path} does not exist.")
-            store = self._configs.get(path) or _config_file(path)
+            store = self._configs.get(path) or config_file(path)
             # Replaced, not changed: another thread may be looking at it.
             others = {known: kept for known, kept in self._configs.items() if known != path}
             self._configs = {**others, path: store}
@@ -171,14 +174,14 @@ class AuthBackend:
             The headers, with the token if there is one, and whether there is.
         """
         token = self._standalone.obtain(h, None)
-        return authorized(headers, f"Bearer {token}" if token else "")
+        return auth_utils.authorized(headers, f"Bearer {token}" if token else "")
 
-    def _about(self, original: Any) -> Credential | None:
-        """Return the credential for the registry that `original` comes from.
+    def known_at(self, url: str) -> Credential | None:
+        """Return the credential for the registry at `url`, which is about to be used.
 
-        Where a response does not say it, that is the registry of the last `load_configs`.
+        Where `url` is empty, that is the registry of the last `load_configs`.
         """
-        parts = urlsplit(str(getattr(original, "url", None) or ""))
+        parts = urlsplit(url)
         if parts.hostname:
             self._registry, self._origin = parts.netloc, f"{parts.scheme}://{parts.netloc}"
         return self._known()
@@ -186,7 +189,12 @@ class AuthBackend:
     def _known(self) -> Credential | None:
         if self._registry is None:
             return self._given.latest
-        return self.credentials(_configured()).get(self._registry)
+        self._given.claim(self._registry)
+        key = (self._registry, *self.revision)
+        if self._found is None or self._found[0] != key:
+            # A store may have to start a program: it is asked once, as the core does.
+            self._found = key, self.credentials(configured()).get(self._registry)
+        return self._found[1]
 
     @property
     def _base(self) -> str:
@@ -212,7 +220,7 @@ class AuthBackend:
 
     def _load_auth(self, hostname: str) -> bool:
         """Note which registry is about to be used; tell whether there is a credential for it."""
-        self._registry, self._origin = hostname, ""
+        self._registry, self._origin, self._found = hostname, "", None
         return self._known() is not None
 
     def _get_auth_from_creds_store(self, suffix: str, hostname: str) -> str | None:
@@ -227,24 +235,3 @@ class AuthBackend:
         if credential is None or not credential.has_basic:
             return None
         return auth_utils.get_basic_auth(credential.username, credential.password)
-
-
-def authorized(headers: Mapping[str, str] | None, value: str) -> tuple[dict[str, str], bool]:
-    """Return a copy of `headers` with the `Authorization` field `value`, unless it is empty."""
-    result = dict(headers or {})
-    if value:
-        result["Authorization"] = value
-    return result, bool(value)
-
-
-def _config_file(path: str) -> CredentialStore:
-    # What composes stores also composes connections; that may wait until there are some.
-    from oras_adapters.factory import config_file_store  # noqa: PLC0415 - see above
-
-    return config_file_store(path)
-
-
-def _configured() -> CredentialStore:
-    from oras_adapters.factory import compose  # noqa: PLC0415 - as above
-
-    return compose().credentials

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from oras.auth.base import AuthBackend, authorized
+from oras.auth import utils as auth_utils
+from oras.auth.base import AuthBackend
 from oras.hooks import replaceable_backend
 from oras_core.registry.challenge import Challenge, basic_authorization, preferred
 
@@ -45,5 +46,5 @@ class BasicAuth(AuthBackend):
         Returns:
             A copy of the headers, with the credential if one is known, and whether it is.
         """
-        self._about(original)
-        return authorized(headers, self.get_auth_header().get("Authorization", ""))
+        self.known_at(auth_utils.address_of(original))
+        return auth_utils.authorized(headers, self.get_auth_header().get("Authorization", ""))

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from oras.auth import utils as auth_utils
-from oras.auth.base import authorized
 from oras.auth.token import TokenAuth
 from oras.hooks import replaceable_backend
 from oras.logger import logger
@@ -78,17 +77,19 @@ class EcrAuth(TokenAuth):
         """
         raw = auth_utils.challenge_of(original)
         if not raw:
-            return authorized(headers, "")
+            return auth_utils.authorized(headers, "")
         h = auth_utils.parse_auth_header(raw)
         if h.service != SERVICE or h.realm is None:
             return super().authenticate_request(original, headers, refresh)
         realm = self.AWS_ECR_REALM_PATTERN.fullmatch(h.realm)
-        host = urlsplit(str(getattr(original, "url", None) or h.realm)).netloc
+        host = urlsplit(auth_utils.address_of(original) or h.realm).netloc
         if realm is None or h.realm != f"https://{host}/":
             # Not ECR, or somebody who wants to have the password of another.
             logger.warning(f"The realm {h.realm!r} is not that of a registry of ECR.")
             return super().authenticate_request(original, headers, refresh)
-        return authorized(headers, f"Basic {self.authorization_token(host, refresh=refresh)}")
+        return auth_utils.authorized(
+            headers, f"Basic {self.authorization_token(host, refresh=refresh)}"
+        )
 
     def authorization_token(self, registry: str, *, refresh: bool = False) -> str:
         """Return the base64 of user name and password for a registry of ECR, kept till its end.

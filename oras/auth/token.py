@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oras.auth import utils as auth_utils
-from oras.auth.base import AuthBackend, authorized
+from oras.auth.base import AuthBackend
 from oras.hooks import replaceable_backend
 from oras.logger import logger
 from oras_core.ports.credentials import Credential
@@ -58,18 +58,18 @@ class TokenAuth(AuthBackend):
         raw = auth_utils.challenge_of(original)
         if not raw:
             logger.debug("The response holds no challenge, so that nothing can answer it.")
-            return authorized(headers, "")
-        credential = self._about(original)
+            return auth_utils.authorized(headers, "")
+        credential = self.known_at(auth_utils.address_of(original))
         if refresh:
             self._standalone.forget()
         elif credential is not None and credential.registry_token:
-            return authorized(headers, f"Bearer {credential.registry_token}")
+            return auth_utils.authorized(headers, f"Bearer {credential.registry_token}")
         value = self._answer(raw, credential)
         if not value:
             logger.error(
                 "This endpoint requires a token. Please use basic auth with a username or password."
             )
-        return authorized(headers, value)
+        return auth_utils.authorized(headers, value)
 
     def _answer(self, raw: str, credential: Credential | None) -> str:
         """Return the `Authorization` field that a challenge wants; empty where there is none."""

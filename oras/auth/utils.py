@@ -14,8 +14,10 @@ from oras_core.ports.credentials import Credential
 from oras_core.registry.challenge import basic_authorization, parse_challenges, preferred
 
 __all__ = [
+    "address_of",
     "announce_logout",
     "authHeader",
+    "authorized",
     "basic_credential",
     "challenge_of",
     "get_basic_auth",
@@ -118,3 +120,16 @@ def announce_logout(hostname: str, *, known: bool) -> None:
     """Log that the program has logged out, or that there was nothing to log out of."""
     state = "have successfully logged out of" if known else "are not logged in to"
     logger.info(f"You {state} {hostname}")
+
+
+def authorized(headers: Mapping[str, str] | None, value: str) -> tuple[dict[str, str], bool]:
+    """Return a copy of `headers` with the `Authorization` field `value`, unless it is empty."""
+    result = dict(headers or {})
+    if value:
+        result["Authorization"] = value
+    return result, bool(value)
+
+
+def address_of(response: Any) -> str:
+    """Return the address that a response comes from; empty where it does not say."""
+    return str(getattr(response, "url", None) or "")

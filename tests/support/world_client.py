@@ -32,7 +32,7 @@ def inhabit(
     """Let all clients live in `world` from now on; return the store of their user."""
     store = credentials or StaticCredentials({})
     patch.setattr("oras.connections.composition_for", lambda _: WorldComposition(world, store))
-    patch.setattr("oras.auth.base._configured", lambda: store)
+    patch.setattr("oras.auth.base.configured", lambda: store)
     return store
 
 

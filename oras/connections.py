@@ -12,14 +12,13 @@ from oras.backend_transport import BackendAuthorization
 from oras.foreign_transports import ThroughDoRequest, ThroughSession
 from oras.hooks import REQUEST_HOOK, authenticates_itself, is_overridden
 from oras_adapters.factory import Composition, compose
-from oras_adapters.settings import load_settings
+from oras_adapters.settings import TlsSettings, load_settings
 from oras_core.copying import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.authorizer import Authorizer
 from oras_core.registry.challenge import preferred
-from oras_core.registry.endpoints import is_loopback
 from oras_core.registry.retries import RetryPolicy
 
 if TYPE_CHECKING:
@@ -44,8 +43,16 @@ def composition_for(verify: bool | str) -> Composition:
     settings = load_settings()
     if verify is not True:
         bundle = verify if isinstance(verify, str) else ""
-        tls = evolve(settings.tls, verify=bool(verify), ca_bundle=bundle)
-        settings = evolve(settings, tls=tls)
+
+        # What the program says goes before all settings, those for one host too.
+        def decided(tls: TlsSettings) -> TlsSettings:
+            return evolve(tls, verify=bool(verify), ca_bundle=bundle)
+
+        hosts = {
+            name: evolve(host, tls=host.tls and decided(host.tls))
+            for name, host in settings.hosts.items()
+        }
+        settings = evolve(settings, tls=decided(settings.tls), hosts=hosts)
     return compose(settings)
 
 
@@ -151,8 +158,11 @@ class Connections:
     def _scheme(self, host: str, verify: bool | str) -> str:
         if self._client.prefix != "https":
             return str(self._client.prefix)
-        # On this machine plain HTTP is usual, as for docker; whoever says whom to trust wants TLS.
-        plain = is_loopback(host) and verify is True
+        composition = self._composition(verify)
+        plain = composition.settings.host(host).plain_http
+        if plain is None:
+            # Whoever says whom to trust wants TLS, also on this machine.
+            plain = verify is True and composition.plain_http(host)
         return "http" if plain else "https"
 
     def _key(self, host: str, scheme: str) -> _Key:

@@ -6,14 +6,15 @@ Everything is made when it is first needed, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from types import TracebackType
 from typing import Final
 
 from attrs import evolve
 
+from oras_adapters.certificate_folders import HostCertificates, find_certificates
 from oras_adapters.credential_helper import CredentialHelperStore
 from oras_adapters.docker_config import DockerConfigStore
 from oras_adapters.keyring_store import KeyringStore
@@ -26,7 +27,9 @@ from oras_core.credentials import (
     BoundCredential,
     ChainedCredentialStore,
     NoCredentials,
+    RememberingCredentialStore,
     RoutedCredentialStore,
+    SuccessorCredentialStore,
 )
 from oras_core.errors import InvalidConfigurationError
 from oras_core.model.reference import Reference
@@ -134,17 +137,43 @@ class Composition:
         return LocalFileTree(path, create=True)
 
     def transport(self, host: str) -> HttpTransport:
-        """Return the plain transport with which `host` is spoken to."""
-        tls = self.settings.host(host).tls or self.settings.tls
+        """Return the plain transport with which `host` is spoken to.
+
+        Raises:
+            InvalidConfigurationError: if a folder of certificates for it is incomplete.
+        """
+        tls = self._tls(host)
         with self._lock:
             if tls not in self._transports:
                 self._transports[tls] = self._new_transport(tls)
             return self._transports[tls]
 
     def plain_http(self, host: str) -> bool:
-        """Tell whether `host` is spoken to without TLS: registries on this machine usually are."""
+        """Tell whether `host` is spoken to without TLS.
+
+        Registries on this machine usually are, but for those that have certificates here.
+        """
         chosen = self.settings.host(host).plain_http
-        return is_loopback(host) if chosen is None else chosen
+        if chosen is not None:
+            return chosen
+        return is_loopback(host) and self._certificates(host) == HostCertificates()
+
+    def _tls(self, host: str) -> TlsSettings:
+        """Return whom to trust at `host` and who we are to it, `certs.d` folders looked into."""
+        tls = self.settings.host(host).tls or self.settings.tls
+        found = self._certificates(host)
+        own = bool(tls.client_certificate)
+        return evolve(
+            tls,
+            certificate_directories=(),
+            extra_authorities=(*tls.extra_authorities, *found.authorities),
+            client_certificate=tls.client_certificate if own else found.client_certificate,
+            client_key=tls.client_key if own else found.client_key,
+        )
+
+    def _certificates(self, host: str) -> HostCertificates:
+        tls = self.settings.host(host).tls or self.settings.tls
+        return find_certificates(tls.certificate_directories, host)
 
     def _new_transport(self, tls: TlsSettings) -> Urllib3Transport:
         network, proxy = self.settings.network, self.settings.proxy
@@ -152,6 +181,7 @@ class Composition:
             tls=lambda: ssl_context(
                 verify=tls.verify,
                 ca_bundle=tls.ca_bundle or None,
+                extra_authorities=tls.extra_authorities,
                 client_certificate=tls.client_certificate or None,
                 client_key=tls.client_key or None,
             ),
@@ -220,41 +250,76 @@ def _credential_store(settings: Settings) -> CredentialStore:
 def _named_store(name: str, settings: Settings) -> CredentialStore:
     built_in: Mapping[str, Callable[[Settings], CredentialStore]] = {
         "docker": lambda settings: config_file_store(settings.credentials.docker_config),
-        "podman": lambda settings: config_file_store(settings.credentials.auth_file),
+        "podman": _podman_store,
         "keyring": lambda _: KeyringStore(),
         "environment": _environment_store,
     }
     if name in built_in:
         return built_in[name](settings)
     if name.startswith(HELPER_PREFIX):
-        return CredentialHelperStore(name.removeprefix(HELPER_PREFIX))
+        return _helper_store(name.removeprefix(HELPER_PREFIX))
     registered = {point.name: point for point in entry_points(group=STORES_GROUP)}
     if name not in registered:
         known = ", ".join([*built_in, "helper:NAME", *sorted(registered)])
         raise InvalidConfigurationError(
             "credentials.stores", f"there is no store {name!r}; known are {known}"
         )
+    return _registered_store(registered[name])
+
+
+def _registered_store(point: EntryPoint) -> CredentialStore:
+    """Return the store that a package has registered, made by its function.
+
+    Raises:
+        InvalidConfigurationError: if that fails, or returns something else.
+    """
+    what = f"the store {point.name!r} of {point.value}"
     try:
-        store: CredentialStore = registered[name].load()()
+        store: CredentialStore = point.load()()
     except Exception as error:
-        raise InvalidConfigurationError(
-            "credentials.stores",
-            f"the store {name!r} of {registered[name].value} cannot be made: {error}",
-        ) from error
+        reason = f"{what} cannot be made: {type(error).__name__}: {error}"
+        raise InvalidConfigurationError("credentials.stores", reason) from error
+    lacking = [name for name in ("get", "put", "delete") if not hasattr(store, name)]
+    if lacking:
+        reason = f"{what} is no store: it has no {', '.join(lacking)}"
+        raise InvalidConfigurationError("credentials.stores", reason)
     return store
 
 
 def config_file_store(path: str) -> CredentialStore:
-    """Return a docker config's store, or the helper that it names for a registry (R12)."""
+    """Return a docker config's store, with the helpers that it names for registries (R12)."""
     if not path:
         return NoCredentials()
     config = DockerConfigStore(path)
+    helped: dict[str, CredentialStore] = {}
+    lock = Lock()
 
     def responsible(registry: str) -> CredentialStore:
-        helper = config.helper_for(registry)
-        return CredentialHelperStore(helper) if helper else config
+        name = config.helper_for(registry)
+        if not name:
+            return config
+        with lock:
+            if name not in helped:
+                helped[name] = SuccessorCredentialStore(_helper_store(name), config)
+            return helped[name]
 
     return RoutedCredentialStore(responsible)
+
+
+def _helper_store(name: str) -> CredentialStore:
+    return RememberingCredentialStore(CredentialHelperStore(name))
+
+
+def _podman_store(settings: Settings) -> CredentialStore:
+    """Return podman's files in their order: containers-auth.json(5)."""
+    own = settings.credentials
+    # Podman looks into docker's file too; where that is a store of its own it has its place.
+    docker = () if "docker" in own.stores else (own.docker_config,)
+    fallbacks = own.auth_file_fallbacks and (*own.auth_file_fallbacks, *docker)
+    paths = dict.fromkeys((own.auth_file, *fallbacks))
+    stores = {path: config_file_store(path) for path in paths if path}
+    keeper = stores.get(own.auth_file, NoCredentials())
+    return ChainedCredentialStore(stores.values(), keeper=keeper)
 
 
 def _environment_store(settings: Settings) -> CredentialStore:

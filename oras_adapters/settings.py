@@ -9,6 +9,7 @@ makes a `Settings` value and hands it to the factory.
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,11 +49,13 @@ class CredentialSettings:
         stores: names of stores, asked in turn; the first one is written to.
         docker_config: the docker `config.json`; empty for none.
         auth_file: podman's `auth.json`, of the same form; empty for none.
+        auth_file_fallbacks: files that are read for podman where `auth_file` has nothing.
     """
 
     stores: tuple[str, ...] = ("docker", "podman")
     docker_config: str = ""
     auth_file: str = ""
+    auth_file_fallbacks: tuple[str, ...] = ()
 
 
 @frozen
@@ -96,14 +99,19 @@ class TlsSettings:
     Attributes:
         verify: whether the server's certificate is checked.
         ca_bundle: a PEM file of authorities to trust instead of the system's; empty for those.
+        extra_authorities: PEM files of authorities to trust besides those.
         client_certificate: a PEM file with our certificate; empty for none.
         client_key: a PEM file with its key, where that is not in the same file.
+        certificate_directories: `certs.d` folders of docker and podman; the first that has
+            one for a registry, `HOST` or `HOST:PORT`, counts.
     """
 
     verify: bool = True
     ca_bundle: str = ""
+    extra_authorities: tuple[str, ...] = ()
     client_certificate: str = ""
     client_key: str = ""
+    certificate_directories: tuple[str, ...] = ()
 
 
 @frozen
@@ -235,11 +243,13 @@ def _own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]
     return {("credentials", "stores"): names} if names else {}
 
 
-def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], str]:
+def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     docker = environment.get("DOCKER_CONFIG") or _under_home(environment, ".docker")
     candidates = {
         ("credentials", "docker_config"): str(Path(docker, "config.json")) if docker else "",
         ("credentials", "auth_file"): _auth_file(environment),
+        ("credentials", "auth_file_fallbacks"): _auth_file_fallbacks(environment),
+        ("tls", "certificate_directories"): _certificate_directories(environment),
         ("tls", "ca_bundle"): _first(environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
         # Upper case is not read for http: a CGI program's client could set it (httpoxy).
         ("proxy", "http"): _first(
@@ -255,8 +265,29 @@ def _auth_file(environment: Mapping[str, str]) -> str:
     """Return where podman keeps credentials: containers-auth.json(5)."""
     if named := environment.get("REGISTRY_AUTH_FILE"):
         return named
+    if sys.platform != "linux":
+        return _under_home(environment, ".config", "containers", "auth.json")
     runtime = environment.get("XDG_RUNTIME_DIR")
-    return str(Path(runtime, "containers", "auth.json")) if runtime else ""
+    if runtime:
+        return str(Path(runtime, "containers", "auth.json"))
+    # Without a home nobody is there whose file it could be.
+    home = _under_home(environment)
+    return f"/run/containers/{os.getuid()}/auth.json" if home else ""
+
+
+def _auth_file_fallbacks(environment: Mapping[str, str]) -> list[str]:
+    """Return what podman reads besides: nothing where the user names a file."""
+    base = environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config")
+    if environment.get("REGISTRY_AUTH_FILE") or not base:
+        return []
+    return [str(Path(base, "containers", "auth.json"))]
+
+
+def _certificate_directories(environment: Mapping[str, str]) -> list[str]:
+    """Return podman's folders, then docker's: containers-certs.d(5), `dockerd` rootless or not."""
+    bases = (environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config"), "/etc")
+    tools = ("containers", "docker")
+    return [str(Path(base, tool, "certs.d")) for tool in tools for base in bases if base]
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import logging
 import ssl
+from collections.abc import Iterable
 
 from oras_core.errors import InvalidConfigurationError
 
@@ -18,6 +19,7 @@ def ssl_context(
     *,
     verify: bool = True,
     ca_bundle: str | None = None,
+    extra_authorities: Iterable[str] = (),
     client_certificate: str | None = None,
     client_key: str | None = None,
 ) -> ssl.SSLContext:
@@ -29,6 +31,7 @@ def ssl_context(
         ca_bundle: a PEM file, or a folder of such, of the only authorities to be trusted;
             by default the system's are. (With the extra `truststore` these are the
             operating system's own, else those that OpenSSL knows.)
+        extra_authorities: PEM files of authorities that are trusted besides those.
         client_certificate: a PEM file with our certificate and those that vouch for it.
         client_key: a PEM file with its key; by default that is in the same file.
 
@@ -36,6 +39,8 @@ def ssl_context(
         InvalidConfigurationError: if a file cannot be read or holds something else.
     """
     context = _trusting_context(ca_bundle)
+    for path in extra_authorities:
+        _trust(context, path)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         _LOG.warning(
@@ -54,13 +59,17 @@ def _trusting_context(ca_bundle: str | None) -> ssl.SSLContext:
     if ca_bundle is None:
         return _system_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cafile=ca_bundle)
-    except IsADirectoryError:
-        context.load_verify_locations(capath=ca_bundle)
-    except OSError as error:  # `ssl.SSLError` is one
-        raise InvalidConfigurationError(ca_bundle, _reason(error, "certificates")) from error
+    _trust(context, ca_bundle)
     return context
+
+
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except IsADirectoryError:
+        context.load_verify_locations(capath=path)
+    except OSError as error:  # `ssl.SSLError` is one
+        raise InvalidConfigurationError(path, _reason(error, "certificates")) from error
 
 
 def _system_context() -> ssl.SSLContext:

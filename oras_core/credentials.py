@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Final
 
 from oras_core.errors import CredentialError
-from oras_core.ports.credentials import Credential, CredentialStore
+from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
 
 __all__ = [
     "BoundCredential",
     "ChainedCredentialStore",
     "NoCredentials",
+    "RememberingCredentialStore",
     "RoutedCredentialStore",
     "StaticCredentials",
+    "SuccessorCredentialStore",
     "config_key",
     "key_forms",
+    "refresh",
     "registry_keys",
 ]
 
@@ -146,6 +150,109 @@ def _host(registry: str) -> str:
     return registry.partition("/")[0]
 
 
+def refresh(store: CredentialStore, registry: str) -> None:
+    """Let a store look up anew what was refused, if it is one that remembers."""
+    if isinstance(store, CredentialRefresher):
+        store.refresh(registry)
+
+
+class RememberingCredentialStore:
+    """Asks a store that knows hosts alone once per host. Thread-safe.
+
+    Starting a program or unlocking a keychain takes a while, and every repository of a host
+    gets the same answer. It holds until something is put or deleted, or the registry refuses.
+    """
+
+    def __init__(self, store: CredentialStore) -> None:
+        """Remember what `store` answers."""
+        self._store = store
+        self._answers: dict[str, Future[Credential | None]] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Name the store."""
+        return f"RememberingCredentialStore({self._store!r})"
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential for the host of `registry`; a failure is not remembered.
+
+        Raises:
+            CredentialError: as the store does.
+        """
+        key = config_key(_host(registry))
+        with self._lock:
+            known = self._answers.get(key)
+            answer = self._answers.setdefault(key, Future())
+        if known is not None:
+            # Others wait: two dialogs for one host would be one too many.
+            error = known.exception()
+            return known.result() if error is None else self._store.get(registry)
+        try:
+            credential = self._store.get(registry)
+        except BaseException as error:
+            self._drop(key, answer)
+            answer.set_exception(error)
+            raise
+        answer.set_result(credential)
+        return credential
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential`; raises as the store does."""
+        try:
+            self._store.put(registry, credential)
+        finally:
+            self.refresh(registry)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential; raises as the store does."""
+        try:
+            self._store.delete(registry)
+        finally:
+            self.refresh(registry)
+
+    def refresh(self, registry: str) -> None:
+        """Ask the store again, the next time."""
+        with self._lock:
+            self._answers.pop(config_key(_host(registry)), None)
+        refresh(self._store, registry)
+
+    def _drop(self, key: str, answer: Future[Credential | None]) -> None:
+        with self._lock:
+            if self._answers.get(key) is answer:
+                del self._answers[key]
+
+
+class SuccessorCredentialStore:
+    """A store that has taken the place of another, which may still hold something.
+
+    As a helper does that is named in a file with passwords: it is asked first, keeps what
+    is put, and what is put or deleted leaves the file as well (R12).
+    """
+
+    def __init__(self, store: CredentialStore, earlier: CredentialStore) -> None:
+        """Ask `store`, then `earlier`."""
+        self._store = store
+        self._both = ChainedCredentialStore((store, earlier))
+        self._earlier = earlier
+
+    def get(self, registry: str) -> Credential | None:
+        """Return the credential for `registry`; raises as the stores do."""
+        return self._both.get(registry)
+
+    def put(self, registry: str, credential: Credential) -> None:
+        """Keep `credential` in the new store alone; raises as the stores do."""
+        self._store.put(registry, credential)
+        self._earlier.delete(registry)
+
+    def delete(self, registry: str) -> None:
+        """Forget the credential in both; raises as the stores do."""
+        self._both.delete(registry)
+
+    def refresh(self, registry: str) -> None:
+        """Let both look it up anew."""
+        self._both.refresh(registry)
+
+
 class RoutedCredentialStore:
     """Asks the store that is responsible for a registry, as docker's `credHelpers` choose."""
 
@@ -164,6 +271,10 @@ class RoutedCredentialStore:
     def delete(self, registry: str) -> None:
         """Forget the credential; raises as the store does."""
         self._responsible(registry).delete(registry)
+
+    def refresh(self, registry: str) -> None:
+        """Let the store look it up anew."""
+        refresh(self._responsible(registry), registry)
 
 
 class ChainedCredentialStore:
@@ -213,3 +324,8 @@ class ChainedCredentialStore:
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def refresh(self, registry: str) -> None:
+        """Let every store look it up anew."""
+        for store in self._stores:
+            refresh(store, registry)

@@ -22,12 +22,13 @@ _PERSONAL = (
     "ORAS_CONFIG",
     "ORAS_CREDENTIAL_STORES",
     "ORAS_PASS",
+    "ORAS_REGISTRY",
+    "ORAS_TOKEN",
     "ORAS_USER",
     "REGISTRY_AUTH_FILE",
     "REQUESTS_CA_BUNDLE",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
-    "XDG_RUNTIME_DIR",
 )
 
 
@@ -38,6 +39,7 @@ def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         for name in _PERSONAL:
             patch.delenv(name, raising=False)
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         for name in ("no_proxy", "NO_PROXY"):
             patch.setenv(name, "localhost,127.0.0.1,::1")
         yield

@@ -146,3 +146,7 @@ class _EcrCredentials(NoCredentials):
     def delete(self, registry: str) -> None:
         """Forget the password; AWS gives another one to whoever asks again."""
         self.backend.forget_password(registry)
+
+    def refresh(self, registry: str) -> None:
+        """Get another password: ECR refused this one, which lasts for some hours only (R9)."""
+        self.backend.forget_password(registry.partition("/")[0])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 
 from oras.utils.request import iter_localhosts
-from oras_core.credentials import ChainedCredentialStore, config_key
+from oras_core.credentials import ChainedCredentialStore, config_key, refresh
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["BackendCredentials", "GivenCredentials"]
@@ -151,3 +151,9 @@ class BackendCredentials(CredentialStore):
     def delete(self, registry: str) -> None:
         """Forget the credential everywhere."""
         ChainedCredentialStore((*self.named(), self.configured)).delete(registry)
+
+    def refresh(self, registry: str) -> None:
+        """Let the stores look up anew what the registry refused."""
+        for store in (*self.named(), self.configured):
+            for name in iter_localhosts(registry):
+                refresh(store, name)

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NoReturn, Protocol, Self, runtime_checkable
 
 from attrs import field, frozen
 
-__all__ = ["Credential", "CredentialStore"]
+__all__ = ["Credential", "CredentialRefresher", "CredentialStore", "Unpicklable"]
 
 
 def _hidden(secret: str) -> str:
     return "<hidden>" if secret else "''"
 
 
+class Unpicklable:
+    """A value that holds a secret, and is not written where it could be read."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle goes into files, caches and queues, with the secret in clear.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a {type(self).__name__} holds a secret and is not pickled")
+
+    def __copy__(self) -> Self:
+        """Return the value itself: it does not change."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return the value itself: it does not change."""
+        return self
+
+
 @frozen
-class Credential:
-    """What a registry knows us by. No secret shows in its repr.
+class Credential(Unpicklable):
+    """What a registry knows us by. No secret shows in its repr, and none can be pickled.
 
     Attributes:
         username: may be empty where a token is all there is.
@@ -70,4 +92,13 @@ class CredentialStore(Protocol):
         Raises:
             CredentialError: if the store cannot be written.
         """
+        ...
+
+
+@runtime_checkable
+class CredentialRefresher(Protocol):
+    """What a `CredentialStore` that remembers answers can do besides."""
+
+    def refresh(self, registry: str) -> None:
+        """Look the credential up anew when it is next wanted: the registry refused it."""
         ...

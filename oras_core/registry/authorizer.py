@@ -41,6 +41,9 @@ _LOGGER = logging.getLogger(__name__)
 _FURTHER_ATTEMPTS: Final = 2
 """After a 401: one to answer the challenge, one for a token that had become invalid (R6)."""
 
+_MAY_MEAN_EXPIRED: Final = frozenset({400, 403})
+"""What Amazon's registries answer where others say 401: 403 the private ones, 400 the public."""
+
 MAX_SESSIONS: Final = 1024
 """Upload addresses outside the API that are remembered: more than any client has open."""
 
@@ -130,9 +133,9 @@ class Authorizer:
         proof = self._in_advance(request, wanted)
         response = self._deliver(request, proof)
         for _ in range(_FURTHER_ATTEMPTS):
-            if response.status != 401:
+            response, refused = self._judged(request, response, proof)
+            if not refused:
                 break
-            response = self._settled(response)
             if origin_of(response.url or request.url) != self._origin:
                 return self._anonymously(request, response)
             proof = self._next_proof(request, response, proof, wanted)
@@ -156,6 +159,19 @@ class Authorizer:
             response = self._transport.send(proven)
             trial.judge(response)
             return response
+
+    def _judged(
+        self, request: HttpRequest, response: HttpResponse, proof: _Proof | None
+    ) -> tuple[HttpResponse, bool]:
+        """Return the response, and whether it asks for another proof of who we are."""
+        if response.status == 401:
+            return self._settled(response), True
+        own = origin_of(response.url or request.url) == self._origin
+        if proof is None or not own or response.status not in _MAY_MEAN_EXPIRED:
+            return response, False
+        response = self._settled(response)
+        said = response.body.read()
+        return evolve(response, body=io.BytesIO(said)), b"expired" in said.lower()
 
     def _settled(self, response: HttpResponse) -> HttpResponse:
         """Return the response with its body in memory, so that the connection is free."""
@@ -189,7 +205,7 @@ class Authorizer:
         refused: _Proof | None,
         wanted: tuple[Scope, ...],
     ) -> _Proof | None:
-        """Return what to send after a 401; None if there is nothing that would help."""
+        """Return what to send after a refusal; None if there is nothing that would help."""
         own = self._choose(parse_challenges(response.headers.get("WWW-Authenticate", "")))
         challenge = own or self._challenge or self._challenge_of_base(request)
         self._challenge = challenge

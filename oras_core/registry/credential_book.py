@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from oras_core.ports.credentials import Credential, CredentialStore
+from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
 from oras_core.ports.http import HttpResponse
 
 __all__ = ["CredentialBook", "Trial"]
@@ -76,16 +76,20 @@ class CredentialBook:
         with self._lookup:
             if self._found.get(repository) == refused:
                 self._found.pop(repository, None)
+                if isinstance(self._store, CredentialRefresher):
+                    self._store.refresh(self._name(repository))
             credential = self._get(repository)
             return None if credential == refused else credential
 
     def _get(self, repository: str) -> Credential | None:
         if repository not in self._found:
-            name = f"{self._registry}/{repository}" if repository else self._registry
-            credential = self._store.get(name)
+            credential = self._store.get(self._name(repository))
             empty = credential is None or credential.is_empty
             self._found[repository] = None if empty else credential
         return self._found[repository]
+
+    def _name(self, repository: str) -> str:
+        return f"{self._registry}/{repository}" if repository else self._registry
 
     @contextmanager
     def trial(self, credential: Credential) -> Iterator[Trial]:

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from oras_core.content.sources import BytesSource
 from oras_core.errors import AuthenticationError, RegistryError
 from oras_core.model.limits import Limits
-from oras_core.ports.credentials import Credential
+from oras_core.ports.credentials import Credential, Unpicklable
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.challenge import basic_authorization
 from oras_core.registry.responses import exchange_body, parse_json, protocol_error
@@ -43,8 +43,8 @@ _MAY_LACK_OAUTH2: Final = frozenset({400, 401})
 
 
 @frozen
-class Token:
-    """A bearer token. Its value shows in no repr.
+class Token(Unpicklable):
+    """A bearer token. Its value shows in no repr, and cannot be pickled.
 
     Attributes:
         value: what is sent; opaque.

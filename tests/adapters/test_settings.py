@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from oras_adapters import settings
 from oras_adapters.settings import HostSettings, Settings, TlsSettings, load_settings
 from oras_core.errors import InvalidConfigurationError
 
@@ -19,7 +22,43 @@ def load(tmp_path):
 
 
 def test_a_machine_without_anything_has_the_defaults():
-    assert load_settings({}) == Settings()
+    folders = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+    assert load_settings({}) == Settings(tls=TlsSettings(certificate_directories=folders))
+
+
+def test_podman_s_files_are_where_podman_has_them(monkeypatch):
+    def places(**environment):
+        own = load_settings(environment).credentials
+        return own.auth_file, own.auth_file_fallbacks
+
+    monkeypatch.setattr(settings.sys, "platform", "linux")
+    usual = ("/h/.config/containers/auth.json",)
+    assert places(HOME="/h", XDG_RUNTIME_DIR="/run/user/7") == (
+        "/run/user/7/containers/auth.json",
+        usual,
+    )
+    assert places(HOME="/h") == (f"/run/containers/{os.getuid()}/auth.json", usual)
+    assert places(HOME="/h", XDG_CONFIG_HOME="/c", XDG_RUNTIME_DIR="/r") == (
+        "/r/containers/auth.json",
+        ("/c/containers/auth.json",),
+    )
+    # A file that the user names is the only one.
+    assert places(HOME="/h", REGISTRY_AUTH_FILE="/mine.json") == ("/mine.json", ())
+    assert places() == ("", ())
+    monkeypatch.setattr(settings.sys, "platform", "darwin")
+    assert places(HOME="/h") == (*usual, usual)
+
+
+def test_folders_of_certificates_are_where_docker_and_podman_have_them(load):
+    folders = load("", HOME="/h").tls.certificate_directories
+    assert folders == (
+        "/h/.config/containers/certs.d",
+        "/etc/containers/certs.d",
+        "/h/.config/docker/certs.d",
+        "/etc/docker/certs.d",
+    )
+    chosen = load('[tls]\ncertificate_directories = ["/own"]', HOME="/h").tls
+    assert chosen.certificate_directories == ("/own",)
 
 
 def test_the_usual_places(tmp_path):
@@ -37,7 +76,7 @@ def test_the_usual_places(tmp_path):
 
 
 def test_every_section_can_be_set(load):
-    settings = load(
+    found = load(
         """
         [credentials]
         stores = ["keyring", "docker"]
@@ -58,13 +97,13 @@ def test_every_section_can_be_set(load):
         tls.ca_bundle = "/etc/ca.pem"
         """
     )
-    assert settings.credentials.stores == ("keyring", "docker")
-    assert settings.network.connect_timeout == 3.0
-    assert settings.network.read_timeout == 4.5
-    assert settings.host("registry.example:5000") == HostSettings(
+    assert found.credentials.stores == ("keyring", "docker")
+    assert found.network.connect_timeout == 3.0
+    assert found.network.read_timeout == 4.5
+    assert found.host("registry.example:5000") == HostSettings(
         plain_http=True, tls=TlsSettings(ca_bundle="/etc/ca.pem"), chunk_size=1048576
     )
-    assert settings.host("other.example") == HostSettings()
+    assert found.host("other.example") == HostSettings()
 
 
 def test_own_variables_win_over_the_file_and_the_file_over_shared_ones(load):

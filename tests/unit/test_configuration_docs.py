@@ -40,7 +40,7 @@ def test_numbers_and_booleans_are_the_defaults():
             assert shown == str(default).lower(), name
         elif isinstance(default, int | float):
             assert shown == str(default), name
-        elif isinstance(default, tuple):
+        elif isinstance(default, tuple) and default:
             assert shown == ", ".join(f"`{item}`" for item in default), name
         else:
             assert default is not NOTHING, name

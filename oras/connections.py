@@ -117,11 +117,9 @@ class Connections:
         if insecure is not None:
             scheme = "http" if insecure else "https"
         key = evolve(self._key(host, scheme), verify=verify)
-        transport = self._transport(key)
-        if is_overridden(self._client, REQUEST_HOOK):
-            transport = ThroughDoRequest(self._client)
+        # Not by an overridden `do_request`: that may come to add what the client knows already.
         authorize = self._by_challenge(host, StaticCredentials(credential))
-        return self._new_registry(key, transport, authorize)
+        return self._new_registry(key, self._transport(key), authorize)
 
     @property
     def credentials(self) -> CredentialStore:

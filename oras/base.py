@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -172,6 +173,11 @@ class BaseClient:
         return self._default_session.request(
             method, url, data=data, headers=headers, json=json, stream=stream
         )
+
+    def _validate_path(self, path: str) -> bool:
+        """Tell whether `push` takes a file: whether it lies in the working directory."""
+        base = os.getcwd()
+        return os.path.commonpath([base, os.path.abspath(path)]) == base
 
     def _check_200_response(self, response: Any) -> None:
         """Do nothing for status 200, 201 and 202; log what the registry says for others.

@@ -12,7 +12,10 @@ from oras.failures import reporting
 from oras.oci import ReceivedManifest
 from oras.response import Response
 from oras.types import container_type
+from oras_core.content.graph import ManifestCache, fetch_document
+from oras_core.content.platforms import select_manifest
 from oras_core.model import codec
+from oras_core.model.platform import Platform
 
 __all__ = ["ManifestMethods"]
 
@@ -26,6 +29,7 @@ class ManifestMethods(BaseClient):
         container: container_type,
         allowed_media_type: list[str] | None = None,
         validation_schema: dict[str, Any] | None = None,
+        platform: str | None = None,
     ) -> dict[str, Any]:
         """Return a manifest or index.
 
@@ -33,6 +37,8 @@ class ManifestMethods(BaseClient):
             container: what, by tag or digest.
             allowed_media_type: the types to ask for; by default those of OCI and Docker.
             validation_schema: a JSON schema that it must follow; needs `jsonschema`.
+            platform: follow an index, and indexes in it, to the manifest that is meant for
+                this one, `os/architecture[/variant]`.
 
         Returns:
             A dictionary that remembers the bytes it came in, as `content`.
@@ -51,11 +57,17 @@ class ManifestMethods(BaseClient):
         """
         target = self.get_container(container)
         self.auth.load_configs(target)
+        repository = self.connections.repository(target)
         with reporting():
-            _, content = self.connections.repository(target).fetch_reference(
+            root, content = repository.fetch_reference(
                 target.digest or target.tag,
                 accept=tuple(allowed_media_type or defaults.default_manifest_accepted_media_types),
             )
+            if platform is not None:
+                cached = ManifestCache(repository)
+                cached.remember(root, content)
+                chosen = select_manifest(cached, root, Platform.parse(platform))
+                content = fetch_document(cached, chosen.plain()).content
         manifest = ReceivedManifest(content)
         if validation_schema is not None:
             _validate(manifest, validation_schema)

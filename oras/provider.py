@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from oras import defaults
 from oras.earlier_names import EarlierNames
 from oras.failures import reporting
 from oras.files import temporary_empty_config
+from oras.graphs import GraphMethods
 from oras.hooks import replaceable
 from oras.logger import announce, logger
 from oras.login import LoginMethods
@@ -24,7 +26,7 @@ __all__ = ["Registry", "logger", "temporary_empty_config"]
 
 
 @replaceable
-class Registry(EarlierNames, TagMethods, LoginMethods):
+class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
     """A client of registries, to be used as it is or as the base of a custom client.
 
     Names without a registry mean `hostname`. Credentials come from the user's docker
@@ -48,6 +50,8 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
         do_chunked: bool = False,
         chunk_size: int = defaults.default_chunksize,
         quiet: bool = False,
+        artifact_type: str | None = None,
+        tags: Iterable[str] = (),
     ) -> Response:
         """Push files and folders as one artifact.
 
@@ -63,6 +67,8 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
             do_chunked: send blobs in chunks.
             chunk_size: bytes of a chunk.
             quiet: do not say that it succeeded.
+            artifact_type: what it is, a media type.
+            tags: further tags that shall name it.
 
         Returns:
             The answer to the manifest; its header `Docker-Content-Digest` has the digest.
@@ -87,6 +93,8 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
                 manifest_annotations=manifest_annotations,
                 subject=subject_of(self, container, subject),
                 chunk_size=chunk_size if do_chunked else None,
+                artifact_type=artifact_type,
+                further_tags=tags,
             )
             response: Response = push(self, container, request)
         self._check_200_response(response)
@@ -135,11 +143,6 @@ class Registry(EarlierNames, TagMethods, LoginMethods):
                 overwrite=overwrite,
                 platform=Platform.parse(platform) if platform else None,
             )
-
-    def _validate_path(self, path: str) -> bool:
-        """Tell whether `push` takes a file: whether it lies in the working directory."""
-        base = os.getcwd()
-        return os.path.commonpath([base, os.path.abspath(path)]) == base
 
     def _parse_manifest_ref(self, ref: str) -> tuple[str, str]:
         """Split `path[:media/type]` of a config; without a type the unknown one."""

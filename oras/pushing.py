@@ -43,6 +43,8 @@ class PushRequest:
         annotations: of manifest and config.
         subject: to what it is attached.
         chunk_size: bytes of a chunk; None to leave it to the registry.
+        artifact_type: what it is, a media type.
+        further_tags: that shall name it too.
     """
 
     contents: tuple[artifact.File | artifact.Directory, ...]
@@ -52,6 +54,8 @@ class PushRequest:
     annotations: AnnotationSet = field(factory=AnnotationSet)
     subject: Descriptor | None = None
     chunk_size: int | None = None
+    artifact_type: str | None = None
+    further_tags: tuple[str, ...] = ()
 
     @property
     def chunking(self) -> dict[str, Any]:
@@ -70,6 +74,8 @@ class PushRequest:
         manifest_annotations: Mapping[str, str] | None,
         subject: Descriptor | None,
         chunk_size: int | None,
+        artifact_type: str | None = None,
+        further_tags: Iterable[str] = (),
     ) -> PushRequest:
         """Read the arguments of `push`; `is_allowed` tells which files it takes, None for all.
 
@@ -97,6 +103,8 @@ class PushRequest:
             ),
             subject,
             chunk_size,
+            artifact_type,
+            tuple(further_tags),
         )
 
 
@@ -197,6 +205,8 @@ def push(client: Registry, container: Container, request: PushRequest) -> Any:
             config=request.config,
             annotations=request.annotations,
             subject=request.subject,
+            artifact_type=request.artifact_type,
+            further_tags=request.further_tags,
             options=client.connections.copy_options,
         )
     return Response.of(

@@ -51,6 +51,8 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
         manifest["annotations"] = dict(request.annotations.manifest)
     if request.subject is not None:
         manifest["subject"] = to_wire(request.subject)
+    if request.artifact_type is not None:
+        manifest["artifactType"] = request.artifact_type
     # oras-py passes no chunking for the config: an override may look at what it gets.
     config_file = nullcontext(request.config_path) if request.config_path else empty_config()
     with config_file as config_path:
@@ -59,7 +61,12 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
             config["annotations"] = dict(request.annotations.config)
         manifest["config"] = config
         client._check_200_response(client.upload_blob(config_path, container, config))
-    return client.upload_manifest(manifest, container)
+    response = client.upload_manifest(manifest, container)
+    for tag in request.further_tags:
+        client._check_200_response(response)
+        name = f"{container.registry}/{container.api_prefix}:{tag}"
+        response = client.upload_manifest(manifest, client.get_container(name))
+    return response
 
 
 def _layer(content: artifact.File | artifact.Directory, blob: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from oras import defaults
 from oras.failures import reporting
 from oras.layout.contents import leaves_first, parts_of
@@ -13,7 +15,7 @@ from oras.layout.validation import validate_layout
 from oras.pushing import InChunks
 from oras.response import Response
 from oras_adapters.local_files import LocalFileTree
-from oras_core.copying import CopyOptions, copy_graph
+from oras_core.copying import copy_graph
 from oras_core.errors import (
     DigestMismatchError,
     InvalidDigestError,
@@ -152,6 +154,10 @@ class Layout:
         try:
             return store.resolve(tag)
         except NotFoundError as error:
+            if tag in store.tags():
+                folder = self._oci_layout_path
+                message = f"Blob not found: the manifest called '{tag}' in {folder}"
+                raise FileNotFoundError(message) from error
             raise ValueError(f"Tag '{tag}' not found in index") from error
 
     # --- From and to a registry -----------------------------------------------------------
@@ -202,7 +208,7 @@ class Layout:
                 root,
                 InChunks(repository, chunk_size) if do_chunked else repository,
                 reference=None if container.digest else container.tag,
-                options=CopyOptions(find_successors=parts_of),
+                options=evolve(provider.connections.copy_options, find_successors=parts_of),
             )
         return Response.of(
             201,
@@ -232,5 +238,5 @@ class Layout:
         with reporting():
             root = repository.resolve(container.digest or container.tag)
             store = OciLayoutStore(LocalFileTree(self._oci_layout_path, create=True))
-            options = CopyOptions(find_successors=parts_of)
+            options = evolve(provider.connections.copy_options, find_successors=parts_of)
             copy_graph(repository, root, store, reference=tag, options=options)

@@ -15,12 +15,14 @@ from oras.oci import Annotations, Subject
 from oras.response import Response
 from oras.utils import split_path_and_content
 from oras_adapters.local_files import scratch_directory
+from oras_adapters.settings import source_date_epoch
 from oras_core import artifact
 from oras_core.content.sources import BytesSource
 from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.media_types import ANNOTATION_TITLE, EMPTY_CONFIG
+from oras_core.packing import created_at
 from oras_core.ports.content import ByteSource
 
 if TYPE_CHECKING:
@@ -89,7 +91,11 @@ class PushRequest:
         for part in parsed:
             _check(part.path, is_allowed)
         config, config_path = _config(manifest_config, local)
-        manifest = {**given.get_annotations(MANIFEST_SECTION), **(manifest_annotations or {})}
+        manifest = {
+            **_created(),
+            **given.get_annotations(MANIFEST_SECTION),
+            **(manifest_annotations or {}),
+        }
         return cls(
             tuple(_content(part.path, part.content, given, local) for part in parsed),
             tuple(part.path for part in parsed),
@@ -106,6 +112,12 @@ class PushRequest:
             artifact_type,
             tuple(further_tags),
         )
+
+
+def _created() -> Mapping[str, str]:
+    """Return when the artifact is made, if the build says so: no clock is looked at."""
+    seconds = source_date_epoch()
+    return {} if seconds is None else created_at(seconds)
 
 
 def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "TlsSettings",
     "TransferSettings",
     "load_settings",
+    "source_date_epoch",
 ]
 
 CONFIG_VARIABLE: Final = "ORAS_CONFIG"
@@ -39,6 +40,9 @@ CONFIG_VARIABLE: Final = "ORAS_CONFIG"
 
 STORES_VARIABLE: Final = "ORAS_CREDENTIAL_STORES"
 """Names the credential stores, separated by commas."""
+
+EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
+"""Names the time that a build gives to what it makes."""
 
 
 @frozen
@@ -193,6 +197,26 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise InvalidConfigurationError(str(path), "secrets have no place in a settings file")
     settings = _structure(document, source=str(path or "environment"))
     return evolve(settings, environment=_credential(environment))
+
+
+def source_date_epoch(environment: Mapping[str, str] | None = None) -> int | None:
+    """Return the time that a reproducible build gives to what it makes; None for no time.
+
+    Args:
+        environment: the variables; by default those of the process.
+
+    Returns:
+        `SOURCE_DATE_EPOCH`, seconds since 1970-01-01 UTC (reproducible-builds.org).
+
+    Raises:
+        InvalidConfigurationError: if it is no number.
+    """
+    text = (os.environ if environment is None else environment).get(EPOCH_VARIABLE, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise InvalidConfigurationError(EPOCH_VARIABLE, f"{text!r} is no number of seconds")
+    return int(text)
 
 
 def _credential(environment: Mapping[str, str]) -> EnvironmentCredential:

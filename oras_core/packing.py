@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 from oras_core.errors import InvalidManifestError
@@ -10,7 +11,7 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.manifest import Manifest
 
-__all__ = ["empty_config", "pack_manifest"]
+__all__ = ["created_at", "empty_config", "pack_manifest"]
 
 
 def empty_config() -> Descriptor:
@@ -18,6 +19,25 @@ def empty_config() -> Descriptor:
     content = media_types.EMPTY_CONFIG
     plain = Descriptor.of(content, media_types.OCI_EMPTY)
     return Descriptor(plain.media_type, plain.digest, plain.size, data=content)
+
+
+def created_at(seconds: int) -> Mapping[str, str]:
+    """Return the annotation that says when an artifact was made (image spec, annotations.md).
+
+    Whoever wants it names the time: one taken from a clock would give every push another
+    digest.
+
+    Args:
+        seconds: since 1970-01-01 UTC, as `SOURCE_DATE_EPOCH` has them.
+
+    Raises:
+        InvalidManifestError: if there is no such date.
+    """
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise InvalidManifestError(f"{seconds} seconds are no date") from error
+    return {media_types.ANNOTATION_CREATED: moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def pack_manifest(

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from support.secret_scan import no_secret_shows as _no_secret_shows  # noqa: F401 - watches tests
+
 # How long an example takes says more of the machine than of the code; the same examples on
 # every run in CI, so that a failure there belongs to the change that shows it.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
@@ -27,6 +29,7 @@ _PERSONAL = (
     "ORAS_USER",
     "REGISTRY_AUTH_FILE",
     "REQUESTS_CA_BUNDLE",
+    "SOURCE_DATE_EPOCH",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
 )

@@ -8,7 +8,7 @@ import pytest
 
 import oras.client
 from oras_adapters.registry_server import RegistryServer
-from oras_core.errors import InvalidPlatformError
+from oras_core.errors import InvalidConfigurationError, InvalidPlatformError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
@@ -216,3 +216,24 @@ def test_get_manifest_follows_an_index(client, pushed, tmp_path):
         client.get_manifest("a/b:index", platform="linux/s390x")
     with pytest.raises(InvalidPlatformError):
         client.get_manifest("a/b:index", platform="nonsense")
+
+
+# --- When it was made ---------------------------------------------------------------------
+
+
+def test_a_time_of_the_build_is_written(client, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    client.push("a/b:v1", files=["a.txt"], quiet=True)
+    digest = digest_of(client.attach("a/b:v1", SBOM))
+    for name in ("a/b:v1", f"a/b@{digest}"):
+        annotations = client.get_manifest(name)["annotations"]
+        assert annotations["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"
+    own = {"org.opencontainers.image.created": "2000-01-01T00:00:00Z"}
+    client.push("a/b:v2", files=["a.txt"], quiet=True, manifest_annotations=own)
+    assert client.get_manifest("a/b:v2")["annotations"] == own
+
+
+def test_a_time_that_is_no_number_is_refused(client, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(InvalidConfigurationError, match="SOURCE_DATE_EPOCH"):
+        client.push("a/b:v1", files=["a.txt"], quiet=True)

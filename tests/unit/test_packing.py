@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oras_core.errors import InvalidManifestError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
-from oras_core.packing import empty_config, pack_manifest
+from oras_core.packing import created_at, empty_config, pack_manifest
 from support import strategies
 
 LAYER = Descriptor.of(b"layer", "text/plain", annotations={"a": "1"})
@@ -130,3 +130,24 @@ def test_what_is_packed_is_read_back(layers, artifact_type, config, subject, ann
     assert manifest.layers == tuple(layers)
     assert manifest.subject == (subject and subject.plain())
     assert manifest.effective_artifact_type
+
+
+# --- When it was made ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (1_700_000_000, "2023-11-14T22:13:20Z")],
+)
+def test_a_time_that_is_given_is_written_by_rfc_3339(seconds, text):
+    assert created_at(seconds) == {"org.opencontainers.image.created": text}
+
+
+def test_what_is_no_date_is_refused():
+    with pytest.raises(InvalidManifestError, match="no date"):
+        created_at(10**20)
+
+
+def test_no_clock_is_looked_at():
+    assert pack_manifest([]) == pack_manifest([])
+    assert b"created" not in pack_manifest([]).content

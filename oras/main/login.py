@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oras.auth.configured import config_file
 from oras.utils import find_docker_config
-from oras_adapters.docker_config import DockerConfigStore
 from oras_core.ports.credentials import Credential
 
 __all__ = ["DockerClient"]
@@ -20,7 +20,8 @@ class DockerClient:
         """Write a registry's user name and password into a docker `config.json`.
 
         The registry is not asked. Everything else in the file stays; only its owner can
-        read it afterwards. The password is encoded there, not encrypted.
+        read it afterwards. The password is encoded there, not encrypted. Where the file names
+        a credential helper for the registry, the helper keeps it instead.
 
         Args:
             username: whom the registry knows.
@@ -35,6 +36,6 @@ class DockerClient:
             CredentialError: if the file cannot be read or written, or is no such file.
         """
         path = dockercfg_path or find_docker_config(exists=False) or ""
-        store = DockerConfigStore(Path(path).expanduser())
+        store = config_file(str(Path(path).expanduser()))
         store.put(registry, Credential(username, password))
         return {"Status": "Login Succeeded"}

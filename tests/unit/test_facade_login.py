@@ -3,12 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
 import oras.main
 from oras.main.login import DockerClient
 from oras_core.errors import CredentialError
+from support.credential_helpers import make_helper
 
 AUTH = base64.b64encode(b"user:pass:word").decode()
 
@@ -59,3 +61,14 @@ def test_the_module_is_reachable_from_its_package():
     assert oras.main.login.DockerClient is DockerClient
     with pytest.raises(AttributeError):
         oras.main.logout  # noqa: B018
+
+
+def test_a_helper_that_the_file_names_keeps_the_password(tmp_path, monkeypatch):
+    helper = make_helper(tmp_path, "fake")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "config.json"
+    path.write_text('{"credHelpers": {"h.io": "fake"}}')
+    login(path)
+    assert "auths" not in json.loads(path.read_text())
+    assert "pass:word" not in path.read_text()
+    assert "pass:word" in Path(f"{helper}.json").read_text()

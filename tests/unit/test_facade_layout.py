@@ -296,6 +296,7 @@ def test_a_push_to_the_digest_of_something_else(path, store, client, registry):
     assert registry.requests == ()
     Layout(path).push_to_registry(client, f"r.example/app@{manifest.digest}")
     assert client.get_manifest(f"r.example/app@{manifest.digest}")["layers"]
+    assert client.get_tags("r.example/app") == []
 
 
 def test_a_push_of_what_is_missing(path, store, client, registry):

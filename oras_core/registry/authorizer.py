@@ -23,6 +23,7 @@ from oras_core.registry.challenge import (
     preferred,
 )
 from oras_core.registry.credential_book import CredentialBook
+from oras_core.registry.discretion import without_repeated
 from oras_core.registry.redirects import origin_of, resolve_location, without_secrets
 from oras_core.registry.scope import (
     Scope,
@@ -152,13 +153,18 @@ class Authorizer:
             return self._transport.send(request)
         proven = request.with_headers({"Authorization": proof.authorization})
         if proof.credential is None:
-            return self._transport.send(proven)
+            return self._discreet(self._transport.send(proven), proof)
         with self._book.trial(proof.credential) as trial:
             if not trial.allowed:
                 return self._transport.send(request)
             response = self._transport.send(proven)
             trial.judge(response)
-            return response
+            return self._discreet(response, proof)
+
+    def _discreet(self, response: HttpResponse, proof: _Proof) -> HttpResponse:
+        sent = proof.authorization.partition(" ")[2]
+        password = proof.credential.password if proof.credential else ""
+        return without_repeated(response, (sent, password), limit=self._limits.error_body)
 
     def _judged(
         self, request: HttpRequest, response: HttpResponse, proof: _Proof | None

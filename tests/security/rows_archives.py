@@ -46,7 +46,9 @@ def _refused(
     )
 
 
-def _taken(name: str, does: str, content: bytes, after: Mapping[str, Entry], **more: object) -> Case:
+def _taken(
+    name: str, does: str, content: bytes, after: Mapping[str, Entry], **more: object
+) -> Case:
     return Case(f"tar-{name}", f"packs {does}", _packed(content), after=after, **more)
 
 
@@ -88,9 +90,7 @@ NAMES = [
         "name-pax-absolute", "an absolute pax name", _with_pax("bundle/x", path="/tmp/oras-escaped")
     ),
     _refused("name-not-utf8", "a name that is no UTF-8", tgz(*GOOD, member("bundle/\udcff"))),
-    _refused(
-        "name-first-parent", "a first member with '..'", tgz(member("../escaped", b"evil\n"))
-    ),
+    _refused("name-first-parent", "a first member with '..'", tgz(member("../escaped", b"evil\n"))),
     _refused(
         "deep",
         "300 folders within one another",
@@ -192,7 +192,11 @@ LINKS = [
         "link-inside",
         "a symbolic link to a file inside",
         tgz(*GOOD, symlink("bundle/l", "good.txt"), symlink("bundle/d/up", "../good.txt")),
-        {"bundle/good.txt": b"good\n", "bundle/l": Link("good.txt"), "bundle/d/up": Link("../good.txt")},
+        {
+            "bundle/good.txt": b"good\n",
+            "bundle/l": Link("good.txt"),
+            "bundle/d/up": Link("../good.txt"),
+        },
     ),
     _taken(
         "link-dangling",
@@ -206,9 +210,17 @@ HARD_LINKS = [
     _refused(f"hardlink-{name}", f"a hard link {does}", tgz(*GOOD, *members))
     for name, does, members in (
         ("outside", "to a file outside", [hardlink("bundle/h", "../outside/canary")]),
-        ("outside-prefix", "to a file outside", [hardlink("bundle/h", "bundle/../../outside/canary")]),
+        (
+            "outside-prefix",
+            "to a file outside",
+            [hardlink("bundle/h", "bundle/../../outside/canary")],
+        ),
         ("absolute", "to an absolute path", [hardlink("bundle/h", "/etc/passwd")]),
-        ("working-directory", "relative to the working directory", [hardlink("bundle/h", "own.txt")]),
+        (
+            "working-directory",
+            "relative to the working directory",
+            [hardlink("bundle/h", "own.txt")],
+        ),
         ("later", "to a later member", [hardlink("bundle/h", "bundle/z"), member("bundle/z")]),
         ("missing", "to no member", [hardlink("bundle/h", "bundle/none")]),
         ("self", "to itself", [hardlink("bundle/h", "bundle/h")]),
@@ -270,7 +282,11 @@ def _mode_objection(path) -> str:
     mode = status.st_mode & 0o7777
     if mode not in (0o644, 0o755):
         return f"the mode is {mode:o}, not what the umask leaves"
-    return "" if status.st_uid == 0 or status.st_uid == path.parent.stat().st_uid else "a stranger owns it"
+    return (
+        ""
+        if status.st_uid == 0 or status.st_uid == path.parent.stat().st_uid
+        else "a stranger owns it"
+    )
 
 
 MODES = [
@@ -285,7 +301,11 @@ MODES = [
     _taken(
         "mode-folder-setgid",
         "a folder with set-group-id and no rights",
-        tgz(directory("bundle"), member("bundle/d", type=tarfile.DIRTYPE, mode=0o2000), member("bundle/d/x")),
+        tgz(
+            directory("bundle"),
+            member("bundle/d", type=tarfile.DIRTYPE, mode=0o2000),
+            member("bundle/d/x"),
+        ),
         {"bundle/d/x": b""},
     ),
 ]
@@ -346,26 +366,39 @@ DAMAGE = [
     _refused("truncated-end", "no end", _gzip_of(unfinished(*GOOD))),
     _refused("truncated-gzip", "half a gzip stream", PACKED[:-20]),
     _refused("truncated-trailer", "a gzip stream without its checksum", PACKED[:-8]),
-    _refused("gzip-checksum", "a gzip stream of a wrong checksum", PACKED[:-8] + bytes(4) + PACKED[-4:]),
+    _refused(
+        "gzip-checksum", "a gzip stream of a wrong checksum", PACKED[:-8] + bytes(4) + PACKED[-4:]
+    ),
     _refused("gzip-damaged", "a damaged gzip stream", PACKED[:30] + b"\xff\xff\xff" + PACKED[33:]),
     _refused("gzip-garbage-after", "a gzip stream and something after it", PACKED + b"garbage"),
     _refused("not-gzip", "what is no archive at all", b"hello, here is a text\n" * 100),
     _refused("nothing", "nothing at all", b""),
     _refused("zstd", "a compression that is not supported", b"\x28\xb5\x2f\xfd" + bytes(600)),
     _refused("html", "a web page", b"<!doctype html><title>sign in</title>" + b" " * 600),
-    _refused("checksum", "a header of a wrong checksum", _gzip_of(WHOLE[:512] + b"B" + WHOLE[513:])),
+    _refused(
+        "checksum", "a header of a wrong checksum", _gzip_of(WHOLE[:512] + b"B" + WHOLE[513:])
+    ),
     _refused("after-end", "something after the end", _gzip_of(WHOLE + b"x" * 512)),
     _refused(
-        "second-archive", "another archive after the end", _gzip_of(WHOLE + tar(symlink("l", "/etc")))
+        "second-archive",
+        "another archive after the end",
+        _gzip_of(WHOLE + tar(symlink("l", "/etc"))),
     ),
     _refused("size-negative", "a file of a negative size", _patched(124, b"\xff" * 12)),
     _refused("size-rubbish", "a file whose size is no number", _patched(124, b"9" * 11 + b"\0")),
     _refused(
-        "size-exabytes", "a file of exabytes", _patched(124, b"\x80\0\0\0\x40" + bytes(7)), "SizeLimitError"
+        "size-exabytes",
+        "a file of exabytes",
+        _patched(124, b"\x80\0\0\0\x40" + bytes(7)),
+        "SizeLimitError",
     ),
-    _refused("size-lies", "a file that is shorter than it says", _patched(124, b"%011o\0" % (100 * MIB))),
+    _refused(
+        "size-lies", "a file that is shorter than it says", _patched(124, b"%011o\0" % (100 * MIB))
+    ),
     _refused("pax-size-rubbish", "a pax size that is no number", _with_pax("bundle/x", size="1e9")),
-    _refused("pax-size-lies", "a pax size that is not the header's", _with_pax("bundle/x", size="2048")),
+    _refused(
+        "pax-size-lies", "a pax size that is not the header's", _with_pax("bundle/x", size="2048")
+    ),
     _refused("pax-sparse", "a sparse file", _with_pax("bundle/x", **{"GNU.sparse.major": "1"})),
     _refused(
         "pax-sparse-name",
@@ -390,7 +423,11 @@ DAMAGE = [
     _refused(
         "pax-malformed",
         "a pax header without lengths",
-        tgz(directory("bundle"), member("x", b"path=bundle/x\n", type=tarfile.XHDTYPE), member("bundle/x")),
+        tgz(
+            directory("bundle"),
+            member("x", b"path=bundle/x\n", type=tarfile.XHDTYPE),
+            member("bundle/x"),
+        ),
     ),
     _refused(
         "folder-with-content",
@@ -418,7 +455,12 @@ DAMAGE = [
         "InvalidDigestError",
         **{CONTENT_DIGEST: "md5:" + "0" * 32},
     ),
-    _taken("members-concatenated", "two gzip members in a row", _gzip_of(WHOLE[:600]) + _gzip_of(WHOLE[600:]), {"bundle/good.txt": b"good\n"}),
+    _taken(
+        "members-concatenated",
+        "two gzip members in a row",
+        _gzip_of(WHOLE[:600]) + _gzip_of(WHOLE[600:]),
+        {"bundle/good.txt": b"good\n"},
+    ),
     _taken(
         "bomb-memory",
         "64 MiB of zeros",
@@ -443,6 +485,7 @@ DAMAGE = [
         {"bundle/good.txt": b"good\n"},
     ),
 ]
+
 
 def _last_byte_changed(honest: Answer) -> Answer:
     content = bytes(honest.body)

@@ -149,7 +149,7 @@ TWICE = [
             {
                 "config": {
                     "mediaType": "application/vnd.oci.empty.v1+json",
-                    "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                    "digest": str(Digest.of(b"{}")),
                     "size": 2,
                     "annotations": {"org.opencontainers.image.title": "../escaped"},
                 }
@@ -161,13 +161,13 @@ TWICE = [
 
 
 def _disk(name: str, does: str, title: str, before: dict, error: str = "UnsafePathError") -> Case:
-    return Case(
-        f"disk-{name}", does, Artifact([Layer(title)]), before=before, error=error
-    )
+    return Case(f"disk-{name}", does, Artifact([Layer(title)]), before=before, error=error)
 
 
 DISK = [
-    _disk("link-folder", "writes through a linked folder", "link/a.txt", {"link": Link("../outside")}),
+    _disk(
+        "link-folder", "writes through a linked folder", "link/a.txt", {"link": Link("../outside")}
+    ),
     _disk(
         "link-folder-absolute",
         "writes through a folder linked by an absolute path",
@@ -187,11 +187,18 @@ DISK = [
         {"a/b/link": Link("../../../outside")},
     ),
     _disk(
-        "link-file", "replaces a link to a file outside", "a.txt", {"a.txt": Link("../outside/canary")}
+        "link-file",
+        "replaces a link to a file outside",
+        "a.txt",
+        {"a.txt": Link("../outside/canary")},
     ),
-    _disk("link-dangling", "writes to where a link leads", "a.txt", {"a.txt": Link("../outside/new")}),
+    _disk(
+        "link-dangling", "writes to where a link leads", "a.txt", {"a.txt": Link("../outside/new")}
+    ),
     _disk("link-loop", "writes through a link to itself", "a/b.txt", {"a": Link("a")}),
-    _disk("link-parent", "writes through a link to the folder above", "up/a.txt", {"up": Link("..")}),
+    _disk(
+        "link-parent", "writes through a link to the folder above", "up/a.txt", {"up": Link("..")}
+    ),
     _disk("folder", "writes a file where a folder lies", "a", {"a/b.txt": OLDER}),
     _disk("fifo", "writes a file where a FIFO lies", "a", {"a": FIFO}),
     _disk("socket", "writes a file where a socket lies", "a", {"a": SOCKET}),
@@ -278,9 +285,11 @@ SWAPPED = [
         "replaces a file that is the second name of one outside",
         rules=(Rule("GET /v2/app/manifests/v1", (Touched(_hard_link),)),),
         after={"artifact.txt": CONTENT},
-        check=lambda folders, _: ""
-        if (folders.outside / "canary").read_bytes() == CANARY
-        else "the file outside was written to",
+        check=lambda folders, _: (
+            ""
+            if (folders.outside / "canary").read_bytes() == CANARY
+            else "the file outside was written to"
+        ),
     ),
 ]
 

@@ -9,7 +9,9 @@ import pytest
 from rows import ROWS
 
 from support.client_steps import perform
-from support.threat_cases import Case, Report, objections, observed, staged
+from support.threat_cases import Case
+from support.threat_judge import Report, objections, observed
+from support.threat_stage import staged
 
 SETTINGS = """
 [network]

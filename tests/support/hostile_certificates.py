@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +23,10 @@ class _OldTls(CertificateFiles):
     def server_context(self) -> ssl.SSLContext:
         context = CertificateFiles.server_context(self)
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that is the point
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         return context
 
 
@@ -46,7 +49,7 @@ def write_hostile_certificates(directory: Path) -> Mapping[str, CertificateFiles
             authority,
             directory / "expired",
             "127.0.0.1",
-            not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+            not_after=dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
         ),
         "old": _OldTls(
             right.ca_file,
@@ -62,7 +65,7 @@ def _of(
     authority: trustme.CA,
     folder: Path,
     *names: str,
-    not_after: datetime.datetime | None = None,
+    not_after: dt.datetime | None = None,
 ) -> CertificateFiles:
     folder.mkdir(exist_ok=True)
     issued = authority.issue_cert(*names, not_after=not_after)

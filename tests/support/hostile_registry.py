@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +30,7 @@ __all__ = [
     "Altered",
     "Answer",
     "Drip",
+    "Echo",
     "Endless",
     "HangUp",
     "HostileRegistry",
@@ -89,7 +91,7 @@ class Answer:
 
     status: str = "200 OK"
     headers: Mapping[str, str] = field(factory=dict)
-    body: bytes | str = b""
+    body: bytes | str = field(default=b"", repr=False)
     framing: str = "length"
     length: str | None = None
     cut: int | None = None
@@ -110,7 +112,7 @@ class Answer:
         connection.send("\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n")
         if is_head:
             return self.framing != "close"
-        sent = content if self.cut is None else content[: self.cut]
+        sent = memoryview(content)[: len(content) if self.cut is None else self.cut]
         middle = len(sent) // 2
         self._send(connection, sent[:middle])
         if self.halfway is not None:
@@ -121,11 +123,11 @@ class Answer:
         lies = self.length is not None and self.length != str(len(content))
         return self.framing != "close" and self.cut is None and not lies
 
-    def _send(self, connection: Connection, content: bytes) -> None:
-        if content and self.framing == "chunked":
-            connection.send(b"%x\r\n%s\r\n" % (len(content), content))
-        else:
+    def _send(self, connection: Connection, content: memoryview) -> None:
+        if self.framing != "chunked":
             connection.send(content)
+        elif content:
+            connection.send(b"%x\r\n%s\r\n" % (len(content), bytes(content)))
 
 
 @frozen
@@ -173,6 +175,24 @@ class Touched:
                 return False  # the client has given up, as it should
             scene = evolve(scene, request=evolve(request, body=request.body + rest))
         return scene.honest().play(connection, scene)
+
+
+@frozen
+class Echo:
+    """An error that repeats what it was sent as `Authorization`, and as a form."""
+
+    status: str
+
+    def play(self, connection: Connection, scene: Scene) -> bool:
+        """Answer so."""
+        sent = scene.request.headers.get("authorization", "")
+        pair = b""
+        if sent.startswith("Basic "):
+            pair = base64.b64decode(sent.removeprefix("Basic "))
+        said = " ".join([sent, pair.decode("latin-1"), scene.request.body.decode("latin-1")])
+        body = json.dumps({"errors": [{"code": "DENIED", "message": f"{said} is not welcome"}]})
+        fields = {"WWW-Authenticate": 'Basic realm="x"'} if "401" in self.status else {}
+        return Answer(self.status, fields, body.encode()).play(connection, scene)
 
 
 @frozen
@@ -266,7 +286,7 @@ class HangUp:
         return False
 
 
-Play = Answer | Altered | Touched | Raw | Endless | Drip | Stall | Reset | HangUp | _Honest
+Play = Answer | Echo | Altered | Touched | Raw | Endless | Drip | Stall | Reset | HangUp | _Honest
 
 
 @frozen
@@ -294,6 +314,7 @@ class Login:
         password: of the user.
         realm: the token server's address; the registry itself by default.
         identity: a refresh token that is taken in place of the password.
+        demands: whether the registry asks everybody for it; rules may do so where it does not.
     """
 
     scheme: str = "basic"
@@ -301,6 +322,7 @@ class Login:
     password: str = field(default="", repr=False)
     realm: str = "{origin}/token"
     identity: str = field(default="", repr=False)
+    demands: bool = True
 
     def basic(self) -> str:
         """The field value of the user's Basic credential."""
@@ -415,10 +437,13 @@ class HostileRegistry(ScriptedServer):
         try:
             while self._serve_one(connection):
                 pass
-        except (OSError, ValueError) as error:
-            # The client hung up, was too slow, or spoke no HTTP: for the row to judge.
+        except ValueError as error:  # it spoke no HTTP
             with self._guard:
                 self.garbage.append(repr(error).encode())
+            with suppress(OSError):
+                connection.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        except OSError:
+            return  # it hung up, or has nothing more to say
 
     def _serve_one(self, connection: Connection) -> bool:
         head = connection.read_head()
@@ -449,7 +474,8 @@ class HostileRegistry(ScriptedServer):
         """Return what a registry by the spec answers."""
         if urlsplit(request.target).path == "/token":
             return self._token(request)
-        if self._login is not None and not self._is_let_in(request):
+        demands = self._login is not None and self._login.demands
+        if demands and not self._is_let_in(request):
             return self.challenge(request)
         return self._shelf.answer(request) or self._embedded_answer(request)
 
@@ -492,7 +518,9 @@ class HostileRegistry(ScriptedServer):
         body = None
         if request.method in ("POST", "PUT", "PATCH"):
             body = BytesSource(request.body)
-        sent = HttpRequest(request.method, f"http://registry{request.target}", request.headers, body)
+        sent = HttpRequest(
+            request.method, f"http://registry{request.target}", request.headers, body
+        )
         with self._embedded.send(sent) as response:
             content = response.body.read(-1)
             fields = response.headers.without("Content-Length", "Connection")
@@ -500,9 +528,7 @@ class HostileRegistry(ScriptedServer):
                 f"{response.status} {response.reason or 'Said'}",
                 dict(fields),
                 content,
-                length=response.headers.get("Content-Length")
-                if request.method == "HEAD"
-                else None,
+                length=response.headers.get("Content-Length") if request.method == "HEAD" else None,
             )
 
 

@@ -1,44 +1,42 @@
 """One row of the security tables: what is tried, and what must come of it.
 
-A row is data. `observe` lets it happen to this library, or to oras-py in a process of its
-own; `objections` then says what does not hold.
+A row is data. `threat_stage` sets it up, for this library or for oras-py in a process of its
+own; `threat_judge` then says what does not hold.
 """
 
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import os
-import re
-import socket
 import stat
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from support.certificates import CertificateFiles
-from support.hostile_registry import HostileRegistry, Login, Received, Rule, Shelf
+from support.hostile_registry import HostileRegistry, Login, Rule, Shelf
 
 __all__ = [
+    "CANARY",
+    "CONTENT",
     "DIRECTORY",
     "FIFO",
+    "IDENTITY",
+    "OCI_MANIFEST",
+    "OLDER",
+    "PASSWORD",
+    "SECRETS",
+    "SIGNATURE",
     "SOCKET",
     "Artifact",
     "Case",
+    "Entry",
     "Folders",
     "Layer",
     "Link",
-    "Observation",
-    "Report",
-    "expected_tree",
-    "login_file",
-    "objections",
-    "staged",
+    "Tree",
     "tree_at",
 ]
 
@@ -142,7 +140,11 @@ class Artifact:
         whole = {
             "schemaVersion": 2,
             "mediaType": self.media_type,
-            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+            "config": {
+                "mediaType": "application/vnd.oci.empty.v1+json",
+                "digest": config,
+                "size": 2,
+            },
             "layers": layers,
             **self.members,
         }
@@ -183,6 +185,8 @@ class Case:
         memory: bytes that it may take.
         schemes: over what the row runs.
         tls: how the registry's TLS is wrong, if it is.
+        stranger_tls: likewise the other host's.
+        check: says what else does not hold, given the folders and the registry.
         note: why a row may be judged differently for others.
     """
 
@@ -192,7 +196,9 @@ class Case:
     rules: tuple[Rule, ...] = ()
     stranger: tuple[Rule, ...] = ()
     login: Login | None = None
-    steps: tuple[Mapping[str, Any], ...] = ({"do": "pull", "target": "{host}/app:v1", "outdir": "{out}"},)
+    steps: tuple[Mapping[str, Any], ...] = (
+        {"do": "pull", "target": "{host}/app:v1", "outdir": "{out}"},
+    )
     before: Tree = field(factory=dict)
     source: Tree = field(factory=dict)
     home: Tree = field(factory=dict)
@@ -210,6 +216,7 @@ class Case:
     memory: int | None = None
     schemes: tuple[str, ...] = ("http",)
     tls: str = ""
+    stranger_tls: str = ""
     check: Callable[[Folders, HostileRegistry], str] | None = None
     note: str = ""
 
@@ -279,321 +286,3 @@ def tree_at(root: Path) -> dict[str, Entry]:
         else:
             found[name] = path.read_bytes()
     return found
-
-
-def expected_tree(tree: Tree, folders: Folders) -> dict[str, Entry]:
-    """Return `tree` with the folders above each entry, and placeholders filled in."""
-    found: dict[str, Entry] = {}
-    for name, entry in tree.items():
-        for parent in list(Path(name).parents)[:-1]:
-            found[parent.as_posix()] = DIRECTORY
-        if isinstance(entry, Link):
-            entry = Link(_filled(entry.target, folders))
-        found[name] = entry
-    return found
-
-
-def _filled(text: str, folders: Folders) -> str:
-    return text.replace("{outside}", str(folders.outside)).replace("{out}", str(folders.out))
-
-
-def _make(tree: Tree, root: Path, folders: Folders) -> None:
-    for name, entry in tree.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(entry, Link):
-            path.symlink_to(_filled(entry.target, folders))
-        elif entry == DIRECTORY:
-            path.mkdir(exist_ok=True)
-        elif entry == FIFO:
-            os.mkfifo(path)
-        elif entry == SOCKET:
-            _make_socket(path)
-        else:
-            path.write_bytes(entry if isinstance(entry, bytes) else entry.encode())
-
-
-def _make_socket(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the address of a socket is short
-    try:
-        with socket.socket(socket.AF_UNIX) as bound:
-            bound.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def login_file(case: Case, host: str) -> str:
-    """Return the docker configuration of the row's user."""
-    if case.login is None:
-        return ""
-    entry: dict[str, str] = {"auth": SECRETS["basic"]}
-    if case.login.identity:
-        entry = {"identitytoken": case.login.identity}
-    return json.dumps({"auths": {host: entry}})
-
-
-# --- The stage ----------------------------------------------------------------------------
-
-
-@frozen
-class Stage:
-    """All that a row needs, set up."""
-
-    case: Case
-    scheme: str
-    folders: Folders
-    registry: HostileRegistry
-    stranger: HostileRegistry
-    plain: HostileRegistry
-    ca_file: str
-    digest: str
-    before: Mapping[str, Entry]
-
-    def steps(self) -> list[dict[str, Any]]:
-        """Return the row's steps, placeholders filled in."""
-        return json.loads(self.fill(json.dumps([dict(step) for step in self.case.steps])))
-
-    def client_arguments(self) -> dict[str, Any]:
-        """Return how the client is made."""
-        if self.scheme == "http":
-            return {"insecure": True}
-        return {"tls_verify": self.ca_file}
-
-    def fill(self, text: str) -> str:
-        """Replace placeholders by addresses and paths."""
-        places = {
-            **self.registry.addresses,
-            "out": str(self.folders.out),
-            "outside": str(self.folders.outside),
-            "source": str(self.folders.source),
-            "home": str(self.folders.home),
-            "root": str(self.folders.root),
-            "digest": self.digest,
-        }
-        for name, value in places.items():
-            text = text.replace(f"{{{name}}}", value)
-        return text
-
-
-@contextmanager
-def staged(
-    case: Case, scheme: str, root: Path, certificates: Mapping[str, CertificateFiles]
-) -> Iterator[Stage]:
-    """Set a row up: folders, registry, another host, and one without TLS."""
-    folders = Folders(root)
-    for each in ("out", "outside", "source", "home", "scratch", "programs", "out-sibling"):
-        (root / each).mkdir()
-    (folders.outside / "canary").write_bytes(CANARY)
-    shelf = Shelf()
-    right = certificates["right"]
-    with ExitStack() as stack:
-        context = None
-        if scheme == "https" and case.tls != "plain":
-            context = certificates[case.tls or "right"].server_context()
-        registry = HostileRegistry(*case.rules, shelf=shelf, login=case.login, tls=context)
-        stranger_tls = right.server_context() if scheme == "https" else None
-        stranger = HostileRegistry(*case.stranger, shelf=shelf, tls=stranger_tls)
-        plain = HostileRegistry(shelf=shelf)
-        registry.root = root
-        addresses = {
-            "origin": f"{scheme}://{registry.address}",
-            "host": registry.address,
-            "stranger": stranger.url,
-            "stranger_host": stranger.address,
-            "plain": plain.url,
-            "signature": SIGNATURE,
-        }
-        for server in (registry, stranger, plain):
-            server.addresses = addresses
-            stack.enter_context(server)
-        digest = _artifact(case, folders).put_on(shelf) if case.artifact else ""
-        _make(case.before, folders.out, folders)
-        _make(case.source, folders.source, folders)
-        _make({n: _text(e, addresses) for n, e in case.home.items()}, folders.home, folders)
-        for program in (folders.home / "programs").glob("*"):
-            program.chmod(0o755)
-            program.rename(folders.programs / program.name)
-        config = login_file(case, registry.address)
-        if config and ".docker/config.json" not in case.home:
-            (folders.home / ".docker").mkdir(exist_ok=True)
-            (folders.home / ".docker" / "config.json").write_text(config)
-        yield Stage(
-            case, scheme, folders, registry, stranger, plain, str(right.ca_file), digest,
-            _surroundings(folders),
-        )  # fmt: skip
-
-
-def _text(entry: Entry, addresses: Mapping[str, str]) -> Entry:
-    if isinstance(entry, str) and entry not in (DIRECTORY, FIFO, SOCKET):
-        for name, value in addresses.items():
-            entry = entry.replace(f"{{{name}}}", value)
-    return entry
-
-
-def _artifact(case: Case, folders: Folders) -> Artifact:
-    """Return the artifact, placeholders in titles filled in."""
-    artifact = case.artifact or Artifact()
-    layers = [
-        Layer(_filled(each.title, folders), each.content, each.members, each.annotations, each.folder)
-        if isinstance(each.title, str)
-        else each
-        for each in artifact.layers
-    ]
-    return Artifact(layers, artifact.members, artifact.raw, artifact.media_type)
-
-
-def _surroundings(folders: Folders) -> dict[str, Entry]:
-    """Return what lies around `out`, of which nothing may change."""
-    found = tree_at(folders.root)
-    mine = ("out/", "scratch/", "home/", "source/.")
-    return {name: entry for name, entry in found.items() if not name.startswith(mine)}
-
-
-# --- Judgement ----------------------------------------------------------------------------
-
-
-@frozen
-class Report:
-    """What the client said of itself; see `client_steps.perform`."""
-
-    outcome: str
-    kinds: tuple[str, ...]
-    text: str
-    message: str
-    seconds: float
-    memory: int
-
-
-@frozen
-class Observation:
-    """What came of a row."""
-
-    report: Report
-    out: Mapping[str, Entry]
-    modes: Mapping[str, int]
-    surroundings: Mapping[str, Entry]
-    scratch: Mapping[str, Entry]
-
-
-def observed(stage: Stage, report: Report) -> Observation:
-    """Look around after the client is done."""
-    folders = stage.folders
-    modes = {
-        path.relative_to(folders.out).as_posix(): stat.S_IMODE(path.lstat().st_mode)
-        for path in folders.out.rglob("*")
-        if not path.is_symlink()
-    }
-    return Observation(
-        report, tree_at(folders.out), modes, _surroundings(folders), tree_at(folders.scratch)
-    )
-
-
-def objections(stage: Stage, seen: Observation, *, foreign: bool = False) -> list[str]:
-    """Say what does not hold.
-
-    Of `foreign` clients no particular type of error, wording or tidiness is asked, and some
-    patience is had with them.
-    """
-    case, report = stage.case, seen.report
-    found = [*_outcome(case, report, foreign=foreign), *_disk(stage, seen, foreign=foreign)]
-    found += _traffic(stage)
-    found += _leaks(stage, report)
-    allowed = max(case.seconds, 20.0) if foreign else case.seconds
-    if report.seconds > allowed:
-        found.append(f"it took {report.seconds:.1f} seconds")
-    if case.memory is not None and report.memory > case.memory:
-        found.append(f"it took {report.memory} bytes of memory")
-    if case.check is not None and (reason := case.check(stage.folders, stage.registry)):
-        found.append(reason)
-    return found
-
-
-def _outcome(case: Case, report: Report, *, foreign: bool) -> Iterator[str]:
-    if case.error and report.outcome != "raised":
-        yield f"no {case.error} came: it {report.outcome}"
-    elif case.error and not foreign and case.error not in report.kinds:
-        yield f"in place of {case.error} came {report.kinds[:1]}: {report.message}"
-    elif not case.error and report.outcome != "returned":
-        yield f"it {report.outcome}: {report.message}"
-    if case.words and not foreign and not re.search(case.words, report.message):
-        yield f"the message lacks {case.words!r}: {report.message}"
-
-
-def _disk(stage: Stage, seen: Observation, *, foreign: bool) -> Iterator[str]:
-    case, folders = stage.case, stage.folders
-    expected = expected_tree(case.before if case.after is None else case.after, folders)
-    if seen.out != expected:
-        yield f"the folder holds {_difference(expected, seen.out)}"
-    if seen.surroundings != stage.before:
-        yield f"around the folder {_difference(stage.before, seen.surroundings)}"
-    if any(mode & 0o7000 for mode in seen.modes.values()):
-        yield "something has the bits of set-user-id, set-group-id or sticky"
-    if seen.scratch and not foreign:
-        yield f"temporary files are left: {sorted(seen.scratch)}"
-    home = tree_at(folders.home)
-    for name, entry in case.home_after.items():
-        if not _fits(home.get(name), entry):
-            yield f"the home's {name} is {home.get(name)!r}"
-
-
-def _fits(found: Entry | None, expected: Entry) -> bool:
-    if isinstance(expected, str) and expected.startswith("json:") and isinstance(found, bytes):
-        return json.loads(found) == json.loads(expected.removeprefix("json:"))
-    return found == expected
-
-
-def _difference(expected: Mapping[str, Entry], found: Mapping[str, Entry]) -> str:
-    gone = {name for name in expected if name not in found}
-    new = {name for name in found if name not in expected}
-    other = {n for n in expected if n in found and expected[n] != found[n]}
-    return f"missing {sorted(gone)}, new {sorted(new)}, changed {sorted(other)}"[:400]
-
-
-def _traffic(stage: Stage) -> Iterator[str]:
-    case = stage.case
-    lines = [request.line for request in stage.registry.received]
-    for pattern, bound in case.at_most.items():
-        if (count := sum(bool(re.search(pattern, line)) for line in lines)) > bound:
-            yield f"{count} requests {pattern!r} came, at most {bound} may"
-    for pattern, bound in case.at_least.items():
-        if (count := sum(bool(re.search(pattern, line)) for line in lines)) < bound:
-            yield f"{count} requests {pattern!r} came, at least {bound} must"
-    count = len(stage.stranger.received) + len(stage.stranger.garbage)
-    if case.stranger_at_most is not None and count > case.stranger_at_most:
-        yield f"the other host got {count} requests"
-    if count < case.stranger_at_least:
-        yield f"the other host got {count} requests only"
-    if stage.scheme == "https" and stage.plain.received:
-        yield "a host without TLS was spoken to"
-    for request in stage.registry.received:
-        for part in _uncompressed(request):
-            for pattern in case.published:
-                if re.search(stage.fill(pattern).encode(), part):
-                    yield f"{request.line} tells {pattern!r}"
-
-
-def _uncompressed(request: Received) -> list[bytes]:
-    parts = [request.everything]
-    if request.body.startswith(b"\x1f\x8b"):
-        try:
-            parts.append(gzip.decompress(request.body))
-        except (OSError, EOFError, zlib.error):
-            parts.append(zlib.decompressobj(31).decompress(request.body))
-    return parts
-
-
-def _leaks(stage: Stage, report: Report) -> Iterator[str]:
-    case = stage.case
-    for name, secret in SECRETS.items():
-        if secret in report.text:
-            yield f"the {name} stands in an error or a log"
-        if name in case.stranger_may_see:
-            continue
-        for request in (*stage.stranger.received, *stage.plain.received):
-            own = name == "signature" and SIGNATURE in request.target  # what it was given for
-            if secret.encode() in request.everything and not own:
-                yield f"another host was shown the {name}: {request.line}"
-    for garbage in stage.registry.garbage:
-        if any(secret.encode() in garbage for secret in SECRETS.values()):
-            yield "a secret was sent as plain text"

@@ -121,8 +121,21 @@ class CredentialHelperStore(CredentialStore):
         secret: str = "",
     ) -> str | None:
         """Run one action; None where the helper says that there is no such credential."""
+        run = self._start(action, text)
+        if isinstance(run, str):
+            # Not where it was found out: what it would be chained to holds what was printed.
+            raise self._error(operation, run)
+        if run.returncode == 0:
+            return run.stdout
+        said = run.stdout.strip() or run.stderr.strip()
+        if missing_ok and "credentials not found" in said.lower():
+            return None
+        raise self._error(operation, _reason(run.returncode, said, secret))
+
+    def _start(self, action: str, text: str) -> subprocess.CompletedProcess[str] | str:
+        """Run the program; return why that failed, if it did."""
         try:
-            run = subprocess.run(  # noqa: S603 - a checked name, no shell, no arguments of others
+            return subprocess.run(  # noqa: S603 - a checked name, no shell, no arguments of others
                 [self._program, action],
                 input=text,
                 capture_output=True,
@@ -133,29 +146,21 @@ class CredentialHelperStore(CredentialStore):
                 check=False,
             )
         except FileNotFoundError:
-            raise self._error(
-                operation, "there is no such program on the PATH; install it, or name another one"
-            ) from None
+            return "there is no such program on the PATH; install it, or name another one"
         except subprocess.TimeoutExpired:
-            # Not chained: the exception holds what the program had printed.
-            raise self._error(operation, f"it took more than {self._timeout:g} seconds") from None
+            return f"it took more than {self._timeout:g} seconds"
         except OSError as error:
-            raise self._error(operation, f"it cannot be started: {error.strerror}") from None
-        if run.returncode == 0:
-            return run.stdout
-        said = run.stdout.strip() or run.stderr.strip()
-        if missing_ok and "credentials not found" in said.lower():
-            return None
-        raise self._error(operation, _reason(run.returncode, said, secret))
+            return f"it cannot be started: {error.strerror}"
 
     def _object(self, answer: str, operation: str) -> dict[str, Any]:
+        reason = "its answer is not a JSON object"
         try:
-            document = json.loads(answer)
+            document: object = json.loads(answer)
         except (ValueError, RecursionError):
-            # Not chained: the exception holds the answer, and that a secret.
-            raise self._error(operation, "its answer is not JSON") from None
+            document, reason = None, "its answer is not JSON"
+        # Outside: what it would be chained to holds the answer, and that a secret.
         if not isinstance(document, dict):
-            raise self._error(operation, "its answer is not a JSON object")
+            raise self._error(operation, reason)
         return document
 
     def _error(self, operation: str, reason: str) -> CredentialHelperError:

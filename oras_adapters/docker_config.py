@@ -181,14 +181,15 @@ class DockerConfigStore(CredentialStore):
             raise self._error(operation, f"it has more than {MAX_CONFIG_SIZE} bytes")
         if not content.strip():
             return {}
+        document, reason = None, "it is JSON, but not an object"
         try:
             document = json.loads(content.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            # The error is not chained: it holds the whole text, secrets and all.
             place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            raise self._error(operation, f"it is not JSON{place}") from None
+            reason = f"it is not JSON{place}"
+        # Outside: what it would be chained to holds the whole text, secrets and all.
         if not isinstance(document, dict):
-            raise self._error(operation, "it is JSON, but not an object")
+            raise self._error(operation, reason)
         return document
 
     @contextlib.contextmanager

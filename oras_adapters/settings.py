@@ -21,6 +21,7 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.v import transform_error
 
 from oras_core.errors import InvalidConfigurationError
+from oras_core.ports.credentials import Unpicklable
 
 __all__ = [
     "CredentialSettings",
@@ -63,7 +64,7 @@ class CredentialSettings:
 
 
 @frozen
-class EnvironmentCredential:
+class EnvironmentCredential(Unpicklable):
     """A credential that environment variables hold: `ORAS_USER`, `ORAS_PASS`, `ORAS_TOKEN`.
 
     Attributes:
@@ -77,6 +78,16 @@ class EnvironmentCredential:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     registry: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what holds no secret; refuse what does, so that it goes into no file or queue.
+
+        Raises:
+            TypeError: if there is a password or a token.
+        """
+        if self.password or self.token:
+            super().__reduce__()
+        return type(self), (self.user, "", "", self.registry)
 
 
 @frozen

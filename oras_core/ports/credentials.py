@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ class Unpicklable:
 
     __slots__ = ()
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> tuple[object, ...]:
         """Refuse: a pickle goes into files, caches and queues, with the secret in clear.
 
         Raises:
@@ -55,6 +55,12 @@ class Credential(Unpicklable):
     def is_empty(self) -> bool:
         """Whether nothing is known; then requests are anonymous."""
         return not (self.username or self.password or self.identity_token or self.registry_token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may show nowhere."""
+        held = (self.password, self.identity_token, self.registry_token)
+        return tuple(secret for secret in held if secret)
 
     @property
     def has_basic(self) -> bool:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from oras_core.errors import redact_url
 from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.credentials import Unpicklable
 
 __all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport"]
 
@@ -25,7 +26,7 @@ def _shown(key: str, value: str) -> str:
     return redact_url(value) if key in _ADDRESS_HEADERS else value
 
 
-class Headers(Mapping[str, str]):
+class Headers(Unpicklable, Mapping[str, str]):
     """Header fields: immutable, found in any case (RFC 9110, section 5.1).
 
     Fields that came several times are one, joined by `, ` (section 5.2).
@@ -59,6 +60,16 @@ class Headers(Mapping[str, str]):
         """Show the fields, but no secret."""
         shown = {name: _shown(key, value) for key, (name, value) in self._fields.items()}
         return f"Headers({shown!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle fields without secrets; refuse others.
+
+        Raises:
+            TypeError: if there is a credential or a cookie.
+        """
+        if not _SECRET_HEADERS.isdisjoint(self._fields):
+            super().__reduce__()
+        return Headers, (list(self._fields.values()),)
 
     def with_fields(self, fields: Mapping[str, str]) -> Headers:
         """Return headers in which `fields` replace those of the same name."""

@@ -78,6 +78,7 @@ def exchange(
     *,
     expected: Collection[int] = (200,),
     error_body: int = MAX_ERROR_BODY,
+    hidden: Collection[str] = (),
 ) -> HttpResponse:
     """Send `request` and return the answer if its status is one of `expected`.
 
@@ -85,7 +86,14 @@ def exchange(
     """
     response = transport.send(request)
     try:
-        raise_for_status(request, response, operation, expected=expected, error_body=error_body)
+        raise_for_status(
+            request,
+            response,
+            operation,
+            expected=expected,
+            error_body=error_body,
+            hidden=hidden,
+        )
     except BaseException:
         response.close()
         raise
@@ -99,6 +107,7 @@ def raise_for_status(
     *,
     expected: Collection[int] = (200,),
     error_body: int = MAX_ERROR_BODY,
+    hidden: Collection[str] = (),
 ) -> None:
     """Raise what the answer means, unless its status is one of `expected`.
 
@@ -109,6 +118,7 @@ def raise_for_status(
         expected: a web server that says 200 to everything is no registry (R24), so that
             each call names what it takes.
         error_body: bytes read of an error's body.
+        hidden: secrets that were sent; what repeats one is left out.
 
     Raises:
         AuthenticationError: for 401.
@@ -119,7 +129,7 @@ def raise_for_status(
     """
     if response.status in expected:
         return
-    codes, detail = _explain(response, error_body)
+    codes, detail = _explain(response, error_body, hidden)
     if response.status < 400 and not detail:
         detail = f"expected {' or '.join(str(status) for status in sorted(expected))}"
     kind = _ERRORS.get(response.status, RegistryError)
@@ -152,7 +162,7 @@ def protocol_error(
 # --- Error bodies -------------------------------------------------------------------------
 
 
-def _explain(response: HttpResponse, limit: int) -> tuple[list[str], str]:
+def _explain(response: HttpResponse, limit: int, hidden: Collection[str]) -> tuple[list[str], str]:
     """Return the error codes and the message of an error's body, as far as it has them."""
     try:
         body = _read_at_most(response, limit)
@@ -162,7 +172,7 @@ def _explain(response: HttpResponse, limit: int) -> tuple[list[str], str]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return [], _plain(_text_of_markup(text) if text.startswith("<") else text)
+        return [], _without(hidden, _plain(_text_of_markup(text) if text.startswith("<") else text))
     codes, messages = [], []
     for entry in _error_entries(document):
         code, message = entry.get("code"), entry.get("message") or entry.get("error")
@@ -170,7 +180,12 @@ def _explain(response: HttpResponse, limit: int) -> tuple[list[str], str]:
             codes.append(code)
         if isinstance(message, str) and message:
             messages.append(message)
-    return codes, _plain("; ".join(messages))
+    shown = [code for code in codes if _without(hidden, code)]
+    return shown, _without(hidden, _plain("; ".join(messages)))
+
+
+def _without(hidden: Collection[str], text: str) -> str:
+    return "" if any(secret in text for secret in hidden) else text
 
 
 def _error_entries(document: object) -> Iterator[dict[str, Any]]:
@@ -256,6 +271,7 @@ def exchange_body(
     *,
     limit: int,
     error_body: int = MAX_ERROR_BODY,
+    hidden: Collection[str] = (),
 ) -> tuple[HttpResponse, bytes]:
     """Send `request`; return the answer, closed, if its status is 200, and its whole body.
 
@@ -267,7 +283,9 @@ def exchange_body(
     """
     attempt = 1
     while True:
-        with exchange(transport, request, operation, error_body=error_body) as response:
+        with exchange(
+            transport, request, operation, error_body=error_body, hidden=hidden
+        ) as response:
             try:
                 return response, read_bounded(response, limit, f"answer to '{operation}'")
             except TransportError as error:
@@ -285,14 +303,15 @@ def parse_json(
     Raises:
         RegistryError: if it is something else.
     """
+    detail = "the answer is not a JSON object"
     try:
         document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "unknown type")
-        detail = f"the answer is not JSON, but says it is of {kind}"
-        raise protocol_error(request, response, operation, detail) from error
+        document, detail = None, f"the answer is not JSON, but says it is of {kind}"
+    # Outside: what it would be chained to holds the whole text, which may be a token's.
     if not isinstance(document, dict):
-        raise protocol_error(request, response, operation, "the answer is not a JSON object")
+        raise protocol_error(request, response, operation, detail)
     return document
 
 

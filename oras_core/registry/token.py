@@ -7,7 +7,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -101,20 +101,6 @@ def _get_url(audience: Audience, scopes: tuple[Scope, ...]) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _without_secrets(error: RegistryError, credential: Credential | None) -> RegistryError:
-    """Return the error, its detail left out if the server repeated a secret in it."""
-    secrets = () if credential is None else (credential.password, credential.identity_token)
-    if not any(secret and secret in error.detail for secret in secrets):
-        return error
-    return type(error)(
-        error.operation,
-        status=error.status,
-        method=error.method,
-        url=error.url,
-        codes=[code for code in error.codes if not any(s and s in code for s in secrets)],
-    )
-
-
 def _refused_identity(error: RegistryError) -> AuthenticationError:
     """Return the error of a refresh token that is no longer good; OAuth2 says it by 400."""
     return AuthenticationError(
@@ -173,13 +159,7 @@ class TokenClient:
         operation = f"get a token for {what} from {urlsplit(audience.realm).hostname}"
         _LOGGER.debug("%s", operation)
         fields = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-        try:
-            return self._fetch(audience, scopes, operation, fields)
-        except RegistryError as error:
-            shown = _without_secrets(error, audience.credential)
-            if shown is error:
-                raise
-            raise shown from None
+        return self._fetch(audience, scopes, operation, fields)
 
     def _fetch(
         self,
@@ -189,19 +169,22 @@ class TokenClient:
         headers: Mapping[str, str],
     ) -> Token:
         credential = audience.credential
-        if credential is not None and credential.identity_token and self._has_oauth2(audience):
-            try:
-                return self._post(audience, scopes, operation, headers)
-            except RegistryError as error:
-                if error.status not in _NO_SUCH_METHOD | _MAY_LACK_OAUTH2:
-                    raise
-                if error.status in _MAY_LACK_OAUTH2 and not credential.has_basic:
-                    raise _refused_identity(error) from None
-            token = self._get(audience, scopes, operation, headers)
-            with self._lock:
-                self._without_oauth2.add(audience.realm)
-            return token
-        return self._get(audience, scopes, operation, headers)
+        if credential is None or not credential.identity_token or not self._has_oauth2(audience):
+            return self._get(audience, scopes, operation, headers)
+        refusal = None
+        try:
+            return self._post(audience, scopes, operation, headers)
+        except RegistryError as error:
+            if error.status not in _NO_SUCH_METHOD | _MAY_LACK_OAUTH2:
+                raise
+            if error.status in _MAY_LACK_OAUTH2 and not credential.has_basic:
+                refusal = _refused_identity(error)
+        if refusal is not None:
+            raise refusal
+        token = self._get(audience, scopes, operation, headers)
+        with self._lock:
+            self._without_oauth2.add(audience.realm)
+        return token
 
     def _has_oauth2(self, audience: Audience) -> bool:
         with self._lock:
@@ -215,16 +198,16 @@ class TokenClient:
         headers: Mapping[str, str],
     ) -> Token:
         request = HttpRequest("GET", _get_url(audience, scopes), headers)
-        credential = audience.credential
-        if credential is not None and credential.has_basic:
+        credential = audience.credential or Credential()
+        if credential.has_basic:
             pair = (credential.username, credential.password)
-        elif credential is not None and credential.identity_token:
+        elif credential.identity_token:
             pair = (credential.username, credential.identity_token)
         else:
             return self._ask(request, operation)[0]
-        return self._ask(
-            request.with_headers({"Authorization": basic_authorization(*pair)}), operation
-        )[0]
+        proof = basic_authorization(*pair)
+        hidden = (*credential.secrets, proof.partition(" ")[2])
+        return self._ask(request.with_headers({"Authorization": proof}), operation, hidden)[0]
 
     def _post(
         self,
@@ -249,13 +232,15 @@ class TokenClient:
             {**headers, "Content-Type": "application/x-www-form-urlencoded"},
             BytesSource(urlencode(form).encode("ascii")),
         )
-        token, renewed = self._ask(request, operation)
+        token, renewed = self._ask(request, operation, (*credential.secrets, refresh_token))
         if renewed:
             with self._lock:
                 self._refresh_tokens[audience] = renewed
         return token
 
-    def _ask(self, request: HttpRequest, operation: str) -> tuple[Token, str]:
+    def _ask(
+        self, request: HttpRequest, operation: str, hidden: Collection[str] = ()
+    ) -> tuple[Token, str]:
         """Return the token of the answer, and the new refresh token if there is one."""
         asked_at = self._now()
         limits = self._limits
@@ -265,6 +250,7 @@ class TokenClient:
             operation,
             limit=limits.token_body,
             error_body=limits.error_body,
+            hidden=hidden,
         )
         answer = parse_json(request, response, operation, body)
         value = answer.get("token") or answer.get("access_token")

@@ -12,6 +12,8 @@ from oras_core.ports.credentials import Credential
 from oras_core.testing.credentials import CredentialStoreContract
 from support.credential_helpers import make_helper
 
+SECRETS = ("open sesame", "swordfish")
+
 
 @pytest.fixture
 def helpers(tmp_path, monkeypatch):

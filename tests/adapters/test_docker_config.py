@@ -15,6 +15,7 @@ from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential
 
 SECRET = "s3cr3t-in-the-file"
+SECRETS = (SECRET,)
 
 
 def encoded(username, password):

@@ -14,6 +14,8 @@ from oras_core.ports.credentials import Credential
 from oras_core.testing.credentials import CredentialStoreContract
 from support.processes import run_python
 
+SECRETS = ("open sesame", "swordfish")
+
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
     """A backend in memory."""

@@ -21,6 +21,7 @@ from oras_core.registry.retries import RetryPolicy
 WRITER = Credential("writer", "writer-secret")
 READERS = frozenset({"reader"})
 READER = Credential("reader", "reader-secret")
+SECRETS = (WRITER.password, READER.password, "an-old-one")
 
 
 @pytest.fixture

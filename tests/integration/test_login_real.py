@@ -13,6 +13,7 @@ from oras.client import OrasClient
 from oras_core.errors import AuthenticationError
 
 WRITER = ("writer", "writer-secret")
+SECRETS = ("writer-secret",)
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ ORIGIN = "https://r.example"
 AUTH = "https://auth.example"
 CHALLENGE = 'Bearer realm="https://auth.example/token",service="r.example"'
 ALICE = Credential("alice", "open sesame")
+SECRETS = ("open sesame", "long-token", "very-secret-token")
 DIGEST = "sha256:" + "0" * 64
 MANIFEST = f"{ORIGIN}/v2/a/manifests/latest"
 

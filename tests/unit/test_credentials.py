@@ -17,6 +17,7 @@ from oras_core.ports.credentials import Credential
 
 ALICE = Credential("alice", "a-secret")
 BOB = Credential("bob", "b-secret")
+SECRETS = ("a-secret", "b-secret", "very-secret")
 HUB_KEY = "https://index.docker.io/v1/"
 
 

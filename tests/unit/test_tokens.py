@@ -33,6 +33,7 @@ PULL = parse_scopes("repository:a:pull")
 PUSH = parse_scopes("repository:a:pull,push")
 OTHER = parse_scopes("repository:b:pull")
 PASSWORD = Credential("alice", "open sesame")
+SECRETS = ("open sesame", "refresh-me", "very-secret")
 REFRESH = Credential(identity_token="refresh-me")
 
 
@@ -268,8 +269,8 @@ def test_a_refusal_is_an_error_with_facts(status, kind):
 def test_a_server_that_repeats_secrets_is_not_repeated(status, credential, caplog):
     echo = json.dumps(
         {
-            "code": "refresh-me",
-            "message": f"bad open sesame refresh-me {basic('alice', 'open sesame')}",
+            "code": credential.identity_token or "X",
+            "message": f"bad {' '.join(credential.secrets)} {basic('alice', 'open sesame')}",
         }
     ).encode()
     with caplog.at_level(logging.DEBUG), pytest.raises(RegistryError) as caught:

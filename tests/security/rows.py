@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import rows_archives
+import rows_configuration
 import rows_content
 import rows_credentials
 import rows_paths
 
 __all__ = ["ROWS"]
 
-ROWS = [*rows_paths.ROWS, *rows_archives.ROWS, *rows_content.ROWS, *rows_credentials.ROWS]
+ROWS = [
+    *rows_paths.ROWS,
+    *rows_archives.ROWS,
+    *rows_content.ROWS,
+    *rows_credentials.ROWS,
+    *rows_configuration.ROWS,
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-_WORKING = """
+WORKING = """
 import fcntl, json, pathlib, sys
 store = pathlib.Path(__file__ + ".json")
 log = pathlib.Path(__file__ + ".log")
@@ -31,7 +31,7 @@ with open(__file__ + ".lock", "w") as lock:
 """
 
 
-def make_helper(folder: Path, name: str, body: str = _WORKING) -> Path:
+def make_helper(folder: Path, name: str, body: str = WORKING) -> Path:
     """Write a helper; by default one that works, keeping its entries beside it."""
     program = folder / f"docker-credential-{name}"
     program.write_text(f"#!{sys.executable}\n{body}")

@@ -144,7 +144,7 @@ def _artifact(case: Case, folders: Folders) -> Artifact:
 def surroundings(folders: Folders) -> dict[str, Entry]:
     """Return what lies around `out`, of which nothing may change."""
     found = tree_at(folders.root)
-    mine = ("out/", "scratch/", "home/", "source/.")
+    mine = ("out/", "scratch/", "home/", "programs/")
     return {name: entry for name, entry in found.items() if not name.startswith(mine)}
 
 

@@ -16,8 +16,9 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from oras_core.content.sources import BytesSource
-from oras_core.content.verify import VerifyingReader
+from oras_core.content.read_ahead import ReadAhead
+from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader
 from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -288,9 +289,10 @@ class _VerifiedSource:
         self.failure = None
         with self.keeping_failure():
             stream = self._source.open()
-        return _VerifiedStream(
-            VerifyingReader(stream, self._descriptor, what=self.what), self.keeping_failure
-        )
+        verified: ByteStream = VerifyingReader(stream, self._descriptor, what=self.what)
+        if self._descriptor.size >= READ_AHEAD_SIZE:
+            verified = ReadAhead(verified, CHUNK_SIZE)  # reads and hashes while sending waits
+        return _VerifiedStream(verified, stream, self.keeping_failure)
 
     @contextmanager
     def keeping_failure(self) -> Iterator[None]:
@@ -310,12 +312,14 @@ class _VerifiedSource:
 
 @frozen
 class _VerifiedStream:
-    stream: ByteStream
+    verified: ByteStream
+    source: ByteStream
     keeping_failure: Callable[[], AbstractContextManager[None]]
 
     def read(self, size: int = -1, /) -> bytes:
         with self.keeping_failure():
-            return self.stream.read(size)
+            return self.verified.read(size)
 
     def close(self) -> None:
-        self.stream.close()
+        self.verified.close()
+        self.source.close()

@@ -8,8 +8,10 @@ from attrs import evolve, field, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
+from oras_core.copy_crew import Crew
 from oras_core.copying import CopyOptions, copy_graph
 from oras_core.errors import AlreadyExistsError, UnsupportedError
+from oras_core.ingestion import Describer, is_large
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, Annotations, AnnotationSet
 from oras_core.model.descriptor import Descriptor
@@ -130,15 +132,22 @@ def push(
     """
     check_titles(contents)
     annotations = annotations or AnnotationSet()
-    staging = StagingStore(scratch)
-    layers = [content.stage(staging, annotations.section(content.title)) for content in contents]
+    options = options or CopyOptions()
+    with Crew(options.concurrency) as crew:
+        describer = Describer(destination, reference, crew.cancelled)
+        staging = StagingStore(scratch, describe=describer)
+        layers = _stage(contents, staging, annotations, crew)
+        staged_config = _stage_config(staging, config, annotations.config)
     manifest = pack_manifest(
         layers,
         artifact_type=artifact_type,
-        config=_stage_config(staging, config, annotations.config),
+        config=staged_config,
         subject=subject,
         annotations=annotations.get(MANIFEST_SECTION),
     )
+    if describer.named == manifest.descriptor.plain() and not (subject or further_tags):
+        options.listener.skipped(manifest.descriptor, "exists")
+        return manifest.descriptor
     source = ManifestCache(staging)
     source.remember(manifest.descriptor, manifest.content)
 
@@ -154,9 +163,26 @@ def push(
         destination,
         reference=reference,
         further_tags=further_tags,
-        options=evolve(options or CopyOptions(), find_successors=find_successors),
+        options=evolve(options, find_successors=find_successors),
     )
     return manifest.descriptor
+
+
+def _stage(
+    contents: Sequence[File | Directory],
+    staging: StagingStore,
+    annotations: AnnotationSet,
+    crew: Crew,
+) -> list[Descriptor]:
+    """Describe all contents, several large ones at the same time."""
+
+    def stage(content: File | Directory) -> Descriptor:
+        return content.stage(staging, annotations.section(content.title))
+
+    large = sum(isinstance(content, File) and is_large(content.source) for content in contents)
+    if large < 2:
+        return [stage(content) for content in contents]
+    return crew.each(stage, contents)
 
 
 def _stage_config(

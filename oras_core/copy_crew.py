@@ -7,7 +7,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Event, Lock
 from typing import TypeVar
 
-__all__ = ["CopyCancelledError", "Crew"]
+from oras_core.ports.content import ByteSource, ByteStream
+
+__all__ = ["CancellableSource", "CopyCancelledError", "Crew"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,6 +17,38 @@ R = TypeVar("R")
 
 class CopyCancelledError(Exception):
     """Ends a transfer because another one failed; no caller of a copy sees it."""
+
+
+class CancellableSource:
+    """A source that breaks off when the crew that reads it is cancelled."""
+
+    def __init__(self, source: ByteSource, cancelled: Event) -> None:
+        """Read `source` until `cancelled` is set."""
+        self._source = source
+        self._cancelled = cancelled
+
+    @property
+    def size(self) -> int | None:
+        """The size of the source."""
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        """Open the source."""
+        return _CancellableStream(self._source.open(), self._cancelled)
+
+
+class _CancellableStream:
+    def __init__(self, stream: ByteStream, cancelled: Event) -> None:
+        self._stream = stream
+        self._cancelled = cancelled
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._cancelled.is_set():
+            raise CopyCancelledError
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class Crew:

@@ -17,7 +17,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.ports.content import ByteSource, ByteStream
 
-__all__ = ["VerifyingReader", "copy_verified", "hash_source", "read_verified"]
+__all__ = ["VerifyingReader", "copy_verified", "describe_source", "hash_source", "read_verified"]
 
 READ_AHEAD_SIZE: Final = 2 * CHUNK_SIZE
 """Bytes from which on hashing and writing are worth a thread that reads meanwhile."""
@@ -131,6 +131,12 @@ def read_verified(stream: ByteStream, descriptor: Descriptor, *, limit: int) -> 
     if descriptor.size > limit:
         raise SizeLimitError(f"content {descriptor.digest}", limit)
     return VerifyingReader(stream, descriptor).read()
+
+
+def describe_source(source: ByteSource, media_type: str) -> Descriptor:
+    """Read `source` once and return the descriptor of its bytes."""
+    digest, size = hash_source(source)
+    return Descriptor(media_type, digest, size)
 
 
 def hash_source(source: ByteSource, algorithm: str = "sha256") -> tuple[Digest, int]:

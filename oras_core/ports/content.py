@@ -16,6 +16,7 @@ __all__ = [
     "ByteStream",
     "Deleter",
     "Fetcher",
+    "Ingester",
     "Mounter",
     "Placer",
     "PredecessorFinder",
@@ -47,7 +48,10 @@ class ByteStream(Protocol):
 
 
 class ByteSource(Protocol):
-    """Bytes that can be read from the start as often as needed, for another attempt."""
+    """Bytes that can be read from the start as often as needed, for another attempt.
+
+    Streams that are open at the same time do not disturb one another.
+    """
 
     @property
     def size(self) -> int | None:
@@ -156,6 +160,23 @@ class ReferencePusher(Protocol):
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest as `Pusher.push` does, and let the tag `reference` name it."""
+        ...
+
+
+@runtime_checkable
+class Ingester(Protocol):
+    """Can take large content in while its digest is still being computed."""
+
+    def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
+        """Return the descriptor of the bytes of `source`, and store them meanwhile.
+
+        They are stored if that could be done; whoever needs to be sure pushes them
+        afterwards, which costs next to nothing where they are. Worth it for large content
+        that is likely to be new.
+
+        Raises:
+            OrasError: what the source raises. What keeps the target from storing is no error.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
-from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader
+from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader, describe_source
 from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -30,6 +30,7 @@ from oras_core.registry.chunked_upload import send_chunks
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import check_digest_header, exchange
+from oras_core.registry.streamed_upload import ingest_blob
 from oras_core.registry.upload_session import UploadSession
 
 __all__ = ["BlobUploader"]
@@ -103,6 +104,27 @@ class BlobUploader:
             if session is None:
                 return
             following = self._send(session, descriptor, body, following)
+
+    def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
+        """Describe a blob, and upload it meanwhile if the registry lets us.
+
+        Raises:
+            OrasError: what the source raises.
+        """
+        session = self._session_for_stream() if self._profile.current.takes_streams else None
+        if session is None:
+            return describe_source(source, media_type)
+        return ingest_blob(
+            session, source, media_type, downloader=self._downloader, profile=self._profile
+        )
+
+    def _session_for_stream(self) -> UploadSession | None:
+        operation = f"push a blob to {self._endpoints.name}"
+        try:
+            return self._begin(_empty_post(self._endpoints.uploads()), None, operation)
+        except (RegistryError, TransportError) as error:
+            _logger.debug("not begun: %s", error)  # the push that follows says it aloud
+            return None
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob over from another repository of the registry (R21).
@@ -195,7 +217,7 @@ class BlobUploader:
         return session
 
     def _begin(
-        self, request: HttpRequest, descriptor: Descriptor, operation: str
+        self, request: HttpRequest, descriptor: Descriptor | None, operation: str
     ) -> UploadSession | None:
         """Send a POST; return the upload that it began, or None if the blob was mounted."""
         expected = (201, 202) if "?" in request.url else (202,)
@@ -207,7 +229,7 @@ class BlobUploader:
             error_body=self._limits.error_body,
         )
         response.close()
-        if response.status == 201:
+        if response.status == 201 and descriptor is not None:
             check_digest_header(response.headers, descriptor.digest, f"answer to '{operation}'")
             return None
         return UploadSession(

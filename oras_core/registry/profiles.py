@@ -44,6 +44,7 @@ class HostProfile:
             which finds a blob that exists for the price of beginning the upload (R21). A
             registry that does not know mounts begins the upload, by the spec. Without it
             the blob is looked for first.
+        takes_streams: whether a whole blob may come in one PATCH, before its digest is known.
         max_page_size: tags of a page that may be asked for at most; None for no known
             limit.
     """
@@ -54,6 +55,7 @@ class HostProfile:
     max_chunk_size: int = field(default=MAX_CHUNK_SIZE, validator=validators.gt(0))
     max_whole_size: int | None = None
     probes_by_mount: bool = True
+    takes_streams: bool = True
     max_page_size: int | None = None
 
     def chunk_for(self, size: int, wanted: int | None) -> int | None:
@@ -80,10 +82,16 @@ def profile_for(registry: str) -> HostProfile:
     """Return what is known of `registry`, `HOST` or `HOST:PORT`, before it was asked anything."""
     host = registry.rpartition(":")[0] or registry
     if host == "ghcr.io":
-        return HostProfile(chunk_size=GHCR_CHUNK_SIZE, max_chunk_size=GHCR_CHUNK_SIZE)
+        return HostProfile(
+            chunk_size=GHCR_CHUNK_SIZE, max_chunk_size=GHCR_CHUNK_SIZE, takes_streams=False
+        )
     if _whole_only(host):
         is_ecr = "amazonaws.com" in host or host == "public.ecr.aws"
-        return HostProfile(accepts_chunks=False, max_page_size=ECR_PAGE_SIZE if is_ecr else None)
+        return HostProfile(
+            accepts_chunks=False,
+            takes_streams=False,
+            max_page_size=ECR_PAGE_SIZE if is_ecr else None,
+        )
     return HostProfile()
 
 
@@ -109,6 +117,11 @@ class LearnedProfile:
         """Chunks were refused, and the same blob was taken whole."""
         with self._lock:
             self._profile = evolve(self._profile, accepts_chunks=False)
+
+    def learn_no_streams(self) -> None:
+        """A whole blob in one PATCH was refused."""
+        with self._lock:
+            self._profile = evolve(self._profile, takes_streams=False)
 
     def learn_too_large(self, size: int) -> None:
         """A request of `size` bytes was refused as too large, and chunks were taken."""

@@ -16,6 +16,7 @@ from oras_core.ports.content import (
     ByteSource,
     ByteStream,
     Deleter,
+    Ingester,
     Mounter,
     ReferenceFetcher,
     ReferencePusher,
@@ -39,6 +40,7 @@ __all__ = ["RemoteRepository"]
 
 class RemoteRepository(
     Target,
+    Ingester,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,
@@ -150,6 +152,14 @@ class RemoteRepository(
             self._uploader.push(descriptor, source, chunk_size=chunk_size)
         elif not self._manifests.exists(descriptor):
             self._put_manifest(descriptor, source, str(descriptor.digest))
+
+    def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
+        """Describe a blob, and store it meanwhile if the registry lets us.
+
+        Raises:
+            OrasError: what the source raises.
+        """
+        return self._uploader.ingest(source, media_type)
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take a blob over from another repository of the same registry (R21).

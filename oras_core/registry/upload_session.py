@@ -134,6 +134,17 @@ class UploadSession:
             raise self.breach(f"it claims to hold {held} bytes, {end} were sent")
         return held
 
+    def stream(self, source: ByteSource) -> None:
+        """Send a whole blob whose digest is not known yet; `finish` tells it.
+
+        Raises:
+            RegistryError: if the registry refuses, or does not hold what was sent.
+        """
+        request = HttpRequest("PATCH", self._location, _BLOB_TYPE, source)
+        held = held_bytes(self._send(request, 202))
+        if held is not None and source.size is not None and source.size > 1 and held != source.size:
+            raise self.breach(f"it claims to hold {held} bytes, {source.size} were sent")
+
     def _ask(self, refusal: RegistryError) -> int:
         """Ask where the upload stands; one that cannot be asked about is given up."""
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from secrets import token_hex
 from threading import Lock
 
 from oras_core.content.archive import pack_directory
 from oras_core.content.sources import BytesSource, FileSource
-from oras_core.content.verify import hash_source
+from oras_core.content.verify import describe_source
 from oras_core.errors import NotFoundError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
@@ -27,9 +27,20 @@ class StagingStore:
     is packed into `scratch`, which the caller disposes of.
     """
 
-    def __init__(self, scratch: FileTree) -> None:
-        """Begin empty; `scratch` takes the archives of directories."""
+    def __init__(
+        self,
+        scratch: FileTree,
+        *,
+        describe: Callable[[ByteSource, str], Descriptor] = describe_source,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            scratch: takes the archives of directories.
+            describe: makes the descriptor of a source, given its media type.
+        """
         self._scratch = scratch
+        self._describe = describe
         self._sources: dict[Digest, ByteSource] = {}
         self._lock = Lock()
 
@@ -53,8 +64,7 @@ class StagingStore:
             UnsafePathError: for a title that no pull would write.
         """
         titled = _titled(title, annotations)
-        digest, size = hash_source(source)
-        return self._keep(Descriptor(media_type, digest, size, annotations=titled), source)
+        return self._keep(self._describe(source, media_type).with_annotations(titled), source)
 
     def add_bytes(
         self, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None

@@ -1,0 +1,255 @@
+"""Large content travels while its digest is being computed."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from attrs import evolve
+
+from oras_core import artifact, ingestion
+from oras_core.content.sources import BytesSource, FileSource
+from oras_core.errors import NotFoundError, SourceChangedError, TransportError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.paths import sanitize_path
+from oras_core.ports.http import HttpResponse
+from oras_core.registry.registry import RemoteRegistry
+from oras_core.registry.retries import RetryPolicy
+from oras_core.testing import EmbeddedRegistry, MemoryFileTree
+
+TYPE = "application/octet-stream"
+LARGE = os.urandom(100_000)
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch):
+    monkeypatch.setattr(ingestion, "INGESTION_SIZE", 50_000)
+
+
+class Between:
+    """A transport to a registry, which a test can put its word in."""
+
+    def __init__(self):
+        self.registry = EmbeddedRegistry()
+        self.answers = {}
+
+    def send(self, request):
+        answer = self.answers.get(request.method)
+        return self.registry.send(request) if answer is None else answer(request)
+
+    def methods(self):
+        return [request.method for request in self.registry.requests]
+
+
+@pytest.fixture
+def between():
+    return Between()
+
+
+@pytest.fixture
+def repository(between):
+    policy = RetryPolicy(attempts=3, backoff=0)
+    registry = RemoteRegistry("r.example", between, plain_http=True, retry_policy=policy)
+    return registry.repository("a/b")
+
+
+def push(repository, *contents, tag="v1", **options):
+    files = [artifact.File(f"file-{n}", BytesSource(c)) for n, c in enumerate(contents)]
+    return artifact.push(repository, tag, files, scratch=MemoryFileTree(), **options)
+
+
+def pull(repository, tag="v1"):
+    tree = MemoryFileTree()
+    return [tree.open(path).read() for path in artifact.pull(repository, tag, tree).files]
+
+
+def blob_of(repository, content):
+    with_size = Descriptor.of(content, TYPE)
+    return repository.exists(with_size)
+
+
+def test_it_goes_in_one_patch_and_is_named_by_the_put(between, repository):
+    push(repository, LARGE)
+    uploads = [r for r in between.registry.requests if "/uploads/" in r.path]
+    large = [r.method for r in uploads if r.method == "PATCH"]
+    assert large == ["PATCH"]
+    assert pull(repository) == [LARGE]
+
+
+def test_small_content_is_hashed_first(between, repository):
+    push(repository, LARGE[:49_999])
+    assert "PATCH" not in between.methods()
+
+
+def test_what_the_tag_names_already_is_hashed_first(between, repository):
+    push(repository, LARGE)
+    so_far = len(between.methods())
+    push(repository, LARGE)
+    assert between.methods()[so_far:] == ["GET"]
+    push(repository, LARGE, b"small")
+    assert between.methods().count("PATCH") == 1
+    assert pull(repository) == [LARGE, b"small"]
+
+
+def test_the_same_under_a_further_tag_is_tagged(repository):
+    push(repository, LARGE)
+    root = push(repository, LARGE, further_tags=["v2"])
+    assert repository.resolve("v2").digest == root.digest
+
+
+def test_several_travel_at_the_same_time(between, repository):
+    together = threading.Barrier(2, timeout=10)
+
+    def answer(request):
+        together.wait()
+        return between.registry.send(request)
+
+    between.answers["PATCH"] = answer
+    push(repository, LARGE, LARGE[::-1])
+    assert pull(repository) == [LARGE, LARGE[::-1]]
+
+
+def test_a_registry_that_takes_no_stream_is_asked_once(between, repository):
+    def refuse(request):
+        request.body.open().close()
+        return HttpResponse(405, body=BytesSource(b"").open())
+
+    asked = []
+    between.answers["PATCH"] = lambda request: asked.append(1) or refuse(request)
+    push(repository, LARGE)
+    push(repository, LARGE[::-1], tag="v2")
+    assert asked == [1]
+    assert pull(repository) == [LARGE]
+    assert between.methods().count("DELETE") == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_a_passing_refusal_proves_nothing(between, repository, status):
+    asked = []
+
+    def refuse(request):
+        asked.append(1)
+        request.body.open().close()
+        return HttpResponse(status, body=BytesSource(b"").open())
+
+    between.answers["PATCH"] = refuse
+    assert repository.ingest(BytesSource(LARGE), TYPE) == Descriptor.of(LARGE, TYPE)
+    del between.answers["PATCH"]
+    repository.ingest(BytesSource(LARGE), TYPE)
+    assert blob_of(repository, LARGE)
+
+
+def test_an_upload_that_broke_off_is_not_sent_again(between, repository):
+    asked = []
+
+    def break_off(request):
+        stream = request.body.open()
+        asked.append(1)
+        stream.read(10)
+        raise TransportError("PATCH", request.url, "reset")
+
+    between.answers["PATCH"] = break_off
+    push(repository, LARGE)
+    assert asked == [1]
+    assert pull(repository) == [LARGE]
+
+
+def test_a_registry_that_forgets_some_of_it_gets_it_again(between, repository):
+    def forget(request):
+        response = between.registry.send(request)
+        return evolve(response, headers=response.headers.with_fields({"Range": "0-9"}))
+
+    between.answers["PATCH"] = forget
+    push(repository, LARGE)
+    assert pull(repository) == [LARGE]
+
+
+def test_what_is_there_is_not_sent_to_its_end(between, repository):
+    push(repository, LARGE, tag="other")
+    looked = threading.Event()
+    read = []
+
+    def look(request):
+        response = between.registry.send(request)
+        looked.set()
+        return response
+
+    def slowly(request):
+        stream = request.body.open()
+        read.append(len(stream.read(10)))
+        assert looked.wait(10)
+        while chunk := stream.read(10):
+            read.append(len(chunk))
+        raise AssertionError("it was sent to its end")
+
+    between.answers |= {"HEAD": look, "PATCH": slowly}
+    assert repository.ingest(BytesSource(LARGE), TYPE) == Descriptor.of(LARGE, TYPE)
+    assert sum(read) < len(LARGE)
+    assert between.methods()[-1] == "DELETE"
+
+
+def test_a_file_that_changes_is_an_error_and_leaves_nothing(between, repository):
+    tree = MemoryFileTree()
+    path = sanitize_path("large")
+
+    def write(content):
+        with tree.create(path) as file:
+            file.write(content)
+            file.commit()
+
+    write(LARGE)
+    source = FileSource(tree, path)
+
+    def change(request):
+        stream = request.body.open()
+        stream.read(10)
+        write(LARGE[::-1])
+        while stream.read(1000):
+            continue
+        raise AssertionError("the change went unnoticed")
+
+    between.answers["PATCH"] = change
+    file = artifact.File("large", source)
+    with pytest.raises(SourceChangedError):
+        artifact.push(repository, "v1", [file], scratch=MemoryFileTree())
+    assert between.methods()[-1] == "DELETE"
+    with pytest.raises(NotFoundError):
+        repository.resolve("v1")
+
+
+def test_a_failure_ends_the_others_soon(between, repository):
+    begun, failed = threading.Event(), threading.Event()
+
+    class Failing(BytesSource):
+        def open(self):
+            assert begun.wait(10)
+            failed.set()
+            raise SourceChangedError("file", "it vanished")
+
+    def endless(request):
+        stream = request.body.open()
+        begun.set()
+        assert failed.wait(10)
+        while stream.read(1):
+            continue
+        raise AssertionError("it was sent to its end")
+
+    between.answers["PATCH"] = endless
+    files = [artifact.File("a", BytesSource(LARGE * 10)), artifact.File("b", Failing(LARGE))]
+    with pytest.raises(SourceChangedError):
+        artifact.push(repository, "v1", files, scratch=MemoryFileTree())
+    assert not [t for t in threading.enumerate() if t.name.startswith("oras-")]
+
+
+@pytest.mark.parametrize("host", ["ghcr.io", "public.ecr.aws", "europe-docker.pkg.dev", "gcr.io"])
+def test_registries_known_to_take_none_are_sent_none(between, host):
+    repository = RemoteRegistry(host, between).repository("a/b")
+    repository.push(Descriptor.of(LARGE, TYPE), BytesSource(LARGE))
+    repository.ingest(BytesSource(LARGE), TYPE)
+    assert "PATCH" not in between.methods()
+
+
+def test_a_registry_that_begins_no_upload_says_so_in_the_push(between, repository):
+    between.answers["POST"] = lambda _: HttpResponse(403, body=BytesSource(b"").open())
+    assert repository.ingest(BytesSource(LARGE), TYPE) == Descriptor.of(LARGE, TYPE)

@@ -103,7 +103,7 @@ class SecretScan:
         yield f"the repr of {name}", _repr(value)
         try:
             yield f"the pickle of {name}", pickle.dumps(value).decode("latin-1")
-        except (TypeError, AttributeError, pickle.PicklingError):
+        except (TypeError, AttributeError, ValueError, OSError, pickle.PicklingError):
             return  # what cannot be pickled shows nothing
 
 

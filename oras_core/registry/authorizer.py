@@ -329,6 +329,8 @@ class Authorizer:
         location = response.headers.get("Location")
         if location is None or request.method in ("GET", "HEAD") or not wanted:
             return
+        if self._challenge is None:
+            return  # a registry that has not asked yet wants no scopes
         try:
             url = resolve_location(response.url or request.url, location)
         except UnsafeRedirectError:

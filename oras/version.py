@@ -8,6 +8,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
+from oras_core import __version__
+
 __all__ = [
     "AUTHOR",
     "DESCRIPTION",
@@ -32,7 +34,6 @@ DISTRIBUTION: Final = "oras-sdk"
 NAME: Final = "oras"
 """The name to import, as oras-py has it; the distribution is called `oras-sdk`."""
 
-__version__: str
 AUTHOR: str
 DESCRIPTION: str
 DOCKER_REQUIRES: tuple[Requirement, ...]
@@ -75,15 +76,6 @@ def _metadata(names: tuple[str, ...]) -> str:
     return next((str(fields[name]) for name in names if name in fields), "")
 
 
-def _version() -> str:
-    metadata = _reader()
-    try:
-        return str(metadata.version(DISTRIBUTION))
-    except metadata.PackageNotFoundError:
-        # A checkout on sys.path that nobody installed.
-        return "0+unknown"
-
-
 @cache
 def _requirements(extra: str) -> tuple[Requirement, ...]:
     metadata = _reader()
@@ -106,8 +98,6 @@ def _requirements(extra: str) -> tuple[Requirement, ...]:
 
 def __getattr__(name: str) -> Any:
     """Read the metadata when one of its facts is asked for (PEP 562)."""
-    if name == "__version__":
-        return _version()
     if name in _FIELDS:
         return _metadata(_FIELDS[name])
     if name in _EXTRAS:

@@ -6,11 +6,10 @@ Everything is made when it is first needed, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import Lock, RLock
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
@@ -41,6 +40,9 @@ from oras_core.registry.profiles import HostProfile, profile_for
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Composition", "compose", "config_file_store"]
 
@@ -258,6 +260,8 @@ def _named_store(name: str, settings: Settings) -> CredentialStore:
         return built_in[name](settings)
     if name.startswith(HELPER_PREFIX):
         return _helper_store(name.removeprefix(HELPER_PREFIX))
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and needed for plug-ins only
+
     registered = {point.name: point for point in entry_points(group=STORES_GROUP)}
     if name not in registered:
         known = ", ".join([*built_in, "helper:NAME", *sorted(registered)])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 
+from oras_core import __version__
 from oras_core.errors import CredentialError, RegistryError, UnsupportedError
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
@@ -23,16 +23,6 @@ from oras_core.registry.responses import exchange
 from oras_core.registry.retries import RetryPolicy
 
 __all__ = ["RemoteRegistry"]
-
-
-@cache
-def _user_agent() -> str:
-    from importlib import metadata  # noqa: PLC0415 - a fifth of this module's import time
-
-    try:
-        return f"oras-sdk/{metadata.version('oras-sdk')}"
-    except metadata.PackageNotFoundError:
-        return "oras-sdk"
 
 
 class RemoteRegistry:
@@ -82,7 +72,10 @@ class RemoteRegistry:
         self.base_url = base_url(host, plain_http=plain_http)
         self.origin = origin_of(self.base_url)
         named = DefaultHeaders(
-            transport, origin=self.origin, headers=headers or {}, user_agent=_user_agent()
+            transport,
+            origin=self.origin,
+            headers=headers or {},
+            user_agent=f"oras-sdk/{__version__}",
         )
         composed = registry_transport(
             named,

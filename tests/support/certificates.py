@@ -22,10 +22,13 @@ class CertificateFiles:
     client_certificate: Path
     client_key: Path
 
-    def server_context(self) -> ssl.SSLContext:
+    def server_context(self, *, demands_client: bool = False) -> ssl.SSLContext:
         """Return the settings of a server that shows the server certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server_certificate, self.server_key)
+        if demands_client:
+            context.load_verify_locations(self.ca_file)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
 

@@ -261,6 +261,15 @@ def _private_directory(parent: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+def _htpasswd(path: Path, users: Mapping[str, str]) -> dict[str, object]:
+    salted = {
+        name: bcrypt.hashpw(secret.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
+        for name, secret in users.items()
+    }
+    path.write_text("".join(f"{name}:{hashed}\n" for name, hashed in salted.items()))
+    return {"htpasswd": {"realm": "registry.test", "path": str(path)}}
+
+
 @contextmanager
 def open_registry(directory: Path) -> Iterator[DockerRegistry]:
     """Run a registry where everybody may do everything, over plain HTTP."""
@@ -271,21 +280,41 @@ def open_registry(directory: Path) -> Iterator[DockerRegistry]:
 @contextmanager
 def htpasswd_registry(directory: Path, users: Mapping[str, str]) -> Iterator[DockerRegistry]:
     """Run a registry that demands Basic credentials; `users` are passwords by name."""
-    username, password = _first_user(users)
+    with guarded_registry(directory, users, auth="htpasswd", tls="none") as registry:
+        yield registry
+
+
+@contextmanager
+def guarded_registry(
+    directory: Path, users: Mapping[str, str], *, auth: str, tls: str
+) -> Iterator[DockerRegistry]:
+    """Run a registry that demands who you are in one of the usual combinations.
+
+    `auth` is `token` or `htpasswd`; `tls` is `none`, `tls` or `mutual`, which also demands a
+    certificate of clients, of the token server's too.
+    """
     with _private_directory(directory) as secrets:
-        passwords = secrets / "htpasswd"
-        salted = {
-            name: bcrypt.hashpw(secret.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
-            for name, secret in users.items()
-        }
-        passwords.write_text("".join(f"{name}:{hashed}\n" for name, hashed in salted.items()))
-        config = RegistryConfig(
-            directory,
-            auth={"htpasswd": {"realm": "registry.test", "path": str(passwords)}},
-            username=username,
-            password=password,
-        )
-        with DockerRegistry(config) as registry:
+        certificates = None if tls == "none" else write_certificates(secrets)
+        demands = tls == "mutual"
+        if auth == "htpasswd":
+            username, password = _first_user(users)
+            config = RegistryConfig(
+                directory,
+                host="127.0.0.1" if certificates is None else "localhost",
+                auth=_htpasswd(secrets / "htpasswd", users),
+                certificates=certificates,
+                demands_client_certificate=demands,
+                username=username,
+                password=password,
+            )
+            with DockerRegistry(config) as registry:
+                yield registry
+            return
+        context = certificates and certificates.server_context(demands_client=demands)
+        with (
+            TokenServer(TokenPolicy(users), tls=context) as token_server,
+            _registry_with_tokens(directory, token_server, certificates, demands) as registry,
+        ):
             yield registry
 
 
@@ -320,28 +349,23 @@ def token_registry(directory: Path, users: Mapping[str, str]) -> Iterator[Docker
 
     The repositories below `public/` may be pulled by anybody.
     """
-    with (
-        TokenServer(TokenPolicy(users)) as token_server,
-        _registry_with_tokens(directory, token_server, None) as registry,
-    ):
+    with guarded_registry(directory, users, auth="token", tls="none") as registry:
         yield registry
 
 
 @contextmanager
 def tls_token_registry(directory: Path, users: Mapping[str, str]) -> Iterator[DockerRegistry]:
     """Run the same over HTTPS: registry and token server are `localhost` on different ports."""
-    with _private_directory(directory) as secrets:
-        certificates = write_certificates(secrets)
-        with (
-            TokenServer(TokenPolicy(users), tls=certificates.server_context()) as token_server,
-            _registry_with_tokens(directory, token_server, certificates) as registry,
-        ):
-            yield registry
+    with guarded_registry(directory, users, auth="token", tls="tls") as registry:
+        yield registry
 
 
 @contextmanager
 def _registry_with_tokens(
-    directory: Path, token_server: TokenServer, certificates: CertificateFiles | None
+    directory: Path,
+    token_server: TokenServer,
+    certificates: CertificateFiles | None,
+    demands_client_certificate: bool = False,
 ) -> Iterator[DockerRegistry]:
     username, password = _first_user(token_server.policy.users)
     with _private_directory(directory) as secrets:
@@ -359,6 +383,7 @@ def _registry_with_tokens(
                 }
             },
             certificates=certificates,
+            demands_client_certificate=demands_client_certificate,
             username=username,
             password=password,
             token_server=token_server,

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-
-_COORDINATE_BYTES = 32  # of P-256; ES256 joins two of them (RFC 7518 section 3.4)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _compact_json(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 class TokenSigner:
@@ -63,11 +52,6 @@ class TokenSigner:
         docker-registry allows for clocks 60 seconds apart.
         """
         now = int(time.time())
-        header = {
-            "typ": "JWT",
-            "alg": "ES256",
-            "x5c": [base64.b64encode(self._certificate.public_bytes(Encoding.DER)).decode()],
-        }
         claims = {
             "iss": self.issuer,
             "sub": subject,
@@ -78,7 +62,5 @@ class TokenSigner:
             "jti": uuid.uuid4().hex,
             "access": list(access),
         }
-        signed = f"{_base64url(_compact_json(header))}.{_base64url(_compact_json(claims))}"
-        r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-        signature = b"".join(part.to_bytes(_COORDINATE_BYTES, "big") for part in (r, s))
-        return f"{signed}.{_base64url(signature)}"
+        certificate = base64.b64encode(self._certificate.public_bytes(Encoding.DER)).decode()
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"x5c": [certificate]})

@@ -7,6 +7,7 @@ import rows_configuration
 import rows_content
 import rows_credentials
 import rows_paths
+import rows_pushing
 
 __all__ = ["ROWS"]
 
@@ -16,4 +17,5 @@ ROWS = [
     *rows_content.ROWS,
     *rows_credentials.ROWS,
     *rows_configuration.ROWS,
+    *rows_pushing.ROWS,
 ]

@@ -48,7 +48,7 @@ __all__ = [
 LONG = 60.0
 """Seconds that a stalled answer waits: longer than any client of a row is given."""
 
-PIECE = 64 * 1024
+BUFFER = 64 * 1024
 
 
 @frozen
@@ -415,7 +415,8 @@ class HostileRegistry(ScriptedServer):
         login: Login | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(self._serve, tls=tls)
+        # What is not read yet shall not have left the client either.
+        super().__init__(self._serve, tls=tls, buffer=BUFFER)
         self._rules = [(re.compile(rule.pattern), list(rule.plays), rule.reads) for rule in rules]
         self._shelf = shelf or Shelf()
         self._login = login

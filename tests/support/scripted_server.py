@@ -130,13 +130,18 @@ class ScriptedServer:
     An error in a script, a failed assertion for instance, is raised when the block is left.
     """
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *scripts: Script, tls: ssl.SSLContext | None = None, buffer: int | None = None
+    ) -> None:
+        """Listen; `buffer` is how many bytes the system may keep unread, roughly."""
         self._scripts = scripts
         self._tls = tls
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._errors: list[Exception] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
+        if buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.port = self._socket.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{self.address}"

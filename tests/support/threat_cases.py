@@ -171,7 +171,7 @@ class Case:
         before: what lies in `out`.
         source: what lies in the working directory, to be pushed.
         home: what lies in the home, besides the docker configuration.
-        error: the type of error that must come; empty for none.
+        error: the type of error that must come; empty for none, `A|B` for either.
         words: a pattern that the error's message must have.
         after: what lies in `out` afterwards; None for what lay there before.
         home_after: files that the home must hold afterwards.
@@ -187,7 +187,8 @@ class Case:
         tls: how the registry's TLS is wrong, if it is.
         stranger_tls: likewise the other host's.
         check: says what else does not hold, given the folders and the registry.
-        note: why a row may be judged differently for others.
+        files_change: whether the row itself changes what is pushed.
+        note: what is to be known of the row.
     """
 
     id: str
@@ -218,6 +219,7 @@ class Case:
     tls: str = ""
     stranger_tls: str = ""
     check: Callable[[Folders, HostileRegistry], str] | None = None
+    files_change: bool = False
     note: str = ""
 
 

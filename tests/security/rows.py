@@ -6,6 +6,7 @@ import rows_archives
 import rows_configuration
 import rows_content
 import rows_credentials
+import rows_faults
 import rows_paths
 import rows_pushing
 
@@ -18,4 +19,5 @@ ROWS = [
     *rows_credentials.ROWS,
     *rows_configuration.ROWS,
     *rows_pushing.ROWS,
+    *rows_faults.ROWS,
 ]

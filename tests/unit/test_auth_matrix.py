@@ -29,6 +29,7 @@ AS_ALICE = basic("alice", "open sesame")
 REFRESH = Credential(identity_token="refresh-me")
 PULL, PUSH = f"GET {R}/v2/a/manifests/1", f"PUT {R}/v2/a/manifests/1"
 FORM = "grant_type=refresh_token service={} client_id=oras-sdk scope={} refresh_token={}"
+GHCR_SCOPES = "repository%3Auser%2Fimage%3Apull&scope=repository%3Aocto%2Fapp%3Apull%2Cpush"
 
 
 def bearer(realm=f"{AUTH}/token", service="r.example", scope="repository:a:pull", **more):
@@ -230,7 +231,8 @@ ROWS = [
         [
             ("POST https://ghcr.io/v2/octo/app/blobs/uploads/", ""),
             (
-                f"GET {token_url('repository%3Auser%2Fimage%3Apull&scope=repository%3Aocto%2Fapp%3Apull%2Cpush', 'ghcr.io', 'https://ghcr.io/token')}",
+                # The challenge names somebody else's repository; what is asked for counts too.
+                f"GET {token_url(GHCR_SCOPES, 'ghcr.io', 'https://ghcr.io/token')}",
                 basic("octo", "ghp_pat"),
             ),
             ("POST https://ghcr.io/v2/octo/app/blobs/uploads/", "Bearer T1"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import tracemalloc
+from functools import partial
 
 import pytest
 from rows import ROWS
 
+from oras_adapters import factory
+from oras_core.registry.retries import RetryPolicy
 from support.client_steps import perform
 from support.threat_cases import Case
 from support.threat_judge import Report, objections, observed
@@ -16,7 +19,7 @@ from support.threat_stage import staged
 SETTINGS = """
 [network]
 connect_timeout = 2.0
-read_timeout = 0.5
+read_timeout = 0.3
 attempts = 3
 max_pause = 2.0
 """
@@ -36,6 +39,7 @@ def settings(tmp_path, monkeypatch):
     path = tmp_path / "settings.toml"
     path.write_text(SETTINGS)
     monkeypatch.setenv("ORAS_CONFIG", str(path))
+    monkeypatch.setattr(factory, "RetryPolicy", partial(RetryPolicy, backoff=0.02))
 
 
 @pytest.mark.parametrize(("case", "scheme"), _cases())

@@ -31,6 +31,9 @@ MAX_CONFIG_SIZE: Final = 16 * 1024 * 1024
 LOCK_SECONDS: Final = 10.0
 """How long another process may take to write the file."""
 
+STALE_SECONDS: Final = 60.0
+"""Age of a half-written file that nobody is writing any more: its writer was killed."""
+
 _LOCK_POLL: Final = 0.02
 
 _OUR_FIELDS: Final = ("auth", "username", "password", "identitytoken", "registrytoken")
@@ -241,7 +244,17 @@ def _decoded(auth: str) -> tuple[str, str] | None:
     return (username, password.rstrip("\0")) if colon else None
 
 
+def _clear_up(target: Path) -> None:
+    """Remove what killed processes have left beside `target`: passwords that nobody looks for."""
+    for path in target.parent.iterdir():
+        if path.name.startswith(f".{target.name}.") and path.suffix == ".tmp":
+            with contextlib.suppress(OSError):
+                if time.time() - path.lstat().st_mtime > STALE_SECONDS:
+                    path.unlink()
+
+
 def _replace(target: Path, document: dict[str, Any]) -> None:
+    _clear_up(target)
     text = json.dumps(document, indent="\t")
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:

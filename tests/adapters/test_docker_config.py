@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import multiprocessing
+import os
 import stat
 import traceback
 
@@ -327,6 +328,17 @@ def test_a_failed_write_leaves_the_old_file_alone(store, path, monkeypatch):
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert path.read_bytes() == before
     assert names(path.parent) == ["config.json", "config.json.lock"]
+
+
+def test_what_killed_processes_left_is_cleared_up(store, path):
+    old, young = (path.parent / f".config.json.{name}.tmp" for name in "ab")
+    other = path.parent / ".other.json.c.tmp"
+    for file in (old, young, other):
+        file.write_text(SECRET)
+    for file in (old, other):
+        os.utime(file, (0, 0))
+    store.put("ghcr.io", Credential("u", "p"))
+    assert [file.exists() for file in (old, young, other)] == [False, True, True]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):

@@ -264,7 +264,7 @@ def _described(
         Artifact([Layer(members=renamed)]),
         before=HERE,
         error=error,
-        at_most=NO_BLOB if error == "InvalidManifestError" else {},
+        thrift=NO_BLOB if error == "InvalidManifestError" else {},
     )
 
 
@@ -335,7 +335,7 @@ def _manifest(
         () if play is None else (Rule(MANIFEST, (play,)),),
         before=HERE,
         error=error,
-        **{"at_most": NO_BLOB, **more},
+        **{"thrift": NO_BLOB, **more},
     )
 
 
@@ -551,7 +551,7 @@ SENT = [
         ),
         before=HERE,
         error="UnsafePathError",
-        at_most=NO_BLOB,
+        thrift=NO_BLOB,
         seconds=10,
     ),
 ]
@@ -608,7 +608,7 @@ INDEXES = [
         _index(_entry(EMPTY, 2, "text/plain")),
         "InvalidManifestError",
         media_type=OCI_INDEX,
-        at_most={},
+        thrift={},
     ),
     _raw(
         "index-layers",
@@ -630,7 +630,7 @@ def _answer(name: str, does: str, play: Play, error: str, **more: Any) -> Case:
         rules=(Rule(MANIFEST, (play,)),),
         before=HERE,
         error=error,
-        at_most=NO_BLOB,
+        thrift=NO_BLOB,
         **{"seconds": 10, **more},
     )
 

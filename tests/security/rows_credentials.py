@@ -59,18 +59,6 @@ def _to(address: str, status: str = "307 Temporary Redirect") -> Answer:
     return Answer(status, {"Location": address})
 
 
-def _shown_at_most(count: int, scheme: str = "Basic") -> Check:
-    """Make sure that the registry was not shown a credential more often."""
-
-    def check(_: Folders, registry: HostileRegistry) -> str:
-        shown = [
-            r for r in registry.received if r.headers.get("authorization", "").startswith(scheme)
-        ]
-        return "" if len(shown) <= count else f"the credential was shown {len(shown)} times"
-
-    return check
-
-
 def _no_cookie(_: Folders, registry: HostileRegistry) -> str:
     return next((f"{r.line} has a cookie" for r in registry.received if "cookie" in r.headers), "")
 
@@ -652,7 +640,7 @@ REFUSALS = [
         "password",
         "refuses the password, over and over",
         Rule("/v2/", (UNAUTHORIZED,)),
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "password-parallel",
@@ -660,7 +648,7 @@ REFUSALS = [
         Rule(BLOB, (UNAUTHORIZED,)),
         login=KNOWN,
         artifact=EIGHT,
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "token",
@@ -712,13 +700,13 @@ REFUSALS = [
         "nobody-asks",
         "says 401 and not how",
         Rule("/v2/", (Answer("401 Unauthorized"),)),
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "negotiate",
         "asks for what nobody can",
         Rule("/v2/", (Answer("401 Unauthorized", {"WWW-Authenticate": "Negotiate"}),)),
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "challenge-huge",
@@ -727,7 +715,7 @@ REFUSALS = [
             "/v2/",
             (Answer("401 Unauthorized", {"WWW-Authenticate": 'Bearer a="' + "x" * 60_000 + '"'}),),
         ),
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "challenge-quotes",
@@ -737,13 +725,13 @@ REFUSALS = [
             (Answer("401 Unauthorized", {"WWW-Authenticate": 'Bearer realm="' + '\\"' * 20_000}),),
         ),
         error="OrasError",
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "challenge-many",
         "asks by ten thousand challenges",
         Rule("/v2/", (Answer("401 Unauthorized", {"WWW-Authenticate": "X a=b, " * 8000}),)),
-        check=_shown_at_most(1),
+        shown_at_most=1,
     ),
     _denied(
         "echo-401",

@@ -31,8 +31,9 @@ def _refused_title(name: str, title: object, does: str, error: str = "UnsafePath
         f"names a layer by {does}",
         Artifact([Layer("first.txt"), Layer(title, b"evil\n")]),
         before={"older.txt": OLDER},
+        tolerated={"first.txt": CONTENT},
         error=error,
-        at_most=NO_BLOB,
+        thrift=NO_BLOB,
     )
 
 
@@ -89,14 +90,14 @@ TWICE = [
         Artifact([Layer("a.txt", b"one\n"), Layer("a.txt", b"two\n")]),
         before={"a.txt": OLDER},
         error="AlreadyExistsError",
-        at_most=NO_BLOB,
+        thrift=NO_BLOB,
     ),
     Case(
         "path-same-title-spelt",
         "gives two layers one title in two spellings",
         Artifact([Layer("d/a.txt", b"one\n"), Layer("./d//a.txt", b"two\n")]),
         error="AlreadyExistsError",
-        at_most=NO_BLOB,
+        thrift=NO_BLOB,
     ),
     Case(
         "path-same-layer",

@@ -176,7 +176,10 @@ class Case:
         after: what lies in `out` afterwards; None for what lay there before.
         home_after: files that the home must hold afterwards.
         at_most: how often requests of a pattern may come to the registry.
-        at_least: how often they must.
+        thrift: likewise, but of this library alone: others may ask for more than is needed.
+        shown_at_most: how often the registry may be shown a password.
+        at_least: how often requests must come.
+        tolerated: what else may lie in `out` where others pull.
         stranger_at_most: how many requests may come to the other host.
         stranger_at_least: how many must.
         stranger_may_see: names of secrets that are meant for the other host.
@@ -208,7 +211,10 @@ class Case:
     after: Tree | None = None
     home_after: Tree = field(factory=dict)
     at_most: Mapping[str, int] = field(factory=dict)
+    thrift: Mapping[str, int] = field(factory=dict)
+    shown_at_most: int | None = None
     at_least: Mapping[str, int] = field(factory=dict)
+    tolerated: Tree = field(factory=dict)
     stranger_at_most: int | None = None
     stranger_at_least: int = 0
     stranger_may_see: tuple[str, ...] = ()

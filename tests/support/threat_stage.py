@@ -182,13 +182,13 @@ def _make(tree: Tree, root: Path, folders: Folders) -> None:
 
 
 def _make_socket(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the address of a socket is short
+    # The address of a socket is short, so the folder is named by its descriptor.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with socket.socket(socket.AF_UNIX) as bound:
-            bound.bind(path.name)
+            bound.bind(f"/proc/self/fd/{folder}/{path.name}")
     finally:
-        os.chdir(here)
+        os.close(folder)
 
 
 def _login_file(case: Case, host: str) -> str:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and se
 
 PROGRAM = """
 from __future__ import annotations
-import json, os, resource, signal, sys
+import json, os, pathlib, resource, signal, sys
 from pathlib import Path
 import shutil, tempfile
 
@@ -52,10 +52,14 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def by_line(step):
-    files = {module.__file__ for module in (docker_config, login, tempfile)}
+    files = {module.__file__ for module in (docker_config, login, pathlib, tempfile)}
+    touching = ("open", "write_text", "write_bytes", "replace", "rename", "unlink", "mkdir")
     def trace(frame, event, _):
         nonlocal step
-        if frame.f_code.co_filename not in files:
+        code = frame.f_code
+        if code.co_filename not in files:
+            return None
+        if code.co_filename == pathlib.__file__ and code.co_name not in touching:
             return None
         step -= 1
         if step < 0:

@@ -7,7 +7,7 @@ links must be known first, and none may exist on the disk before all are judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from oras_core.errors import UnsafePathError
@@ -42,15 +42,19 @@ def objection_to_target(target: str) -> str:
     return ""
 
 
-def find_unsafe_link(links: Mapping[str, str]) -> tuple[str, str] | None:
+def find_unsafe_link(
+    links: Mapping[str, str], superseded: Iterable[tuple[str, str]] = ()
+) -> tuple[str, str] | None:
     """Return the first link that leads out of the folder, and why it does; None if none does.
 
     Args:
         links: the targets of all links of the folder, by their path in it; each has passed
             `objection_to_target`.
+        superseded: path and target of links that others of their name have replaced. They are
+            never made, but an archive that holds one that leads out is not to be trusted.
     """
     steps = 0
-    for path, target in links.items():
+    for path, target in (*links.items(), *superseded):
         hops = 0
         place = path.rpartition("/")[0]
         ahead = _reversed_parts(target)

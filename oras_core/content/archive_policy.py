@@ -48,6 +48,7 @@ class MemberPolicy:
         self._prefix: tuple[str, ...] | None = None if prefix else ()
         self._kinds: dict[str, MemberKind] = {}
         self._links: dict[str, str] = {}
+        self._superseded: list[tuple[str, str]] = []
         self._members = 0
         self._bytes = 0
         self._names = 0
@@ -72,6 +73,8 @@ class MemberPolicy:
         elif member.kind == "symlink":
             if reason := objection_to_target(member.link_target):
                 raise UnsafeArchiveError(member.name, reason)
+            if (earlier := self._links.get(str(path), member.link_target)) != member.link_target:
+                self._superseded.append((str(path), earlier))
             self._links[str(path)] = member.link_target
         return path
 
@@ -108,7 +111,7 @@ class MemberPolicy:
         Raises:
             UnsafeArchiveError: if one leads out of the folder.
         """
-        if unsafe := find_unsafe_link(self._links):
+        if unsafe := find_unsafe_link(self._links, self._superseded):
             raise UnsafeArchiveError(*unsafe)
         return self._links
 

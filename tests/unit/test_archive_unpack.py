@@ -145,6 +145,11 @@ def test_a_name_may_occur_again():
     assert tree.entry(at("l")).link_target == "d/f"
 
 
+def test_a_link_that_leads_out_is_refused_even_if_another_follows():
+    with pytest.raises(UnsafeArchiveError, match="outside"):
+        unpacked(tar(member("b", b""), symlink("a", ".."), symlink("a", "b")))
+
+
 def test_a_hard_link_is_a_copy():
     tree = unpacked(tar(member("a", b"1"), hardlink("b", "a"), member("a", b"2")))
     assert (read(tree, "a"), read(tree, "b")) == (b"2", b"1")

@@ -152,7 +152,7 @@ class TransferSettings:
         concurrency: how many contents move at the same time.
     """
 
-    concurrency: int = 8
+    concurrency: int = 16
 
 
 @frozen

@@ -40,7 +40,7 @@ __all__ = ["ProxyChoice", "Timeouts", "Urllib3Transport"]
 
 _LOG = logging.getLogger(__name__)
 
-CHUNK: Final = 1024 * 1024
+CHUNK: Final = 256 * 1024
 """Bytes read from a request's body at a time: fewer, larger calls cost less."""
 
 DRAINED: Final = 16 * 1024

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "find_root"]
 
-DEFAULT_CONCURRENCY: Final = 8
-"""Contents in flight: hides the round trips of small ones, and is polite to a registry."""
+DEFAULT_CONCURRENCY: Final = 16
+"""Contents in flight: as many small ones as hide a round trip of some 40 ms, and not so many that
+a registry would mind."""
 
 
 @frozen

@@ -18,8 +18,9 @@ from oras_core.ports.files import FileEntry, FileTree
 
 __all__ = ["CHUNK_SIZE", "BytesSource", "FetchedSource", "FileSource", "OpenedSource", "spool"]
 
-CHUNK_SIZE: Final = 1024 * 1024
-"""Bytes moved at once: the cost of a call vanishes, and a few of them fit any memory."""
+CHUNK_SIZE: Final = 256 * 1024
+"""Bytes moved at once: the cost of a call vanishes, and a few for each of many contents in flight
+fit any memory."""
 
 
 @frozen

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from oras_core.credentials import (
     ChainedCredentialStore,
     NoCredentials,
+    RememberingCredentialStore,
+    RoutedCredentialStore,
     StaticCredentials,
+    SuccessorCredentialStore,
     config_key,
     key_forms,
     registry_keys,
@@ -158,3 +164,81 @@ def test_no_secret_shows(secret):
     for shown in (credential, StaticCredentials(credential), StaticCredentials({"a": credential})):
         assert "very-secret" not in repr(shown)
         assert "very-secret" not in str(shown)
+
+
+# --- Remembering --------------------------------------------------------------------------
+
+
+class Counting(StaticCredentials):
+    def __init__(self, *failures):
+        super().__init__({"r.example": ALICE})
+        self.failures, self.asked = list(failures), []
+
+    def get(self, registry):
+        self.asked.append(registry)
+        if self.failures:
+            raise self.failures.pop()
+        return super().get(registry)
+
+
+def test_a_slow_store_is_asked_once_per_host():
+    slow = Counting()
+    store = RememberingCredentialStore(slow)
+    for name in ("r.example", "r.example/a", "R.example/b", "other.example/a", "other.example"):
+        store.get(name)
+    assert slow.asked == ["r.example", "other.example/a"]
+    store.refresh("r.example/c")
+    assert store.get("r.example") == ALICE
+    assert slow.asked[2:] == ["r.example"]
+
+
+def test_what_failed_is_asked_again():
+    slow = Counting(CredentialError("read", "helper", "it is locked"))
+    store = RememberingCredentialStore(slow)
+    with pytest.raises(CredentialError):
+        store.get("r.example")
+    assert store.get("r.example") == ALICE
+
+
+def test_those_who_wait_for_a_failure_ask_for_themselves():
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Failing(Counting):
+        def get(self, registry):
+            if not entered.is_set():
+                entered.set()
+                assert go_on.wait(20)
+                raise CredentialError("read", "helper", "it is locked")
+            return super().get(registry)
+
+    store = RememberingCredentialStore(Failing())
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(store.get, "r.example")
+        assert entered.wait(20)
+        second = threads.submit(store.get, "r.example")
+        go_on.set()
+        assert isinstance(first.exception(20), CredentialError)
+        assert second.result(20) == ALICE
+
+
+def test_a_refusal_reaches_what_remembers_behind_other_stores():
+    slow = Counting()
+    remembering = RememberingCredentialStore(slow)
+    routed = RoutedCredentialStore(lambda _: SuccessorCredentialStore(remembering, NoCredentials()))
+    store = ChainedCredentialStore([StaticCredentials({}), routed])
+    for _ in range(2):
+        assert store.get("r.example/a") == ALICE
+    store.refresh("r.example/a")
+    assert store.get("r.example/a") == ALICE
+    assert len(slow.asked) == 2
+
+
+def test_a_successor_takes_over_what_is_put():
+    new, old = StaticCredentials({}), StaticCredentials({"r.example": BOB})
+    store = SuccessorCredentialStore(new, old)
+    assert store.get("r.example") == BOB
+    store.put("r.example", ALICE)
+    assert (new.get("r.example"), old.get("r.example")) == (ALICE, None)
+    old.put("r.example", BOB)
+    store.delete("r.example")
+    assert (new.get("r.example"), old.get("r.example")) == (None, None)

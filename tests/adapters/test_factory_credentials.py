@@ -1,0 +1,288 @@
+"""Which store the factory makes of which configuration, and how often a slow one is asked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from oras_adapters.factory import compose
+from oras_adapters.settings import CredentialSettings, EnvironmentCredential, Settings
+from oras_core import login
+from oras_core.credentials import StaticCredentials
+from oras_core.errors import CredentialError
+from oras_core.ports.credentials import Credential
+from oras_core.testing import EmbeddedRegistry
+from support.credential_helpers import make_helper
+
+SECRETS = ("open sesame", "swordfish", "from-the-file")
+ALICE = Credential("alice", "open sesame")
+BOB = Credential("bob", "swordfish")
+HOST = "registry.example"
+
+
+def encoded(username, password):
+    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+@pytest.fixture
+def helper(tmp_path, monkeypatch):
+    """A helper `working` on the PATH; gives its entries and the actions that it was started for."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program = make_helper(tmp_path, "working")
+
+    class Helper:
+        @property
+        def entries(self):
+            path = program.with_name(program.name + ".json")
+            return json.loads(path.read_text()) if path.exists() else {}
+
+        @property
+        def actions(self):
+            path = program.with_name(program.name + ".log")
+            lines = path.read_text().splitlines() if path.exists() else []
+            return [json.loads(line)[0] for line in lines]
+
+    return Helper()
+
+
+@pytest.fixture
+def docker(tmp_path):
+    return tmp_path / "config.json"
+
+
+def settings(docker="", **options):
+    own = {"stores": ("docker",), "docker_config": str(docker), **options}
+    return Settings(credentials=CredentialSettings(**own))
+
+
+def store_of(docker="", **options):
+    return compose(settings(docker, **options)).credentials
+
+
+def log_in(composition, credential=ALICE):
+    trial = composition.registry_over(
+        EmbeddedRegistry(users={credential.username: credential.password}),
+        HOST,
+        credentials=StaticCredentials(credential),
+    )
+    login.login(trial, credential, composition.credentials)
+
+
+# --- Helpers that a configuration names ---------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [{"credHelpers": {HOST: "working"}}, {"credsStore": "working"}])
+def test_login_and_logout_go_to_the_helper_that_the_file_names(docker, helper, named):
+    docker.write_text(json.dumps(named))
+    with compose(settings(docker)) as composition:
+        log_in(composition)
+        assert helper.entries == {
+            HOST: {"ServerURL": HOST, "Username": "alice", "Secret": "open sesame"}
+        }
+        assert json.loads(docker.read_text()) == named
+        assert composition.credentials.get(f"{HOST}/team/app") == ALICE
+        assert login.logout(composition.credentials, [HOST])
+        assert helper.entries == {}
+        assert not login.logout(composition.credentials, [HOST])
+
+
+def test_a_helper_for_one_registry_goes_before_that_for_all(docker, helper, tmp_path):
+    make_helper(tmp_path, "other")
+    docker.write_text(json.dumps({"credsStore": "other", "credHelpers": {HOST: "working"}}))
+    store = store_of(docker)
+    store.put(HOST, ALICE)
+    store.put("elsewhere.example", BOB)
+    assert list(helper.entries) == [HOST]
+    others = json.loads((tmp_path / "docker-credential-other.json").read_text())
+    assert list(others) == ["elsewhere.example"]
+
+
+def test_what_the_file_still_holds_comes_last_and_goes_with_a_login(docker, helper):
+    document = {
+        "credsStore": "working",
+        "auths": {HOST: encoded("old", "from-the-file"), "b.example": encoded("b", "swordfish")},
+    }
+    docker.write_text(json.dumps(document))
+    store = store_of(docker)
+    assert store.get(HOST).username == "old"
+    store.put(HOST, ALICE)
+    assert store.get(HOST) == ALICE
+    assert list(json.loads(docker.read_text())["auths"]) == ["b.example"]
+    store.delete("b.example")
+    assert json.loads(docker.read_text()) == {"credsStore": "working", "auths": {}}
+
+
+def test_a_file_that_names_a_helper_later_is_heeded(docker, helper):
+    store = store_of(docker)
+    store.put(HOST, BOB)
+    docker.write_text(json.dumps({**json.loads(docker.read_text()), "credsStore": "working"}))
+    store.put(HOST, ALICE)
+    assert list(helper.entries) == [HOST]
+    assert json.loads(docker.read_text())["auths"] == {}
+
+
+@pytest.mark.parametrize("name", ["../evil", "a b", "/bin/sh", "x;y"])
+def test_a_helper_s_name_in_a_file_starts_nothing_else(docker, name):
+    docker.write_text(json.dumps({"credsStore": name}))
+    with pytest.raises(CredentialError, match="its name may hold letters"):
+        store_of(docker).get(HOST)
+
+
+# --- Slow stores --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["file", "name"])
+def slow(request, docker, helper):
+    """The helper, as a configuration names it and as a setting does."""
+    if request.param == "name":
+        return store_of(stores=("helper:working",))
+    docker.write_text(json.dumps({"credsStore": "working"}))
+    return store_of(docker)
+
+
+def test_a_helper_is_started_once_for_all_repositories_of_a_host(slow, helper):
+    assert slow.get(HOST) is None
+    for name in ("a", "b/c", "d"):
+        assert slow.get(f"{HOST}/{name}") is None
+    assert helper.actions == ["get"]
+    slow.put(HOST, ALICE)
+    assert [slow.get(f"{HOST}/{name}") for name in "abc"] == [ALICE] * 3
+    assert helper.actions == ["get", "store", "get"]
+    slow.get("other.example")
+    assert helper.actions[3:] == ["get"]
+    slow.delete(HOST)
+    assert slow.get(HOST) is None
+    assert helper.actions[4:] == ["erase", "get"]
+
+
+def test_a_refusal_asks_the_helper_again(slow, helper):
+    slow.put(HOST, BOB)
+    assert slow.get(HOST) == BOB
+    registry = EmbeddedRegistry(users={"alice": "open sesame"})
+    remote = compose(settings()).registry_over(registry, HOST, credentials=slow)
+    # Another program logs in anew.
+    store_of(stores=("helper:working",)).put(HOST, ALICE)
+    remote.ping()
+    assert helper.actions == ["store", "get", "store", "get"]
+
+
+def test_a_helper_that_fails_is_asked_again(tmp_path, helper, slow):
+    program = tmp_path / "docker-credential-working"
+    working = program.read_text()
+    make_helper(tmp_path, "working", "import sys; print('locked'); sys.exit(1)")
+    with pytest.raises(CredentialError, match="locked"):
+        slow.get(HOST)
+    program.write_text(working)
+    assert slow.get(HOST) is None
+
+
+# --- Podman -------------------------------------------------------------------------------
+
+
+def podman(tmp_path, **documents):
+    """Write podman's files; return the settings of a store over them."""
+    paths = {name: tmp_path / f"{name}.json" for name in ("primary", "fallback", "docker")}
+    for name, auths in documents.items():
+        paths[name].write_text(json.dumps({"auths": auths}))
+    return {
+        "auth_file": str(paths["primary"]),
+        "auth_file_fallbacks": (str(paths["fallback"]),),
+        "docker": paths["docker"],
+    }
+
+
+def test_podman_s_files_are_read_in_their_order_and_the_first_is_written(tmp_path):
+    files = podman(
+        tmp_path,
+        fallback={HOST: encoded("fallback", "x"), "b.example": encoded("fallback", "x")},
+        docker={"b.example": encoded("docker", "x"), "c.example": encoded("docker", "x")},
+    )
+    store = store_of(stores=("podman",), **files)
+    assert [store.get(host).username for host in (HOST, "b.example", "c.example")] == [
+        "fallback",
+        "fallback",
+        "docker",
+    ]
+    store.put(HOST, ALICE)
+    assert store.get(HOST) == ALICE
+    written = json.loads((tmp_path / "primary.json").read_text())
+    assert list(written["auths"]) == [HOST]
+    store.delete(HOST)
+    assert store.get(HOST) is None
+
+
+def test_docker_s_file_is_not_read_twice_where_it_is_a_store_of_its_own(tmp_path, helper):
+    files = podman(tmp_path)
+    files["docker"].write_text(json.dumps({"credsStore": "working"}))
+    store = store_of(stores=("docker", "podman"), **files)
+    assert store.get(HOST) is None
+    assert helper.actions == ["get"]
+
+
+def test_a_file_that_the_user_names_is_podman_s_only_one(tmp_path):
+    files = podman(tmp_path, docker={HOST: encoded("docker", "x")})
+    store = store_of(stores=("podman",), **{**files, "auth_file_fallbacks": ()})
+    assert store.get(HOST) is None
+
+
+def test_a_podman_without_a_place_keeps_nothing():
+    store = store_of(stores=("podman",))
+    assert store.get(HOST) is None
+    with pytest.raises(CredentialError, match="keeps nothing"):
+        store.put(HOST, ALICE)
+
+
+# --- The environment ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "registry", "credential"),
+    [
+        (EnvironmentCredential("alice", "open sesame"), HOST, ALICE),
+        (EnvironmentCredential("alice", "open sesame", registry=HOST), f"{HOST}/team/app", ALICE),
+        (EnvironmentCredential("alice", "open sesame", registry="b.example"), HOST, None),
+        (EnvironmentCredential("alice", "open sesame", registry="docker.io"), "docker.io", ALICE),
+        (EnvironmentCredential(token="swordfish"), HOST, Credential(registry_token="swordfish")),
+        (EnvironmentCredential(), HOST, None),
+    ],
+)
+def test_the_environment_s_credential(environment, registry, credential):
+    own = Settings(credentials=CredentialSettings(stores=("environment",)), environment=environment)
+    store = compose(own).credentials
+    assert store.get(registry) == credential
+    # To the first that asked, or the one named: not to a second.
+    assert store.get("second.example") is None
+    with pytest.raises(CredentialError):
+        store.put(HOST, ALICE)
+
+
+def test_in_a_chain_the_environment_comes_first_and_keeps_nothing(docker):
+    own = Settings(
+        credentials=CredentialSettings(stores=("environment", "docker"), docker_config=str(docker)),
+        environment=EnvironmentCredential("alice", "open sesame", registry=HOST),
+    )
+    store = compose(own).credentials
+    store.put(HOST, BOB)
+    assert store.get(HOST) == ALICE
+    assert list(json.loads(docker.read_text())["auths"]) == [HOST]
+
+
+# --- Threads ------------------------------------------------------------------------------
+
+
+def test_threads_start_a_helper_once(docker, helper):
+    docker.write_text(json.dumps({"credsStore": "working"}))
+    store = store_of(docker)
+    together = threading.Barrier(8)
+
+    def ask(number):
+        together.wait(30)
+        return store.get(f"{HOST}/repository{number}")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [None] * 8
+    assert helper.actions == ["get"]

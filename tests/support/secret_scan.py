@@ -71,7 +71,7 @@ class SecretScan:
         for error in self.errors:
             yield from self._of_error(error)
         for name, value in self.objects:
-            if _is_ours(type(value).__module__):
+            if _is_ours(str(type(value).__module__)):
                 yield from self._of_object(name, value)
 
     def _of_error(self, first: BaseException) -> Iterator[tuple[str, str]]:
@@ -95,7 +95,7 @@ class SecretScan:
         if not _is_ours(frame.f_globals.get("__name__", "")):
             return
         for name, value in frame.f_locals.items():
-            if _is_ours(type(value).__module__):
+            if _is_ours(str(type(value).__module__)):
                 yield f"{name} in {frame.f_code.co_qualname}", _repr(value)
 
     @staticmethod

@@ -58,6 +58,35 @@ def test_a_path_has_an_entry_of_its_own():
     assert store.get("x.example/other").username == "host"
 
 
+class CountingKeyring(MemoryKeyring):
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def get_password(self, service, username):
+        self.asked.append(username)
+        return super().get_password(service, username)
+
+
+def test_an_entry_is_read_once_until_it_changes_or_is_refused():
+    backend = CountingKeyring()
+    store = KeyringStore(backend)
+    store.put("x.example", Credential("alice", "open sesame"))
+    for name in ("x.example", "x.example/team/a", "x.example/team/b", "x.example/team/a"):
+        assert store.get(name).username == "alice"
+    read = ["x.example", "x.example/team/a", "x.example/team", "x.example/team/b"]
+    assert backend.asked == read
+    # Somebody else changes it: the registry refuses the old password.
+    KeyringStore(backend).put("x.example", Credential("bob", "swordfish"))
+    assert store.get("x.example").username == "alice"
+    store.refresh("x.example/team/a")
+    assert store.get("x.example").username == "bob"
+    store.put("x.example", Credential("alice", "open sesame"))
+    assert store.get("x.example").username == "alice"
+    store.delete("x.example")
+    assert store.get("x.example") is None
+
+
 def test_a_locked_keyring_is_an_error_without_its_words():
     with pytest.raises(CredentialError, match="KeyringLocked") as caught:
         KeyringStore(LockedKeyring()).get("x.example")

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -110,13 +113,13 @@ def run(tmp_path, site, monkeypatch, registry):
     monkeypatch.chdir(tmp_path)
     make_helper(tmp_path, "working")
 
-    def run(settings, action, **environment):
+    def run(settings, action, *, at=registry, **environment):
         file = tmp_path / "settings.toml"
         file.write_text(textwrap.dedent(settings))
         return run_python(
             str(tmp_path / "program.py"),
             action,
-            registry,
+            at,
             ORAS_CONFIG=str(file),
             HOME=str(tmp_path),
             PATH=str(tmp_path),
@@ -165,6 +168,24 @@ def test_a_chain_and_an_environment_variable_choose_too(tmp_path, run, registry)
     # It is gone from every store of the chain.
     assert json.loads((tmp_path / "vault.json").read_text()) == {}
     assert json.loads((tmp_path / ".docker" / "config.json").read_text())["auths"] == {}
+
+
+def test_processes_that_log_in_at_once_lose_nothing_of_one_another(tmp_path, run):
+    settings = '[credentials]\nstores = ["docker"]\n'
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(RegistryServer(EmbeddedRegistry(users={"alice": "open sesame"})))
+            for _ in range(4)
+        ]
+        addresses = [server.address for server in servers]
+        with ThreadPoolExecutor(len(servers)) as threads:
+            log_in = partial(run, settings, "login")
+            list(threads.map(lambda address: log_in(at=address), addresses))
+        config = json.loads((tmp_path / ".docker" / "config.json").read_text())
+        assert sorted(config["auths"]) == sorted(addresses)
+        with ThreadPoolExecutor(len(servers)) as threads:
+            list(threads.map(lambda address: run(settings, "logout", at=address), addresses))
+    assert json.loads((tmp_path / ".docker" / "config.json").read_text()) == {"auths": {}}
 
 
 def test_the_environment_keeps_nothing(run, registry):

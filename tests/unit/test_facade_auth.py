@@ -22,6 +22,8 @@ from oras_core.ports.credentials import Credential
 from support.auth_world import BasicSite, BearerSite, Reply, TokenSite, World, basic
 from support.world_client import get, inhabit
 
+SECRETS = ("sesame",)
+
 A, B, TOKENS = "https://a.example", "https://b.example", "https://tokens.example"
 ALICE = basic("alice", "sesame")
 BEARER = f'Bearer realm="{TOKENS}/token",service="a",scope="repository:app:pull"'

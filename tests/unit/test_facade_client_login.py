@@ -17,6 +17,8 @@ from oras_core.registry.registry import RemoteRegistry
 from support.auth_world import BasicSite, BearerSite, Reply, TokenSite, World, basic
 from support.world_client import get, inhabit
 
+SECRETS = ("sesame", "guess")
+
 A, B, TOKENS, HUB = (
     "https://a.example",
     "https://b.example",

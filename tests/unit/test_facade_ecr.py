@@ -20,6 +20,8 @@ from oras_core.ports.credentials import Credential
 from support.auth_world import BasicSite, World
 from support.world_client import get, inhabit
 
+SECRETS = ("password1", "sesame")
+
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 REALM = f"https://{HOST}/"
 CHALLENGE = f'Basic realm="{REALM}",service="ecr.amazonaws.com"'

@@ -11,6 +11,8 @@ from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.ports.credentials import Credential
 from oras_core.testing.credentials import CredentialStoreContract
 
+SECRETS = ("sesame", "swordfish")
+
 ALICE = Credential("alice", "sesame")
 BOB = Credential("bob", "swordfish")
 

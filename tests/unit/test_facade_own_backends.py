@@ -15,6 +15,8 @@ from oras_core.ports.http import HttpRequest
 from support.auth_world import BasicSite, Reply, World, basic
 from support.world_client import get, inhabit
 
+SECRETS = ("sesame",)
+
 A, B, STORAGE = "https://a.example", "https://b.example", "https://storage.example"
 TAGS = "/v2/app/tags/list"
 

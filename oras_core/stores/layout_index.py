@@ -99,7 +99,8 @@ class LayoutIndex:
         """Return the file's bytes; the same entries give the same bytes.
 
         Raises:
-            InvalidManifestError: if it would be too large to be read again.
+            InvalidManifestError: if it would be too large to be read again, or another tool
+                has written what is not Unicode into it.
         """
         document = {
             "schemaVersion": codec.SCHEMA_VERSION,
@@ -107,7 +108,10 @@ class LayoutIndex:
             **self.others,
             "manifests": [entry.members for entry in self.entries],
         }
-        content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidManifestError("index.json holds text that is not Unicode") from error
         if len(content) > MAX_INDEX_SIZE:
             raise InvalidManifestError(f"index.json would have more than {MAX_INDEX_SIZE} bytes")
         return content

@@ -1,0 +1,110 @@
+"""How often a registry is asked: what a push and a pull cost where every round trip counts."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import oras.client
+from oras_core import ingestion
+from support.docker_registry import DockerRegistry
+
+COUNT = 25
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    paths = [tmp_path / f"file-{number:02}.bin" for number in range(COUNT)]
+    for path in paths:
+        path.write_bytes(os.urandom(1000))
+    return [str(path) for path in paths]
+
+
+@pytest.fixture
+def client() -> oras.client.OrasClient:
+    return oras.client.OrasClient()
+
+
+def push(client, target: str, files: list[str]) -> None:
+    client.push(target=target, files=files, disable_path_validation=True, quiet=True)
+
+
+def methods(requests) -> Counter[str]:
+    return Counter(request.method for request in requests)
+
+
+def test_a_new_file_costs_two_requests(
+    client, open_registry: DockerRegistry, repository_name, files
+):
+    target = f"{open_registry.address}/{repository_name}:v1"
+    with open_registry.recording() as requests:
+        push(client, target, files)
+    # The manifest is looked for and put; the config is one more blob.
+    assert methods(requests) == {"HEAD": 1, "POST": COUNT + 1, "PUT": COUNT + 1 + 1}
+
+
+def test_the_same_once_more_costs_two(
+    client, open_registry: DockerRegistry, repository_name, files
+):
+    target = f"{open_registry.address}/{repository_name}:v1"
+    push(client, target, files)
+    with open_registry.recording() as requests:
+        push(client, target, files)
+    assert methods(requests) == {"HEAD": 1, "PUT": 1}
+
+
+def test_one_file_more_costs_two_more(
+    client, open_registry: DockerRegistry, repository_name, files
+):
+    target = f"{open_registry.address}/{repository_name}:v1"
+    push(client, target, files[1:])
+    with open_registry.recording() as requests:
+        push(client, target, files)
+    # What is there is found by the request that would have begun its upload.
+    assert methods(requests) == {"HEAD": 1, "POST": COUNT + 1, "PUT": 1 + 1}
+
+
+def test_a_pull_costs_one_per_file_and_one(
+    client, open_registry: DockerRegistry, repository_name, files, tmp_path
+):
+    target = f"{open_registry.address}/{repository_name}:v1"
+    push(client, target, files)
+    with open_registry.recording() as requests:
+        client.pull(target=target, outdir=str(tmp_path / "out"))
+    assert methods(requests) == {"GET": COUNT + 1}
+    with open_registry.recording() as requests:
+        client.pull(target=target, outdir=str(tmp_path / "out"))
+    assert methods(requests) == {"GET": 1}
+    (tmp_path / "out" / "file-00.bin").write_bytes(b"changed")
+    with open_registry.recording() as requests:
+        client.pull(target=target, outdir=str(tmp_path / "out"))
+    assert methods(requests) == {"GET": 2}
+
+
+def test_a_large_file_that_is_there_costs_one(
+    client, open_registry: DockerRegistry, repository_name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ingestion, "INGESTION_SIZE", 1000)
+    (tmp_path / "large.bin").write_bytes(os.urandom(1000))
+    target = f"{open_registry.address}/{repository_name}:v1"
+    push(client, target, [str(tmp_path / "large.bin")])
+    with open_registry.recording() as requests:
+        push(client, target, [str(tmp_path / "large.bin")])
+    assert methods(requests) == {"GET": 1}
+
+
+def test_a_token_is_asked_for_once(
+    token_registry: DockerRegistry, repository_name, files, tmp_path
+):
+    client = oras.client.OrasClient()
+    client.auth.set_basic_auth(token_registry.username, token_registry.password)
+    target = f"{token_registry.address}/{repository_name}:v1"
+    push(client, target, files)
+    with token_registry.recording() as requests, token_registry.token_server.recording() as tokens:
+        push(client, target, files)
+        client.pull(target=target, outdir=str(tmp_path / "out"))
+    assert tokens == []
+    assert methods(requests) == {"HEAD": 1, "PUT": 1, "GET": COUNT + 1}

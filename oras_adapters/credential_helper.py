@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oras_core.credentials import config_key
 from oras_core.errors import CredentialHelperError
 from oras_core.ports.credentials import Credential, CredentialStore
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["CredentialHelperStore"]
 
@@ -134,6 +136,8 @@ class CredentialHelperStore(CredentialStore):
 
     def _start(self, action: str, text: str) -> subprocess.CompletedProcess[str] | str:
         """Run the program; return why that failed, if it did."""
+        import subprocess  # noqa: PLC0415 - slow to load, and few have a helper
+
         try:
             return subprocess.run(  # noqa: S603 - a checked name, no shell, no arguments of others
                 [self._program, action],

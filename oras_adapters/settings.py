@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import evolve, field, fields, frozen
-from cattrs import Converter
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
-from cattrs.v import transform_error
+from attrs import evolve, field, frozen
 
 from oras_core.errors import InvalidConfigurationError
 from oras_core.ports.credentials import Unpicklable
@@ -198,16 +194,26 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         InvalidConfigurationError: naming the file or the variable, and the setting.
     """
     environment = os.environ if environment is None else environment
-    path = _settings_file(environment)
-    document = _read(path) if path else {}
-    for (section, name), value in _shared_variables(environment).items():
-        _section(document, section).setdefault(name, value)
-    for (section, name), value in _own_variables(environment).items():
-        _section(document, section)[name] = value
-    if "environment" in document:
-        raise InvalidConfigurationError(str(path), "secrets have no place in a settings file")
-    settings = _structure(document, source=str(path or "environment"))
+    settings, written = _from_file(_settings_file(environment))
+    shared = {
+        (section, name): value
+        for (section, name), value in _shared_variables(environment).items()
+        if name not in written.get(section, ())
+    }
+    for (section, name), value in {**shared, **_own_variables(environment)}.items():
+        settings = evolve(
+            settings, **{section: evolve(getattr(settings, section), **{name: value})}
+        )
     return evolve(settings, environment=_credential(environment))
+
+
+def _from_file(path: Path | None) -> tuple[Settings, Mapping[str, Mapping[str, Any]]]:
+    """Return the settings of the file, and the sections as they are written there."""
+    if path is None:
+        return Settings(), {}
+    from oras_adapters.settings_file import read  # noqa: PLC0415 - few have a file, and it takes a while
+
+    return read(path, Settings)
 
 
 def source_date_epoch(environment: Mapping[str, str] | None = None) -> int | None:
@@ -239,13 +245,6 @@ def _credential(environment: Mapping[str, str]) -> EnvironmentCredential:
     )
 
 
-def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
-    section = document.setdefault(name, {})
-    if not isinstance(section, dict):
-        raise InvalidConfigurationError(name, "it is a section, not a value")
-    return section
-
-
 def _settings_file(environment: Mapping[str, str]) -> Path | None:
     named = environment.get(CONFIG_VARIABLE)
     if named:
@@ -263,18 +262,9 @@ def _under_home(environment: Mapping[str, str], *parts: str) -> str:
     return str(Path(home, *parts)) if home else ""
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InvalidConfigurationError(str(path), f"it cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidConfigurationError(str(path), f"it is not TOML: {error}") from None
-
-
 def _own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     stores = environment.get(STORES_VARIABLE, "")
-    names = [name.strip() for name in stores.split(",") if name.strip()]
+    names = tuple(name.strip() for name in stores.split(",") if name.strip())
     return {("credentials", "stores"): names} if names else {}
 
 
@@ -310,56 +300,20 @@ def _auth_file(environment: Mapping[str, str]) -> str:
     return f"/run/containers/{os.getuid()}/auth.json" if home else ""
 
 
-def _auth_file_fallbacks(environment: Mapping[str, str]) -> list[str]:
+def _auth_file_fallbacks(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return what podman reads besides: nothing where the user names a file."""
     base = environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config")
     if environment.get("REGISTRY_AUTH_FILE") or not base:
-        return []
-    return [str(Path(base, "containers", "auth.json"))]
+        return ()
+    return (str(Path(base, "containers", "auth.json")),)
 
 
-def _certificate_directories(environment: Mapping[str, str]) -> list[str]:
+def _certificate_directories(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return podman's folders, then docker's: containers-certs.d(5), `dockerd` rootless or not."""
     bases = (environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config"), "/etc")
     tools = ("containers", "docker")
-    return [str(Path(base, tool, "certs.d")) for tool in tools for base in bases if base]
+    return tuple(str(Path(base, tool, "certs.d")) for tool in tools for base in bases if base)
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:
     return next((environment[name] for name in names if environment.get(name)), "")
-
-
-def _structure(document: dict[str, Any], *, source: str) -> Settings:
-    converter = Converter(forbid_extra_keys=True)
-    for kind in (str, int, float, bool):
-        converter.register_structure_hook(kind, _strict)
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strings)
-    try:
-        return converter.structure(document, Settings)
-    except (BaseValidationError, TypeError, ValueError) as error:
-        raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
-
-
-def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {value!r}")
-    return value
-
-
-def _strings(value: Any, _: type) -> tuple[str, ...]:  # noqa: ANN401 - as above
-    # A text is a sequence of texts too, and not what was meant.
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"expected a list of strings, found {value!r}")
-    return tuple(value)
-
-
-def _complaints(error: Exception) -> list[str]:
-    def describe(cause: BaseException, _: type | None) -> str:
-        if isinstance(cause, ForbiddenExtraKeysError):
-            known = ", ".join(attribute.name for attribute in fields(cause.cl))
-            return f"unknown {', '.join(sorted(cause.extra_fields))}, known are {known}"
-        return str(cause)
-
-    return transform_error(error, path="settings", format_exception=describe)

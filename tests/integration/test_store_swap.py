@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -246,5 +244,4 @@ def test_a_package_s_store_is_made_by_whoever_names_it_only(monkeypatch, tmp_pat
     store.put("r.example", Credential("alice", "open sesame"))
     assert composed("acme").get("r.example/team/app").username == "alice"
     code = "import sys, oras.client; print('acme_vault' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "False\n"
+    assert run_python("-c", code) == "False\n"

@@ -23,6 +23,7 @@ from oras_core.model.platform import Platform
 from oras_core.packing import pack_manifest
 from oras_core.ports.content import ByteSource, Fetcher, ReadOnlyTarget, ReferenceFetcher, Target
 from oras_core.ports.files import FileTree
+from oras_core.ports.progress import ProgressListener
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
 from oras_core.stores.staging import StagingStore
 
@@ -134,7 +135,9 @@ def push(
     annotations = annotations or AnnotationSet()
     options = options or CopyOptions()
     with Crew(options.concurrency) as crew:
-        describer = Describer(destination, reference, crew.cancelled)
+        # Who watches is told of content by its digest, and so of none that has none yet.
+        is_watched = type(options.listener) is not ProgressListener
+        describer = Describer(None if is_watched else destination, reference, crew.cancelled)
         staging = StagingStore(scratch, describe=describer)
         layers = _stage(contents, staging, annotations, crew)
         staged_config = _stage_config(staging, config, annotations.config)

@@ -28,6 +28,11 @@ class CopyPlan:
     levels: tuple[tuple[CopyStep, ...], ...]
 
     @property
+    def contents(self) -> int:
+        """The number of all steps together."""
+        return sum(len(level) for level in self.levels)
+
+    @property
     def size(self) -> int:
         """The bytes of all steps together."""
         return sum(step.descriptor.size for level in self.levels for step in level)

@@ -32,6 +32,7 @@ class TracedSource:
         self.opened = False
         self.failed = False
         self.cancelled = False
+        self._moved = 0
 
     @property
     def size(self) -> int | None:
@@ -40,9 +41,11 @@ class TracedSource:
 
     def open(self) -> ByteStream:
         """Open the source."""
-        if not self.opened:
+        if self.opened:
+            self._listener.restarted(self._descriptor, self._moved)
+        else:
             self._listener.started(self._descriptor)
-        self.opened = True
+        self.opened, self._moved = True, 0
         self.failed = False  # of an earlier attempt
         with self.noticing_failure():
             return _TracedStream(self._source.open(), self)
@@ -50,6 +53,7 @@ class TracedSource:
     def advance(self, chunk: bytes) -> bytes:
         """Report a chunk and hand it on."""
         if chunk:
+            self._moved += len(chunk)
             self._listener.advanced(self._descriptor, len(chunk))
         return chunk
 

@@ -183,6 +183,8 @@ def _copy_graphs(
     named = {root.digest for root in roots if tags}
     with Crew(options.concurrency) as crew:
         plan = _Walk(cached, destination, options).plan(roots, crew, named=named)
+        if plan.contents:
+            options.listener.planned(plan.contents, plan.size)
         mover = _Mover(source, cached, destination, options, crew.cancelled)
         for level in plan.levels:
             crew.each(mover.move, [step for step in level if step.descriptor.digest not in named])

@@ -238,6 +238,12 @@ class _SkipNoter(ProgressListener):
         self.skipped_digests: set[Digest] = set()
         self._listener = listener
 
+    def planned(self, contents: int, size: int) -> None:
+        self._listener.planned(contents, size)
+
+    def restarted(self, descriptor: Descriptor, moved: int) -> None:
+        self._listener.restarted(descriptor, moved)
+
     def started(self, descriptor: Descriptor) -> None:
         self._listener.started(descriptor)
 

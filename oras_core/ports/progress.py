@@ -18,11 +18,20 @@ class ProgressListener:
     exception from one of them ends the copy.
     """
 
+    def planned(self, contents: int, size: int) -> None:
+        """So many more contents, of so many bytes altogether, are to be moved or skipped.
+
+        Told before the first of them; more than once where one copy follows another.
+        """
+
     def started(self, descriptor: Descriptor) -> None:
         """Content begins to move."""
 
     def advanced(self, descriptor: Descriptor, count: int) -> None:
-        """`count` more bytes of it have moved; after an interruption some move again."""
+        """`count` more bytes of it have moved."""
+
+    def restarted(self, descriptor: Descriptor, moved: int) -> None:
+        """It moves again from its first byte: the `moved` bytes told of so far do not count."""
 
     def finished(self, descriptor: Descriptor) -> None:
         """Content has arrived and is verified."""

@@ -31,8 +31,8 @@ def send_chunks(
     offset = furthest = stalls = 0
     with closing(_Window(source)) as window:
         while offset < descriptor.size:
-            chunk = window.take(offset, min(chunk_size, descriptor.size - offset))
-            offset = session.patch(offset, chunk)
+            length = min(chunk_size, descriptor.size - offset)
+            offset = session.patch(offset, window.take(offset, length))
             stalls = 0 if offset > furthest else stalls + 1
             furthest = max(furthest, offset)
             if stalls >= MAX_STALLS:
@@ -58,12 +58,14 @@ class _Window:
         while offset > self._start + len(self._chunk):
             self._start += len(self._chunk)
             self._chunk = self._stream.read(min(CHUNK_SIZE, offset - self._start))
-        kept = self._chunk[offset - self._start :]
-        parts, missing = [kept], length - len(kept)
+        parts = [self._chunk[offset - self._start :]]
+        self._start, self._chunk = offset, b""  # two chunks in memory are one too many
+        missing = length - len(parts[0])
         while missing > 0:
             parts.append(self._stream.read(missing))
             missing -= len(parts[-1])
-        self._start, self._chunk = offset, b"".join(parts)
+        # `join` gives a single part back as it is.
+        self._chunk = b"".join(part for part in parts if part)
         return self._chunk
 
     def close(self) -> None:

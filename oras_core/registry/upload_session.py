@@ -100,7 +100,7 @@ class UploadSession:
         finally:
             self.attempts = counted.count if counted else 0
         response.close()
-        self._answer = request, response
+        self._answer = evolve(request, body=None), response  # a chunk is not kept for it
         self._location = self._named_location() or self._location
         return response.headers
 

@@ -1,6 +1,6 @@
 """Count how many rows of the security tables hold: with this library, and with oras-py.
 
-    python tests/security/compare.py [--rows PATTERN] [--jobs N] [--seconds S] [--why]
+    python tests/security/compare.py [--rows PATTERN] [--jobs N] [--seconds S] [--why] [--peer]
 
 Every row runs in a process of its own, this library's by this interpreter and oras-py's by one
 that has it installed (see `support.peer_oras`). Of oras-py no particular error is asked for:
@@ -58,7 +58,8 @@ class Program:
 
     def report(self, stage: Stage, settings: Path) -> Report:
         """Let the row happen to it."""
-        given = {"steps": stage.steps(), "client": stage.client_arguments()}
+        arguments = stage.client_arguments(foreign=self.foreign)
+        given = {"steps": stage.steps(), "client": arguments}
         environment = {
             **stage.folders.environment(),
             "LANG": "C.UTF-8",
@@ -79,7 +80,7 @@ class Program:
             )
         except subprocess.TimeoutExpired:
             reason = f"it was ended after {self._seconds:g} seconds"
-            return Report("did not end", (), "", reason, 2 * self._seconds, 0)
+            return Report("did not end", (), "", reason, self._seconds, 0)
         try:
             told = json.loads(done.stdout.rpartition("\n")[2])
         except ValueError:
@@ -132,6 +133,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--seconds", type=float, default=20.0, help="given to oras-py for a row")
     parser.add_argument("--why", action="store_true", help="say what does not hold")
+    parser.add_argument("--peer", action="store_true", help="run oras-py alone")
     options = parser.parse_args()
     rows = [
         (case, scheme)
@@ -139,7 +141,7 @@ def main() -> int:
         if re.search(options.rows, case.id)
         for scheme in case.schemes
     ]
-    contestants = programs(options.seconds)
+    contestants = programs(options.seconds)[int(options.peer) :]
     kinds = [case.id.partition("-")[0] for case, _ in rows]
     held: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(prefix="oras-compare-") as folder:

@@ -192,6 +192,10 @@ HELPERS = [
     _named("newline", "by two lines", "good\ntouch ran"),
     _named("option", "with an option behind it", "good --evil"),
     _named("dots", "by dots", ".."),
+    evolve(
+        _named("relative", "by a path below the working directory", "x/evil"),
+        source={"docker-credential-x/evil": _helper("open('../ran', 'w').close()")},
+    ),
     _named("missing", "as no program is", "missing"),
     _answering("not-json", "answers no JSON", SAYS + f"print('hello {PASSWORD}')"),
     _answering("list", "answers a list", SAYS + "print('[]')"),

@@ -21,6 +21,7 @@ from support.hostile_registry import (
     Reset,
     Rule,
     Stall,
+    TokensExpired,
 )
 from support.threat_cases import CONTENT, OLDER, PASSWORD, Artifact, Case, Layer
 
@@ -37,7 +38,6 @@ LARGE = bytes(range(256)) * 4096 * 2
 BIG = Artifact([Layer(content=LARGE)])
 LIST_TAGS = ({"do": "get_tags", "container": "{host}/app"},)
 BEARER = Login("bearer", password=PASSWORD)
-OWN_TOKENS = 'Bearer realm="{origin}/token",service="hostile",scope="repository:app:pull"'
 
 
 def _once(name: str, does: str, play: Play, *, pattern: str = MANIFEST, **more: Any) -> Case:
@@ -516,13 +516,12 @@ PAGES = [
 # --- Tokens that expire -------------------------------------------------------------------
 
 
-def _expired(pattern: str, name: str, does: str) -> Case:
-    answer = Answer("401 Unauthorized", {"WWW-Authenticate": OWN_TOKENS})
+def _expired(name: str, does: str, *plays: Play) -> Case:
     return Case(
         f"expired-{name}",
         does,
         BIG,
-        (Rule(pattern, (answer, HONEST)),),
+        (Rule(BLOB, plays),),
         login=BEARER,
         before=HERE,
         after={"artifact.txt": LARGE},
@@ -532,22 +531,32 @@ def _expired(pattern: str, name: str, does: str) -> Case:
 
 
 EXPIRED = [
-    _expired(BLOB, "between", "lets a token expire between the manifest and the blob"),
-    evolve(
-        _expired(BLOB, "within", "lets a token expire within a blob"),
-        rules=(
-            Rule(
-                BLOB,
-                (
-                    _cut(MIB),
-                    Answer(
-                        "401 Unauthorized",
-                        {"WWW-Authenticate": OWN_TOKENS},
-                    ),
-                    HONEST,
-                ),
-            ),
+    _expired(
+        "between",
+        "lets a token expire between the manifest and the blob",
+        TokensExpired(),
+        HONEST,
+    ),
+    _expired("within", "lets a token expire within a blob", _cut(MIB), TokensExpired(), HONEST),
+    Case(
+        "expired-push",
+        "lets a token expire between the chunks of an upload",
+        None,
+        (Rule(rf"PATCH .*_state={MIB}$", (TokensExpired(), HONEST)),),
+        login=BEARER,
+        steps=(
+            {
+                "do": "push",
+                "target": "{host}/app:v1",
+                "files": ["artifact.txt"],
+                "do_chunked": True,
+                "chunk_size": MIB,
+            },
         ),
+        source={"artifact.txt": LARGE},
+        at_least={"PUT /v2/app/manifests/": 1},
+        at_most={"/token": 4},
+        schemes=BOTH,
     ),
     Case(
         "expired-presigned",

@@ -41,6 +41,7 @@ __all__ = [
     "Rule",
     "Shelf",
     "Stall",
+    "TokensExpired",
     "Touched",
     "WithHeaders",
 ]
@@ -178,6 +179,16 @@ class Touched:
 
 
 @frozen
+class TokensExpired:
+    """What a registry answers when no token is good any more, which is from now on."""
+
+    def play(self, connection: Connection, scene: Scene) -> bool:
+        """Ask for another one."""
+        scene.registry.expire_tokens()
+        return scene.honest().play(connection, scene)
+
+
+@frozen
 class Echo:
     """An error that repeats what it was sent as `Authorization`, and as a form."""
 
@@ -286,7 +297,10 @@ class HangUp:
         return False
 
 
-Play = Answer | Echo | Altered | Touched | Raw | Endless | Drip | Stall | Reset | HangUp | _Honest
+Play = (
+    Answer | Altered | Touched | TokensExpired | Echo | Raw | Endless | Drip | Stall | Reset
+    | HangUp | _Honest
+)  # fmt: skip
 
 
 @frozen

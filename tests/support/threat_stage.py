@@ -51,11 +51,12 @@ class Stage:
         """Return the row's steps, placeholders filled in."""
         return json.loads(self.fill(json.dumps([dict(step) for step in self.case.steps])))
 
-    def client_arguments(self) -> dict[str, Any]:
-        """Return how the client is made."""
-        if self.scheme == "http":
-            return {"insecure": True}
-        return {"tls_verify": self.ca_file}
+    def client_arguments(self, *, foreign: bool = False) -> dict[str, Any]:
+        """Return how the client is made; oras-py has to be told which challenge will come."""
+        login = self.case.login
+        backend = {"auth_backend": "basic"} if foreign and login and login.scheme == "basic" else {}
+        trust = {"insecure": True} if self.scheme == "http" else {"tls_verify": self.ca_file}
+        return {**trust, **backend}
 
     def fill(self, text: str) -> str:
         """Replace placeholders by addresses and paths."""
@@ -112,7 +113,6 @@ def staged(
         _make(case.source, folders.source, folders)
         _make({n: _text(e, addresses) for n, e in case.home.items()}, folders.home, folders)
         for program in (folders.home / "programs").glob("*"):
-            program.chmod(0o755)
             program.rename(folders.programs / program.name)
         config = _login_file(case, registry.address)
         if config and ".docker/config.json" not in case.home:
@@ -179,6 +179,8 @@ def _make(tree: Tree, root: Path, folders: Folders) -> None:
             _make_socket(path)
         else:
             path.write_bytes(entry if isinstance(entry, bytes) else entry.encode())
+            if path.read_bytes().startswith(b"#!"):
+                path.chmod(0o755)
 
 
 def _make_socket(path: Path) -> None:

@@ -1,0 +1,477 @@
+"""Undo, one after the other, the lines that keep the promises of docs/security.md.
+
+    python tests/security/mutations.py [--jobs N] [PROMISE ...]
+
+Each mutation is made in a copy of the packages, and the row or test that backs the promise is
+run there: it must pass without the mutation, and fail with it. The status is 1 if one does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("oras", "oras_adapters", "oras_core", "tests", "setup.cfg")
+SECONDS = 120
+
+
+@frozen
+class Mutation:
+    """One promise undone.
+
+    Attributes:
+        promise: its name in docs/security.md.
+        path: the module that keeps it.
+        kept: the line, or lines, that do.
+        undone: what stands there instead.
+        tests: row ids with their scheme, or tests of this folder, that must fail then.
+    """
+
+    promise: str
+    path: str
+    kept: str
+    undone: str
+    tests: tuple[str, ...]
+
+    @property
+    def selected(self) -> list[str]:
+        """The tests as pytest takes them."""
+        return [
+            f"tests/security/{test}"
+            if "::" in test
+            else f"tests/security/test_rows.py::test_row[{test}]"
+            for test in self.tests
+        ]
+
+
+MUTATIONS = (
+    Mutation(
+        "N1",
+        "oras_core/model/paths.py",
+        "    if any(_leads_up().match(part) for part in parts):",
+        "    if False and any(_leads_up().match(part) for part in parts):",
+        ("path-parent-http",),
+    ),
+    Mutation(
+        "N1",
+        "oras_core/model/paths.py",
+        '    if path.startswith("/"):',
+        '    if path.startswith("//////"):',
+        ("path-absolute-inside-http",),
+    ),
+    Mutation(
+        "N2",
+        "oras_core/model/paths.py",
+        "    if found := _refused_characters().search(path):",
+        "    if found := None:",
+        ("path-escape-http", "path-newline-http"),
+    ),
+    Mutation(
+        "N3",
+        "oras_core/artifact.py",
+        "        if titled.setdefault(path, layer).digest != layer.digest:",
+        "        if titled.setdefault(path, layer).digest is None:",
+        ("path-same-title-http",),
+    ),
+    Mutation(
+        "N4",
+        "oras_adapters/directory_fds.py",
+        "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        ("disk-link-folder-http", "disk-swapped-before-http"),
+    ),
+    Mutation(
+        "N4",
+        "oras_adapters/partial_files.py",
+        '            refuse_unless(self._folder, name, self._path, "file")',
+        "            pass",
+        ("disk-planted-link-http",),
+    ),
+    Mutation(
+        "A1",
+        "oras_core/content/archive_policy.py",
+        "        if not _is_above(self._prefix, parts):",
+        "        if not self._prefix:",
+        ("tar-name-outside-prefix-http",),
+    ),
+    Mutation(
+        "A2",
+        "oras_core/content/archive_policy.py",
+        "        if unsafe := find_unsafe_link(self._links, self._superseded):",
+        "        if unsafe := None:",
+        ("tar-link-chain-http", "tar-link-outside-http"),
+    ),
+    Mutation(
+        "A3",
+        "oras_core/content/archive_policy.py",
+        "        elif known != kind:",
+        "        elif not known:",
+        ("tar-link-written-through-inside-http", "tar-file-then-folder-http"),
+    ),
+    Mutation(
+        "A5",
+        "oras_core/content/archive_policy.py",
+        '        if member.kind == "special":',
+        '        if member.kind == "none":',
+        ("tar-kind-fifo-http", "tar-kind-character-device-http"),
+    ),
+    Mutation(
+        "A6",
+        "oras_adapters/partial_files.py",
+        "mode = 0o777 if executable else 0o666",
+        "mode = 0o4777 if executable else 0o666",
+        ("tar-mode-setuid-http",),
+    ),
+    Mutation(
+        "A7",
+        "oras_core/content/gzip_streams.py",
+        '                raise ArchiveDamage("its compressed data breaks off")',
+        "                return",
+        ("tar-truncated-trailer-http",),
+    ),
+    Mutation(
+        "A8",
+        "oras_core/content/archive.py",
+        "    if tar_digest and hasher and hasher.hexdigest() != tar_digest.encoded:",
+        "    if False and tar_digest and hasher:",
+        ("tar-content-digest-http",),
+    ),
+    Mutation(
+        "C1",
+        "oras_core/content/verify.py",
+        "        if actual != expected.encoded:",
+        "        if not actual:",
+        ("blob-changed-http", "tar-wrong-bytes-http"),
+    ),
+    Mutation(
+        "C3",
+        "oras_core/stores/file.py",
+        "            with closing(source.open()) as stream:\n"
+        "                copy_verified(stream, descriptor, file.write)\n"
+        "            file.commit()",
+        "            try:\n"
+        "                with closing(source.open()) as stream:\n"
+        "                    copy_verified(stream, descriptor, file.write)\n"
+        "            finally:\n"
+        "                file.commit()",
+        ("blob-changed-http", "blob-length-less-http"),
+    ),
+    Mutation(
+        "C4",
+        "oras_core/registry/responses.py",
+        '    if encoding not in ("", "identity"):',
+        '    if encoding == "none":',
+        ("blob-encoding-deflate-http",),
+    ),
+    Mutation(
+        "C5",
+        "oras_core/model/limits.py",
+        "MAX_MANIFEST_SIZE: Final = 4 * 1024 * 1024",
+        "MAX_MANIFEST_SIZE: Final = 40 * 1024 * 1024",
+        ("manifest-large-http",),
+    ),
+    Mutation(
+        "C6",
+        "oras_core/registry/manifests.py",
+        "    if expected is not None and actual != expected:",
+        "    if expected is None:",
+        ("manifest-by-digest-other-http", "manifest-digest-header-http"),
+    ),
+    Mutation(
+        "C7",
+        "oras_core/model/codec.py",
+        '    if looks_like_manifest and "manifests" in document:',
+        "    if not looks_like_manifest and not media_type:",
+        ("manifest-member-both-http",),
+    ),
+    Mutation(
+        "C8",
+        "oras_core/model/digest.py",
+        r're.compile(r"[0-9a-f]+\Z")',
+        r're.compile(r"[0-9a-fA-F]+\Z")',
+        ("descriptor-digest-upper-http",),
+    ),
+    Mutation(
+        "C9",
+        "oras_core/model/codec.py",
+        '        raise ValueError(f"the key {twice!r} occurs twice in one object")',
+        "        members[twice] = members[twice]",
+        ("manifest-json-twice-http",),
+    ),
+    Mutation(
+        "C11",
+        "oras_core/registry/responses.py",
+        '    line = _unprintable().sub(" ", text[: 4 * MAX_DETAIL])',
+        "    line = text[: 4 * MAX_DETAIL]",
+        ("answer-error-escapes-http",),
+    ),
+    Mutation(
+        "K1",
+        "oras_core/registry/redirects.py",
+        "        return evolve(without_secrets(request), url=target)",
+        "        return evolve(request, url=target)",
+        ("redirect-blob-307-https", "redirect-own-header-https", "redirect-blob-bearer-http"),
+    ),
+    Mutation(
+        "K1",
+        "oras_core/registry/authorizer.py",
+        '        if origin_of(request.url) != self._origin or "Authorization" in request.headers:',
+        '        if "Authorization" in request.headers:',
+        ("location-other-host-https",),
+    ),
+    Mutation(
+        "K3",
+        "oras_core/registry/redirects.py",
+        'base.scheme == "https" != target.scheme',
+        'base.scheme == "none" != target.scheme',
+        ("downgrade-blob-https", "downgrade-realm-https"),
+    ),
+    Mutation(
+        "K4",
+        "oras_core/registry/redirects.py",
+        '"it holds a user name": "@" in target.netloc',
+        '"it holds a user name": "@@" in target.netloc',
+        ("redirect-to-user-https",),
+    ),
+    Mutation(
+        "K5",
+        "oras_core/registry/pagination.py",
+        "    if origin_of(resolved) != origin_of(url):",
+        "    if not origin_of(resolved):",
+        ("link-other-host-https",),
+    ),
+    Mutation(
+        "K6",
+        "oras_core/registry/authorizer.py",
+        "            held = self._obtain(Audience(realm, challenge.service), scopes, request)",
+        "            who = self._book.get('')\n"
+        "            held = self._obtain(Audience(realm, challenge.service, who), scopes, request)",
+        ("redirect-challenge-bearer-own-https",),
+    ),
+    Mutation(
+        "K7",
+        "oras_core/registry/credential_book.py",
+        "                self._refused[credential] = self._now() + REFUSAL_SECONDS",
+        "                pass",
+        ("refused-password-parallel-https",),
+    ),
+    Mutation(
+        "K8",
+        "oras_core/registry/redirects.py",
+        "        if request.body is not None and _is_form(request):",
+        "        if request.body is not None and not request.url:",
+        ("token-form-moved-https",),
+    ),
+    Mutation(
+        "K9",
+        "oras_core/registry/scope.py",
+        "    return all(any(scope.allows(want) for scope in have) for want in wanted)",
+        "    return bool(have) or not wanted",
+        ("token-other-repository-https",),
+    ),
+    Mutation(
+        "K10",
+        "oras_core/registry/discretion.py",
+        "            repeats = any(form in beginning for form in self._sought)",
+        "            repeats = False",
+        ("refused-echo-403-https",),
+    ),
+    Mutation(
+        "K10",
+        "oras_core/errors/base.py",
+        '    return urlunsplit((parts.scheme, host, parts.path, "", ""))',
+        '    return urlunsplit((parts.scheme, host, parts.path, parts.query, ""))',
+        ("redirect-presigned-refused-https", "redirect-presigned-https"),
+    ),
+    Mutation(
+        "K11",
+        "oras_adapters/tls.py",
+        "    if not verify:",
+        "    if True:",
+        ("tls-untrusted-https", "tls-wrong-name-https", "tls-expired-https"),
+    ),
+    Mutation(
+        "K11",
+        "oras_adapters/tls.py",
+        "    context.minimum_version = ssl.TLSVersion.TLSv1_2",
+        "    context.set_ciphers('ALL:@SECLEVEL=0')\n"
+        "    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED",
+        ("tls-old-https",),
+    ),
+    Mutation(
+        "K12",
+        "oras_core/registry/token.py",
+        r're.compile(r"[\x21-\x7e]+\Z")',
+        r're.compile(r"(?s).+\Z")',
+        ("token-newline-http",),
+    ),
+    Mutation(
+        "F1",
+        "oras_adapters/docker_config.py",
+        "            entries[config_key(registry)] = "
+        "{**_foreign_fields(removed), **_fields(credential)}",
+        "            entries = {config_key(registry): _fields(credential)}",
+        ("login-keeps-http",),
+    ),
+    Mutation(
+        "F2",
+        "oras_core/login.py",
+        "    registry.ping()\n    store.put(registry.host, credential)",
+        "    store.put(registry.host, credential)\n    registry.ping()",
+        ("login-refused-http",),
+    ),
+    Mutation(
+        "F3",
+        "oras_adapters/credential_helper.py",
+        '        if not _helper_name().match(name) or name.strip(".") == "":',
+        '        if name.strip(".") == "":',
+        ("helper-relative-http",),
+    ),
+    Mutation(
+        "P1",
+        "oras_core/content/sources.py",
+        "            self._source.check_unchanged()\n            self._checked = True",
+        "            self._checked = True",
+        ("push-file-grows-midway-http", "push-file-replaced-midway-http"),
+    ),
+    Mutation(
+        "P3",
+        "oras_core/registry/responses.py",
+        "    if found is not None and found.algorithm == expected.algorithm and found != expected:",
+        "    if found is None and expected is None:",
+        ("push-put-other-http", "push-manifest-other-http"),
+    ),
+    Mutation(
+        "P4",
+        "oras_core/content/archive.py",
+        "    if unsafe := find_unsafe_link(links):",
+        "    if unsafe := None:",
+        ("push-folder-link-outside-http", "push-folder-link-chain-http"),
+    ),
+    Mutation(
+        "P6",
+        "oras_core/registry/upload_session.py",
+        'HttpRequest("PUT", url, _BLOB_TYPE, body), 201)',
+        'HttpRequest("PUT", url, _BLOB_TYPE, body), 200, 201, 202)',
+        ("push-put-202-http", "push-put-200-http"),
+    ),
+    Mutation(
+        "T1",
+        "oras_core/registry/retries.py",
+        "    return status in (408, 429) or 500 <= status <= 599",
+        "    return status in (408, 429)",
+        ("fault-status-503-once-http",),
+    ),
+    Mutation(
+        "T4",
+        "oras_core/registry/blob_download.py",
+        "            or int(found[1]) != self._offset\n",
+        "",
+        ("range-other-start-http",),
+    ),
+    Mutation(
+        "T5",
+        "oras_core/registry/redirects.py",
+        "        for _ in range(self._hops + 1):",
+        "        for _ in range(self._hops + 100):",
+        ("loop-self-https", "loop-two-hosts-http"),
+    ),
+    Mutation(
+        "T6",
+        "oras_core/registry/authorizer.py",
+        "            self._tokens.drop(refused.held)",
+        "            pass",
+        ("expired-within-https", "expired-push-http"),
+    ),
+    Mutation(
+        "T7",
+        "oras_adapters/partial_files.py",
+        "        if self._folder < 0:\n            return\n        try:",
+        "        if self._folder > -2:\n            return\n        try:",
+        ("blob-changed-http", "test_disk.py::test_a_full_disk_leaves_the_older_files_whole"),
+    ),
+)
+
+
+def _copy(folder: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+
+
+def _failing(folder: Path, tests: Sequence[str]) -> tuple[set[str], str]:
+    """Return which of the tests fail in a copy, and all that was said."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *tests]
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            timeout=SECONDS,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        return set(tests), "it took too long"
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout}{done.stderr}")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return {test for test in tests for line in lines if f"{test} " in f"{line} "}, done.stdout
+
+
+def undo(mutation: Mutation) -> str:
+    """Return what is wrong with a mutation; nothing if all its tests fail."""
+    with tempfile.TemporaryDirectory(prefix="oras-mutation-") as name:
+        folder = Path(name)
+        _copy(folder)
+        module = folder / mutation.path
+        source = module.read_text("utf-8")
+        if source.count(mutation.kept) != 1:
+            return f"{mutation.path} has the line {source.count(mutation.kept)} times"
+        module.write_text(source.replace(mutation.kept, mutation.undone), "utf-8")
+        failing, _ = _failing(folder, mutation.selected)
+        unmoved = [test for test in mutation.selected if test not in failing]
+        return f"these did not fail: {', '.join(unmoved)}" if unmoved else ""
+
+
+def main() -> int:
+    """Print which promises' tests notice that they are undone."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("promises", nargs="*")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    chosen = [m for m in MUTATIONS if not options.promises or m.promise in options.promises]
+    tests = sorted({test for mutation in chosen for test in mutation.selected})
+    failing, said = _failing(ROOT, tests)
+    if failing:
+        print(f"without any mutation these fail: {', '.join(sorted(failing))}\n{said}")
+        return 1
+    with ThreadPoolExecutor(options.jobs) as pool:
+        wrong = list(pool.map(undo, chosen))
+    for mutation, reason in zip(chosen, wrong, strict=True):
+        outcome = reason or "noticed by " + ", ".join(mutation.tests)
+        print(f"{mutation.promise:4} {mutation.path}: {outcome}")
+    noticed = [m for m, reason in zip(chosen, wrong, strict=True) if not reason]
+    promises = len({mutation.promise for mutation in noticed})
+    print(f"{len(noticed)} of {len(chosen)} mutations of {promises} promises are noticed")
+    return 0 if len(noticed) == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from contextlib import closing
 from threading import Lock
+from typing import Final
 
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import read_verified
+from oras_core.errors import SizeLimitError
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.index import Index
-from oras_core.model.limits import MAX_MANIFEST_SIZE
+from oras_core.model.limits import MAX_GRAPH_SIZE, MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
 from oras_core.ports.content import ByteStream, Fetcher
 
 __all__ = ["ManifestCache", "fetch_document", "successors"]
+
+SMALLEST: Final = 1024
+"""Bytes that a manifest counts for at least: what it costs to remember it."""
 
 
 def fetch_document(
@@ -52,23 +57,50 @@ def successors(
 class ManifestCache:
     """A fetcher that fetches each manifest and index once. Thread-safe.
 
-    Blobs pass through. What it holds is bounded by the graph that is being walked.
+    Blobs pass through. What it holds is the graph that is being walked, which a stranger has
+    made: an index of thousands of large ones must not fill the memory.
     """
 
-    def __init__(self, fetcher: Fetcher, *, limit: int = MAX_MANIFEST_SIZE) -> None:
-        """Cache in front of `fetcher`; `limit` is the largest manifest accepted, in bytes."""
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        limit: int = MAX_MANIFEST_SIZE,
+        graph_limit: int = MAX_GRAPH_SIZE,
+    ) -> None:
+        """Cache in front of `fetcher`.
+
+        Args:
+            fetcher: where they come from.
+            limit: the largest manifest accepted, in bytes.
+            graph_limit: the most bytes that all together may have.
+        """
         self._fetcher = fetcher
         self._limit = limit
+        self._graph_limit = graph_limit
+        self._size = 0
         self._contents: dict[Digest, bytes] = {}
         self._lock = Lock()
 
     def remember(self, descriptor: Descriptor, content: bytes) -> None:
-        """Keep content that has come, verified, by another way."""
+        """Keep content that has come, verified, by another way.
+
+        Raises:
+            SizeLimitError: if the graph becomes too large.
+        """
         with self._lock:
+            if descriptor.digest not in self._contents:
+                self._size += max(len(content), SMALLEST)
+            if self._size > self._graph_limit:
+                raise SizeLimitError("the manifests of the graph", self._graph_limit)
             self._contents[descriptor.digest] = content
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content, as `Fetcher.fetch`."""
+        """Return a stream of the content, as `Fetcher.fetch`.
+
+        Raises: as `Fetcher.fetch` and `read_verified`, and `SizeLimitError` if the graph becomes
+            too large.
+        """
         if not descriptor.has_successors:
             return self._fetcher.fetch(descriptor)
         with self._lock:

@@ -10,6 +10,7 @@ __all__ = [
     "MAX_ARCHIVE_BYTES",
     "MAX_ARCHIVE_MEMBERS",
     "MAX_ERROR_BODY",
+    "MAX_GRAPH_SIZE",
     "MAX_LISTING_BODY",
     "MAX_MANIFEST_SIZE",
     "MAX_PAGES",
@@ -20,6 +21,10 @@ __all__ = [
 
 MAX_MANIFEST_SIZE: Final = 4 * 1024 * 1024
 """Bytes of a manifest: what the distribution spec tells registries to accept (R25)."""
+
+MAX_GRAPH_SIZE: Final = 1024 * 1024 * 1024
+"""Bytes of all manifests and indexes of one graph, which are kept in memory while it is walked:
+a mirror of a hundred thousand artifacts needs a quarter of it."""
 
 MAX_ERROR_BODY: Final = 64 * 1024
 """Bytes read of an error's body: enough for every known registry's message (R32)."""

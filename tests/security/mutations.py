@@ -394,7 +394,7 @@ MUTATIONS = (
         ("expired-within-https", "expired-push-http"),
     ),
     Mutation(
-        "T7",
+        "C3",
         "oras_adapters/partial_files.py",
         "        if self._folder < 0:\n            return\n        try:",
         "        if self._folder > -2:\n            return\n        try:",

@@ -1,0 +1,45 @@
+"""docs/security.md promises nothing that no test backs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from mutations import MUTATIONS, ROOT
+from rows import ROWS
+
+DOCUMENT = (ROOT / "docs" / "security.md").read_text("utf-8")
+PROMISE = re.compile(r"^\| ([A-Z]\d+) \| (.+?) \| (`.+`) \|$", re.MULTILINE)
+PROMISES = PROMISE.findall(DOCUMENT)
+
+
+def named_tests() -> set[str]:
+    folders = (Path(__file__).parent, ROOT / "tests" / "unit")
+    sources = [path.read_text("utf-8") for folder in folders for path in folder.glob("test_*.py")]
+    return {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
+
+
+def test_every_promise_is_backed_by_what_exists():
+    existing = {case.id for case in ROWS} | named_tests()
+    named = {test for _, _, tests in PROMISES for test in re.findall(r"`([^`]+)`", tests)}
+    assert named - existing == set()
+
+
+def test_every_promise_has_a_name_of_its_own():
+    names = [name for name, _, _ in PROMISES]
+    assert len(names) > 40
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.promise}-{m.path}")
+def test_every_mutation_undoes_a_promise_that_is_there(mutation):
+    backing = {name: tests for name, _, tests in PROMISES}[mutation.promise]
+    own = {re.sub(r"-https?$", "", test.partition("::")[2] or test) for test in mutation.tests}
+    assert own & set(re.findall(r"`([^`]+)`", backing)), "its tests are not those of the promise"
+    source = (ROOT / mutation.path).read_text("utf-8")
+    assert source.count(mutation.kept) == 1, "the line that keeps it stands elsewhere now"
+
+
+def test_twenty_promises_are_undone():
+    assert len({mutation.promise for mutation in MUTATIONS}) >= 20

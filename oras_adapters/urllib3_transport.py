@@ -268,6 +268,9 @@ class _Body(ByteStream):
         if self._loan is not None and not self._drains(self._loan.connection):
             self._break_off()
 
+    def __del__(self) -> None:
+        self._break_off()  # of an answer that was dropped and not closed
+
     def _drains(self, connection: Http1Connection) -> bool:
         """Read the rest of a short body away: the connection can then be used again."""
         if self._left is None or self._left > DRAINED:

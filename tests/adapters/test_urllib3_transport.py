@@ -530,6 +530,18 @@ def test_closing_the_transport_closes_idle_connections(serve, transport):
     assert seen.get(timeout=5)
 
 
+def test_an_answer_that_is_dropped_closes_its_connection(serve, transport):
+    seen = Queue()
+
+    def script(connection):
+        connection.read_request()
+        connection.answer(b"x" * 9_000_000)
+        seen.put(connection.hang_up_is_seen())
+
+    assert transport.send(get(serve(script).url)).status == 200
+    transport.close()
+
+
 def test_a_connection_whose_answer_is_refused_is_closed_at_once(serve, transport):
     seen = Queue()
 

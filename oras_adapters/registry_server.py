@@ -25,7 +25,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oras_adapters.local_files import LocalFileTree
-from oras_adapters.message_bodies import ChunkedStream, RequestBody, SizedStream
+from oras_adapters.request_bodies import ChunkedStream, RequestBody, SizedStream
 from oras_core.errors import InvalidConfigurationError, OrasError, TransportError
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.testing.embedded_registry import EmbeddedRegistry

@@ -1,138 +1,252 @@
-"""Ways to a server, made by urllib3: names, TLS, and proxies of both kinds."""
+"""urllib3's connections, watched while they send and receive.
+
+urllib3 sends a body under the *connect* timeout, which then counts for each `sendall` as a
+whole: a megabyte over a slow line would fail though it moves. It reads under a timeout for
+each system call, which a server that sends a byte now and then never exceeds. And it goes on
+sending where the server has long said no; over TLS that answer is lost with the connection.
+"""
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import ssl
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+import time
+from typing import Any, Final
 
 import urllib3
-from attrs import field, frozen
-from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
-from urllib3.util import parse_url
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util.wait import wait_for_read, wait_for_socket
 
-from oras_core.errors import redact_url
+__all__ = ["WatchedPoolManager", "WatchedProxyManager"]
 
-__all__ = ["ProxyFailure", "Route"]
+SEND_PIECE: Final = 256 * 1024
+"""Bytes handed to the system at a time: more brings nothing."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+MIN_PROGRESS: Final = 1024
+"""Bytes that must arrive within one timeout, once an answer has begun: no real line is slower."""
+
+MAX_HEADER_BYTES: Final = 1024 * 1024
+"""Bytes of a status line and header fields, informational answers before it included."""
+
+EARLY: Final = 4096
+"""Bytes looked at of an answer that comes while a body is sent."""
+
+_BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket that does not wait says where there is nothing to do."""
+
+_GONE: Final = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""How a send fails where the server has hung up."""
 
 
-class ProxyFailure(Exception):  # noqa: N818 - it wraps the error, and is none of its own
-    """The way to the proxy, or through it, is barred; `reason` says by what."""
+class _WatchedRaw(io.RawIOBase):
+    """The receiving side of a socket, which gives up when next to nothing arrives."""
 
-    def __init__(self, reason: Exception) -> None:
-        """Keep the error."""
+    def __init__(self, raw: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - a SocketIO
         super().__init__()
-        self.reason = reason
+        self._raw = raw
+        self._patience = patience
+        self._early = early
+        self._begun = False
+        self._waited = 0.0
+        self._arrived = 0
+        self.header_budget: int | None = MAX_HEADER_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - any writable buffer
+        if self._early:
+            piece, self._early = self._early[: len(buffer)], self._early[len(buffer) :]
+            buffer[: len(piece)] = piece
+            return len(piece)
+        start = time.monotonic()
+        count: int | None = self._raw.readinto(buffer)
+        self._watch(count or 0, time.monotonic() - start)
+        return count
+
+    def _watch(self, count: int, seconds: float) -> None:
+        if self.header_budget is not None:
+            self.header_budget -= count
+            if self.header_budget < 0:
+                raise http.client.HTTPException(f"more than {MAX_HEADER_BYTES} bytes of header")
+            if not count and self._begun:
+                # http.client would take what has come for the whole header.
+                raise http.client.HTTPException("the answer ended within its header")
+        # How long a server thinks before its answer is the socket timeout's matter alone.
+        self._waited += seconds if self._begun else 0.0
+        self._begun = True
+        self._arrived += count
+        if self._waited > self._patience and count:
+            if self._arrived < MIN_PROGRESS:
+                raise TimeoutError(
+                    f"only {self._arrived} bytes came within {self._patience:g} seconds"
+                )
+            self._waited = 0.0
+            self._arrived = 0
+
+    def fileno(self) -> int:
+        return int(self._raw.fileno())
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
 
 
-@frozen
-class Route:
-    """The way to one server.
+class _WatchedSocket:
+    """What `http.client.HTTPResponse` wants of a socket: a file to read from."""
 
-    Attributes:
-        scheme: `http` or `https`.
-        host: a name or an IP address, without brackets.
-        port: the port.
-        proxy: the address of a proxy, maybe with `USER:PASSWORD@`; None for a direct way.
-    """
+    def __init__(self, sock: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - or TLS
+        self._sock = sock
+        self._patience = patience
+        self._early = early
 
-    scheme: str
-    host: str
-    port: int
-    proxy: str | None = field(default=None, repr=lambda url: redact_url(url or ""))
+    def makefile(self, mode: str) -> io.BufferedReader:
+        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience, self._early)
+        return io.BufferedReader(self.raw)
 
-    @classmethod
-    def to(cls, parts: SplitResult, proxy: str | None) -> Route:
-        """Return the way to the server of an address.
 
-        Raises:
-            ValueError: if it is no address of HTTP.
-        """
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise ValueError("neither http nor https")
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
-        return cls(parts.scheme, parts.hostname, port, proxy)
+class _WatchedResponse(http.client.HTTPResponse):
+    """A response that is read through a `_WatchedRaw`."""
 
-    @property
-    def needs_tls(self) -> bool:
-        """Whether TLS is spoken, to the server or to the proxy."""
-        return "https" in (self.scheme, urlsplit(self.proxy or "").scheme)
+    def __init__(self, sock: _WatchedSocket, *, last: bool, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, **options)  # type: ignore[arg-type]
+        self._source = sock
+        self._last = last
 
-    @property
-    def is_forwarded(self) -> bool:
-        """Whether requests go to a proxy that sends them on, with the whole address."""
-        return self.proxy is not None and self.scheme == "http"
+    def begin(self) -> None:
+        super().begin()
+        self._source.raw.header_budget = None
+        self.will_close = self.will_close or self._last
 
-    @property
-    def proxy_fields(self) -> dict[str, str]:
-        """What proves to the proxy who we are, as header fields."""
-        login = unquote(urlsplit(self.proxy or "").netloc.rpartition("@")[0])
-        if not login:
-            return {}
-        made = urllib3.make_headers(proxy_basic_auth=login)
-        return {"Proxy-Authorization": made["proxy-authorization"]}
 
-    def dial(self, tls: Callable[[], ssl.SSLContext], timeout: float) -> Any:  # noqa: ANN401 - a socket, or TLS within TLS
-        """Connect, and return the socket.
+class _Watched(HTTPConnection):
+    """Sends piece by piece, listening meanwhile, and reads through a `_WatchedRaw`."""
 
-        Args:
-            tls: gives the TLS settings.
-            timeout: seconds for each step.
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._patience = patience
+        self._early = b""
+        self._cut_short = False
+        self._answer: _WatchedResponse | None = None
+        self.response_class = self._respond  # type: ignore[assignment]
 
-        Raises:
-            ProxyFailure: if it fails at the proxy.
-            urllib3.exceptions.HTTPError: if it fails otherwise.
-            OSError: likewise; `ssl.SSLError` is one.
-        """
-        # Reading the authorities takes tens of milliseconds: plain HTTP does without.
-        context = tls() if self.needs_tls else None
-        if self.proxy is None:
-            connection = _connection(self.scheme, self.host, self.port, timeout, context)
-        else:
-            connection = self._by_proxy(self.proxy, timeout, context)
+    # --- Sending --------------------------------------------------------------------------
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
+        sock: Any = self.sock
+        if not isinstance(sock, socket.socket):
+            # None: it connects first. TLS within TLS, to an HTTPS proxy, can only wait.
+            if sock is not None:
+                sock.settimeout(self._patience)
+            super().send(data)
+            return
+        sock.settimeout(0)
         try:
-            connection.connect()
-        except Exception as error:
-            barred = self.proxy is not None and not connection.has_connected_to_proxy
-            connection.close()
-            if barred:
-                raise ProxyFailure(error) from error
+            self._send_unless_answered(sock, memoryview(data))
+        except (BrokenPipeError, *_GONE) as error:
+            # After a `BrokenPipeError` urllib3 reads the answer, if there is one. What else
+            # the server would read is the rest of this body: no further request may follow.
+            self._cut_short = True
+            raise BrokenPipeError(str(error)) from error
+        finally:
+            sock.settimeout(self._patience)
+
+    def _send_unless_answered(self, sock: socket.socket, view: memoryview) -> None:
+        self._check_unanswered(sock)
+        while view:
+            try:
+                view = view[sock.send(view[:SEND_PIECE]) :]
+            except _BLOCKED as error:
+                writing = not isinstance(error, ssl.SSLWantReadError)
+                reading = not (writing and self._early)
+                if not wait_for_socket(sock, reading, writing, self._patience):
+                    raise TimeoutError("timed out") from None
+                self._check_unanswered(sock)
+
+    def _check_unanswered(self, sock: socket.socket) -> None:
+        """Stop sending where the server has answered: with 401 or 413, or by hanging up."""
+        if not self._early:
+            if not wait_for_read(sock, timeout=0):
+                return
+            try:
+                self._early = sock.recv(EARLY)
+            except _BLOCKED:  # TLS has news of its own
+                return
+        if not self._early.startswith(b"HTTP/1.1 1"):  # informational: go on
+            raise BrokenPipeError("the server answered before the end of the body")
+
+    # --- Receiving ------------------------------------------------------------------------
+
+    def _respond(self, sock: Any, **options: Any) -> _WatchedResponse:  # noqa: ANN401
+        source = _WatchedSocket(sock, self._patience, self._early)
+        self._answer = _WatchedResponse(source, last=self._cut_short, **options)
+        return self._answer
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        try:
+            return super().getresponse()
+        except BaseException:
+            # urllib3 leaves the socket open where it refuses the header fields itself.
+            if self._answer is not None:
+                self._answer.close()
             raise
-        return connection.sock
+        finally:
+            self._answer = None
+            self._early = b""
 
-    def _by_proxy(
-        self, proxy: str, timeout: float, context: ssl.SSLContext | None
-    ) -> HTTPConnection:
-        url = parse_url(proxy)._replace(auth=None)
-        scheme = url.scheme or "http"
-        options = {
-            "proxy": url,
-            "proxy_config": ProxyConfig(
-                ssl_context=context,
-                use_forwarding_for_https=False,
-                assert_hostname=None,
-                assert_fingerprint=None,
-            ),
-        }
-        spoken = "https" if self.scheme == "https" else scheme
-        port = url.port or _DEFAULT_PORTS[scheme]
-        connection = _connection(spoken, url.host or "", port, timeout, context, **options)
-        if not self.is_forwarded:
-            connection.set_tunnel(self.host, self.port, self.proxy_fields, scheme)
-        return connection
+    def close(self) -> None:
+        super().close()
+        self._early = b""
+        self._cut_short = False
 
 
-def _connection(
-    scheme: str,
-    host: str,
-    port: int,
-    timeout: float,
-    context: ssl.SSLContext | None,
-    **options: Any,  # noqa: ANN401 - as urllib3 has them
-) -> HTTPConnection:
-    if scheme == "https":
-        return HTTPSConnection(host, port, timeout=timeout, ssl_context=context, **options)
-    return HTTPConnection(host, port, timeout=timeout, **options)
+class _WatchedHttps(_Watched, HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        # Where verification is off, `TlsSettings` has said so once; urllib3 would warn at
+        # every request.
+        self.is_verified = True
+
+
+class _Pools(urllib3.PoolManager):
+    """Makes pools of watched connections."""
+
+    patience: float
+
+    def _new_pool(
+        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
+    ) -> HTTPConnectionPool:
+        pool = super()._new_pool(scheme, host, port, request_context)
+        pool.ConnectionCls = _WatchedHttps if scheme == "https" else _Watched
+        pool.conn_kw["patience"] = self.patience
+        return pool
+
+    def clear(self) -> None:
+        # urllib3 leaves it to the garbage collector to close what its pools keep.
+        for key in self.pools.keys():  # noqa: SIM118 - it refuses to be iterated over
+            pool = self.pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().clear()
+
+
+class WatchedPoolManager(_Pools):
+    """A `PoolManager` whose connections give up after `patience` seconds without progress."""
+
+    def __init__(self, *, patience: float, **options: Any) -> None:  # noqa: ANN401
+        self.patience = patience
+        super().__init__(**options)
+
+
+class WatchedProxyManager(_Pools, urllib3.ProxyManager):
+    """A `ProxyManager` whose connections give up after `patience` seconds without progress."""
+
+    def __init__(self, proxy_url: str, *, patience: float, **options: Any) -> None:  # noqa: ANN401
+        self.patience = patience
+        super().__init__(proxy_url, **options)

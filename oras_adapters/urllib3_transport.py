@@ -1,28 +1,31 @@
-"""The HTTP port on connections that urllib3 makes; nothing that the core does."""
+"""The HTTP port on urllib3: pooled connections, TLS, proxies; nothing that the core does."""
 
 from __future__ import annotations
 
+import http.client
 import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Final, Protocol
-from urllib.parse import quote, urlsplit
+from typing import Any, Final, Protocol
+from urllib.parse import unquote, urlsplit
 
+import urllib3
 from attrs import frozen
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
 )
 
-from oras_adapters.http1_connection import Http1Connection
-from oras_adapters.http1_messages import MessageError, encode_head
-from oras_adapters.idle_connections import IdleConnections, Loan
-from oras_adapters.urllib3_connection import ProxyFailure, Route
+from oras_adapters.urllib3_connection import WatchedPoolManager, WatchedProxyManager
 from oras_core.errors import (
     SizeMismatchError,
     TlsError,
@@ -31,17 +34,14 @@ from oras_core.errors import (
     redact_url,
 )
 from oras_core.ports.content import ByteSource, ByteStream
-from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
 __all__ = ["ProxyChoice", "Timeouts", "Urllib3Transport"]
 
 _LOG = logging.getLogger(__name__)
 
-CHUNK: Final = 1024 * 1024
+CHUNK: Final = 256 * 1024
 """Bytes read from a request's body at a time: fewer, larger calls cost less."""
-
-JOINED: Final = 64 * 1024
-"""Bytes of a request's body that are sent together with its head: one packet less."""
 
 DRAINED: Final = 16 * 1024
 """Bytes of an unread body that are read away at its close, to keep the connection: mostly
@@ -50,13 +50,11 @@ they are here already, an error's few words. More is not worth the wait."""
 DRAIN_SECONDS: Final = 0.2
 """How long that may wait for bytes that are not here."""
 
-_FRAMING: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+HOSTS: Final = 32
+"""Hosts for which idle connections are kept; registries redirect to a few storage hosts."""
+
+_FRAMING: Final = ("host", "content-length", "transfer-encoding", "connection")
 """Header fields that are the transport's own business."""
-
-_ANNOUNCES_NOTHING: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-"""Methods that have no body, of which nothing needs to be said (RFC 9110, section 8.6)."""
-
-_VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @frozen
@@ -81,7 +79,7 @@ class ProxyChoice(Protocol):
 
 
 class Urllib3Transport(HttpTransport):
-    """Sends requests, over connections that urllib3 makes and that are kept for the next ones.
+    """Sends requests by urllib3 and keeps connections for the next ones.
 
     A context manager; leaving it closes the idle connections.
 
@@ -101,11 +99,13 @@ class Urllib3Transport(HttpTransport):
         max_connections: int = 16,
     ) -> None:
         self._tls = tls
-        self._context: ssl.SSLContext | None = None
         self._proxies = proxies
         self._timeouts = timeouts
-        self._idle = IdleConnections(max_connections)
+        self._max_connections = max_connections
         self._lock = threading.Lock()
+        self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
+        for name in ("urllib3.connection", "urllib3.connectionpool"):
+            logging.getLogger(name).addFilter(_OWN_REQUESTS)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`; see the port.
@@ -118,44 +118,46 @@ class Urllib3Transport(HttpTransport):
             TransportError: where there is no answer for another reason, and while the
                 body is read. What the request's own body raises is passed on as it is.
         """
-        connection = None
+        size = request.body.size if request.body else None
+        headers = request.headers.without(*_FRAMING)
+        if size is not None:
+            headers = headers.with_fields({"Content-Length": str(size)})
         try:
-            route = Route.to(urlsplit(request.url), self._proxy_for(request.url))
-            head, pieces = _head_of(request, route), _pieces(request.body)
-            if request.body and (request.body.size or JOINED + 1) <= JOINED:
-                head += b"".join(pieces)
-            connection = self._idle.take(route) or self._dial(route)
-            answer, stream = connection.exchange(head, pieces, request.method)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, _BodyFailedError):
-                raise error.reason from error.reason.__cause__
-            if not isinstance(error, _FAILURES):
-                raise
+            with _unlogged():
+                response = self._manager(request.url).urlopen(
+                    request.method,
+                    request.url,
+                    body=_pieces(request.body) if request.body else None,
+                    headers=dict(headers),
+                    chunked=request.body is not None and size is None,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+        except _BodyFailedError as failure:
+            raise failure.reason from failure.reason.__cause__
+        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise _translated(error, request, begun=False) from _shown(error)
-        _LOG.debug("%s %s: %s", request.method, redact_url(request.url), answer.status)
-        body = _Body(stream, answer.length, request, Loan(connection, route, self._idle))
+        _LOG.debug("%s %s: %s", request.method, redact_url(request.url), response.status)
+        body = _Body(response, request)
+        if response.length_remaining == 0:
+            body.read()  # gives the connection back at once
         return HttpResponse(
-            answer.status, answer.fields, body=body, reason=answer.reason, url=request.url
+            response.status,
+            Headers(response.headers.items()),
+            body=body,
+            reason=response.reason or "",
+            url=request.url,
         )
-
-    def _proxy_for(self, url: str) -> str | None:
-        return self._proxies.proxy_for(url) if self._proxies else None
-
-    def _dial(self, route: Route) -> Http1Connection:
-        sock = route.dial(self._tls_context, self._timeouts.connect)
-        return Http1Connection(sock, self._timeouts.read)
-
-    def _tls_context(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._context is None:
-                self._context = self._tls()
-            return self._context
 
     def close(self) -> None:
         """Close the idle connections. The transport can go on to be used."""
-        self._idle.clear()
+        with self._lock:
+            managers = list(self._managers.values())
+            self._managers.clear()
+        for manager in managers:
+            manager.clear()
 
     def __enter__(self) -> Urllib3Transport:
         """Return the transport itself."""
@@ -170,30 +172,82 @@ class Urllib3Transport(HttpTransport):
         """Close the idle connections."""
         self.close()
 
+    def _manager(self, url: str) -> urllib3.PoolManager:
+        scheme = urlsplit(url).scheme
+        if scheme not in {"http", "https"}:
+            raise ValueError("neither http nor https")
+        proxy = self._proxies.proxy_for(url) if self._proxies else None
+        # Reading the authorities takes tens of milliseconds: plain HTTP does without.
+        secure = "https" in (scheme, urlsplit(proxy or "").scheme)
+        with self._lock:
+            manager = self._managers.get((secure, proxy))
+            if manager is None:
+                manager = self._managers[secure, proxy] = self._new_manager(proxy, secure=secure)
+            return manager
 
-# --- Requests -----------------------------------------------------------------------------
+    def _new_manager(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
+        context = self._tls() if secure else None
+        options: dict[str, Any] = {
+            "patience": self._timeouts.read,
+            "timeout": urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
+            "maxsize": self._max_connections,
+            "num_pools": HOSTS,
+            "ssl_context": context,
+        }
+        if proxy is None:
+            return WatchedPoolManager(**options)
+        address, login = _split_login(proxy)
+        return WatchedProxyManager(
+            address,
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else {},
+            proxy_ssl_context=context,
+            **options,
+        )
 
 
-def _head_of(request: HttpRequest, route: Route) -> bytes:
-    fields = [(n, v) for n, v in request.headers.items() if n.lower() not in _FRAMING]
-    if "Accept-Encoding" not in request.headers:
-        fields.append(("Accept-Encoding", "identity"))
-    if request.body is None:
-        if request.method not in _ANNOUNCES_NOTHING:
-            fields.append(("Content-Length", "0"))
-    elif request.body.size is None:
-        fields.append(("Transfer-Encoding", "chunked"))
-    else:
-        fields.append(("Content-Length", str(request.body.size)))
-    parts = urlsplit(request.url)
-    host = parts.netloc.rpartition("@")[2]
-    target = parts.path or "/"
-    if parts.query:
-        target = f"{target}?{parts.query}"
-    if route.is_forwarded:
-        target = f"{parts.scheme}://{host}{target}"
-        fields += route.proxy_fields.items()
-    return encode_head(request.method, quote(target, safe=_VISIBLE), [("Host", host), *fields])
+def _split_login(proxy: str) -> tuple[str, str]:
+    """Take `user:password` out of a proxy's address."""
+    parts = urlsplit(proxy)
+    login, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=host).geturl(), unquote(login)
+
+
+# --- Bodies -------------------------------------------------------------------------------
+
+
+class _Body(ByteStream):
+    """The body of an answer."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, request: HttpRequest) -> None:
+        self._response = response
+        self._request = request
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            with _unlogged():
+                return self._response.read(None if size < 0 else size)
+        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
+            raise _translated(error, self._request, begun=True) from _shown(error)
+
+    def close(self) -> None:
+        with _unlogged():
+            if not self._response.closed:
+                self._drain()
+                self._response.close()
+            # A connection that was read to its end is kept, one that was cut is closed by now.
+            self._response.release_conn()
+
+    def _drain(self) -> None:
+        """Read the rest of a short body away: the connection can then be used again."""
+        sock = getattr(self._response.connection, "sock", None)
+        rest = self._response.length_remaining
+        if sock is None or rest is None or rest > DRAINED:
+            return
+        try:
+            sock.settimeout(DRAIN_SECONDS)
+            self._response.read()
+        except (HTTPError, OSError):
+            _LOG.debug("the rest of an answer was not to be had")
 
 
 class _BodyFailedError(Exception):
@@ -204,18 +258,12 @@ class _BodyFailedError(Exception):
         self.reason = reason
 
 
-def _pieces(body: ByteSource | None) -> Generator[bytes, None, None]:
-    """Yield the bytes of `body`, framed as the head has announced them."""
-    if body is None:
-        return
-    in_chunks = body.size is None
+def _pieces(body: ByteSource) -> Iterator[bytes]:
+    """Yield the bytes of `body`, and hold it to the size that it has announced."""
     try:
-        for piece in _sized(body):
-            yield b"%x\r\n%b\r\n" % (len(piece), piece) if in_chunks else piece
+        yield from _sized(body)
     except Exception as error:
         raise _BodyFailedError(error) from error
-    if in_chunks:
-        yield b"0\r\n\r\n"
 
 
 def _sized(body: ByteSource) -> Iterator[bytes]:
@@ -234,76 +282,13 @@ def _sized(body: ByteSource) -> Iterator[bytes]:
         raise SizeMismatchError(announced, sent, what="the body to be sent")
 
 
-# --- Answers ------------------------------------------------------------------------------
-
-
-class _Body(ByteStream):
-    """The body of an answer. Gives the connection back as soon as all of it was read."""
-
-    def __init__(
-        self, stream: ByteStream, length: int | None, request: HttpRequest, loan: Loan
-    ) -> None:
-        self._stream = stream
-        self._left = length
-        self._request = request
-        self._loan: Loan | None = loan
-        if length == 0:
-            self._end()
-
-    def read(self, size: int = -1, /) -> bytes:
-        if self._loan is None or size == 0:
-            return b""
-        try:
-            piece = self._stream.read(size)
-        except (TransportError, OSError, MessageError) as error:
-            self._break_off()
-            raise _translated(error, self._request, begun=True) from _shown(error)
-        if self._left is not None:
-            self._left -= len(piece)
-        if size < 0 or not piece or self._left == 0:
-            self._end()
-        return piece
-
-    def close(self) -> None:
-        if self._loan is not None and not self._drains(self._loan.connection):
-            self._break_off()
-
-    def __del__(self) -> None:
-        self._break_off()  # of an answer that was dropped and not closed
-
-    def _drains(self, connection: Http1Connection) -> bool:
-        """Read the rest of a short body away: the connection can then be used again."""
-        if self._left is None or self._left > DRAINED:
-            return False
-        connection.hasten(DRAIN_SECONDS)
-        try:
-            while self._loan is not None:
-                self.read(DRAINED)
-        except TransportError:
-            _LOG.debug("the rest of an answer was not to be had")
-        return self._loan is None
-
-    def _end(self) -> None:
-        loan, self._loan = self._loan, None
-        if loan is not None:
-            loan.end()
-
-    def _break_off(self) -> None:
-        loan, self._loan = self._loan, None
-        if loan is not None:
-            loan.connection.close()
-
-
 # --- Errors -------------------------------------------------------------------------------
 
 
-_FAILURES: Final = (HTTPError, ProxyFailure, MessageError, TransportError, OSError, ValueError)
-
-
 def _root(error: BaseException) -> BaseException:
-    """Return the innermost error that was wrapped as an argument or a cause."""
+    """Return the innermost error that urllib3 has wrapped as an argument or a cause."""
     inner = next((arg for arg in reversed(error.args) if isinstance(arg, BaseException)), None)
-    if inner is None and isinstance(error, HTTPError | TransportError | ProxyFailure):
+    if inner is None and isinstance(error, HTTPError):
         inner = error.__cause__
     return error if inner is None else _root(inner)
 
@@ -311,7 +296,7 @@ def _root(error: BaseException) -> BaseException:
 def _shown(error: BaseException) -> BaseException | None:
     """Return the cause to be chained: none where its text may repeat a secret.
 
-    urllib3 quotes an address that it refuses.
+    `http.client` quotes a header field that it refuses, urllib3 an address.
     """
     root = _root(error)
     return None if isinstance(root, ValueError) and not isinstance(root, OSError) else root
@@ -321,10 +306,8 @@ def _translated(error: Exception, request: HttpRequest, *, begun: bool) -> Trans
     """Say in the port's terms what urllib3 raised; `begun` once an answer has come."""
     method, url = request.method, request.url
     root = _root(error)
-    via = ""
-    if isinstance(error, ProxyFailure):
-        via, error = "the proxy: ", error.reason
-    if isinstance(root, TimeoutError):
+    via = "the proxy: " if isinstance(error, ProxyError) else ""
+    if isinstance(root, TimeoutError) or isinstance(error, ReadTimeoutError):
         return TransportTimeoutError(method, url, via + _timeout_reason(error, root, begun=begun))
     if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError) and not begun:
         return TlsError(method, url, via + _tls_reason(root))
@@ -359,3 +342,27 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 def _words(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+# --- urllib3's log ------------------------------------------------------------------------
+
+_SENDING: Final[ContextVar[bool]] = ContextVar("_SENDING", default=False)
+
+
+class _OwnRequests(logging.Filter):
+    """Drops what urllib3 logs about our requests: whole URLs, signatures included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - logging's signature
+        return not _SENDING.get()
+
+
+_OWN_REQUESTS: Final = _OwnRequests()
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    token = _SENDING.set(True)
+    try:
+        yield
+    finally:
+        _SENDING.reset(token)

@@ -1,4 +1,4 @@
-"""The bodies of HTTP messages, as they are read from a connection (RFC 9112, sections 6 and 7)."""
+"""The bodies of requests, as a server reads them from a connection."""
 
 from __future__ import annotations
 
@@ -59,31 +59,26 @@ class RequestBody(ByteSource):
         return True
 
 
-def _broken(what: str) -> TransportError:
-    return TransportError("READ", "", f"{what} broke off")
+def _broken() -> TransportError:
+    return TransportError("READ", "", "the client's request broke off")
 
 
 class SizedStream(ByteStream):
     """As many bytes as `Content-Length` says."""
 
-    def __init__(
-        self, file: io.BufferedIOBase, size: int, what: str = "the client's request"
-    ) -> None:
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self._file = file
         self._left = size
-        self._what = what
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most `size` bytes; raises `TransportError` where they do not come."""
-        if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
-        wanted = min(size, self._left)
+        wanted = self._left if size < 0 else min(size, self._left)
         try:
             piece = self._file.read(wanted)
         except OSError as error:
-            raise _broken(self._what) from error
+            raise _broken() from error
         if not piece and wanted:
-            raise _broken(self._what)
+            raise _broken()
         self._left -= len(piece)
         return piece
 
@@ -94,9 +89,8 @@ class SizedStream(ByteStream):
 class ChunkedStream(ByteStream):
     """The chunks of RFC 9112, section 7.1, without their sizes."""
 
-    def __init__(self, file: io.BufferedIOBase, what: str = "the client's request") -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
-        self._what = what
         self._left = 0
         self._ended = False
 
@@ -107,7 +101,7 @@ class ChunkedStream(ByteStream):
         try:
             return self._next(size)
         except OSError as error:
-            raise _broken(self._what) from error
+            raise _broken() from error
 
     def _next(self, size: int) -> bytes:
         if self._left == 0 and not self._ended:
@@ -116,7 +110,7 @@ class ChunkedStream(ByteStream):
             return b""
         piece = self._file.read(min(size, self._left))
         if not piece and size:
-            raise _broken(self._what)
+            raise _broken()
         self._left -= len(piece)
         if self._left == 0:
             self._line()  # the end of the chunk's line
@@ -125,7 +119,7 @@ class ChunkedStream(ByteStream):
     def _begin_chunk(self) -> None:
         size = _chunk_size().match(self._line())
         if size is None:
-            raise _broken(self._what)
+            raise _broken()
         self._left = int(size[1], 16)
         if self._left:
             return
@@ -133,12 +127,12 @@ class ChunkedStream(ByteStream):
         for _ in range(MAX_TRAILERS):
             if not self._line():  # the fields mean nothing here
                 return
-        raise _broken(self._what)
+        raise _broken()
 
     def _line(self) -> bytes:
         line = self._file.readline(MAX_CHUNK_LINE)
         if not line.endswith(b"\n"):
-            raise _broken(self._what)
+            raise _broken()
         return line.strip()
 
     def close(self) -> None:

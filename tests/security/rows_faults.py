@@ -21,7 +21,7 @@ from support.hostile_registry import (
     Reset,
     Rule,
     Stall,
-    TokensExpired,
+    TokenExpired,
 )
 from support.threat_cases import CONTENT, OLDER, PASSWORD, Artifact, Case, Layer
 
@@ -534,15 +534,15 @@ EXPIRED = [
     _expired(
         "between",
         "lets a token expire between the manifest and the blob",
-        TokensExpired(),
+        TokenExpired(),
         HONEST,
     ),
-    _expired("within", "lets a token expire within a blob", _cut(MIB), TokensExpired(), HONEST),
+    _expired("within", "lets a token expire within a blob", _cut(MIB), TokenExpired(), HONEST),
     Case(
         "expired-push",
         "lets a token expire between the chunks of an upload",
         None,
-        (Rule(rf"PATCH .*_state={MIB}$", (TokensExpired(), HONEST)),),
+        (Rule(rf"PATCH .*_state={MIB}$", (TokenExpired(), HONEST)),),
         login=BEARER,
         steps=(
             {

@@ -41,7 +41,7 @@ __all__ = [
     "Rule",
     "Shelf",
     "Stall",
-    "TokensExpired",
+    "TokenExpired",
     "Touched",
     "WithHeaders",
 ]
@@ -179,12 +179,12 @@ class Touched:
 
 
 @frozen
-class TokensExpired:
-    """What a registry answers when no token is good any more, which is from now on."""
+class TokenExpired:
+    """What a registry answers to a token that is no longer good, which is from now on."""
 
     def play(self, connection: Connection, scene: Scene) -> bool:
         """Ask for another one."""
-        scene.registry.expire_tokens()
+        scene.registry.expire(scene.request.headers.get("authorization", ""))
         return scene.honest().play(connection, scene)
 
 
@@ -298,7 +298,7 @@ class HangUp:
 
 
 Play = (
-    Answer | Altered | Touched | TokensExpired | Echo | Raw | Endless | Drip | Stall | Reset
+    Answer | Altered | Touched | TokenExpired | Echo | Raw | Endless | Drip | Stall | Reset
     | HangUp | _Honest
 )  # fmt: skip
 
@@ -524,10 +524,10 @@ class HostileRegistry(ScriptedServer):
             self._tokens.add(token)
         return Answer(body=json.dumps({"token": token, "access_token": token, "expires_in": 300}))
 
-    def expire_tokens(self) -> None:
-        """Let no token be good any more."""
+    def expire(self, authorization: str) -> None:
+        """Let the token that a header field shows be no longer good."""
         with self._guard:
-            self._tokens.clear()
+            self._tokens.discard(authorization.removeprefix("Bearer "))
 
     def _embedded_answer(self, request: Received) -> Answer:
         body = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import requests
+import urllib3
 
 from oras.client import OrasClient
 from oras_adapters.registry_server import RegistryServer
@@ -126,6 +127,10 @@ class TestStandardLibraryRecipe(Recipe):
         return Guarded(names["StandardLibraryTransport"]())
 
 
+@pytest.mark.skipif(
+    tuple(map(int, urllib3.__version__.split(".")[:3])) < (2, 2, 2),
+    reason="this urllib3 fails at the end of a body that is read piece by piece, by itself too",
+)
 class TestRequestsRecipe(Recipe):
     @pytest.fixture
     def transport(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_every_mutation_undoes_a_promise_that_is_there(mutation):
 
 def test_twenty_promises_are_undone():
     assert len({mutation.promise for mutation in MUTATIONS}) >= 20
+
+
+def test_the_numbers_of_rows_are_those_of_the_tables():
+    counted = Counter(case.id.partition("-")[0] for case in ROWS for _ in case.schemes)
+    counted["all"] = counted.total()
+    line = re.compile(r"^\| (\w+) \| (\d+) \| \d+ \|", re.MULTILINE)
+    told = {kind: int(number) for kind, number in line.findall(DOCUMENT)}
+    assert told == counted

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from oras.utils import get_tmpfile, write_file
 from oras_adapters.local_files import LocalFileTree
@@ -24,7 +25,7 @@ class LocalFiles:
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self._folders: dict[str, LocalFileTree] = {}
+        self._folders: dict[Path, LocalFileTree] = {}
 
     def source(self, path: str | os.PathLike[str]) -> ByteSource:
         """Return the bytes of the file at `path`; of the null device none.
@@ -33,11 +34,10 @@ class LocalFiles:
             NotFoundError: if there is no such file.
             FileAccessError: if it is no regular file.
         """
-        real = os.path.realpath(path)
-        if real == os.devnull:
+        real = Path(path).resolve()
+        if real == Path(os.devnull):
             return BytesSource(b"")
-        folder, name = os.path.split(real)
-        return FileSource(self._held(folder), sanitize_path(name))
+        return FileSource(self.tree(real.parent), sanitize_path(real.name))
 
     def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
         """Return the folder at `path`.
@@ -45,12 +45,10 @@ class LocalFiles:
         Raises:
             NotFoundError: if there is no such folder.
         """
-        return self._held(os.path.realpath(path))
-
-    def _held(self, folder: str) -> LocalFileTree:
-        if folder not in self._folders:
-            self._folders[folder] = LocalFileTree(folder)
-        return self._folders[folder]
+        real = Path(path).resolve()
+        if real not in self._folders:
+            self._folders[real] = LocalFileTree(real)
+        return self._folders[real]
 
 
 @contextmanager

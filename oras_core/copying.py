@@ -278,9 +278,6 @@ class _Mover:
         self._source = source
         self._cached = cached
         self._destination = destination
-        # Looked for once: it takes longer than anything else that is done for a small file.
-        self._mounter = destination if isinstance(destination, Mounter) else None
-        self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
         self._cancelled = cancelled
 
@@ -291,9 +288,9 @@ class _Mover:
             self._listener.skipped(descriptor, "mounted")
         else:
             self._transfer(descriptor, partial(self._destination.push, descriptor))
-        if self._placer is not None:
+        if step.further_titles and isinstance(self._destination, Placer):
             for further in step.further_titles:
-                self._place(self._placer, further)
+                self._place(self._destination, further)
 
     def name(self, root: Descriptor, tags: Sequence[str]) -> None:
         """Move the root and let `tags` name it; the first in one step where that is possible."""
@@ -334,10 +331,10 @@ class _Mover:
             self._transfer(further, partial(self._destination.push, further))
 
     def _mounted(self, descriptor: Descriptor) -> bool:
-        if descriptor.has_successors or self._mounter is None:
+        if descriptor.has_successors or not isinstance(self._destination, Mounter):
             return False
         with blaming("mount", "destination", descriptor):
-            return self._mounter.mount(descriptor, self._source)
+            return self._destination.mount(descriptor, self._source)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
         traced = TracedSource(

@@ -78,8 +78,14 @@ class FailingProxy:
             await _pump(client, there, length // 2)
             back.transport.abort()
             return False
-        await _pump(client, there, length)
-        return await self._answer(head, back, registry, fault)
+        # A registry may answer before it has read everything, and read no more.
+        sending = asyncio.create_task(_pump(client, there, length))
+        try:
+            goes_on = await self._answer(head, back, registry, fault)
+            return goes_on and sending.done() and sending.exception() is None
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def _answer(
         self, head: bytes, back: asyncio.StreamWriter, registry: asyncio.StreamReader, fault: str

@@ -66,11 +66,17 @@ class Tally:
         self._lock = threading.Lock()
         self.counted: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.notes: list[str] = []
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to a count."""
         with self._lock:
             self.counted[what] += number
+
+    def note(self, what: str) -> None:
+        """Keep an example of what may be."""
+        with self._lock:
+            self.notes.append(what)
 
     def wrong(self, what: str) -> None:
         """Note what must not be."""
@@ -162,6 +168,7 @@ class Worker(threading.Thread):
 
     def _failed(self, what: str, error: Exception) -> None:
         self._tally.count(f"{what} failed: {type(error).__name__}")
+        self._tally.note(f"{what} failed: {error}")
         if not isinstance(error, OrasError):
             self._tally.wrong(f"{what} raised {error!r}")
 
@@ -255,6 +262,8 @@ def main() -> int:
     _judge_memory(samples, tally)
     for what, number in sorted(tally.counted.items()):
         print(f"{what:40}{number:16,}")
+    for note in tally.notes[:10]:
+        print(f"for example: {note}")
     for fault in tally.faults[:50]:
         print(f"WRONG: {fault}")
     return int(bool(tally.faults))

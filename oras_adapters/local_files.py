@@ -22,7 +22,9 @@ from oras_adapters.directory_fds import (
 )
 from oras_adapters.file_locks import FileLock, lock_at
 from oras_adapters.partial_files import PartialFile, move_directory, partial_name, remove_tree
+from oras_adapters.resumable_files import resume_at
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
+from oras_core.model.digest import Digest
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import (
@@ -30,8 +32,10 @@ from oras_core.ports.files import (
     FileTree,
     HeldLock,
     Locker,
+    PartialKeeper,
     PendingDirectory,
     PendingFile,
+    ResumableFile,
 )
 
 __all__ = ["LocalFileTree", "scratch_directory"]
@@ -40,7 +44,7 @@ READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Not blocking: a FIFO in place of a file must not hold up who opens it."""
 
 
-class LocalFileTree(FileTree, Locker):
+class LocalFileTree(FileTree, Locker, PartialKeeper):
     """A folder on the local disk. Thread-safe.
 
     Files and directories are written under a temporary name in their own folder, which
@@ -143,6 +147,14 @@ class LocalFileTree(FileTree, Locker):
         """
         folder = self._make_folder_of(path, "create")
         return PartialFile(folder, path, executable=executable, durable=self._durable)
+
+    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
+        """Begin to write a file, or go on with one; see the port.
+
+        Raises: as `create`.
+        """
+        folder = self._make_folder_of(path, "create")
+        return resume_at(folder, path, content, durable=self._durable)
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Begin to fill a directory.

@@ -61,6 +61,12 @@ class LogProgress(ProgressListener):
             line = self._line()
         self._logger.info(*line)
 
+    def resumed(self, descriptor: Descriptor, kept: int) -> None:
+        """Count what was here, and say so."""
+        with self._lock:
+            self._moved += kept
+        self._logger.info("%s goes on after the %d bytes that are here", descriptor, kept)
+
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
         """Take back what does not count, and say so."""
         with self._lock:

@@ -17,7 +17,15 @@ from oras_adapters.directory_fds import SystemErrors, enter, kind_at, refuse_unl
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.files import FileKind, PendingFile
 
-__all__ = ["PartialFile", "move_directory", "partial_name", "remove_tree"]
+__all__ = [
+    "SUFFIX",
+    "PartialFile",
+    "move_directory",
+    "partial_name",
+    "put_in_place",
+    "remove_tree",
+    "write_all",
+]
 
 SUFFIX: Final = ".oras-partial"
 """Ends the name of everything that is not finished."""
@@ -65,9 +73,7 @@ class PartialFile(PendingFile):
             FileAccessError: if it cannot be written, e.g. on a full disk.
         """
         with SystemErrors("write", self._path):
-            written = os.write(self._file, data)
-            while written < len(data):
-                written += os.write(self._file, memoryview(data)[written:])
+            write_all(self._file, data)
 
     def commit(self) -> None:
         """Put the file, whole, under its name, replacing an earlier file there.
@@ -76,15 +82,11 @@ class PartialFile(PendingFile):
             UnsafePathError: if something else than a file has come to lie there.
             FileAccessError: if the system refuses; the earlier file stays.
         """
-        name = self._path.name
         with SystemErrors("write", self._path):
             if self._durable:
                 os.fsync(self._file)
             self._close_file()
-            refuse_unless(self._folder, name, self._path, "file")
-            os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-            if self._durable:
-                os.fsync(self._folder)
+            put_in_place(self._folder, self._name, self._path, durable=self._durable)
         self._close_folder()
 
     def _close_file(self) -> None:
@@ -112,6 +114,30 @@ class PartialFile(PendingFile):
             _log.warning("cannot remove the unfinished file %s: %s", self._name, error)
         finally:
             self._close_folder()
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data` to an open file.
+
+    Raises:
+        OSError: if the system refuses.
+    """
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def put_in_place(folder: int, name: str, path: SafePath, *, durable: bool) -> None:
+    """Give the finished file `name` of the open directory its final name.
+
+    Raises:
+        UnsafePathError: if something else than a file has come to lie there.
+        OSError: if the system refuses.
+    """
+    refuse_unless(folder, path.name, path, "file")
+    os.rename(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    if durable:
+        os.fsync(folder)
 
 
 def remove_tree(folder: int, name: str) -> None:

@@ -58,6 +58,10 @@ class RichProgress(ProgressListener):
         self._progress.advance(self._bars[descriptor.digest], count)
         self._progress.advance(self._whole, count)
 
+    def resumed(self, descriptor: Descriptor, kept: int) -> None:
+        """Let both bars grow by what was here."""
+        self.advanced(descriptor, kept)
+
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
         """Let both bars shrink."""
         self.advanced(descriptor, -moved)

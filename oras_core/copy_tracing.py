@@ -8,10 +8,22 @@ from threading import Event
 
 from oras_core.copy_crew import CopyCancelledError
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["TracedSource"]
+__all__ = ["TracedSource", "traced"]
+
+
+def traced(
+    source: ByteSource,
+    descriptor: Descriptor,
+    listener: ProgressListener,
+    cancelled: Event,
+) -> TracedSource:
+    """Return `source`, watched; it can still be resumed if `source` can."""
+    if isinstance(source, ResumableSource):
+        return _TracedResumableSource(source, descriptor, listener, cancelled)
+    return TracedSource(source, descriptor, listener, cancelled)
 
 
 class TracedSource:
@@ -41,14 +53,20 @@ class TracedSource:
 
     def open(self) -> ByteStream:
         """Open the source."""
+        self.begin()
+        with self.noticing_failure():
+            return _TracedStream(self._source.open(), self)
+
+    def begin(self, kept: int = 0) -> None:
+        """Report that it begins, once more perhaps, after the bytes that are there already."""
         if self.opened:
             self._listener.restarted(self._descriptor, self._moved)
         else:
             self._listener.started(self._descriptor)
-        self.opened, self._moved = True, 0
+        self.opened, self._moved = True, kept
         self.failed = False  # of an earlier attempt
-        with self.noticing_failure():
-            return _TracedStream(self._source.open(), self)
+        if kept:
+            self._listener.resumed(self._descriptor, kept)
 
     def advance(self, chunk: bytes) -> bytes:
         """Report a chunk and hand it on."""
@@ -68,6 +86,23 @@ class TracedSource:
         except BaseException:
             self.failed = True
             raise
+
+
+class _TracedResumableSource(TracedSource):
+    def __init__(
+        self,
+        source: ResumableSource,
+        descriptor: Descriptor,
+        listener: ProgressListener,
+        cancelled: Event,
+    ) -> None:
+        super().__init__(source, descriptor, listener, cancelled)
+        self._resumable = source
+
+    def open_from(self, start: int) -> ByteStream:
+        self.begin(start)
+        with self.noticing_failure():
+            return _TracedStream(self._resumable.open_from(start), self)
 
 
 class _TracedStream:

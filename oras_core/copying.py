@@ -11,11 +11,11 @@ from attrs import field, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document, successors
 from oras_core.content.platforms import select_manifest
-from oras_core.content.sources import BytesSource, FetchedSource
+from oras_core.content.sources import BytesSource
 from oras_core.copy_blame import blaming
 from oras_core.copy_crew import CopyCancelledError, Crew
 from oras_core.copy_plan import CopyPlan, CopyStep, arrange
-from oras_core.copy_tracing import TracedSource
+from oras_core.copy_tracing import traced
 from oras_core.errors import (
     CopyError,
     DigestMismatchError,
@@ -270,7 +270,7 @@ class _Mover:
     def __init__(
         self,
         source: Fetcher,
-        cached: Fetcher,
+        cached: ManifestCache,
         destination: Storage,
         options: CopyOptions,
         cancelled: Event,
@@ -314,7 +314,7 @@ class _Mover:
         destination = self._destination
         if isinstance(destination, ReferencePusher) and root.has_successors:
             # Its `tag` would have to fetch the content first.
-            destination.push_reference(root, FetchedSource(self._cached, root), tag)
+            destination.push_reference(root, self._cached.source(root), tag)
         elif isinstance(destination, Target):
             destination.tag(root, tag)
         else:
@@ -337,8 +337,8 @@ class _Mover:
             return self._destination.mount(descriptor, self._source)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
-        traced = TracedSource(
-            FetchedSource(self._cached, descriptor)
+        watched = traced(
+            self._cached.source(descriptor)
             if descriptor.data is None
             else BytesSource(descriptor.data),
             descriptor,
@@ -346,18 +346,18 @@ class _Mover:
             self._cancelled,
         )
         try:
-            push(traced)
+            push(watched)
         except Exception as error:
-            if traced.cancelled:
+            if watched.cancelled:
                 raise CopyCancelledError from error
             # Who verifies is the destination, but what is wrong came from the source.
             wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
-            at_source = traced.failed or wrong
+            at_source = watched.failed or wrong
             operation, origin = ("fetch", "source") if at_source else ("push", "destination")
             self._listener.failed(descriptor, error)
             with blaming(operation, origin, descriptor):
                 raise
-        if traced.opened:
+        if watched.opened:
             self._listener.finished(descriptor)
         else:
             self._listener.skipped(descriptor, "exists")

@@ -13,10 +13,19 @@ from attrs import field, frozen
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
-from oras_core.ports.content import ByteStream, Fetcher
+from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher
 from oras_core.ports.files import FileEntry, FileTree
 
-__all__ = ["CHUNK_SIZE", "BytesSource", "FetchedSource", "FileSource", "OpenedSource", "spool"]
+__all__ = [
+    "CHUNK_SIZE",
+    "BytesSource",
+    "FetchedSource",
+    "FileSource",
+    "OpenedSource",
+    "RangedSource",
+    "fetched",
+    "spool",
+]
 
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes moved at once: the cost of a call vanishes, and a few for each of many contents in flight
@@ -58,6 +67,43 @@ class FetchedSource:
             NotFoundError: if the content is not there.
         """
         return self.fetcher.fetch(self.descriptor)
+
+
+@frozen
+class RangedSource:
+    """Content of another target that gives parts of it too; not yet verified."""
+
+    fetcher: RangeFetcher = field(repr=False)
+    descriptor: Descriptor
+
+    @property
+    def size(self) -> int:
+        """The number of bytes, as the descriptor has it."""
+        return self.descriptor.size
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on.
+
+        Raises:
+            NotFoundError: if the content is not there.
+        """
+        return self.fetcher.fetch(self.descriptor)
+
+    def open_from(self, start: int) -> ByteStream:
+        """Return a new stream from byte `start` on.
+
+        Raises:
+            NotFoundError: if the content is not there.
+        """
+        return self.fetcher.fetch_range(self.descriptor, start, self.size - start)
+
+
+def fetched(fetcher: Fetcher, descriptor: Descriptor) -> ByteSource:
+    """Return a source of another target's content, which resumes if the target gives parts."""
+    # Of manifests nobody gives parts.
+    if isinstance(fetcher, RangeFetcher) and not descriptor.has_successors:
+        return RangedSource(fetcher, descriptor)
+    return FetchedSource(fetcher, descriptor)
 
 
 @frozen

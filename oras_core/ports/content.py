@@ -21,11 +21,13 @@ __all__ = [
     "Placer",
     "PredecessorFinder",
     "Pusher",
+    "RangeFetcher",
     "ReadOnlyTarget",
     "ReferenceFetcher",
     "ReferencePusher",
     "ReferrerLister",
     "Resolver",
+    "ResumableSource",
     "RootLister",
     "Storage",
     "TagLister",
@@ -64,6 +66,15 @@ class ByteSource(Protocol):
 
 
 @runtime_checkable
+class ResumableSource(ByteSource, Protocol):
+    """Bytes that need not be read from the start where the beginning is known already."""
+
+    def open_from(self, start: int) -> ByteStream:
+        """Return a new stream from byte `start` on; the caller closes it."""
+        ...
+
+
+@runtime_checkable
 class Fetcher(Protocol):
     """Gives content by its descriptor."""
 
@@ -74,6 +85,21 @@ class Fetcher(Protocol):
 
         Raises:
             NotFoundError: if it is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class RangeFetcher(Fetcher, Protocol):
+    """Gives parts of content too."""
+
+    def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
+        """Return a stream of `length` bytes from byte `start` on, which the caller closes.
+
+        What a part holds cannot be verified by the digest of the whole.
+
+        Raises:
+            NotFoundError: if the content is not here.
         """
         ...
 

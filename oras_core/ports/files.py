@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from attrs import frozen
 
+from oras_core.model.digest import Digest
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteStream
 
@@ -16,8 +17,10 @@ __all__ = [
     "FileTree",
     "HeldLock",
     "Locker",
+    "PartialKeeper",
     "PendingDirectory",
     "PendingFile",
+    "ResumableFile",
 ]
 
 FileKind = Literal["file", "directory", "symlink", "other"]
@@ -154,6 +157,60 @@ class FileTree(Protocol):
 
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; none being there is no error."""
+        ...
+
+
+class ResumableFile(PendingFile, Protocol):
+    """A file being written, of which an earlier attempt may have left the beginning.
+
+    A context manager: leaving it without `commit` keeps what was written, which is
+    invisible under the file's name, for another attempt; nothing, if that is nothing.
+    """
+
+    @property
+    def kept(self) -> int:
+        """Bytes that were there when it was opened; `write` appends to them."""
+        ...
+
+    def reread(self) -> ByteStream:
+        """Return a stream of those bytes, which nobody has verified; the caller closes it."""
+        ...
+
+    def restart(self) -> None:
+        """Throw away all that is there, so that `write` begins with the first byte."""
+        ...
+
+    def __enter__(self) -> ResumableFile:
+        """Return the file itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Keep what was written, unless it was committed."""
+        ...
+
+
+@runtime_checkable
+class PartialKeeper(Protocol):
+    """A folder that keeps what a broken attempt has written, also of a killed process."""
+
+    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
+        """Begin to write a file, or go on where an earlier attempt with `content` ended.
+
+        What is kept of other content stays as it is. The process' umask decides who may
+        read a new file.
+
+        Args:
+            path: the file's name when it is whole.
+            content: what it will hold: under any name in the same directory, the same
+                beginning serves.
+
+        Returns:
+            The file; None where somebody else, in whatever process, is at it right now, or
+            what lies there cannot be trusted.
+
+        Raises:
+            UnsafePathError: as `FileTree.create`.
+        """
         ...
 
 

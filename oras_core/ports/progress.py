@@ -30,8 +30,11 @@ class ProgressListener:
     def advanced(self, descriptor: Descriptor, count: int) -> None:
         """`count` more bytes of it have moved."""
 
+    def resumed(self, descriptor: Descriptor, kept: int) -> None:
+        """Its first `kept` bytes are here from an earlier attempt, and count as moved."""
+
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
-        """It moves again from its first byte: the `moved` bytes told of so far do not count."""
+        """It moves again from its first byte: the `moved` bytes so far do not count."""
 
     def finished(self, descriptor: Descriptor) -> None:
         """Content has arrived and is verified."""

@@ -18,6 +18,7 @@ from oras_core.ports.content import (
     Deleter,
     Ingester,
     Mounter,
+    RangeFetcher,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,
@@ -41,6 +42,7 @@ __all__ = ["RemoteRepository"]
 class RemoteRepository(
     Target,
     Ingester,
+    RangeFetcher,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,

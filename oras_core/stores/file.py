@@ -8,7 +8,7 @@ from threading import Lock
 
 from oras_core.content.archive import unpack
 from oras_core.content.sources import FetchedSource, FileSource
-from oras_core.content.verify import VerifyingReader, copy_verified, hash_source
+from oras_core.content.verify import VerifyingReader, hash_source
 from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
@@ -18,6 +18,7 @@ from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
 from oras_core.stores.memory import MemoryStore
+from oras_core.stores.resuming import write_file
 
 __all__ = ["FileStore", "is_marked_for_unpacking"]
 
@@ -31,8 +32,9 @@ class FileStore:
     """Writes content with a title as a file or folder of that name. Thread-safe.
 
     A title becomes a path before a byte is asked for. A file appears under its name only
-    when size and digest agree; until then an older file stays. Content without a title,
-    manifests above all, is kept in memory.
+    when size and digest agree; until then an older file stays. Large content whose transfer
+    breaks off is continued by the next push, where tree and source can do that. Content
+    without a title, manifests above all, is kept in memory.
     """
 
     def __init__(
@@ -152,10 +154,7 @@ class FileStore:
         return True
 
     def _write(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
-        with self._tree.create(path) as file:
-            with closing(source.open()) as stream:
-                copy_verified(stream, descriptor, file.write)
-            file.commit()
+        write_file(self._tree, path, descriptor, source)
         with self._lock:
             self._files.setdefault(descriptor.digest, path)
 

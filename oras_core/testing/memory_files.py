@@ -11,6 +11,7 @@ from typing import Final
 from attrs import define, field
 
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
+from oras_core.model.digest import Digest
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import (
@@ -19,8 +20,10 @@ from oras_core.ports.files import (
     FileTree,
     HeldLock,
     Locker,
+    PartialKeeper,
     PendingDirectory,
     PendingFile,
+    ResumableFile,
 )
 from oras_core.testing.memory_locks import MemoryLocks
 
@@ -56,7 +59,7 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
 
 
-class MemoryFileTree(FileTree, Locker):
+class MemoryFileTree(FileTree, Locker, PartialKeeper):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
     def __init__(self) -> None:
@@ -65,6 +68,8 @@ class MemoryFileTree(FileTree, Locker):
         self._revisions = count(1)
         self._lock = RLock()
         self._locks = MemoryLocks()
+        self._kept: dict[tuple[SafePath | None, Digest], bytes] = {}
+        self._resumed: set[tuple[SafePath | None, Digest]] = set()
 
     def entry(self, path: SafePath) -> FileEntry | None:
         """Return what lies at `path`; None if nothing does."""
@@ -104,6 +109,17 @@ class MemoryFileTree(FileTree, Locker):
             parent = self._make_parent(path, "create")
             _refuse(path, parent.children.get(path.name), _File)
         return _PendingFile(self, path, executable=executable)
+
+    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
+        """Begin to write a file, or go on with what is kept of `content`."""
+        with self._lock:
+            parent = self._make_parent(path, "create")
+            _refuse(path, parent.children.get(path.name), _File)
+            key = _parent_of(path), content
+            if key in self._resumed:
+                return None
+            self._resumed.add(key)
+            return _ResumableFile(self, path, content, self._kept.get(key, b""))
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Begin to fill a directory."""
@@ -153,6 +169,14 @@ class MemoryFileTree(FileTree, Locker):
             _refuse(path, parent.children.get(path.name), _File)
             parent.children[path.name] = _File(content, executable, str(next(self._revisions)))
 
+    def _leave_off(self, path: SafePath, content: Digest, kept: bytes) -> None:
+        with self._lock:
+            key = _parent_of(path), content
+            self._resumed.discard(key)
+            self._kept.pop(key, None)
+            if kept:
+                self._kept[key] = kept
+
     def _put_directory(self, path: SafePath, filled: MemoryFileTree) -> None:
         with self._lock:
             parent = self._make_parent(path, "create")
@@ -191,6 +215,10 @@ class MemoryFileTree(FileTree, Locker):
                 raise FileAccessError(operation, str(path), f"{part!r} is not a directory")
             folder = node
         return folder
+
+
+def _parent_of(path: SafePath) -> SafePath | None:
+    return sanitize_path("/".join(path.parts[:-1])) if path.parts[:-1] else None
 
 
 def _entry(path: SafePath, node: _Node) -> FileEntry:
@@ -245,6 +273,41 @@ class _PendingFile(PendingFile):
 
     def __exit__(self, *exception: object) -> None:
         """Forget what was not committed."""
+
+
+class _ResumableFile(_PendingFile, ResumableFile):
+    def __init__(self, tree: MemoryFileTree, path: SafePath, content: Digest, kept: bytes) -> None:
+        super().__init__(tree, path, executable=False)
+        self._digest = content
+        self._beginning = kept
+        self._content += kept
+
+    @property
+    def kept(self) -> int:
+        """Bytes that were there when it was opened."""
+        return len(self._beginning)
+
+    def reread(self) -> ByteStream:
+        """Return a stream of those bytes."""
+        return io.BytesIO(self._beginning)
+
+    def restart(self) -> None:
+        """Throw away all that is there."""
+        self._beginning = b""
+        self._content.clear()
+
+    def commit(self) -> None:
+        """Put the file, whole, under its name."""
+        super().commit()
+        self._content.clear()
+
+    def __enter__(self) -> ResumableFile:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Keep what was written, unless it was committed."""
+        self._tree._leave_off(self._path, self._digest, bytes(self._content))  # noqa: SLF001 - the tree's own other half
 
 
 class _PendingDirectory(PendingDirectory):

@@ -7,27 +7,28 @@ from oras_core.model.paths import sanitize_path
 from oras_core.testing.files import FileTreeContract
 from oras_core.testing.locks import LockerContract
 from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.partials import PartialKeeperContract
 
 
-class TestMemoryFileTree(FileTreeContract, LockerContract):
+class TestMemoryFileTree(FileTreeContract, LockerContract, PartialKeeperContract):
     @pytest.fixture
     def tree(self):
         return MemoryFileTree()
 
 
-class TestLocalFileTree(FileTreeContract, LockerContract):
+class TestLocalFileTree(FileTreeContract, LockerContract, PartialKeeperContract):
     @pytest.fixture
     def tree(self, tmp_path):
         return LocalFileTree(tmp_path)
 
 
-class TestDurableLocalFileTree(FileTreeContract, LockerContract):
+class TestDurableLocalFileTree(FileTreeContract, LockerContract, PartialKeeperContract):
     @pytest.fixture
     def tree(self, tmp_path):
         return LocalFileTree(tmp_path / "made", create=True, durable=True)
 
 
-class TestInsideOfAPendingDirectory(FileTreeContract, LockerContract):
+class TestInsideOfAPendingDirectory(FileTreeContract, LockerContract, PartialKeeperContract):
     @pytest.fixture
     def tree(self, tmp_path):
         with LocalFileTree(tmp_path).create_directory(sanitize_path("d")) as directory:

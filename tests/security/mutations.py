@@ -93,8 +93,8 @@ MUTATIONS = (
     Mutation(
         "N4",
         "oras_adapters/partial_files.py",
-        '            refuse_unless(self._folder, name, self._path, "file")',
-        "            pass",
+        '    refuse_unless(folder, path.name, path, "file")\n    os.rename',
+        "    os.rename",
         ("disk-planted-link-http",),
     ),
     Mutation(
@@ -155,15 +155,15 @@ MUTATIONS = (
     ),
     Mutation(
         "C3",
-        "oras_core/stores/file.py",
+        "oras_core/stores/resuming.py",
+        "        with closing(source.open()) as stream:\n"
+        "            copy_verified(stream, descriptor, file.write)\n"
+        "        file.commit()",
+        "        try:\n"
         "            with closing(source.open()) as stream:\n"
         "                copy_verified(stream, descriptor, file.write)\n"
+        "        finally:\n"
         "            file.commit()",
-        "            try:\n"
-        "                with closing(source.open()) as stream:\n"
-        "                    copy_verified(stream, descriptor, file.write)\n"
-        "            finally:\n"
-        "                file.commit()",
         ("blob-changed-http", "blob-length-less-http"),
     ),
     Mutation(

@@ -232,8 +232,8 @@ MUTATIONS = (
     Mutation(
         "K3",
         "oras_core/registry/redirects.py",
-        'base.scheme == "https" != target.scheme',
-        'base.scheme == "none" != target.scheme',
+        'base_scheme == "https" != target.scheme',
+        'base_scheme == "none" != target.scheme',
         ("downgrade-blob-https", "downgrade-realm-https"),
     ),
     Mutation(

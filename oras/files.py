@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from oras.utils import get_tmpfile, write_file
 from oras_adapters.local_files import LocalFileTree
@@ -25,7 +24,7 @@ class LocalFiles:
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self._folders: dict[Path, LocalFileTree] = {}
+        self._folders: dict[str, LocalFileTree] = {}
 
     def source(self, path: str | os.PathLike[str]) -> ByteSource:
         """Return the bytes of the file at `path`; of the null device none.
@@ -34,10 +33,11 @@ class LocalFiles:
             NotFoundError: if there is no such file.
             FileAccessError: if it is no regular file.
         """
-        real = Path(path).resolve()
-        if real == Path(os.devnull):
+        real = os.path.realpath(path)
+        if real == os.devnull:
             return BytesSource(b"")
-        return FileSource(self.tree(real.parent), sanitize_path(real.name))
+        folder, name = os.path.split(real)
+        return FileSource(self._held(folder), sanitize_path(name))
 
     def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
         """Return the folder at `path`.
@@ -45,10 +45,12 @@ class LocalFiles:
         Raises:
             NotFoundError: if there is no such folder.
         """
-        real = Path(path).resolve()
-        if real not in self._folders:
-            self._folders[real] = LocalFileTree(real)
-        return self._folders[real]
+        return self._held(os.path.realpath(path))
+
+    def _held(self, folder: str) -> LocalFileTree:
+        if folder not in self._folders:
+            self._folders[folder] = LocalFileTree(folder)
+        return self._folders[folder]
 
 
 @contextmanager

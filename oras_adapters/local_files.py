@@ -87,15 +87,10 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """Return what lies at `path`; None if nothing does. Follows no link."""
         with SystemErrors("look at", path):
             try:
-                folder = open_folder(self._root, path.parts[:-1], path)
+                with self._folder_of(path) as folder:
+                    return _entry(folder, path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            try:
-                return _entry(folder, path)
-            except FileNotFoundError:
-                return None
-            finally:
-                os.close(folder)
 
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
         """Iterate over what lies directly in a directory, sorted by name; None: in the root.
@@ -125,11 +120,8 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """
         with SystemErrors("open", path):
             try:
-                folder = open_folder(self._root, path.parts[:-1], path)
-                try:
+                with self._folder_of(path) as folder:
                     descriptor = os.open(path.name, READ_FLAGS, dir_fd=folder)
-                finally:
-                    os.close(folder)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFoundError(f"file {str(path)!r}", "the folder") from error
             except OSError as error:
@@ -242,6 +234,9 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         with _closing(folder := self._make_folder_of(path, "lock")):
             return lock_at(folder, path, shared=shared, waits=waits)
 
+    def _folder_of(self, path: SafePath) -> _OpenFolder:
+        return _OpenFolder(self._root, path)
+
     def _make_folder_of(self, path: SafePath, operation: str) -> int:
         with SystemErrors(operation, path):
             return open_folder(self._root, path.parts[:-1], path, make=True)
@@ -293,6 +288,33 @@ def _as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
         # The change time too, which nobody can set back as they can the modification time.
         revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
     )
+
+
+class _OpenFolder:
+    """The folder in which a path lies, open for the time of a block.
+
+    A class and not a generator, since it is entered several times for every file.
+    """
+
+    __slots__ = ("_opened", "_path", "_root")
+
+    def __init__(self, root: int, path: SafePath) -> None:
+        self._root = root
+        self._path = path
+        self._opened = -1
+
+    def __enter__(self) -> int:
+        """Return its descriptor: the root's own where nothing lies between."""
+        inner = self._path.parts[:-1]
+        if not inner:
+            return self._root
+        self._opened = open_folder(self._root, inner, self._path)
+        return self._opened
+
+    def __exit__(self, *exception: object) -> None:
+        """Close what was opened."""
+        if self._opened >= 0:
+            os.close(self._opened)
 
 
 @contextmanager

@@ -278,6 +278,9 @@ class _Mover:
         self._source = source
         self._cached = cached
         self._destination = destination
+        # Looked for once: it takes longer than anything else that is done for a small file.
+        self._mounter = destination if isinstance(destination, Mounter) else None
+        self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
         self._cancelled = cancelled
 
@@ -288,9 +291,9 @@ class _Mover:
             self._listener.skipped(descriptor, "mounted")
         else:
             self._transfer(descriptor, partial(self._destination.push, descriptor))
-        if step.further_titles and isinstance(self._destination, Placer):
+        if self._placer is not None:
             for further in step.further_titles:
-                self._place(self._destination, further)
+                self._place(self._placer, further)
 
     def name(self, root: Descriptor, tags: Sequence[str]) -> None:
         """Move the root and let `tags` name it; the first in one step where that is possible."""
@@ -331,10 +334,10 @@ class _Mover:
             self._transfer(further, partial(self._destination.push, further))
 
     def _mounted(self, descriptor: Descriptor) -> bool:
-        if descriptor.has_successors or not isinstance(self._destination, Mounter):
+        if descriptor.has_successors or self._mounter is None:
             return False
         with blaming("mount", "destination", descriptor):
-            return self._destination.mount(descriptor, self._source)
+            return self._mounter.mount(descriptor, self._source)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> None:
         watched = traced(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from oras_core.errors import redact_url
 from oras_core.ports.content import ByteSource, ByteStream
@@ -73,12 +73,17 @@ class Headers(Unpicklable, Mapping[str, str]):
 
     def with_fields(self, fields: Mapping[str, str]) -> Headers:
         """Return headers in which `fields` replace those of the same name."""
-        return Headers([*self.without(*fields).items(), *fields.items()])
+        replaced = self.without(*fields)
+        replaced._fields.update(Headers(fields)._fields)
+        return replaced
 
     def without(self, *names: str) -> Headers:
         """Return headers that lack the fields `names`."""
-        lacking = {name.lower() for name in names}
-        return Headers((n, v) for n, v in self.items() if n.lower() not in lacking)
+        rest = Headers()
+        rest._fields = dict(self._fields)
+        for name in names:
+            rest._fields.pop(name.lower(), None)
+        return rest
 
 
 def _as_headers(fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
@@ -105,7 +110,11 @@ class HttpRequest:
 
     def with_headers(self, fields: Mapping[str, str]) -> HttpRequest:
         """Return the request with `fields` set, replacing those of the same name."""
-        return evolve(self, headers=self.headers.with_fields(fields))
+        return HttpRequest(self.method, self.url, self.headers.with_fields(fields), self.body)
+
+    def with_body(self, body: ByteSource | None) -> HttpRequest:
+        """Return the request with another body."""
+        return HttpRequest(self.method, self.url, self.headers, body)
 
 
 @frozen(eq=False)
@@ -130,6 +139,10 @@ class HttpResponse:
     body: ByteStream = field(kw_only=True, repr=False)
     reason: str = ""
     url: str = field(default="", repr=redact_url)
+
+    def with_body(self, body: ByteStream) -> HttpResponse:
+        """Return the response with another body."""
+        return HttpResponse(self.status, self.headers, body=body, reason=self.reason, url=self.url)
 
     def close(self) -> None:
         """Close the body; twice does no harm."""

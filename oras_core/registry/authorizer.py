@@ -130,9 +130,16 @@ class Authorizer:
         """
         if origin_of(request.url) != self._origin or "Authorization" in request.headers:
             return self._transport.send(request)
-        wanted = required_scopes(request.method, request.url) or self._session(request.url)
-        proof = self._in_advance(request, wanted)
-        response = self._deliver(request, proof)
+        if self._challenge is None:
+            proof = None
+            response = self._transport.send(request)
+            if response.status != 401:
+                return response  # it has not asked yet who we are, nor does it now
+            wanted = self._scopes_for(request)
+        else:
+            wanted = self._scopes_for(request)
+            proof = self._in_advance(request, self._challenge, wanted)
+            response = self._deliver(request, proof)
         for _ in range(_FURTHER_ATTEMPTS):
             response, refused = self._judged(request, response, proof)
             if not refused:
@@ -177,7 +184,7 @@ class Authorizer:
             return response, False
         response = self._settled(response)
         said = response.body.read()
-        return evolve(response, body=io.BytesIO(said)), b"expired" in said.lower()
+        return response.with_body(io.BytesIO(said)), b"expired" in said.lower()
 
     def _settled(self, response: HttpResponse) -> HttpResponse:
         """Return the response with its body in memory, so that the connection is free."""
@@ -190,14 +197,13 @@ class Authorizer:
         except OrasError as error:
             _LOGGER.debug("%s", error)  # the status says enough
         body.seek(0)
-        return evolve(response, body=body)
+        return response.with_body(body)
 
     # --- What to send ---------------------------------------------------------------------
 
-    def _in_advance(self, request: HttpRequest, wanted: tuple[Scope, ...]) -> _Proof | None:
-        challenge = self._challenge
-        if challenge is None:
-            return None
+    def _in_advance(
+        self, request: HttpRequest, challenge: Challenge, wanted: tuple[Scope, ...]
+    ) -> _Proof | None:
         if challenge.scheme == "bearer" and not wanted:
             # Not every token server has a token for nothing, so none is asked for unbidden.
             held = self._tokens.find(self._audience(challenge, self._book.get("")), ())
@@ -313,6 +319,9 @@ class Authorizer:
         )
 
     # --- Uploads outside the API ----------------------------------------------------------
+
+    def _scopes_for(self, request: HttpRequest) -> tuple[Scope, ...]:
+        return required_scopes(request.method, request.url) or self._session(request.url)
 
     def _session(self, url: str) -> tuple[Scope, ...]:
         """Return the scopes of the upload that goes on at `url`; none if there is no such."""

@@ -10,8 +10,6 @@ import io
 import json
 from collections.abc import Collection
 
-from attrs import evolve
-
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpResponse
 
@@ -33,7 +31,7 @@ def without_repeated(
     sought = {form for secret in secrets if secret for form in _forms(secret)}
     if response.status < 400 or not sought:
         return response
-    return evolve(response, body=_DiscreetStream(response.body, sought, limit))
+    return response.with_body(_DiscreetStream(response.body, sought, limit))
 
 
 def _forms(secret: str) -> tuple[bytes, bytes]:

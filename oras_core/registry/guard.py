@@ -10,8 +10,6 @@ import re
 from functools import cache
 from typing import Final, NoReturn
 
-from attrs import evolve
-
 from oras_core.errors import OrasError, TransportError, TransportTimeoutError
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
@@ -135,7 +133,7 @@ class Guarded:
         """
         watched = None if request.body is None else _WatchedSource(request.body)
         try:
-            response = self._transport.send(evolve(request, body=watched))
+            response = self._transport.send(request.with_body(watched))
         except Exception as error:
             if watched is not None and watched.failure is not None:
                 raise watched.failure from None
@@ -143,4 +141,4 @@ class Guarded:
                 raise
             _fail(request, error)
         length = _promised_length(request, response)
-        return evolve(response, body=_GuardedStream(response.body, request, length))
+        return response.with_body(_GuardedStream(response.body, request, length))

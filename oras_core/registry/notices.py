@@ -82,11 +82,16 @@ class NoticeReader:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request` and look at the answer."""
         response = self._transport.send(request)
-        self.rate_limit = rate_limit(response.headers) or self.rate_limit
-        for text in warnings(response.headers):
+        if "ratelimit-remaining" in response.headers:
+            self.rate_limit = rate_limit(response.headers) or self.rate_limit
+        if "Warning" in response.headers:
+            self._tell(warnings(response.headers))
+        return response
+
+    def _tell(self, texts: list[str]) -> None:
+        for text in texts:
             if self._is_new(text):
                 _logger.warning("%s warns: %s", self._registry, text)
-        return response
 
     def _is_new(self, text: str) -> bool:
         with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
@@ -22,6 +22,9 @@ from oras_core.registry.addresses import may_lead_to, reach_of
 __all__ = ["RedirectFollower", "origin_of", "resolve_location", "without_secrets"]
 
 _LOGGER = logging.getLogger(__name__)
+
+HOSTS: Final = 256
+"""Hosts of which is remembered what their addresses mean: a client speaks to a few."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -69,24 +72,40 @@ def origin_of(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        origin = _origin(parts.scheme, parts.netloc)
     except ValueError as error:
         raise InvalidInputError(redact_url(url), str(error)) from None
-    if parts.scheme not in _DEFAULT_PORTS or not host:
+    if origin is None:
         raise InvalidInputError(redact_url(url), "expected an http or https URL with a host")
+    return origin
+
+
+@lru_cache(maxsize=HOSTS)
+def _origin(scheme: str, netloc: str) -> str | None:
+    parts = SplitResult(scheme, netloc, "", "", "")
+    host, port = parts.hostname, parts.port
+    if scheme not in _DEFAULT_PORTS or not host:
+        return None
     shown = f"[{host}]" if ":" in host else host
-    if port is None or port == _DEFAULT_PORTS[parts.scheme]:
-        return f"{parts.scheme}://{shown}"
-    return f"{parts.scheme}://{shown}:{port}"
+    if port is None or port == _DEFAULT_PORTS[scheme]:
+        return f"{scheme}://{shown}"
+    return f"{scheme}://{shown}:{port}"
 
 
-def _refusal(base: SplitResult, target: SplitResult, registry_host: str) -> str:
-    """Return why a step from `base` to `target` is refused; empty where it is not."""
+@lru_cache(maxsize=HOSTS)
+def _refusal(base_scheme: str, scheme: str, netloc: str, registry_host: str) -> str:
+    """Return why a step to `scheme://netloc` is refused; empty where it is not.
+
+    Raises:
+        ValueError: if the port is malformed.
+    """
+    target = SplitResult(scheme, netloc, "", "", "")
+    _port_of(target._replace(scheme="https"))  # a malformed port is a ValueError
     host = target.hostname or ""
     reach = reach_of(host)
     refusals = {
         "the scheme is not http or https": target.scheme not in _DEFAULT_PORTS,
-        "it leads from https to unencrypted http": base.scheme == "https" != target.scheme,
+        "it leads from https to unencrypted http": base_scheme == "https" != target.scheme,
         "it names no host": not host,
         "it holds a user name": "@" in target.netloc,
         "the host is not plain ASCII": not host.isascii() or ("%" in host and ":" not in host),
@@ -119,9 +138,11 @@ def resolve_location(base_url: str, location: str, *, registry_url: str = "") ->
     try:
         joined = urljoin(base_url, quote(location.strip(), safe=_URL_CHARACTERS))
         target = urlsplit(joined)
-        _port_of(target._replace(scheme="https"))  # a malformed port is a ValueError
         reason = _refusal(
-            urlsplit(base_url), target, urlsplit(registry_url or base_url).hostname or ""
+            urlsplit(base_url).scheme,
+            target.scheme,
+            target.netloc,
+            urlsplit(registry_url or base_url).hostname or "",
         )
     except ValueError as error:
         raise UnsafeRedirectError(
@@ -168,7 +189,8 @@ class RedirectFollower:
         current = request
         for _ in range(self._hops + 1):
             response = self._transport.send(current)
-            response = evolve(response, url=response.url or current.url)
+            if not response.url:
+                response = evolve(response, url=current.url)
             location = response.headers.get("Location")
             if location is None or not self._follows(current.method, response.status):
                 return response

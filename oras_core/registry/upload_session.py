@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 
-from attrs import evolve
-
 from oras_core.content.sources import BytesSource
 from oras_core.errors import OrasError, RegistryError
 from oras_core.model.digest import Digest
@@ -65,20 +63,20 @@ class UploadSession:
         self._limits = limits
         self.operation = operation
         self._answer = begun
-        location = self._named_location()
-        if location is None:
+        self._location = self._follow("")
+        if not self._location:
             raise self.breach("the answer has no Location")
-        self._location = location
         self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
         """Bytes that every chunk but the last must have (R16)."""
         self.attempts = 0
         """How often the body of the latest request was begun to be sent."""
 
-    def _named_location(self) -> str | None:
+    def _follow(self, so_far: str) -> str:
+        """Return where the upload goes on after the latest answer."""
         request, response = self._answer
         location = response.headers.get("Location")
         if location is None:
-            return None
+            return so_far
         return resolve_location(
             response.url or request.url, location, registry_url=self._endpoints.base_url
         )
@@ -92,7 +90,7 @@ class UploadSession:
         try:
             response = exchange(
                 self._transport,
-                evolve(request, body=counted),
+                request.with_body(counted),
                 self.operation,
                 expected=expected,
                 error_body=self._limits.error_body,
@@ -100,8 +98,9 @@ class UploadSession:
         finally:
             self.attempts = counted.count if counted else 0
         response.close()
-        self._answer = evolve(request, body=None), response  # a chunk is not kept for it
-        self._location = self._named_location() or self._location
+        self._answer = request.with_body(None), response  # a chunk is not kept for it
+        if response.status != 201:  # which ends it
+            self._location = self._follow(self._location)
         return response.headers
 
     def patch(self, start: int, chunk: bytes) -> int:

@@ -19,7 +19,15 @@ from oras_core.errors import FileAccessError, OrasError, UnsafePathError
 from oras_core.model.paths import SafePath
 from oras_core.ports.files import FileKind
 
-__all__ = ["SystemErrors", "enter", "kind_at", "kind_of", "open_folder", "refuse_unless"]
+__all__ = [
+    "FolderOf",
+    "SystemErrors",
+    "enter",
+    "kind_at",
+    "kind_of",
+    "open_folder",
+    "refuse_unless",
+]
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -135,6 +143,40 @@ def open_folder(
         os.close(folder)
         raise
     return folder
+
+
+class FolderOf:
+    """The folder in which a path lies, open for the time of a block.
+
+    A class and not a generator, since it is entered several times for every file.
+    """
+
+    __slots__ = ("_opened", "_path", "_root")
+
+    def __init__(self, root: int, path: SafePath) -> None:
+        """Reach for the folder of `path` below the open directory `root`."""
+        self._root = root
+        self._path = path
+        self._opened = -1
+
+    def __enter__(self) -> int:
+        """Return its descriptor: the root's own where nothing lies between.
+
+        Raises:
+            UnsafePathError: if a symbolic link lies in the way.
+            FileNotFoundError: if a directory is missing.
+            NotADirectoryError: if something else lies in the way.
+        """
+        inner = self._path.parts[:-1]
+        if not inner:
+            return self._root
+        self._opened = open_folder(self._root, inner, self._path)
+        return self._opened
+
+    def __exit__(self, *exception: object) -> None:
+        """Close what was opened."""
+        if self._opened >= 0:
+            os.close(self._opened)
 
 
 def _enter_or_make(folder: int, name: str, path: SafePath | str) -> int:

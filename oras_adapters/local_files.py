@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from oras_adapters.directory_fds import (
+    FolderOf,
     SystemErrors,
     enter,
     kind_at,
@@ -22,10 +23,10 @@ from oras_adapters.directory_fds import (
 )
 from oras_adapters.file_locks import FileLock, lock_at
 from oras_adapters.partial_files import PartialFile, move_directory, partial_name, remove_tree
-from oras_adapters.resumable_files import resume_at
+from oras_adapters.resumable_files import forget_at, resume_at
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
 from oras_core.model.digest import Digest
-from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import (
     FileEntry,
@@ -87,13 +88,15 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """Return what lies at `path`; None if nothing does. Follows no link."""
         with SystemErrors("look at", path):
             try:
-                with self._folder_of(path) as folder:
+                with FolderOf(self._root, path) as folder:
                     return _entry(folder, path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
         """Iterate over what lies directly in a directory, sorted by name; None: in the root.
+
+        What is not finished yet is left out.
 
         Raises:
             NotFoundError: if there is no such directory.
@@ -120,7 +123,7 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """
         with SystemErrors("open", path):
             try:
-                with self._folder_of(path) as folder:
+                with FolderOf(self._root, path) as folder:
                     descriptor = os.open(path.name, READ_FLAGS, dir_fd=folder)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFoundError(f"file {str(path)!r}", "the folder") from error
@@ -147,6 +150,20 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """
         folder = self._make_folder_of(path, "create")
         return resume_at(folder, path, content, durable=self._durable)
+
+    def forget(self, path: SafePath, content: Digest) -> None:
+        """Remove what is kept of `content` beside `path`; see the port.
+
+        Raises:
+            UnsafePathError: if a link lies in the way.
+            FileAccessError: if the system refuses to look there.
+        """
+        with SystemErrors("look at", path):
+            try:
+                with FolderOf(self._root, path) as folder:
+                    forget_at(folder, content)
+            except (FileNotFoundError, NotADirectoryError):
+                return
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Begin to fill a directory.
@@ -234,9 +251,6 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         with _closing(folder := self._make_folder_of(path, "lock")):
             return lock_at(folder, path, shared=shared, waits=waits)
 
-    def _folder_of(self, path: SafePath) -> _OpenFolder:
-        return _OpenFolder(self._root, path)
-
     def _make_folder_of(self, path: SafePath, operation: str) -> int:
         with SystemErrors(operation, path):
             return open_folder(self._root, path.parts[:-1], path, make=True)
@@ -268,6 +282,8 @@ def _entry(folder: int, path: SafePath) -> FileEntry:
 def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
     found = []
     for name in sorted(os.listdir(folder)):
+        if is_unfinished(name):
+            continue
         here = sanitize_path(name)
         try:
             found.append(_entry(folder, path / here if path else here))
@@ -288,33 +304,6 @@ def _as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
         # The change time too, which nobody can set back as they can the modification time.
         revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
     )
-
-
-class _OpenFolder:
-    """The folder in which a path lies, open for the time of a block.
-
-    A class and not a generator, since it is entered several times for every file.
-    """
-
-    __slots__ = ("_opened", "_path", "_root")
-
-    def __init__(self, root: int, path: SafePath) -> None:
-        self._root = root
-        self._path = path
-        self._opened = -1
-
-    def __enter__(self) -> int:
-        """Return its descriptor: the root's own where nothing lies between."""
-        inner = self._path.parts[:-1]
-        if not inner:
-            return self._root
-        self._opened = open_folder(self._root, inner, self._path)
-        return self._opened
-
-    def __exit__(self, *exception: object) -> None:
-        """Close what was opened."""
-        if self._opened >= 0:
-            os.close(self._opened)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Files and directories under a temporary name beside the final one, put there by a rename.
 
 A rename within one directory is atomic: under the final name there is always a whole
-file, the old or the new. What a killed process leaves is a name that ends in `SUFFIX`.
+file, the old or the new. What a killed process leaves is a name that ends in
+`UNFINISHED_SUFFIX`.
 A part of `oras_adapters.local_files`.
 """
 
@@ -14,11 +15,10 @@ import shutil
 from typing import Final
 
 from oras_adapters.directory_fds import SystemErrors, enter, kind_at, refuse_unless
-from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath, sanitize_path
 from oras_core.ports.files import FileKind, PendingFile
 
 __all__ = [
-    "SUFFIX",
     "PartialFile",
     "move_directory",
     "partial_name",
@@ -26,9 +26,6 @@ __all__ = [
     "remove_tree",
     "write_all",
 ]
-
-SUFFIX: Final = ".oras-partial"
-"""Ends the name of everything that is not finished."""
 
 CREATE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 def partial_name() -> str:
     """Return a name that nobody else uses; short, whatever the length of the final one."""
-    return f".{os.urandom(8).hex()}{SUFFIX}"
+    return f".{os.urandom(8).hex()}{UNFINISHED_SUFFIX}"
 
 
 class PartialFile(PendingFile):

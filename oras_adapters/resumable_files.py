@@ -15,19 +15,26 @@ import stat
 from typing import Final
 
 from oras_adapters.directory_fds import SystemErrors, refuse_unless
-from oras_adapters.partial_files import SUFFIX, put_in_place, write_all
+from oras_adapters.partial_files import put_in_place, write_all
+from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
-from oras_core.model.paths import SafePath
+from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import ResumableFile
 
-__all__ = ["resume_at"]
+__all__ = ["forget_at", "resume_at"]
 
-OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """The name can be foretold, so somebody may have put a link or a FIFO there."""
 
 ATTEMPTS: Final = 3
 """Owners who may finish between our opening and locking; more are no coincidence."""
+
+_NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES)
+"""How a link, a directory, a socket and somebody else's file refuse to be opened."""
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How a file system says that it has no locks, as some network ones have none."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +53,12 @@ def resume_at(
         UnsafePathError: if something else than a file lies at `path`.
         FileAccessError: if the system refuses.
     """
-    name = f".{content.algorithm}-{content.encoded}{SUFFIX}"
+    name = _name_of(content)
     descriptor = None
     try:
         with SystemErrors("create", path):
             refuse_unless(folder, path.name, path, "file")
-            descriptor = _open_locked(folder, name)
+            descriptor = _open_locked(folder, name, os.O_CREAT)
             if descriptor is not None:
                 return _KeptFile(folder, descriptor, name, path, durable=durable)
     finally:
@@ -60,31 +67,72 @@ def resume_at(
     return None
 
 
-def _open_locked(folder: int, name: str) -> int | None:
+def forget_at(folder: int, content: Digest) -> None:
+    """Remove what is kept of `content` in the open directory `folder`, if that is of no use.
+
+    What another owner is writing stays, and so does what we cannot have left. What cannot be
+    removed is logged: it does no harm.
+    """
+    name = _name_of(content)
+    try:
+        descriptor = _open_locked(folder, name, 0)
+        if descriptor is not None:
+            try:
+                os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(descriptor)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning("cannot remove the unfinished file %s: %s", name, error)
+
+
+def _name_of(content: Digest) -> str:
+    return f".{content.algorithm}-{content.encoded}{UNFINISHED_SUFFIX}"
+
+
+def _open_locked(folder: int, name: str, creation: int) -> int | None:
     for _ in range(ATTEMPTS):
         try:
-            descriptor = os.open(name, OPEN_FLAGS, 0o666, dir_fd=folder)
+            descriptor = os.open(name, OPEN_FLAGS | creation, 0o666, dir_fd=folder)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES):
-                return None  # a link, a directory, a socket, somebody else's
+            if error.errno in _NOT_OURS:
+                return None
             raise
+        keeps = False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_locked_now(descriptor):
+                return None
             state = os.fstat(descriptor)
             if not _is_ours(state):
-                os.close(descriptor)
                 return None
-            if state.st_nlink and _is_still_there(folder, name, state):
+            keeps = bool(state.st_nlink) and _is_still_there(folder, name, state)
+            if keeps:
                 return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _remove_if_empty(folder, name, descriptor)
             return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        # Its owner has just finished it, or thrown it away.
-        os.close(descriptor)
+        finally:
+            # Where it is not there any more, its owner has just finished or removed it.
+            if not keeps:
+                os.close(descriptor)
     return None
+
+
+def _is_locked_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_if_empty(folder: int, name: str, descriptor: int) -> None:
+    state = os.fstat(descriptor)
+    if state.st_size == 0 and _is_ours(state) and _is_still_there(folder, name, state):
+        os.unlink(name, dir_fd=folder)
 
 
 def _is_ours(state: os.stat_result) -> bool:
@@ -152,6 +200,9 @@ class _KeptFile(ResumableFile):
         with SystemErrors("write", self._path):
             if self._durable:
                 os.fsync(self._file)
+            if not _is_still_there(self._folder, self._name, os.fstat(self._file)):
+                reason = "somebody has put something else in the place of the unfinished file"
+                raise FileAccessError("write", str(self._path), reason)
             put_in_place(self._folder, self._name, self._path, durable=self._durable)
         self._leave()
 
@@ -169,8 +220,7 @@ class _KeptFile(ResumableFile):
         if self._folder < 0:
             return
         try:
-            if os.fstat(self._file).st_size == 0:
-                os.unlink(self._name, dir_fd=self._folder)
+            _remove_if_empty(self._folder, self._name, self._file)
         except OSError as error:
             # What brought us here is worth more than that the rubbish stays.
             _log.warning("cannot remove the unfinished file %s: %s", self._name, error)

@@ -2,8 +2,9 @@
 
 urllib3 sends a body under the *connect* timeout, which then counts for each `sendall` as a
 whole: a megabyte over a slow line would fail though it moves. It reads under a timeout for
-each system call, which a server that sends a byte now and then never exceeds. And it goes on
+each system call, which a server that sends a byte now and then never exceeds. It goes on
 sending where the server has long said no; over TLS that answer is lost with the connection.
+And nobody but the server ends what waits for it: here the token of the thread that sends does.
 """
 
 from __future__ import annotations
@@ -12,13 +13,23 @@ import http.client
 import io
 import socket
 import ssl
+import sys
 import time
 from typing import Any, Final
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.util.wait import wait_for_read, wait_for_socket
+
+from oras_adapters.lifelines import Lifeline, connected
+from oras_core.cancellation import CancelToken, current_token
 
 __all__ = ["WatchedPoolManager", "WatchedProxyManager"]
 
@@ -44,8 +55,15 @@ _GONE: Final = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 class _WatchedRaw(io.RawIOBase):
     """The receiving side of a socket, which gives up when next to nothing arrives."""
 
-    def __init__(self, raw: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - a SocketIO
+    def __init__(
+        self,
+        raw: Any,  # noqa: ANN401 - a SocketIO
+        patience: float,
+        early: bytes,
+        lifeline: Lifeline | None,
+    ) -> None:
         super().__init__()
+        self._lifeline = lifeline
         self._raw = raw
         self._patience = patience
         self._early = early
@@ -93,19 +111,29 @@ class _WatchedRaw(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._raw.close()
+            if self._lifeline is not None:
+                self._lifeline.release()
         super().close()
 
 
 class _WatchedSocket:
     """What `http.client.HTTPResponse` wants of a socket: a file to read from."""
 
-    def __init__(self, sock: Any, patience: float, early: bytes) -> None:  # noqa: ANN401 - or TLS
+    def __init__(
+        self,
+        sock: Any,  # noqa: ANN401 - or TLS
+        patience: float,
+        early: bytes,
+        lifeline: Lifeline | None,
+    ) -> None:
         self._sock = sock
         self._patience = patience
         self._early = early
+        self._lifeline = lifeline
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience, self._early)
+        held = None if self._lifeline is None else self._lifeline.hold()
+        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience, self._early, held)
         return io.BufferedReader(self.raw)
 
 
@@ -133,6 +161,39 @@ class _Watched(HTTPConnection):
         self._cut_short = False
         self._answer: _WatchedResponse | None = None
         self.response_class = self._respond  # type: ignore[assignment]
+        self._token = current_token()
+        self._lifeline: Lifeline | None = None
+
+    # --- Connecting -----------------------------------------------------------------------
+
+    def tie(self, token: CancelToken) -> None:
+        """Serve a request that ends when `token` is cancelled."""
+        self._token = token
+        if self._lifeline is not None:
+            self._lifeline.tie(token)
+
+    def untie(self) -> None:
+        """The request is done."""
+        if self._lifeline is not None:
+            self._lifeline.untie()
+
+    def _new_conn(self) -> socket.socket:
+        # As urllib3 does it, but while it waits it looks at the token.
+        address, timeout = (self._dns_host, self.port), float(self.timeout or self._patience)
+        try:
+            sock = connected(address, timeout, self.socket_options or (), self._token)
+        except UnicodeError:
+            raise LocationParseError(f"{self.host!r}, label empty or too long") from None
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection within {timeout:g} s") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection: {error}") from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        self._lifeline = Lifeline(sock)
+        self._lifeline.tie(self._token)
+        return sock
 
     # --- Sending --------------------------------------------------------------------------
 
@@ -182,7 +243,7 @@ class _Watched(HTTPConnection):
     # --- Receiving ------------------------------------------------------------------------
 
     def _respond(self, sock: Any, **options: Any) -> _WatchedResponse:  # noqa: ANN401
-        source = _WatchedSocket(sock, self._patience, self._early)
+        source = _WatchedSocket(sock, self._patience, self._early, self._lifeline)
         self._answer = _WatchedResponse(source, last=self._cut_short, **options)
         return self._answer
 
@@ -202,6 +263,9 @@ class _Watched(HTTPConnection):
         super().close()
         self._early = b""
         self._cut_short = False
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            lifeline.release()
 
 
 class _WatchedHttps(_Watched, HTTPSConnection):
@@ -214,6 +278,28 @@ class _WatchedHttps(_Watched, HTTPSConnection):
         self.is_verified = True
 
 
+class _Pool(HTTPConnectionPool):
+    """Ties a connection to the token of the thread that uses it, for as long as it does."""
+
+    ConnectionCls: Any = _Watched
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - a `_Watched`
+        connection: Any = super()._get_conn(timeout)
+        connection.tie(current_token())
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - a `_Watched`, or None
+        if conn is not None:
+            conn.untie()
+        super()._put_conn(conn)
+
+
+class _HttpsPool(_Pool, HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _WatchedHttps
+
+
 class _Pools(urllib3.PoolManager):
     """Makes pools of watched connections."""
 
@@ -222,8 +308,8 @@ class _Pools(urllib3.PoolManager):
     def _new_pool(
         self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
     ) -> HTTPConnectionPool:
+        self.pool_classes_by_scheme = {"http": _Pool, "https": _HttpsPool}
         pool = super()._new_pool(scheme, host, port, request_context)
-        pool.ConnectionCls = _WatchedHttps if scheme == "https" else _Watched
         pool.conn_kw["patience"] = self.patience
         return pool
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oras_core.copy_crew import CopyCancelledError
 from oras_core.errors import CopyError, OrasError
 from oras_core.model.descriptor import Descriptor
 
@@ -20,8 +19,6 @@ def blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Itera
         yield
     except OrasError as error:
         error.add_note(f"while copying: {operation} {what}".rstrip() + f" ({origin})")
-        raise
-    except CopyCancelledError:
         raise
     except Exception as error:
         raise CopyError(operation, origin, what, error) from error

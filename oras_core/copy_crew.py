@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from threading import Event, Lock
+from contextlib import ExitStack
+from threading import Lock
 from typing import TypeVar
 
+from oras_core.cancellation import CancelToken, current_token
+from oras_core.errors import CancelledError
 from oras_core.ports.content import ByteSource, ByteStream
 
-__all__ = ["CancellableSource", "CopyCancelledError", "Crew"]
+__all__ = ["CancellableSource", "Crew"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class CopyCancelledError(Exception):
-    """Ends a transfer because another one failed; no caller of a copy sees it."""
-
-
 class CancellableSource:
     """A source that breaks off when the crew that reads it is cancelled."""
 
-    def __init__(self, source: ByteSource, cancelled: Event) -> None:
-        """Read `source` until `cancelled` is set."""
+    def __init__(self, source: ByteSource, token: CancelToken) -> None:
+        """Read `source` until `token` is cancelled."""
         self._source = source
-        self._cancelled = cancelled
+        self._token = token
 
     @property
     def size(self) -> int | None:
@@ -34,17 +33,17 @@ class CancellableSource:
 
     def open(self) -> ByteStream:
         """Open the source."""
-        return _CancellableStream(self._source.open(), self._cancelled)
+        return _CancellableStream(self._source.open(), self._token)
 
 
 class _CancellableStream:
-    def __init__(self, stream: ByteStream, cancelled: Event) -> None:
+    def __init__(self, stream: ByteStream, token: CancelToken) -> None:
         self._stream = stream
-        self._cancelled = cancelled
+        self._token = token
 
     def read(self, size: int = -1, /) -> bytes:
-        if self._cancelled.is_set():
-            raise CopyCancelledError
+        if self._token.cancelled:
+            raise CancelledError("read what is to be pushed")
         return self._stream.read(size)
 
     def close(self) -> None:
@@ -52,7 +51,14 @@ class _CancellableStream:
 
 
 class Crew:
-    """A few threads that work through items, and stop together. Tasks never wait for tasks."""
+    """A few threads that work through items, and stop together. Tasks never wait for tasks.
+
+    A context manager, which governs by its token what the calling thread and its own do.
+
+    Attributes:
+        token: cancelled by the first failure, by an interrupt of the calling thread, and by
+            the token that governs that thread.
+    """
 
     def __init__(self, size: int) -> None:
         """Hire up to `size` threads; one alone is the caller's."""
@@ -60,17 +66,23 @@ class Crew:
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
         self._lock = Lock()
         self._failure: BaseException | None = None
-        self.cancelled = Event()
+        self.token = CancelToken(current_token())
+        self._governing = ExitStack()
 
     def __enter__(self) -> Crew:
         """Return the crew itself."""
+        self._governing.enter_context(self.token.scope())
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stop, and wait until everybody has."""
         # Also after an interrupt: no thread goes on behind our back.
-        self.cancelled.set()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self.token.cancel()
+        self.token.detach()
+        try:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        finally:
+            self._governing.close()
 
     def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Run `task` on every item and return the results in order.
@@ -87,12 +99,12 @@ class Crew:
         return [future.result() for future in futures]
 
     def _run(self, task: Callable[[T], R], item: T) -> R:
-        if self.cancelled.is_set():
-            raise CopyCancelledError
         try:
-            return task(item)
+            self.token.raise_if_cancelled("go on with a copy")
+            with self.token.scope():
+                return task(item)
         except BaseException as error:
             with self._lock:
                 self._failure = self._failure or error
-            self.cancelled.set()
+            self.token.cancel()
             raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
 
-from oras_core.copy_crew import CopyCancelledError
+from oras_core.cancellation import CancelToken
+from oras_core.errors import CancelledError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
 from oras_core.ports.progress import ProgressListener
@@ -18,12 +18,12 @@ def traced(
     source: ByteSource,
     descriptor: Descriptor,
     listener: ProgressListener,
-    cancelled: Event,
+    token: CancelToken,
 ) -> TracedSource:
     """Return `source`, watched; it can still be resumed if `source` can."""
     if isinstance(source, ResumableSource):
-        return _TracedResumableSource(source, descriptor, listener, cancelled)
-    return TracedSource(source, descriptor, listener, cancelled)
+        return _TracedResumableSource(source, descriptor, listener, token)
+    return TracedSource(source, descriptor, listener, token)
 
 
 class TracedSource:
@@ -34,13 +34,13 @@ class TracedSource:
         source: ByteSource,
         descriptor: Descriptor,
         listener: ProgressListener,
-        cancelled: Event,
+        token: CancelToken,
     ) -> None:
-        """Tell `listener` of what is read of `source`, until `cancelled` is set."""
+        """Tell `listener` of what is read of `source`, until `token` is cancelled."""
         self._source = source
         self._descriptor = descriptor
         self._listener = listener
-        self._cancellation = cancelled
+        self._token = token
         self.opened = False
         self.failed = False
         self.cancelled = False
@@ -78,9 +78,9 @@ class TracedSource:
     @contextmanager
     def noticing_failure(self) -> Iterator[None]:
         """Note that it was the source that failed, or that the copy was cancelled."""
-        if self._cancellation.is_set():
+        if self._token.cancelled:
             self.cancelled = True
-            raise CopyCancelledError
+            raise CancelledError(f"copy {self._descriptor}")
         try:
             yield
         except BaseException:
@@ -94,9 +94,9 @@ class _TracedResumableSource(TracedSource):
         source: ResumableSource,
         descriptor: Descriptor,
         listener: ProgressListener,
-        cancelled: Event,
+        token: CancelToken,
     ) -> None:
-        super().__init__(source, descriptor, listener, cancelled)
+        super().__init__(source, descriptor, listener, token)
         self._resumable = source
 
     def open_from(self, start: int) -> ByteStream:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from oras_core.cancellation import CancelToken
 from oras_core.content.graph import ManifestCache, fetch_document, successors
 from oras_core.content.platforms import select_manifest
 from oras_core.content.sources import BytesSource
 from oras_core.copy_blame import blaming
-from oras_core.copy_crew import CopyCancelledError, Crew
+from oras_core.copy_crew import Crew
 from oras_core.copy_plan import CopyPlan, CopyStep, arrange
 from oras_core.copy_tracing import traced
 from oras_core.errors import (
+    CancelledError,
     CopyError,
     DigestMismatchError,
     NotFoundError,
@@ -141,8 +142,8 @@ def copy_graph(
     """Copy `root` and all that it refers to; what the destination has is left out.
 
     Whatever is referred to arrives before what refers to it. The first failure ends the
-    copy: nothing new is begun, what is under way stops at its next chunk, and no manifest
-    is pushed. What has arrived stays, so that another run goes on from there.
+    copy: nothing new is begun, what is under way is broken off, and no manifest is pushed.
+    What has arrived stays, so that another run goes on from there.
 
     Args:
         source: where it is.
@@ -154,6 +155,7 @@ def copy_graph(
 
     Raises:
         OrasError: whatever one of the two sides raises; a note says which and at what.
+        CancelledError: within a second of the cancellation of the thread's `CancelToken`.
         CopyError: in place of an exception that is no `OrasError`.
     """
     tags = [tag for tag in (reference, *further_tags) if tag is not None]
@@ -185,7 +187,7 @@ def _copy_graphs(
         plan = _Walk(cached, destination, options).plan(roots, crew, named=named)
         if plan.contents:
             options.listener.planned(plan.contents, plan.size)
-        mover = _Mover(source, cached, destination, options, crew.cancelled)
+        mover = _Mover(source, cached, destination, options, crew.token)
         for level in plan.levels:
             crew.each(mover.move, [step for step in level if step.descriptor.digest not in named])
         for root in roots:
@@ -273,7 +275,7 @@ class _Mover:
         cached: ManifestCache,
         destination: Storage,
         options: CopyOptions,
-        cancelled: Event,
+        token: CancelToken,
     ) -> None:
         self._source = source
         self._cached = cached
@@ -282,7 +284,7 @@ class _Mover:
         self._mounter = destination if isinstance(destination, Mounter) else None
         self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
-        self._cancelled = cancelled
+        self._token = token
 
     def move(self, step: CopyStep) -> None:
         """Move one content, and put it under its further titles."""
@@ -346,13 +348,13 @@ class _Mover:
             else BytesSource(descriptor.data),
             descriptor,
             self._listener,
-            self._cancelled,
+            self._token,
         )
         try:
             push(watched)
         except Exception as error:
-            if watched.cancelled:
-                raise CopyCancelledError from error
+            if watched.cancelled or isinstance(error, CancelledError):
+                raise CancelledError(f"copy {descriptor}") from error
             # Who verifies is the destination, but what is wrong came from the source.
             wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
             at_source = watched.failed or wrong

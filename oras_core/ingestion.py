@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from threading import Event
 from typing import Final
 
+from oras_core.cancellation import CancelToken
 from oras_core.content.verify import describe_source
 from oras_core.copy_crew import CancellableSource
 from oras_core.errors import NotFoundError, OrasError
@@ -26,11 +26,11 @@ class Describer:
     What is pushed once more, under the same tag, is hashed first: most of it will be there.
     """
 
-    def __init__(self, destination: object, reference: str | None, cancelled: Event) -> None:
-        """Describe what goes to `destination`, under the tag `reference`, until cancelled."""
+    def __init__(self, destination: object, reference: str | None, token: CancelToken) -> None:
+        """Describe what goes to `destination`, under the tag `reference`; `token` ends it."""
         self._destination = destination
         self._reference = reference
-        self._cancelled = cancelled
+        self._token = token
         self.named: Descriptor | None = None
         """What the tag names so far, if that had to be asked for."""
 
@@ -42,8 +42,8 @@ class Describer:
             and isinstance(destination, Ingester)
             and not self._seems_to_be_there(source.size)
         ):
-            return destination.ingest(CancellableSource(source, self._cancelled), media_type)
-        return describe_source(CancellableSource(source, self._cancelled), media_type)
+            return destination.ingest(CancellableSource(source, self._token), media_type)
+        return describe_source(source, media_type)
 
     @cached_property
     def _seems_to_be_there(self) -> Callable[[int | None], bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.archive_links import find_unsafe_link, objection_to_target
 from oras_core.content.archive_policy import MAX_DEPTH, MemberPolicy
 from oras_core.content.gzip_streams import DEFAULT_LEVEL, MAGIC, deflate, in_blocks, inflate
@@ -82,7 +83,9 @@ def pack_directory(
             FIFO or a socket, and for names that no pull would write.
         SourceChangedError: if a file changes meanwhile.
         FileAccessError: if a file cannot be read.
+        CancelledError: if the thread's token is cancelled.
     """
+    token = current_token()
     root = sanitize_path(prefix)
     entries = _collect(tree)
     _check_links(entries)
@@ -90,6 +93,7 @@ def pack_directory(
     blocks = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
     with closing(deflate(blocks, level=compression_level)) as pieces:
         for piece in _hashed(pieces, packed):
+            token.raise_if_cancelled("pack a directory")
             write(piece)
             size += len(piece)
     return PackedDirectory(
@@ -99,9 +103,11 @@ def pack_directory(
 
 def _collect(tree: FileTree) -> list[FileEntry]:
     """Return all entries, each directory before what is in it, sorted by name."""
+    token = current_token()
     found = []
     waiting = list(tree.entries())[::-1]
     while waiting:
+        token.raise_if_cancelled("list a directory")
         entry = waiting.pop()
         if entry.kind == "other":
             raise UnsafePathError(str(entry.path), "it is a device, a FIFO or a socket")
@@ -170,6 +176,7 @@ def unpack(
         DigestMismatchError: if it has another digest than `tar_digest`.
         UnsafePathError: if a link, or a thing of another kind, lies in the way in `tree`.
         FileAccessError: if a file cannot be written.
+        CancelledError: if the thread's token is cancelled.
     """
     try:
         _unpack(stream, tree, MemberPolicy(limits, prefix), tar_digest)
@@ -182,10 +189,15 @@ def unpack(
 def _unpack(
     stream: ByteStream, tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
 ) -> None:
+    token = current_token()
     hasher = tar_digest.hasher() if tar_digest else None
-    with closing(read_ahead(_hashed(_decompressed(stream), hasher))) as chunks:
+    with (
+        closing(read_ahead(_hashed(_decompressed(stream), hasher))) as chunks,
+        interrupts_cancelling(),
+    ):
         reader = TarReader(chunks)
         while member := reader.next_member():
+            token.raise_if_cancelled("unpack an archive")
             path = policy.admit(member)
             if path is not None:
                 _unpack_member(reader, tree, policy, member, path)
@@ -193,6 +205,7 @@ def _unpack(
         actual = f"{tar_digest.algorithm}:{hasher.hexdigest()}"
         raise DigestMismatchError(str(tar_digest), actual, what="the uncompressed archive")
     for place, target in policy.links().items():
+        token.raise_if_cancelled("unpack an archive")
         tree.make_symlink(sanitize_path(place), target)
 
 
@@ -221,7 +234,9 @@ def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePat
         closing(tree.open(original)) as content,
         tree.create(path, executable=entry.executable) as file,
     ):
+        token = current_token()
         while piece := content.read(CHUNK_SIZE):
+            token.raise_if_cancelled("unpack an archive")
             file.write(piece)
         file.commit()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Final
 
+from oras_core.cancellation import current_token, interrupts_cancelling
+from oras_core.errors import CancelledError
 from oras_core.ports.content import ByteStream
 
 __all__ = ["ReadAhead", "read_ahead"]
@@ -21,7 +24,11 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
     Reading, inflating and hashing give up the interpreter's lock, so that they happen
     beside the writing of files. What `chunks` raises is raised here. Closing the iterator
     ends the thread, when the chunk that it is waiting for has come.
+
+    Raises:
+        CancelledError: in place of a further chunk, if the thread's token is cancelled.
     """
+    token = current_token()
     ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
     room = Semaphore(DEPTH)
     closed = False
@@ -37,14 +44,18 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
             ready.put(error)
 
-    thread = Thread(target=fetch, name="oras-read-ahead", daemon=True)
+    # A connection that is made while reading is governed by the token, too.
+    thread = Thread(target=copy_context().run, args=(fetch,), name="oras-read-ahead", daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            room.release()
-            yield item
+        with interrupts_cancelling():
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                if token.cancelled:
+                    raise CancelledError("go on reading")
+                room.release()
+                yield item
     finally:
         closed = True
         room.release()

@@ -10,9 +10,16 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
+from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import CHUNK_SIZE
-from oras_core.errors import ContentError, DigestMismatchError, SizeLimitError, SizeMismatchError
+from oras_core.errors import (
+    CancelledError,
+    ContentError,
+    DigestMismatchError,
+    SizeLimitError,
+    SizeMismatchError,
+)
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.ports.content import ByteSource, ByteStream
@@ -111,7 +118,7 @@ def copy_verified(
     if descriptor.size < READ_AHEAD_SIZE:
         _pump(VerifyingReader(stream, descriptor), write)
         return
-    with closing(ReadAhead(stream, CHUNK_SIZE)) as ahead:
+    with closing(ReadAhead(stream, CHUNK_SIZE)) as ahead, interrupts_cancelling():
         _pump(VerifyingReader(ahead, descriptor), write)
 
 
@@ -144,11 +151,15 @@ def hash_source(source: ByteSource, algorithm: str = "sha256") -> tuple[Digest, 
 
     Raises:
         InvalidDigestError: for an algorithm that is not accepted.
+        CancelledError: if the thread's token is cancelled.
     """
+    token = current_token()
     hasher = new_hasher(algorithm)
     size = 0
     with closing(source.open()) as stream:
         while chunk := stream.read(CHUNK_SIZE):
+            if token.cancelled:
+                raise CancelledError("hash content")
             hasher.update(chunk)
             size += len(chunk)
     return Digest(algorithm, hasher.hexdigest()), size

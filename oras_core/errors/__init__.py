@@ -28,7 +28,13 @@ from oras_core.errors.registry import (
     RegistryNotFoundError,
     UnsafeRedirectError,
 )
-from oras_core.errors.targets import AlreadyExistsError, CopyError, NotFoundError, UnsupportedError
+from oras_core.errors.targets import (
+    AlreadyExistsError,
+    CancelledError,
+    CopyError,
+    NotFoundError,
+    UnsupportedError,
+)
 from oras_core.errors.values import (
     InvalidAnnotationError,
     InvalidConfigurationError,
@@ -47,6 +53,7 @@ __all__ = [
     "AccessDeniedError",
     "AlreadyExistsError",
     "AuthenticationError",
+    "CancelledError",
     "ContentError",
     "CopyError",
     "CredentialError",

@@ -1,4 +1,4 @@
-"""Presence, abilities, and the copy between two targets."""
+"""Presence, abilities, and the copy between two targets, which may be cancelled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from oras_core.errors.base import OrasError
 
 __all__ = [
     "AlreadyExistsError",
+    "CancelledError",
     "CopyError",
     "NotFoundError",
     "UnsupportedError",
@@ -73,3 +74,18 @@ class CopyError(OrasError):
         self.descriptor = descriptor
         subject = f" {descriptor}" if descriptor else ""
         super().__init__(f"copy failed to {operation}{subject} at the {origin}: {cause}")
+
+
+class CancelledError(OrasError):
+    """What was being done has ended because its `CancelToken` was cancelled.
+
+    What had arrived before stays, and another run goes on from there.
+
+    Attributes:
+        operation: what was being done, or waited for.
+    """
+
+    def __init__(self, operation: str) -> None:
+        """Keep the fact."""
+        self.operation = operation
+        super().__init__(f"cannot {operation}: it was cancelled")

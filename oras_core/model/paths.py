@@ -11,7 +11,10 @@ from attrs import field, frozen
 
 from oras_core.errors import UnsafePathError
 
-__all__ = ["SafePath", "sanitize_path"]
+__all__ = ["UNFINISHED_SUFFIX", "SafePath", "is_unfinished", "sanitize_path"]
+
+UNFINISHED_SUFFIX: Final = ".oras-partial"
+"""Ends the names of files and folders that are not finished, which are nobody else's."""
 
 MAX_PATH_BYTES: Final = 4096
 """Linux' PATH_MAX; nothing longer can be written."""
@@ -93,13 +96,25 @@ def _leads_up() -> re.Pattern[str]:
     return re.compile(r"\.\.[. ]*\Z")
 
 
+@cache
+def _unfinished() -> re.Pattern[str]:
+    # However a file system that does not tell cases apart, or Windows, takes it.
+    return re.compile(re.escape(UNFINISHED_SUFFIX) + r"[. ]*(?:/|\Z)", re.IGNORECASE)
+
+
+def is_unfinished(name: str) -> bool:
+    """Tell whether a path leads to, or into, a file or folder that is not finished."""
+    return _unfinished().search(name) is not None
+
+
 def sanitize_path(path: str) -> SafePath:
     """Check that `path` stays in the folder it is meant for, and normalise it.
 
     `.` components and doubled or trailing slashes are dropped, since they change
     nothing. Everything that leads elsewhere, here or on another platform, is refused:
     `..`, absolute paths, drive letters, backslashes, control characters, names that no
-    common file system takes.
+    common file system takes; and the names of unfinished files, whose content nobody else
+    may put there.
 
     Raises:
         UnsafePathError: with the reason.
@@ -125,6 +140,8 @@ def _objections(path: str) -> Iterator[str]:
         yield "a component begins with a drive letter"
     if any(_leads_up().match(part) for part in parts):
         yield "it leads out of its folder by '..'"
+    if is_unfinished(path):
+        yield f"a component ends in {UNFINISHED_SUFFIX!r}, as unfinished files do"
     if all(part in ("", ".") for part in parts):
         yield "it names the folder itself"
     if len(path.encode()) > MAX_PATH_BYTES:

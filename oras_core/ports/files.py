@@ -114,6 +114,8 @@ class FileTree(Protocol):
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
         """Iterate over what lies directly in a directory, sorted by name; None: in the root.
 
+        What is not finished yet is left out.
+
         Raises:
             NotFoundError: if there is no such directory.
         """
@@ -210,6 +212,14 @@ class PartialKeeper(Protocol):
 
         Raises:
             UnsafePathError: as `FileTree.create`.
+        """
+        ...
+
+    def forget(self, path: SafePath, content: Digest) -> None:
+        """Remove what is kept of `content` beside `path`, unless somebody else is at it.
+
+        For content that came in another way. Nothing being there is no error, nor is that it
+        cannot be removed.
         """
         ...
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from oras_core.cancellation import acquired
 from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
 from oras_core.ports.http import HttpResponse
 
@@ -64,7 +65,7 @@ class CredentialBook:
         Raises:
             CredentialError: if the store cannot be read.
         """
-        with self._lookup:
+        with acquired(self._lookup):
             return self._get(repository)
 
     def renew(self, repository: str, refused: Credential | None) -> Credential | None:
@@ -73,7 +74,7 @@ class CredentialBook:
         Raises:
             CredentialError: if the store cannot be read.
         """
-        with self._lookup:
+        with acquired(self._lookup):
             if self._found.get(repository) == refused:
                 self._found.pop(repository, None)
                 if isinstance(self._store, CredentialRefresher):
@@ -100,7 +101,7 @@ class CredentialBook:
         """
         with ExitStack() as held:
             if credential not in self._accepted:
-                held.enter_context(self._trying)
+                held.enter_context(acquired(self._trying))
             if credential in self._accepted:
                 held.close()
             trial = Trial(allowed=self._refused.get(credential, -math.inf) <= self._now())

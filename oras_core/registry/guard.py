@@ -10,7 +10,14 @@ import re
 from functools import cache
 from typing import Final, NoReturn
 
-from oras_core.errors import OrasError, TransportError, TransportTimeoutError
+from oras_core.cancellation import CancelToken, current_token
+from oras_core.errors import (
+    CancelledError,
+    OrasError,
+    TransportError,
+    TransportTimeoutError,
+    redact_url,
+)
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 
@@ -39,6 +46,10 @@ def _fail(request: HttpRequest, error: Exception) -> NoReturn:
     raise kind(request.method, request.url, reason) from (error if shown == text else None)
 
 
+def _cancelled(request: HttpRequest) -> CancelledError:
+    return CancelledError(f"{request.method} {redact_url(request.url)}")
+
+
 class _WatchedStream:
     """A request's body that remembers its own failure, to tell it from the transport's."""
 
@@ -48,6 +59,7 @@ class _WatchedStream:
 
     def read(self, size: int = -1, /) -> bytes:
         try:
+            self._source.check_cancelled()
             return self._stream.read(size)
         except Exception as error:
             self._source.failure = error
@@ -58,13 +70,19 @@ class _WatchedStream:
 
 
 class _WatchedSource:
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, request: HttpRequest, token: CancelToken) -> None:
         self._source = source
+        self._request = request
+        self._token = token
         self.failure: Exception | None = None
 
     @property
     def size(self) -> int | None:
         return self._source.size
+
+    def check_cancelled(self) -> None:
+        if self._token.cancelled:
+            raise _cancelled(self._request)
 
     def open(self) -> ByteStream:
         try:
@@ -77,22 +95,31 @@ class _WatchedSource:
 class _GuardedStream:
     """A response's body whose errors are the port's, also that of ending too early."""
 
-    def __init__(self, stream: ByteStream, request: HttpRequest, length: int | None) -> None:
+    def __init__(
+        self, stream: ByteStream, request: HttpRequest, length: int | None, token: CancelToken
+    ) -> None:
         self._stream = stream
         self._request = request
         self._length = length
+        self._token = token
         self._count = 0
 
     def read(self, size: int = -1, /) -> bytes:
+        if self._token.cancelled:
+            raise _cancelled(self._request)
         try:
             data = self._stream.read(size)
-        except OrasError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what a foreign transport raises is unknown
+        except Exception as error:
+            if self._token.cancelled:
+                raise _cancelled(self._request) from None
+            if isinstance(error, OrasError):
+                raise
             _fail(self._request, error)
         self._count += len(data)
         ended = size < 0 or (size > 0 and not data)
         if ended and self._length is not None and self._count < self._length:
+            if self._token.cancelled:  # and who ended it are we
+                raise _cancelled(self._request)
             raise TransportError(
                 self._request.method,
                 self._request.url,
@@ -119,6 +146,9 @@ class Guarded:
 
     The error of a request's body source passes through as it is: a file that cannot be read
     is no failure of the network, and another attempt would not help.
+
+    Where the thread's token is cancelled whatever comes of it is a `CancelledError`, and an
+    interrupt of the thread cancels the token.
     """
 
     def __init__(self, transport: HttpTransport) -> None:
@@ -130,15 +160,25 @@ class Guarded:
 
         Raises:
             TransportError: where there is no answer, or a foreign exception came.
+            CancelledError: if the thread's token is cancelled, before or meanwhile.
         """
-        watched = None if request.body is None else _WatchedSource(request.body)
+        token = current_token()
+        if token.cancelled:
+            raise _cancelled(request)
+        watched = None if request.body is None else _WatchedSource(request.body, request, token)
         try:
             response = self._transport.send(request.with_body(watched))
         except Exception as error:
+            if token.cancelled:
+                raise _cancelled(request) from None
             if watched is not None and watched.failure is not None:
                 raise watched.failure from None
             if isinstance(error, OrasError):
                 raise
             _fail(request, error)
+        except BaseException:
+            # An interrupt: what waits for another thread, in what it unwinds, waits for no answer.
+            token.cancel()
+            raise
         length = _promised_length(request, response)
-        return response.with_body(_GuardedStream(response.body, request, length))
+        return response.with_body(_GuardedStream(response.body, request, length, token))

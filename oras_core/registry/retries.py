@@ -16,6 +16,7 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
+from oras_core.cancellation import current_token, sleep
 from oras_core.errors import TransportError, redact_url
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.redirects import origin_of
@@ -69,6 +70,11 @@ def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> 
     return max(0.0, moment.timestamp() - start)
 
 
+def _is_too_long(pause: float) -> bool:
+    """Tell whether what is being done has a deadline before the end of a pause."""
+    return pause >= current_token().deadline - time.monotonic()
+
+
 @frozen
 class RetryPolicy:
     """How often and after which pauses a request is sent again. Times are in seconds.
@@ -111,7 +117,7 @@ class Retrying:
         transport: HttpTransport,
         policy: RetryPolicy | None = None,
         *,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = sleep,
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
@@ -121,7 +127,7 @@ class Retrying:
         Args:
             transport: what sends.
             policy: how often and after which pauses.
-            sleep: waits for a number of seconds.
+            sleep: waits for a number of seconds, or raises if that is cancelled.
             now: the time in seconds from any start, always going forwards.
             clock: the time in seconds since the epoch, for `Retry-After` dates.
             chance: a random number from 0 to 1.
@@ -140,6 +146,7 @@ class Retrying:
 
         Raises:
             TransportError: if the last attempt got no answer.
+            CancelledError: if the thread's token is cancelled, also within a pause.
         """
         host = origin_of(request.url)
         attempt = 1
@@ -149,13 +156,13 @@ class Retrying:
             try:
                 response = self._transport.send(request)
             except TransportError as error:
-                if not error.retryable or attempt >= self._policy.attempts:
-                    raise
                 pause = self._policy.pause(attempt, chance=self._chance())
+                if not error.retryable or attempt >= self._policy.attempts or _is_too_long(pause):
+                    raise
                 self._report(request, error.reason, pause, attempt)
             else:
                 asked = self._pause_after(response, attempt, host)
-                if asked is None:
+                if asked is None or _is_too_long(asked):
                     return response
                 response.close()
                 pause = asked
@@ -189,7 +196,8 @@ class Retrying:
                 self._not_before.pop(host, None)
         # Once, not until nobody asks for a pause any more: threads must not hold each other up.
         longest = max(pause, remaining)
-        if longest > 0:
+        # For what has to be done sooner there is no later.
+        if longest > 0 and not _is_too_long(longest):
             self._sleep(longest)
 
     def _report(self, request: HttpRequest, why: str, pause: float, attempt: int) -> None:

@@ -11,7 +11,14 @@ from typing import Final
 
 from attrs import field, frozen
 
-from oras_core.errors import AccessDeniedError, AuthenticationError, OrasError, RegistryError
+from oras_core.cancellation import wait_for
+from oras_core.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    CancelledError,
+    OrasError,
+    RegistryError,
+)
 from oras_core.registry.scope import Scope, covers
 from oras_core.registry.token import Audience, Token
 
@@ -79,6 +86,7 @@ class TokenCache:
         Raises:
             RegistryError: what `fetch` raised, now or when the credential was refused.
             TransportError: what `fetch` raised.
+            CancelledError: if the thread's token is cancelled, waiting or fetching.
         """
         while True:
             with self._lock:
@@ -125,9 +133,12 @@ class TokenCache:
     @staticmethod
     def _await(flight: _Flight, scopes: tuple[Scope, ...]) -> Token | None:
         """Return the token of another thread's flight; None if one has to fly oneself."""
+        wait_for(flight.landing)
         error = flight.landing.exception()
         if error is None:
             return flight.landing.result()
+        if isinstance(error, CancelledError):
+            return None  # which concerned the other alone
         if isinstance(error, OrasError) and set(flight.scopes) == set(scopes):
             raise copy.copy(error)  # one exception is not raised in several threads
         return None

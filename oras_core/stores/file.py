@@ -18,7 +18,7 @@ from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
 from oras_core.stores.memory import MemoryStore
-from oras_core.stores.resuming import write_file
+from oras_core.stores.resuming import forget_beginning, write_file
 
 __all__ = ["FileStore", "is_marked_for_unpacking"]
 
@@ -151,6 +151,7 @@ class FileStore:
             return False
         with self._lock:
             self._files.setdefault(digest, path)
+        forget_beginning(self._tree, path, descriptor)
         return True
 
     def _write(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:

@@ -11,13 +11,19 @@ from typing import Final
 
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.content.verify import copy_verified
-from oras_core.errors import ContentError, OrasError, RegistryError, TransportError
+from oras_core.errors import (
+    CancelledError,
+    ContentError,
+    OrasError,
+    RegistryError,
+    TransportError,
+)
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
 from oras_core.ports.files import FileTree, PartialKeeper, ResumableFile
 
-__all__ = ["write_file"]
+__all__ = ["forget_beginning", "write_file"]
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +60,13 @@ def write_file(tree: FileTree, path: SafePath, descriptor: Descriptor, source: B
         with closing(source.open()) as stream:
             copy_verified(stream, descriptor, file.write)
         file.commit()
+    forget_beginning(tree, path, descriptor)
+
+
+def forget_beginning(tree: FileTree, path: SafePath, descriptor: Descriptor) -> None:
+    """Remove what an earlier attempt left of content that is whole at `path` now."""
+    if descriptor.size >= RESUMABLE_SIZE and isinstance(tree, PartialKeeper):
+        tree.forget(path, descriptor.digest)
 
 
 def _fill(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) -> None:
@@ -88,7 +101,7 @@ def _is_interruption(error: OrasError) -> bool:
     """Tell whether another attempt, later, may go on from here."""
     if isinstance(error, RegistryError):
         return error.status in _PASSING or error.status >= 500
-    return isinstance(error, TransportError)
+    return isinstance(error, TransportError | CancelledError)
 
 
 class _Beyond:

@@ -121,6 +121,13 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
             self._resumed.add(key)
             return _ResumableFile(self, path, content, self._kept.get(key, b""))
 
+    def forget(self, path: SafePath, content: Digest) -> None:
+        """Remove what is kept of `content` beside `path`, unless somebody else is at it."""
+        with self._lock:
+            key = _parent_of(path), content
+            if key not in self._resumed:
+                self._kept.pop(key, None)
+
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Begin to fill a directory."""
         with self._lock:

@@ -120,6 +120,30 @@ class PartialKeeperContract:
             file.commit()
         assert read(tree, "a") == CONTENT
 
+    def test_what_is_of_no_use_is_forgotten(self, tree: FileTree) -> None:
+        """Of that content, in that directory; and nothing being there is no error."""
+        assert isinstance(tree, PartialKeeper)
+        for path, content in (("d/a", DIGEST), ("d/a", OTHER), ("e/a", DIGEST)):
+            with resume(tree, path, content) as file:
+                file.write(b"the ")
+        tree.forget(at("d/b"), DIGEST)
+        assert kept(resume(tree, "d/a")) == b""
+        assert kept(resume(tree, "d/a", OTHER)) == b"the "
+        assert kept(resume(tree, "e/a")) == b"the "
+        for path in ("d/a", "f/a", "a"):
+            tree.forget(at(path), DIGEST)
+        assert tree.entry(at("f")) is None
+
+    def test_what_another_is_at_is_not_forgotten(self, tree: FileTree) -> None:
+        """It is of use to that one."""
+        assert isinstance(tree, PartialKeeper)
+        with resume(tree, "a") as file:
+            file.write(b"the ")
+            tree.forget(at("a"), DIGEST)
+            file.write(b"whole")
+            file.commit()
+        assert read(tree, "a") == CONTENT
+
     def test_what_lies_in_the_way_is_refused(self, tree: FileTree) -> None:
         """As by `create`."""
         assert isinstance(tree, PartialKeeper)

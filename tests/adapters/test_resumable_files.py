@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -11,6 +13,7 @@ import sys
 import pytest
 
 from oras_adapters.local_files import LocalFileTree
+from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
 from oras_core.testing.tree_access import at
 
@@ -110,6 +113,89 @@ def test_who_was_faster_leaves_a_new_beginning(tree, partial, monkeypatch):
         second.write(b"x")
     assert (partial.parent / "a").read_bytes() == b"the whole"
     assert partial.read_bytes() == b"x"
+
+
+def test_what_was_put_in_its_place_does_not_become_the_file(tree, partial):
+    """What was verified is what was written, and not what its name has come to mean."""
+    (partial.parent / "a").write_bytes(b"old")
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"the whole")
+        partial.unlink()
+        partial.write_bytes(b"evil")
+        with pytest.raises(FileAccessError, match="in the place of"):
+            file.commit()
+    assert (partial.parent / "a").read_bytes() == b"old"
+    assert partial.read_bytes() == b"evil"
+
+
+def test_what_was_put_in_its_place_is_not_removed_either(tree, partial):
+    with tree.resume(at("a"), DIGEST):
+        partial.unlink()
+        partial.write_bytes(b"theirs")
+    assert partial.read_bytes() == b"theirs"
+
+
+def test_its_folder_may_come_to_lie_elsewhere(tree, tmp_path):
+    """A link that takes the folder's place leads nobody out of it."""
+    folder, outside = tmp_path / "root" / "d", tmp_path / "outside"
+    outside.mkdir()
+    with tree.resume(at("d/a"), DIGEST) as file:
+        file.write(b"the ")
+        folder.rename(tmp_path / "root" / "moved")
+        folder.symlink_to(outside)
+        file.write(b"whole")
+        file.commit()
+    assert list(outside.iterdir()) == []
+    assert (tmp_path / "root" / "moved" / "a").read_bytes() == b"the whole"
+    assert [path.name for path in (tmp_path / "root" / "moved").iterdir()] == ["a"]
+
+
+def test_a_tree_lists_nothing_unfinished(tree, partial):
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"the ")
+    assert partial.exists()
+    assert list(tree.entries()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("kept", [b"", b"the "])
+def test_a_file_system_without_locks_resumes_nothing(tree, partial, monkeypatch, number, kept):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    if kept:
+        partial.write_bytes(kept)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert tree.resume(at("a"), DIGEST) is None
+    assert [path.name for path in partial.parent.iterdir()] == ([NAME] if kept else [])
+    tree.forget(at("a"), DIGEST)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "directory"])
+def test_what_another_has_put_there_is_not_forgotten(tree, tmp_path, partial, kind):
+    victim = tmp_path / "victim"
+    victim.write_text("old")
+    makers = {
+        "symlink": lambda: partial.symlink_to(victim),
+        "hard link": lambda: partial.hardlink_to(victim),
+        "FIFO": lambda: os.mkfifo(partial),
+        "directory": partial.mkdir,
+    }
+    makers[kind]()
+    tree.forget(at("a"), DIGEST)
+    assert [path.name for path in partial.parent.iterdir()] == [NAME]
+    assert victim.read_text() == "old"
+
+
+def test_what_cannot_be_forgotten_is_logged(tree, partial, monkeypatch, caplog):
+    partial.write_bytes(b"the ")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    tree.forget(at("a"), DIGEST)
+    assert "cannot remove the unfinished file" in caplog.text
 
 
 KILLED = """

@@ -470,12 +470,15 @@ class WatchedLock:
 
     def __init__(self):
         self.lock, self.comers = threading.Lock(), threading.Semaphore(0)
+        self.come = set()
 
-    def __enter__(self):
-        self.comers.release()
-        self.lock.acquire()
+    def acquire(self, timeout):
+        if threading.get_ident() not in self.come:
+            self.come.add(threading.get_ident())
+            self.comers.release()
+        return self.lock.acquire(timeout=timeout)
 
-    def __exit__(self, *_):
+    def release(self):
         self.lock.release()
 
 

@@ -298,7 +298,7 @@ class Stalling(Forwarding):
         with closing(source.open()) as stream:
             assert stream.read(1) == b"s"
             self.begun.set()
-            assert source._cancellation.wait(PATIENCE)
+            assert source._token.wait(PATIENCE)
             self.stopping.set()
             self.went_on = False
             stream.read(1)
@@ -371,9 +371,9 @@ def test_an_interrupt_stops_all_threads(concurrency, monkeypatch):
                     self.stopped += 1
                     first = self.stopped == 1
                 # Again, since a signal is missed while the main thread is about to wait.
-                while first and not source._cancellation.wait(0.1):
+                while first and not source._token.wait(0.1):
                     signal.pthread_kill(main.ident, signal.SIGINT)
-                assert source._cancellation.wait(PATIENCE)
+                assert source._token.wait(PATIENCE)
                 stream.read(1)
             raise AssertionError("it went on")
 

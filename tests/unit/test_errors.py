@@ -13,6 +13,7 @@ from oras_core.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     AuthenticationError,
+    CancelledError,
     ContentError,
     CopyError,
     CredentialError,
@@ -106,6 +107,7 @@ EXAMPLES = [
     (TransportError(*REQUEST, "reset"), "PUT https://r.io/v2/a failed: reset"),
     (TransportTimeoutError(*REQUEST, "late"), "PUT https://r.io/v2/a failed: late"),
     (TlsError(*REQUEST, "expired"), "PUT https://r.io/v2/a failed: expired"),
+    (CancelledError("hash content"), "cannot hash content: it was cancelled"),
     (
         CopyError("push", "destination", "sha256:0", OSError("disk full")),
         "copy failed to push sha256:0 at the destination: disk full",

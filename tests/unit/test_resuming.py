@@ -230,6 +230,30 @@ def test_somebody_else_who_is_at_it_is_left_alone(tree, descriptor):
     assert kept(tree, descriptor) == b"theirs"
 
 
+def test_what_came_in_another_way_leaves_no_beginning(tree, descriptor):
+    """The one who is at it is gone when the content, which came without, is whole."""
+    other = tree.resume(at("b"), descriptor.digest)
+
+    class Leaving(Breaking):
+        def fetch_range(self, _, start, length):
+            other.write(b"theirs")
+            other.__exit__()
+            return super().fetch_range(_, start, length)
+
+    push(tree, descriptor, Leaving())
+    assert read(tree, "a") == CONTENT
+    assert kept(tree, descriptor) == b""
+
+
+def test_what_is_there_already_leaves_no_beginning(tree, descriptor):
+    keep(tree, descriptor, CONTENT[:9])
+    write(tree, "a", CONTENT)
+    fetcher = Breaking()
+    push(tree, descriptor, fetcher)
+    assert fetcher.asked == []
+    assert kept(tree, descriptor) == b""
+
+
 def test_a_manifest_has_no_parts():
     manifest = pack_manifest([]).descriptor
     assert isinstance(fetched(Breaking(), manifest), FetchedSource)

@@ -134,7 +134,7 @@ class CancelToken:
         finally:
             _CURRENT.reset(reset)
 
-    def detach(self) -> None:
+    def close(self) -> None:
         """Part from the parent, which forgets this token."""
         self._forget()
 

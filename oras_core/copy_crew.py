@@ -78,7 +78,7 @@ class Crew:
         """Stop, and wait until everybody has."""
         # Also after an interrupt: no thread goes on behind our back.
         self.token.cancel()
-        self.token.detach()
+        self.token.close()
         try:
             self._executor.shutdown(wait=True, cancel_futures=True)
         finally:

@@ -16,6 +16,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from oras_core.cancellation import current_token, respite
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
 from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader, describe_source
@@ -43,6 +44,10 @@ is begun anew once."""
 
 MAX_PENDING: Final = 64
 """Uploads that refused mounts began and that wait for their push; further ones are abandoned."""
+
+BEGIN_SECONDS: Final = 0.3
+"""How long an upload that is being begun may take after a cancellation: only one whose address
+has come can be abandoned."""
 
 _NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
 """How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
@@ -179,7 +184,7 @@ class BlobUploader:
                 raise
             _logger.info("another way to %s: %s", session.operation, error)
             return following
-        except Exception:
+        except BaseException:
             session.abandon()
             raise
         if way.switched:
@@ -221,14 +226,16 @@ class BlobUploader:
     ) -> UploadSession | None:
         """Send a POST; return the upload that it began, or None if the blob was mounted."""
         expected = (201, 202) if "?" in request.url else (202,)
-        response = exchange(
-            self._transport,
-            request,
-            operation,
-            expected=expected,
-            error_body=self._limits.error_body,
-        )
-        response.close()
+        current_token().raise_if_cancelled(operation)
+        with respite(BEGIN_SECONDS):
+            response = exchange(
+                self._transport,
+                request,
+                operation,
+                expected=expected,
+                error_body=self._limits.error_body,
+            )
+            response.close()
         if response.status == 201 and descriptor is not None:
             check_digest_header(response.headers, descriptor.digest, f"answer to '{operation}'")
             return None

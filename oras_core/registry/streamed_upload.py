@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
 from threading import Event
 from typing import Final
 
+from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import OrasError, RegistryError, TransportError
@@ -44,8 +47,14 @@ def ingest_blob(
         OrasError: what the source raises. An upload that fails is given up and is no error.
     """
     halt = Event()
-    with ThreadPoolExecutor(1, thread_name_prefix="oras-hash") as hashing:
-        described = hashing.submit(_describe, source, media_type, downloader, halt)
+    token = CancelToken(current_token())
+    with (
+        closing(token),
+        token.scope(),
+        ThreadPoolExecutor(1, thread_name_prefix="oras-hash") as hashing,
+    ):
+        context = copy_context()  # which the token governs
+        described = hashing.submit(context.run, _describe, source, media_type, downloader, halt)
         body = _HaltingSource(source, halt)
         try:
             session.stream(body)
@@ -56,7 +65,7 @@ def ingest_blob(
             if isinstance(error, RegistryError) and _is_refusal(error):
                 profile.learn_no_streams()
         except BaseException:
-            halt.set()  # nobody waits for the digest
+            token.cancel()  # nobody waits for the digest
             session.abandon()
             raise
         return described.result()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Final
 
+from oras_core.cancellation import within
 from oras_core.content.sources import BytesSource
 from oras_core.errors import OrasError, RegistryError
 from oras_core.model.digest import Digest
@@ -18,6 +20,10 @@ from oras_core.registry.responses import check_digest_header, exchange, protocol
 __all__ = ["UploadSession", "held_bytes"]
 
 _logger = logging.getLogger(__name__)
+
+ABANDON_SECONDS: Final = 0.5
+"""How long a registry is tried to be told that an upload is abandoned: it is done for the
+registry's sake, while somebody waits for the error or for the end of what was cancelled."""
 
 _BLOB_TYPE = {"Content-Type": "application/octet-stream"}
 
@@ -166,7 +172,8 @@ class UploadSession:
     def abandon(self) -> None:
         """Tell the registry that nothing follows, best effort (R21)."""
         try:
-            with self._transport.send(HttpRequest("DELETE", self._location)) as response:
+            request = HttpRequest("DELETE", self._location)
+            with within(ABANDON_SECONDS), self._transport.send(request) as response:
                 _logger.debug("abandoned an upload: status %d", response.status)
         except OrasError as error:
             _logger.debug("could not abandon an upload: %s", error)

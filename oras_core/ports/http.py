@@ -101,20 +101,24 @@ class HttpRequest:
             the body's size; `Host` likewise.
         body: where the body comes from; None for none. It may be opened again for
             another attempt. A size of None means a body of unknown length, sent chunked.
+        repeatable: whether it may be sent again where an attempt broke off. Who sends another
+            one finds out itself how far it came; transports have nothing to heed.
     """
 
     method: str
     url: str = field(repr=redact_url)
     headers: Headers = field(factory=Headers, converter=_as_headers)
     body: ByteSource | None = None
+    repeatable: bool = field(default=True, kw_only=True)
 
     def with_headers(self, fields: Mapping[str, str]) -> HttpRequest:
         """Return the request with `fields` set, replacing those of the same name."""
-        return HttpRequest(self.method, self.url, self.headers.with_fields(fields), self.body)
+        headers = self.headers.with_fields(fields)
+        return HttpRequest(self.method, self.url, headers, self.body, repeatable=self.repeatable)
 
     def with_body(self, body: ByteSource | None) -> HttpRequest:
         """Return the request with another body."""
-        return HttpRequest(self.method, self.url, self.headers, body)
+        return HttpRequest(self.method, self.url, self.headers, body, repeatable=self.repeatable)
 
 
 @frozen(eq=False)

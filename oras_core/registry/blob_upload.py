@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final
 
 from attrs import evolve, frozen
 
 from oras_core.cancellation import current_token, respite
-from oras_core.content.read_ahead import ReadAhead
-from oras_core.content.sources import CHUNK_SIZE, BytesSource
-from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader, describe_source
+from oras_core.content.sources import BytesSource
+from oras_core.content.verify import describe_source
 from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.content import ByteSource
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.blob_download import BlobDownloader
 from oras_core.registry.chunked_upload import send_chunks
@@ -33,6 +30,8 @@ from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import check_digest_header, exchange
 from oras_core.registry.streamed_upload import ingest_blob
 from oras_core.registry.upload_session import UploadSession
+from oras_core.registry.verified_source import VerifiedSource
+from oras_core.registry.whole_upload import send_whole
 
 __all__ = ["BlobUploader"]
 
@@ -96,7 +95,7 @@ class BlobUploader:
         """
         if chunk_size is not None and chunk_size <= 0:
             raise InvalidInputError(chunk_size, "a chunk has at least one byte")
-        body = _VerifiedSource(descriptor, source)
+        body = VerifiedSource(descriptor, source)
         if source.size is not None and source.size != descriptor.size:
             raise SizeMismatchError(descriptor.size, source.size, what=body.what)
         operation = f"push blob {descriptor.digest} to {self._endpoints.name}"
@@ -160,19 +159,19 @@ class BlobUploader:
         return False
 
     def _send(
-        self, session: UploadSession, descriptor: Descriptor, body: _VerifiedSource, way: _Way
+        self, session: UploadSession, descriptor: Descriptor, body: VerifiedSource, way: _Way
     ) -> _Way | None:
         """Send a blob one way; return another way that may work, or None if it is done."""
         try:
-            if way.chunk is None:
-                body.check_if_empty()
-                session.finish(descriptor.digest, body)
-            else:
-                send_chunks(session, descriptor, body, max(way.chunk, self._least(session)))
+            self._deliver(session, descriptor, body, way)
         except TransportError as error:
             if error is body.failure:
                 session.abandon()
-            raise  # a registry that does not answer needs not be told
+            following = way.anew(MAX_RESTARTS)
+            if following is None or not session.lost:
+                raise  # a registry that does not answer needs not be told
+            _logger.info("%s begins anew: %s", session.operation, error)
+            return following
         except RegistryError as error:
             if body.failure is not None:
                 session.abandon()
@@ -190,6 +189,15 @@ class BlobUploader:
         if way.switched:
             self._learn(descriptor.size, way)
         return None
+
+    def _deliver(
+        self, session: UploadSession, descriptor: Descriptor, body: VerifiedSource, way: _Way
+    ) -> None:
+        size = max(way.chunk or way.fallback or 0, self._least(session))
+        if way.chunk is None:
+            send_whole(session, descriptor, body, way.fallback and size)
+        else:
+            send_chunks(session, descriptor, body, size)
 
     def _least(self, session: UploadSession) -> int:
         return min(session.min_chunk, self._profile.current.max_chunk_size)
@@ -274,14 +282,16 @@ class _Way:
     def after(self, error: RegistryError, attempts: int) -> _Way | None:
         """Return what to try when this way ended in `error`; None for nothing.
 
-        `attempts` is how often the body was begun to be sent: after an attempt that broke
-        off, its upload counts as lost by the next one's answer.
+        `attempts` is how often the body was begun to be sent: what was asked for again counts
+        as lost by the attempt before.
         """
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
-        if _is_lost(error) and self.restarts < (MAX_RESTARTS if attempts > 1 else 1):
-            return evolve(self, restarts=self.restarts + 1)
-        return None
+        return self.anew(MAX_RESTARTS if attempts > 1 else 1) if _is_lost(error) else None
+
+    def anew(self, most: int) -> _Way | None:
+        """Return the same way once more; None if it was begun anew `most` times already."""
+        return evolve(self, restarts=self.restarts + 1) if self.restarts < most else None
 
     def _is_refused(self, error: RegistryError) -> bool:
         """Tell whether it is this way of sending that is refused (R20)."""
@@ -297,58 +307,3 @@ def _is_lost(error: RegistryError) -> bool:
     if error.method == "PUT" and error.status == 416:
         return True
     return error.status == 404 and "NAME_UNKNOWN" not in error.codes
-
-
-class _VerifiedSource:
-    """A source that breaks off rather than give the last byte of something else.
-
-    A registry that is sent fewer bytes than announced accepts nothing. What broke it off
-    is kept: a transport, or a registry in this process, may make something else of it.
-    """
-
-    def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
-        self.size: int | None = descriptor.size
-        self.what = f"source of blob {descriptor.digest}"
-        self.failure: Exception | None = None
-        self._descriptor = descriptor
-        self._source = source
-
-    def open(self) -> ByteStream:
-        """Return a new stream from the first byte on."""
-        self.failure = None
-        with self.keeping_failure():
-            stream = self._source.open()
-        verified: ByteStream = VerifyingReader(stream, self._descriptor, what=self.what)
-        if self._descriptor.size >= READ_AHEAD_SIZE:
-            verified = ReadAhead(verified, CHUNK_SIZE)  # reads and hashes while sending waits
-        return _VerifiedStream(verified, stream, self.keeping_failure)
-
-    @contextmanager
-    def keeping_failure(self) -> Iterator[None]:
-        """Keep the exception of the block."""
-        try:
-            yield
-        except Exception as error:
-            self.failure = error
-            raise
-
-    def check_if_empty(self) -> None:
-        """Verify a blob of no bytes here: who sends it needs not read anything."""
-        if self.size == 0:
-            with closing(self.open()) as stream:
-                stream.read()
-
-
-@frozen
-class _VerifiedStream:
-    verified: ByteStream
-    source: ByteStream
-    keeping_failure: Callable[[], AbstractContextManager[None]]
-
-    def read(self, size: int = -1, /) -> bytes:
-        with self.keeping_failure():
-            return self.verified.read(size)
-
-    def close(self) -> None:
-        self.verified.close()
-        self.source.close()

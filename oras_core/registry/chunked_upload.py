@@ -5,69 +5,133 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Final
 
+from attrs import frozen
+
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.errors import TransportError
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import ByteSource
+from oras_core.ports.content import ByteStream
 from oras_core.registry.upload_session import UploadSession
+from oras_core.registry.verified_source import VerifiedSource
 
-__all__ = ["send_chunks"]
+__all__ = ["MAX_STALLS", "send_chunks"]
 
-MAX_STALLS: Final = 3
-"""Chunks in a row that get an upload no further, after which it is given up."""
+MAX_STALLS: Final = 5
+"""Requests in a row that get an upload no further, after which it is given up; as many breaks
+as end a download."""
 
 
 def send_chunks(
-    session: UploadSession, descriptor: Descriptor, source: ByteSource, chunk_size: int
+    session: UploadSession,
+    descriptor: Descriptor,
+    source: VerifiedSource,
+    chunk_size: int,
+    *,
+    start: int = 0,
 ) -> None:
     """Send `source` in chunks of `chunk_size` bytes, and end the upload.
 
-    `source` verifies itself against `descriptor`: its last bytes come only if all are
-    right. A chunk waits in memory, so that it can be sent again.
+    Its last bytes come only if all are right. No chunk is held in memory: what has to be
+    sent again is read again.
+
+    Args:
+        session: the upload.
+        descriptor: what the blob is.
+        source: its bytes.
+        chunk_size: bytes of a chunk, the last one excepted.
+        start: how many bytes the registry holds already.
 
     Raises:
         RegistryError: if the registry refuses a chunk, or keeps forgetting what it was sent.
+        TransportError: if the connection keeps breaking off, or with it the upload was lost.
         ContentError: if the source is not what was promised.
     """
-    offset = furthest = stalls = 0
-    with closing(_Window(source)) as window:
+    offset = furthest = start
+    stalls = 0
+    with closing(_Reading(source)) as reading:
         while offset < descriptor.size:
+            broken = None
             length = min(chunk_size, descriptor.size - offset)
-            offset = session.patch(offset, window.take(offset, length))
+            try:
+                offset = session.patch(offset, _Chunk(reading, offset, length))
+            except TransportError as error:
+                broken, offset = error, session.held_after(error, descriptor.size)
             stalls = 0 if offset > furthest else stalls + 1
             furthest = max(furthest, offset)
             if stalls >= MAX_STALLS:
-                raise session.breach(f"it says to hold {offset} bytes, and gets no further")
+                stuck = f"it says to hold {offset} bytes, and gets no further"
+                raise broken or session.breach(stuck)
     session.finish(descriptor.digest, BytesSource(b""))
 
 
-class _Window:
-    """The chunk that is being sent, and the source from which the next ones come."""
+class _Reading:
+    """One reading of a source, from chunk to chunk, and further ones of what is sent again."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: VerifiedSource) -> None:
         self._source = source
         self._stream = source.open()
-        self._start = 0
-        self._chunk = b""
+        self._position = 0
+        self._again: ByteStream | None = None
+        self._again_position = 0
 
-    def take(self, offset: int, length: int) -> bytes:
-        """Return the `length` bytes from `offset` on, which lie within the promised size."""
-        if offset < self._start:
-            self._stream.close()
-            self._stream = self._source.open()
-            self._start, self._chunk = 0, b""
-        while offset > self._start + len(self._chunk):
-            self._start += len(self._chunk)
-            self._chunk = self._stream.read(min(CHUNK_SIZE, offset - self._start))
-        parts = [self._chunk[offset - self._start :]]
-        self._start, self._chunk = offset, b""  # two chunks in memory are one too many
-        missing = length - len(parts[0])
-        while missing > 0:
-            parts.append(self._stream.read(missing))
-            missing -= len(parts[-1])
-        # `join` gives a single part back as it is.
-        self._chunk = b"".join(part for part in parts if part)
-        return self._chunk
+    def read(self, offset: int, size: int) -> bytes:
+        """Return at most `size` bytes from `offset` on, which lies within the promised size."""
+        if offset < self._position:
+            return self._read_again(offset, min(size, self._position - offset))
+        self._forget()
+        while offset > self._position:
+            self._next(min(CHUNK_SIZE, offset - self._position))
+        return self._next(size)
+
+    def _next(self, size: int) -> bytes:
+        piece = self._stream.read(size)
+        self._position += len(piece)
+        return piece
+
+    def _read_again(self, offset: int, size: int) -> bytes:
+        if self._again is None or offset != self._again_position:
+            self._forget()
+            self._again = self._source.open_again(offset)
+        piece = self._again.read(size)
+        self._again_position = offset + len(piece)
+        return piece
+
+    def _forget(self) -> None:
+        again, self._again = self._again, None
+        if again is not None:
+            again.close()
 
     def close(self) -> None:
-        """Close the source."""
+        """Close what is open of the source."""
+        self._forget()
         self._stream.close()
+
+
+@frozen
+class _Chunk:
+    """A part of a reading, as the body of a request."""
+
+    reading: _Reading
+    start: int
+    size: int
+
+    def open(self) -> ByteStream:
+        return _ChunkStream(self.reading, self.start, self.start + self.size)
+
+
+class _ChunkStream:
+    def __init__(self, reading: _Reading, start: int, end: int) -> None:
+        self._reading = reading
+        self._position = start
+        self._end = end
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+        wanted = min(size, self._end - self._position)
+        piece = self._reading.read(self._position, wanted) if wanted else b""
+        self._position += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Leave the source open for the next chunk."""

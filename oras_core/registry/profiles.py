@@ -25,7 +25,7 @@ ECR_PAGE_SIZE: Final = 1000
 """Tags of a page: more is refused (R27)."""
 
 MAX_CHUNK_SIZE: Final = 128 * MiB
-"""A chunk waits in memory, for another attempt: what a caller or a registry asks for at most."""
+"""What a caller or a registry asks for at most: all of a chunk may have to be sent again."""
 
 
 @frozen

@@ -105,8 +105,8 @@ class RetryPolicy:
 class Retrying:
     """A transport that sends a request again where that may help. Thread-safe.
 
-    Every body can be opened again, so any request can be repeated; an upload that is repeated
-    after it had arrived is answered by the registry as such, and the caller sees that answer.
+    Every body can be opened again, so that a request can be repeated; one that is not
+    `repeatable` is sent again only after an answer that asks for it, not after a break.
     After the last attempt its response is returned, or its error raised.
 
     Where a registry asks to slow down, by 429 or `Retry-After`, all threads pause.
@@ -145,7 +145,8 @@ class Retrying:
         """Send `request`, as often as the policy allows.
 
         Raises:
-            TransportError: if the last attempt got no answer.
+            TransportError: if the last attempt got no answer; if the only one broke off, of a
+                request that is not repeatable.
             CancelledError: if the thread's token is cancelled, also within a pause.
         """
         host = origin_of(request.url)
@@ -156,8 +157,10 @@ class Retrying:
             try:
                 response = self._transport.send(request)
             except TransportError as error:
+                if not (error.retryable and request.repeatable):
+                    raise
                 pause = self._policy.pause(attempt, chance=self._chance())
-                if not error.retryable or attempt >= self._policy.attempts or _is_too_long(pause):
+                if attempt >= self._policy.attempts or _is_too_long(pause):
                     raise
                 self._report(request, error.reason, pause, attempt)
             else:

@@ -3,13 +3,14 @@
 Hashing half a gigabyte takes as long as sending a good part of it. Here both happen at the
 same time, from two readings of the source: one PATCH carries the blob, and the PUT that ends
 the upload tells the digest. When that is known first, as over any slow line, the registry is
-asked whether it has the blob; then the sending stops.
+asked whether it has the blob; then the sending stops. Where that breaks off, the rest follows
+in chunks if the registry kept the beginning.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
 from threading import Event
@@ -22,8 +23,10 @@ from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.registry.blob_download import BlobDownloader
+from oras_core.registry.chunked_upload import send_chunks
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.upload_session import UploadSession
+from oras_core.registry.verified_source import VerifiedSource
 
 __all__ = ["ingest_blob"]
 
@@ -57,8 +60,7 @@ def ingest_blob(
         described = hashing.submit(context.run, _describe, source, media_type, downloader, halt)
         body = _HaltingSource(source, halt)
         try:
-            session.stream(body)
-            session.finish(described.result().digest, BytesSource(b""))
+            _send(session, source, body, described, profile)
         except (RegistryError, TransportError, _HaltedError) as error:
             session.abandon()
             _logger.debug("given up: %s: %s", session.operation, error)
@@ -69,6 +71,28 @@ def ingest_blob(
             session.abandon()
             raise
         return described.result()
+
+
+def _send(
+    session: UploadSession,
+    source: ByteSource,
+    body: _HaltingSource,
+    described: Future[Descriptor],
+    profile: LearnedProfile,
+) -> None:
+    """Send a blob; where that breaks off, the rest of it, once it is known what it is."""
+    try:
+        session.stream(body)
+    except TransportError as broken:
+        held = session.held_after(broken, source.size or 0)
+        descriptor = described.result()
+        if not held or body.is_halted or not profile.current.accepts_chunks:
+            raise  # a push does as well, if there is anything to do
+        chunk_size = max(profile.current.chunk_size, session.min_chunk)
+        rest = VerifiedSource(descriptor, source)
+        send_chunks(session, descriptor, rest, chunk_size, start=held)
+    else:
+        session.finish(described.result().digest, BytesSource(b""))
 
 
 def _is_refusal(error: RegistryError) -> bool:
@@ -95,13 +119,17 @@ class _HaltedError(Exception):
 class _HaltingSource:
     """A source that breaks off when it is halted, and is read once.
 
-    An upload that broke off is not sent again: what the registry holds of it is not known.
+    What was sent is not sent again before it is known what the registry holds of it.
     """
 
     def __init__(self, source: ByteSource, halt: Event) -> None:
         self._source = source
         self._halt = halt
         self._opened = False
+
+    @property
+    def is_halted(self) -> bool:
+        return self._halt.is_set()
 
     @property
     def size(self) -> int | None:

@@ -6,9 +6,10 @@ import logging
 import re
 from typing import Final
 
+from attrs import frozen
+
 from oras_core.cancellation import within
-from oras_core.content.sources import BytesSource
-from oras_core.errors import OrasError, RegistryError
+from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.ports.content import ByteSource, ByteStream
@@ -74,8 +75,14 @@ class UploadSession:
             raise self.breach("the answer has no Location")
         self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
         """Bytes that every chunk but the last must have (R16)."""
-        self.attempts = 0
+        self.lost = False
+        """Whether it broke off, and the registry does not say how far it had come."""
+        self._body: _WatchedSource | None = None
+
+    @property
+    def attempts(self) -> int:
         """How often the body of the latest request was begun to be sent."""
+        return self._body.count if self._body else 0
 
     def _follow(self, so_far: str) -> str:
         """Return where the upload goes on after the latest answer."""
@@ -92,25 +99,22 @@ class UploadSession:
         return protocol_error(*self._answer, self.operation, detail)
 
     def _send(self, request: HttpRequest, *expected: int) -> Headers:
-        counted = None if request.body is None else _CountedSource(request.body)
-        try:
-            response = exchange(
-                self._transport,
-                request.with_body(counted),
-                self.operation,
-                expected=expected,
-                error_body=self._limits.error_body,
-            )
-        finally:
-            self.attempts = counted.count if counted else 0
+        self._body = None if request.body is None else _WatchedSource(request.body)
+        response = exchange(
+            self._transport,
+            request.with_body(self._body),
+            self.operation,
+            expected=expected,
+            error_body=self._limits.error_body,
+        )
         response.close()
-        self._answer = request.with_body(None), response  # a chunk is not kept for it
+        self._answer = request.with_body(None), response  # a source is not kept for it
         if response.status != 201:  # which ends it
             self._location = self._follow(self._location)
         return response.headers
 
-    def patch(self, start: int, chunk: bytes) -> int:
-        """Send one chunk, which begins at byte `start` of the blob.
+    def patch(self, start: int, chunk: ByteSource) -> int:
+        """Send one chunk, of a known size, which begins at byte `start` of the blob.
 
         Returns:
             The number of bytes that the registry now holds. That may be fewer than it was
@@ -118,13 +122,13 @@ class UploadSession:
 
         Raises:
             RegistryError: if the registry refuses, or claims to hold more than was sent.
+            TransportError: if it breaks off; see `held_after`.
         """
-        end = start + len(chunk)
+        end = start + (chunk.size or 0)
         headers = {**_BLOB_TYPE, "Content-Range": f"{start}-{end - 1}"}
+        request = HttpRequest("PATCH", self._location, headers, chunk, repeatable=False)
         try:
-            answer = self._send(
-                HttpRequest("PATCH", self._location, headers, BytesSource(chunk)), 202
-            )
+            answer = self._send(request, 202)
         except RegistryError as refusal:
             if refusal.status != 416:
                 raise
@@ -135,8 +139,39 @@ class UploadSession:
             told = held_bytes(answer)
             # One byte is held where `Range` is `0-0`, if one was sent.
             held = end if told is None or end == 1 else told
-        if held > end:
-            raise self.breach(f"it claims to hold {held} bytes, {end} were sent")
+        return self._credible(held, end)
+
+    def held_after(self, broken: TransportError, sent: int) -> int:
+        """Return how many bytes of a blob the registry holds after a request broke off (R17).
+
+        Args:
+            broken: how it broke off.
+            sent: bytes of the blob that may have been sent at most.
+
+        Raises:
+            TransportError: `broken`, if asking is of no use: it was the body that failed, or
+                the registry does not know the upload any more, which is `lost` then; or
+                another one, if there is no answer.
+            RegistryError: if the registry claims to hold more than was sent.
+        """
+        body = self._body
+        if body is None or body.size == 0 or broken is body.failure or not broken.retryable:
+            raise broken
+        try:
+            return self._credible(self._ask(broken), sent)
+        except TransportError as error:
+            self.lost = error is broken
+            raise
+
+    def lose(self, broken: TransportError) -> TransportError:
+        """Give up an upload that broke off, and return how it did."""
+        self.lost = True
+        self.abandon()
+        return broken
+
+    def _credible(self, held: int, sent: int) -> int:
+        if held > sent:
+            raise self.breach(f"it claims to hold {held} bytes, {sent} were sent")
         return held
 
     def stream(self, source: ByteSource) -> None:
@@ -144,18 +179,19 @@ class UploadSession:
 
         Raises:
             RegistryError: if the registry refuses, or does not hold what was sent.
+            TransportError: if it breaks off; see `held_after`.
         """
-        request = HttpRequest("PATCH", self._location, _BLOB_TYPE, source)
+        request = HttpRequest("PATCH", self._location, _BLOB_TYPE, source, repeatable=False)
         held = held_bytes(self._send(request, 202))
         if held is not None and source.size is not None and source.size > 1 and held != source.size:
             raise self.breach(f"it claims to hold {held} bytes, {source.size} were sent")
 
-    def _ask(self, refusal: RegistryError) -> int:
+    def _ask(self, cause: RegistryError | TransportError) -> int:
         """Ask where the upload stands; one that cannot be asked about is given up."""
         try:
             headers = self._send(HttpRequest("GET", self._location), 204, 200, 202)
         except RegistryError as error:
-            raise refusal from error
+            raise cause from error
         return held_bytes(headers) or 0
 
     def finish(self, digest: Digest, body: ByteSource) -> None:
@@ -164,27 +200,36 @@ class UploadSession:
         Raises:
             RegistryError: for any answer but 201: 202 is how Docker Hub fails (R19).
             DigestMismatchError: if the registry says that it stored something else.
+            TransportError: if it breaks off; see `held_after`.
         """
         url = with_digest(self._location, digest)
-        headers = self._send(HttpRequest("PUT", url, _BLOB_TYPE, body), 201)
+        # Bytes that broke off are not sent again before it is known which have arrived.
+        request = HttpRequest("PUT", url, _BLOB_TYPE, body, repeatable=body.size == 0)
+        headers = self._send(request, 201)
         check_digest_header(headers, digest, f"answer to '{self.operation}'")
 
     def abandon(self) -> None:
         """Tell the registry that nothing follows, best effort (R21)."""
         try:
-            request = HttpRequest("DELETE", self._location)
-            with within(ABANDON_SECONDS), self._transport.send(request) as response:
+            with (
+                within(ABANDON_SECONDS),
+                self._transport.send(HttpRequest("DELETE", self._location)) as response,
+            ):
                 _logger.debug("abandoned an upload: status %d", response.status)
         except OrasError as error:
             _logger.debug("could not abandon an upload: %s", error)
 
 
-class _CountedSource:
-    """A source that knows how often it was opened: more than once, if an attempt broke off."""
+class _WatchedSource:
+    """A body that knows how often it was opened, and whether it was itself that failed.
+
+    It is opened more than once where the registry asks for it again.
+    """
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         self.count = 0
+        self.failure: Exception | None = None
 
     @property
     def size(self) -> int | None:
@@ -192,4 +237,24 @@ class _CountedSource:
 
     def open(self) -> ByteStream:
         self.count += 1
-        return self._source.open()
+        try:
+            return _WatchedStream(self._source.open(), self)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+@frozen
+class _WatchedStream:
+    stream: ByteStream
+    source: _WatchedSource
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self.stream.read(size)
+        except Exception as error:
+            self.source.failure = error
+            raise
+
+    def close(self) -> None:
+        self.stream.close()

@@ -38,10 +38,12 @@ PLAIN = f"POST {UPLOADS}"
 PUT = f"PUT {BASE}/u/1?digest={DIGEST}"
 PATCH = f"PATCH {BASE}/u/1"
 CANCEL = f"DELETE {BASE}/u/1"
+STATUS = f"GET {BASE}/u/1"
 
 EXISTS = Answer(201, {"Location": f"/v2/app/blobs/{DIGEST}"})
 BEGUN = Answer(202, {"Location": "/u/1"})
 STORED = Answer(201, {"Location": f"/v2/app/blobs/{DIGEST}", "Docker-Content-Digest": DIGEST})
+BROKEN = TransportError("PUT", BASE, "reset")
 
 
 def refusal(status, code=""):
@@ -181,9 +183,14 @@ def test_a_registry_that_stored_something_else_is_noticed():
     failing(DigestMismatchError, mounted)
 
 
-def test_who_does_not_answer_is_not_told_either():
-    _, transport = failing(TransportError, BEGUN, TransportError("PUT", BASE, "reset"))
-    assert transport.lines == [PROBE, PUT]
+def test_who_does_not_answer_is_asked_where_it_stands_and_not_told_either():
+    gone = TransportError("GET", BASE, "refused")
+    error, transport = failing(TransportError, BEGUN, BROKEN, gone)
+    assert error is gone
+    assert transport.lines == [PROBE, PUT, STATUS]
+    final = TransportError("PUT", BASE, "no address", retryable=False)
+    error, transport = failing(TransportError, BEGUN, final)
+    assert error is final
 
 
 def test_a_failing_cancellation_hides_nothing():
@@ -213,26 +220,73 @@ def retrying(*steps):
     return BlobUploader(stack, endpoints, LearnedProfile(HostProfile()), Limits()), transport
 
 
-BROKEN = TransportError("PUT", BASE, "reset")
-
-
 def test_an_attempt_that_breaks_off_is_repeated_from_the_first_byte():
-    subject, transport = retrying(BEGUN, BROKEN, STORED)
+    subject, transport = retrying(BEGUN, BROKEN, held(0, "/u/2", 204), STORED)
     subject.push(BLOB, BytesSource(CONTENT))
-    assert [sent.body for sent in transport.requests] == [b"", CONTENT, CONTENT]
+    assert transport.lines == [PROBE, PUT, STATUS, f"PUT {BASE}/u/2?digest={DIGEST}"]
+    assert [sent.body for sent in transport.requests] == [b"", CONTENT, b"", CONTENT]
+
+
+def test_r17_what_arrived_before_a_break_is_not_sent_again():
+    subject, transport = retrying(
+        BEGUN, BROKEN, held(3, "/u/2", 204), BROKEN, held(6, "/u/3", 204), held(9), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert chunks(transport) == [("4-9", b"456789"), ("7-9", b"789")]
+    assert transport.lines[-2] == f"PATCH {BASE}/u/3"
+    assert transport.requests[-1].body == b""
+
+
+def test_r17_chunks_go_on_from_where_a_break_left_them():
+    subject, transport = retrying(
+        BEGUN, held(3), BROKEN, held(5, status=204), BROKEN, held(9, status=204), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
+
+
+@pytest.mark.parametrize("chunk_size", [None, 4])
+def test_r20_an_upload_that_gets_nowhere_for_breaks_is_given_up(chunk_size):
+    subject, transport = retrying(BEGUN, *[BROKEN, held(0, status=204)] * 5)
+    with pytest.raises(TransportError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert caught.value is BROKEN
+    assert transport.finished
+
+
+@pytest.mark.parametrize("chunk_size", [None, 4])
+def test_a_registry_that_claims_more_than_it_can_have_is_not_believed(chunk_size):
+    subject, transport = retrying(BEGUN, BROKEN, held(10, status=204), Answer(204))
+    with pytest.raises(RegistryError, match="11 bytes, 10 were sent"):
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert transport.lines[-1] == CANCEL
+
+
+def test_r15_where_no_chunks_are_taken_a_part_that_arrived_is_of_no_use():
+    transport = ScriptedTransport(
+        BEGUN, BROKEN, held(3, status=204), Answer(204), Answer(202, {"Location": "/u/2"}), STORED
+    )
+    subject, _, _ = uploader(accepts_chunks=False)
+    subject._transport = transport
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines[1:] == [
+        PUT, STATUS, CANCEL, PROBE, f"PUT {BASE}/u/2?digest={DIGEST}"
+    ]  # fmt: skip
+    assert transport.requests[-1].body == CONTENT
 
 
 @pytest.mark.parametrize("chunk_size", [None, 100])
 def test_uploads_that_are_lost_by_breaks_are_begun_anew_several_times(chunk_size):
-    # Distribution cancels an upload that is resumed elsewhere than it stands.
+    # Distribution cancels an upload that is asked about when it stands elsewhere than it said.
     lost = [BEGUN, BROKEN, refusal(404, "BLOB_UPLOAD_INVALID")]
     end = [STORED] if chunk_size is None else [held(9), STORED]
     subject, transport = retrying(*lost * 4, BEGUN, *end)
     subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
     assert transport.finished
     subject, transport = retrying(*lost * 5)
-    with pytest.raises(RegistryError):
+    with pytest.raises(TransportError) as caught:
         subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert caught.value is BROKEN
     assert transport.finished
 
 
@@ -278,7 +332,7 @@ class Failing:
     ],
 )
 def test_a_source_that_is_not_what_was_promised_is_never_sent_whole(content, kind, chunk_size):
-    patches = [] if chunk_size is None else [held(3), held(7)][: len(content) // 4]
+    patches = [] if chunk_size is None else [held(3), held(7), held(9)][: len(content) // 4 + 1]
     steps = [BEGUN, *patches, Answer(204)] if chunk_size else [BEGUN, STORED, Answer(204)]
     _, transport = failing(kind, *steps, source=Unsized(content), chunk_size=chunk_size)
     if chunk_size:
@@ -409,7 +463,7 @@ def test_a_registry_that_claims_more_than_was_sent_is_not_believed():
 
 def test_a_registry_that_gets_no_further_is_given_up():
     # ECR Public names the first chunk for ever (R15): the blob goes whole then.
-    transport = push(BEGUN, *[held(3)] * 4, Answer(204), BEGUN, STORED, chunk_size=4)
+    transport = push(BEGUN, *[held(3)] * 6, Answer(204), BEGUN, STORED, chunk_size=4)
     assert transport.requests[-1].body == CONTENT
 
 

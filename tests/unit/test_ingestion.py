@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -152,6 +153,24 @@ def test_an_upload_that_broke_off_is_not_sent_again(between, repository):
     between.answers["PATCH"] = break_off
     push(repository, LARGE)
     assert asked == [1]
+    assert pull(repository) == [LARGE]
+
+
+def test_what_arrived_before_it_broke_off_is_not_sent_again(between, repository):
+    sent = []
+
+    def break_off(request):
+        with contextlib.closing(request.body.open()) as stream:
+            sent.append(stream.read(60_000))
+        between.answers.clear()
+        between.registry.send(request.with_body(BytesSource(sent[0])))
+        raise TransportError("PATCH", request.url, "reset")
+
+    between.answers["PATCH"] = break_off
+    push(repository, LARGE)
+    assert sent == [LARGE[:60_000]]
+    patches = [r for r in between.registry.requests if r.method == "PATCH"]
+    assert [r.headers.get("Content-Range") for r in patches] == [None, "60000-99999"]
     assert pull(repository) == [LARGE]
 
 

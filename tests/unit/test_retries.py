@@ -81,6 +81,18 @@ def test_a_broken_connection_is_retried(retrying):
     assert retrying(transport).send(REQUEST).status == 200
 
 
+def test_what_is_not_repeatable_is_given_back_when_it_breaks_off(retrying, clock):
+    upload = HttpRequest("PATCH", "https://r.example/u", body=BytesSource(b"x"), repeatable=False)
+    upload = upload.with_headers({"A": "b"}).with_body(BytesSource(b"y"))
+    error = broken()
+    with pytest.raises(TransportError) as caught:
+        retrying(ScriptedTransport(error)).send(upload)
+    assert caught.value is error
+    assert clock.slept == []
+    # An answer that says so has been thought about.
+    assert retrying(ScriptedTransport(Answer(503), Answer(202))).send(upload).status == 202
+
+
 @pytest.mark.parametrize("error", [broken(retryable=False), TlsError("GET", "u", "untrusted")])
 def test_a_hopeless_connection_is_not(retrying, clock, error):
     with pytest.raises(TransportError) as caught:

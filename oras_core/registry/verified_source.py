@@ -1,0 +1,98 @@
+"""What is sent to a registry is what was promised, or it breaks off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+
+from attrs import frozen
+
+from oras_core.content.read_ahead import ReadAhead
+from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader
+from oras_core.errors import SizeMismatchError
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
+
+__all__ = ["VerifiedSource"]
+
+
+class VerifiedSource:
+    """A source that breaks off rather than give the last byte of something else.
+
+    A registry that is sent fewer bytes than announced accepts nothing. What broke it off
+    is kept: a transport, or a registry in this process, may make something else of it.
+    """
+
+    def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Hold `source` to `descriptor`."""
+        self.size: int | None = descriptor.size
+        self.what = f"source of blob {descriptor.digest}"
+        self.failure: Exception | None = None
+        self._descriptor = descriptor
+        self._source = source
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on."""
+        self.failure = None
+        with self.keeping_failure():
+            stream = self._source.open()
+        verified: ByteStream = VerifyingReader(stream, self._descriptor, what=self.what)
+        if self._descriptor.size >= READ_AHEAD_SIZE:
+            verified = ReadAhead(verified, CHUNK_SIZE)  # reads and hashes while sending waits
+        return _VerifiedStream(verified, stream, self.keeping_failure)
+
+    def open_again(self, start: int) -> ByteStream:
+        """Return a stream of bytes that were given out already, from byte `start` on.
+
+        They are not hashed once more: the stream that gave them out has the last word.
+        """
+        with self.keeping_failure():
+            if isinstance(self._source, ResumableSource):
+                stream = self._source.open_from(start)
+                return _VerifiedStream(stream, stream, self.keeping_failure)
+            stream = self._source.open()
+            try:
+                self._skip(stream, start)
+            except BaseException:
+                stream.close()
+                raise
+        return _VerifiedStream(stream, stream, self.keeping_failure)
+
+    def _skip(self, stream: ByteStream, count: int) -> None:
+        left = count
+        while left > 0:
+            piece = stream.read(min(left, CHUNK_SIZE))
+            if not piece:
+                raise SizeMismatchError(self._descriptor.size, count - left, what=self.what)
+            left -= len(piece)
+
+    @contextmanager
+    def keeping_failure(self) -> Iterator[None]:
+        """Keep the exception of the block."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def check_if_empty(self) -> None:
+        """Verify a blob of no bytes here: who sends it needs not read anything."""
+        if self.size == 0:
+            with closing(self.open()) as stream:
+                stream.read()
+
+
+@frozen
+class _VerifiedStream:
+    verified: ByteStream
+    source: ByteStream
+    keeping_failure: Callable[[], AbstractContextManager[None]]
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self.keeping_failure():
+            return self.verified.read(size)
+
+    def close(self) -> None:
+        self.verified.close()
+        self.source.close()

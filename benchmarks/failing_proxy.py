@@ -27,10 +27,19 @@ class FailingProxy:
         self._share = share
         self._chance = random.Random(seed)
         self._stall = stall
+        self._serving: set[asyncio.Task[None] | None] = set()
         self.counted: Counter[str] = Counter()
 
     async def serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        # Once the connection is gone nobody else holds the task, and it would go unfinished.
+        self._serving.add(task := asyncio.current_task())
+        try:
+            await self._serve(client, back)
+        finally:
+            self._serving.discard(task)
+
+    async def _serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         writers = [back]
         try:
             registry, there = await asyncio.open_connection(self._host, int(self._port))

@@ -3,9 +3,11 @@
     python benchmarks/soak.py [--minutes M] [--workers N] [--share S] [--seed N]
 
 Workers push artifacts to a docker-registry and pull them back, through a proxy that makes one in
-twenty requests fail. Content is compared, and folders are looked through after every failure.
-The status is 1 if content was wrong, a file was not whole under its final name, a descriptor or
-temporary file was left, or the memory grew.
+twenty requests fail. What fails is tried again, as a user would. Content is compared, and folders
+are looked through after every pull, whether it failed or not. The status is 1 if content was
+wrong, a file was not whole under its final name, a descriptor or temporary file was left, or the
+memory grew; also if what is kept of a broken download is no beginning of its content, or is still
+there when the content is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -32,15 +35,20 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 import oras.client  # noqa: E402 - found by the line above
 from oras_core.errors import OrasError  # noqa: E402
+from oras_core.stores.resuming import RESUMABLE_SIZE  # noqa: E402
 from support import docker_registry  # noqa: E402
 
 SETTINGS = """
 [network]
 connect_timeout = 5.0
 read_timeout = 2.0
-attempts = 6
+attempts = 2
 max_pause = 5.0
 """
+"""Few attempts: so it happens that a pull fails, and the next one goes on."""
+
+TRIES = 6
+"""How often a worker does the same before it turns to something else."""
 
 STALL = 3.0
 """Seconds that a stalled connection stays open: longer than the client waits."""
@@ -57,6 +65,21 @@ def content(number: int) -> bytes:
     chance = random.Random(number)
     size = chance.choice([10, 3_000, 60_000, 400_000, 1_500_000] * 3 + [9_000_000])
     return chance.randbytes(size)
+
+
+def kept_name(digest: str) -> str:
+    """Return the name under which the beginning of content is kept."""
+    return f".sha256-{digest}.oras-partial"
+
+
+def large_contents() -> dict[str, int]:
+    """Return the numbers of all content of which a beginning may be kept, by that name."""
+    found = {}
+    for number in range(POOL):
+        data = content(number)
+        if len(data) >= RESUMABLE_SIZE:
+            found[kept_name(hashlib.sha256(data).hexdigest())] = number
+    return found
 
 
 class Tally:
@@ -87,16 +110,24 @@ class Tally:
 class Worker(threading.Thread):
     """Pushes and pulls, over and over."""
 
-    def __init__(self, number: int, address: str, folder: Path, tally: Tally, end: float) -> None:
+    def __init__(
+        self, number: int, address: str, folder: Path, tally: Tally, large: Mapping[str, int]
+    ) -> None:
         super().__init__(name=f"worker-{number}")
         self._chance = random.Random(number)
         self._number = number
         self._address = address
         self._folder = folder
         self._tally = tally
-        self._end = end
+        self._large = large
+        self._end = 0.0
         self._client = oras.client.OrasClient(insecure=True)
         self._pulled: dict[str, str] = {}
+
+    def start_until(self, end: float) -> None:
+        """Begin to work; end at a time."""
+        self._end = end
+        self.start()
 
     def run(self) -> None:
         """Work until the time is over."""
@@ -129,42 +160,67 @@ class Worker(threading.Thread):
             path.write_bytes(data)
         paths = sorted({str(source / name.partition("/")[0]) for name in files})
         try:
-            self._client.push(target, files=paths, disable_path_validation=True, quiet=True)
-        except Exception as error:  # noqa: BLE001 - counted by type
-            self._failed("push", error)
-            return False
+            for _ in range(TRIES):
+                try:
+                    self._client.push(target, files=paths, disable_path_validation=True, quiet=True)
+                except Exception as error:  # noqa: BLE001 - counted by type
+                    self._failed("push", error)
+                else:
+                    self._tally.count("pushes")
+                    self._tally.count("bytes pushed", sum(map(len, files.values())))
+                    return True
         finally:
             shutil.rmtree(source)
-        self._tally.count("pushes")
-        self._tally.count("bytes pushed", sum(map(len, files.values())))
-        return True
+        self._tally.count("pushes given up")
+        return False
 
     def _pull(self, target: str, files: Mapping[str, bytes], out: Path) -> None:
         expected = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        try:
-            self._client.pull(target, outdir=str(out))
-        except Exception as error:  # noqa: BLE001 - counted by type
-            self._failed("pull", error)
-            self._look_through(out, expected)
+        wanted = {kept_name(digest) for name, digest in expected.items() if "/" not in name}
+        beginnings: set[str] = set()
+        for _ in range(TRIES):
+            beginnings |= wanted.intersection(self._kept(out))
+            try:
+                self._client.pull(target, outdir=str(out))
+            except Exception as error:  # noqa: BLE001 - counted by type
+                self._failed("pull", error)
+                self._look_through(out, expected)
+            else:
+                break
+        else:
+            self._tally.count("pulls given up")
             return
+        self._tally.count("pulls")
+        self._tally.count("beginnings kept, and completed by a later pull", len(beginnings))
+        self._tally.count("bytes pulled", sum(map(len, files.values())))
         found = dict(_files_below(out))
         for name, digest in expected.items():
             if found.get(name) != digest:
                 self._tally.wrong(f"{target}: {name} is wrong after a pull")
         self._pulled.update(expected)
         self._look_through(out, expected)
-        self._tally.count("pulls")
-        self._tally.count("bytes pulled", sum(map(len, files.values())))
+        for name in wanted.intersection(self._kept(out)):
+            self._tally.wrong(f"{target}: {name} was left though its content was pulled")
+
+    def _kept(self, out: Path) -> list[str]:
+        return [path.name for path in out.glob(".sha256-*.oras-partial")]
 
     def _look_through(self, out: Path, expected: Mapping[str, str]) -> None:
         """Make sure that every file is whole: of this artifact, or of one before."""
         for name, digest in _files_below(out):
-            if name.endswith(".oras-partial") or ".oras-partial/" in name:
+            if name in self._large:
+                self._check_beginning(out / name, self._large[name])
+            elif re.search(r"\.oras-partial(/|$)", name):
                 self._tally.wrong(f"{name} was left")
             elif digest == expected.get(name):
                 self._pulled[name] = digest
             elif digest != self._pulled.get(name):
                 self._tally.wrong(f"{name} is neither old nor new")
+
+    def _check_beginning(self, path: Path, number: int) -> None:
+        kept = path.read_bytes()
+        if not kept or not content(number).startswith(kept):
+            self._tally.wrong(f"{path.name} is no beginning of its content")
 
     def _failed(self, what: str, error: Exception) -> None:
         self._tally.count(f"{what} failed: {type(error).__name__}")
@@ -219,9 +275,10 @@ def soak(options: argparse.Namespace, folder: Path, address: str, tally: Tally) 
     end = time.monotonic() + 60 * options.minutes
     work = folder / "work"
     work.mkdir()
-    workers = [Worker(n, address, work, tally, end) for n in range(options.workers)]
+    large = large_contents()
+    workers = [Worker(n, address, work, tally, large) for n in range(options.workers)]
     for worker in workers:
-        worker.start()
+        worker.start_until(end)
     samples = []
     while any(worker.is_alive() for worker in workers):
         time.sleep(2)
@@ -261,7 +318,7 @@ def main() -> int:
             tally.wrong(f"temporary files are left: {scratch[:5]}")
     _judge_memory(samples, tally)
     for what, number in sorted(tally.counted.items()):
-        print(f"{what:40}{number:16,}")
+        print(f"{what:50}{number:16,}")
     for note in tally.notes[:10]:
         print(f"for example: {note}")
     for fault in tally.faults[:50]:

@@ -117,9 +117,11 @@ class _GuardedStream:
             _fail(self._request, error)
         self._count += len(data)
         ended = size < 0 or (size > 0 and not data)
-        if ended and self._length is not None and self._count < self._length:
-            if self._token.cancelled:  # and who ended it are we
-                raise _cancelled(self._request)
+        if not ended or self._count == self._length:
+            return data
+        if self._token.cancelled:  # and who ended it may be we
+            raise _cancelled(self._request)
+        if self._length is not None and self._count < self._length:
             raise TransportError(
                 self._request.method,
                 self._request.url,

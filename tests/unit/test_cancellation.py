@@ -1,0 +1,331 @@
+"""Tokens, the scopes in which they govern, and what waits beneath them."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import signal
+import threading
+import time
+from concurrent.futures import Future
+
+import pytest
+
+from oras_core.cancellation import (
+    CancelToken,
+    acquired,
+    current_token,
+    interrupts_cancelling,
+    respite,
+    sleep,
+    wait_for,
+    within,
+)
+from oras_core.errors import CancelledError
+
+LONG = 60.0
+PROMPT = 2.0
+"""Seconds within which what is cancelled has ended, on a busy machine."""
+
+
+@pytest.fixture
+def token():
+    return CancelToken()
+
+
+@pytest.fixture
+def soon(token):
+    """Start a thread that cancels the token when it is told to."""
+    go = threading.Event()
+
+    def cancel():
+        go.wait(LONG)
+        token.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    yield go
+    go.set()
+    thread.join()
+
+
+# --- Tokens -------------------------------------------------------------------------------
+
+
+def test_a_token_is_cancelled_for_good(token):
+    token.raise_if_cancelled("try")
+    assert (token.cancelled, repr(token)) == (False, "<CancelToken>")
+    token.cancel()
+    token.cancel()
+    assert (token.cancelled, repr(token)) == (True, "<CancelToken, cancelled>")
+    with pytest.raises(CancelledError, match="cannot try: it was cancelled") as caught:
+        token.raise_if_cancelled("try")
+    assert caught.value.operation == "try"
+
+
+def test_who_registered_is_called_once(token):
+    called = []
+    token.on_cancel(lambda: called.append(1))
+    token.on_cancel(lambda: called.append(2))
+    forget = token.on_cancel(lambda: called.append(3))
+    forget()
+    forget()
+    token.cancel()
+    token.cancel()
+    assert sorted(called) == [1, 2]
+
+
+def test_who_comes_late_is_called_at_once(token):
+    called = []
+    token.cancel()
+    forget = token.on_cancel(lambda: called.append(1))
+    assert called == [1]
+    forget()
+
+
+def test_one_that_fails_keeps_no_other_from_being_called(token, caplog):
+    def fail():
+        raise OSError("closed already")
+
+    called = []
+    for callback in (lambda: called.append(1), fail, lambda: called.append(2)):
+        token.on_cancel(callback)
+    with caplog.at_level(logging.ERROR):
+        token.cancel()
+    assert sorted(called) == [1, 2]
+    assert "closed already" in caplog.text
+
+
+def test_a_callback_has_ended_when_it_is_taken_back(token):
+    begun, go_on, order = threading.Event(), threading.Event(), []
+
+    def slow():
+        begun.set()
+        go_on.wait(LONG)
+        order.append("called")
+
+    forget = token.on_cancel(slow)
+    cancelling = threading.Thread(target=token.cancel)
+    cancelling.start()
+    assert begun.wait(LONG)
+
+    def take_back():
+        forget()
+        order.append("forgotten")
+
+    taking = threading.Thread(target=take_back)
+    taking.start()
+    go_on.set()
+    taking.join(LONG)
+    cancelling.join(LONG)
+    assert order == ["called", "forgotten"]
+
+
+def test_a_callback_may_cancel_and_register_again(token):
+    called = []
+
+    def again():
+        token.cancel()
+        token.on_cancel(lambda: called.append(1))
+
+    token.on_cancel(again)
+    token.cancel()
+    assert called == [1]
+
+
+def test_a_parent_cancels_its_children_and_not_the_other_way(token):
+    one, two = CancelToken(token), CancelToken(token)
+    one.cancel()
+    assert (token.cancelled, two.cancelled) == (False, False)
+    token.cancel()
+    assert two.cancelled
+    assert CancelToken(token).cancelled
+
+
+def test_a_child_that_is_closed_is_forgotten(token):
+    child = CancelToken(token)
+    child.close()
+    assert token._callbacks == {}
+    token.cancel()
+    assert not child.cancelled
+
+
+def test_a_handler_of_a_signal_may_cancel_whatever_it_interrupts(token):
+    # The handler runs between any two instructions of this thread, those of the token included.
+    tokens = [token]
+    old = signal.signal(signal.SIGALRM, lambda *_: tokens[-1].cancel())
+    called = 0
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.0005)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            seen, current = [], tokens[-1]
+            forget = current.on_cancel(lambda seen=seen: seen.append(1))
+            current.wait(0)
+            cancelled = current.cancelled
+            forget()
+            if cancelled:
+                assert seen == [1]
+                called += 1
+                tokens.append(CancelToken())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert called
+
+
+# --- Scopes -------------------------------------------------------------------------------
+
+
+def test_a_token_governs_within_its_scope_alone(token):
+    outside = current_token()
+    with token.scope() as given:
+        assert given is token
+        assert current_token() is token
+        with CancelToken().scope() as inner:
+            assert current_token() is inner
+        assert current_token() is token
+    assert current_token() is outside
+
+
+def test_a_scope_ends_with_an_error_too(token):
+    outside = current_token()
+    with pytest.raises(OSError, match="x"), token.scope():
+        raise OSError("x")
+    assert current_token() is outside
+
+
+def test_threads_know_it_by_their_context_alone(token):
+    seen = []
+    with token.scope():
+        context = contextvars.copy_context()
+        for target in (context.run, lambda function: function()):
+            thread = threading.Thread(target=target, args=(lambda: seen.append(current_token()),))
+            thread.start()
+            thread.join()
+    assert seen[0] is token
+    assert seen[1] is not token
+
+
+def test_nobody_cancels_where_no_token_governs():
+    nobody = current_token()
+    called = []
+    nobody.on_cancel(lambda: called.append(1))()
+    nobody.cancel()
+    assert not nobody.cancelled
+    assert not nobody.wait(0.001)
+    assert called == []
+
+
+# --- Waiting ------------------------------------------------------------------------------
+
+
+def test_a_wait_ends_when_the_token_is_cancelled(token, soon):
+    assert token.wait(0.001) is False
+    start = time.monotonic()
+    soon.set()
+    assert token.wait(LONG) is True
+    assert token.wait(1e9) is True
+    assert time.monotonic() - start < PROMPT
+    assert token._callbacks == {}
+
+
+def test_a_pause_ends_by_an_error(token, soon):
+    with token.scope():
+        sleep(0.001)
+        soon.set()
+        start = time.monotonic()
+        with pytest.raises(CancelledError):
+            sleep(LONG)
+    assert time.monotonic() - start < PROMPT
+
+
+def test_waiting_for_another_thread_ends(token, soon):
+    done, never = Future(), Future()
+    done.set_result(1)
+    with token.scope():
+        wait_for(done)
+        soon.set()
+        with pytest.raises(CancelledError):
+            wait_for(never)
+        wait_for(done)  # what has been done is there
+    wait_for(done)
+
+
+def test_waiting_for_a_lock_ends(token, soon):
+    lock = threading.Lock()
+    with token.scope():
+        with acquired(lock):
+            assert lock.locked()
+        assert not lock.locked()
+        with lock:
+            soon.set()
+            with pytest.raises(CancelledError), acquired(lock):
+                pytest.fail("it was not free")
+        with acquired(lock):  # a free one is there for whoever has to clean up
+            assert lock.locked()
+
+
+# --- A little more time -------------------------------------------------------------------
+
+
+def test_a_respite_begins_with_the_cancellation(token):
+    with token.scope():
+        with respite(0.05):
+            assert not current_token().wait(0.15)
+            token.cancel()
+            assert not current_token().cancelled
+            assert current_token().wait(LONG)
+        assert current_token() is token
+
+
+def test_a_respite_of_what_is_cancelled_already(token):
+    token.cancel()
+    with token.scope(), respite(LONG):
+        assert not current_token().cancelled
+
+
+def test_a_respite_that_was_long_enough_cancels_nothing_afterwards(token):
+    with token.scope(), respite(0.02):
+        own = current_token()
+        token.cancel()
+    assert not own.wait(0.1)
+    assert token._callbacks == {}
+
+
+def test_a_respite_where_no_token_governs():
+    nobody = current_token()
+    with respite(0.001):
+        assert current_token() is nobody
+
+
+def test_what_is_not_done_within_its_time_is_cancelled(token):
+    token.cancel()
+    with token.scope(), within(0.05):
+        assert current_token().deadline - time.monotonic() <= 0.05
+        assert CancelToken(current_token()).deadline == current_token().deadline
+        assert not current_token().cancelled
+        assert current_token().wait(LONG)
+
+
+def test_what_is_done_within_its_time_is_not():
+    with within(0.02):
+        own = current_token()
+    assert not own.wait(0.1)
+
+
+# --- Interrupts ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_cancels(token, kind):
+    with token.scope(), pytest.raises(kind), interrupts_cancelling():
+        raise kind
+    assert token.cancelled
+
+
+@pytest.mark.parametrize("kind", [OSError, GeneratorExit])
+def test_an_error_does_not(token, kind):
+    with token.scope(), pytest.raises(kind), interrupts_cancelling():
+        raise kind
+    assert not token.cancelled

@@ -20,7 +20,7 @@ from oras_core.testing.credentials import CredentialStoreContract
 from oras_core.testing.http import ContractOrigin, HttpTransportContract
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("authentication.md", "configuration.md", "embedding.md")
+PAGES = ("authentication.md", "configuration.md", "embedding.md", "performance.md")
 
 
 def text_of(page: str) -> str:

@@ -94,7 +94,7 @@ class DockerRegistry:
         self._home = Path(tempfile.mkdtemp(prefix="registry-", dir=self.config.directory))
         self._log = self._home / "log.jsonl"
         configuration = self._home / "config.yml"
-        configuration.write_text(json.dumps(self.config.document(self._home / "storage")))
+        configuration.write_text(json.dumps(self.config.document(self.storage)))
         # The program lets REGISTRY_* variables override its configuration.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")
@@ -117,6 +117,11 @@ class DockerRegistry:
     def __exit__(self, *_: object) -> None:
         """End the process and remove all that it stored."""
         self._stop()
+
+    @property
+    def storage(self) -> Path:
+        """The folder that holds its content, in the program's own layout."""
+        return self._home / "storage"
 
     @property
     def address(self) -> str:

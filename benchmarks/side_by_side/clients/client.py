@@ -1,0 +1,59 @@
+"""What the clients have in common: they turn a job into a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from side_by_side.material import Content
+from side_by_side.workloads import Step
+
+REPOSITORY = "benchmarks/content"
+TAG = "v1"
+
+
+@frozen
+class Job:
+    """One step, and all that a client needs to know of it.
+
+    `scratch` is an empty folder for what the client wants to have at hand; a pull writes to the
+    folder `output`.
+    """
+
+    step: Step
+    address: str
+    content: Content
+    scratch: Path
+    output: Path
+
+    @property
+    def target(self) -> str:
+        """The artifact, as a reference."""
+        return f"{self.address}/{REPOSITORY}:{TAG}"
+
+
+@frozen
+class Command:
+    """A program to run. Its folder is its home unless `cwd` names another."""
+
+    arguments: tuple[str, ...]
+    cwd: Path | None = None
+    environment: Mapping[str, str] = field(factory=dict)
+
+
+class Client(Protocol):
+    """Something that pushes and pulls."""
+
+    @property
+    def name(self) -> str:
+        """The name in tables and legends."""
+
+    @property
+    def version(self) -> str:
+        """Which release it is."""
+
+    def command(self, job: Job) -> Command | None:
+        """Prepare what is not to be measured, and return the command; None if it cannot do it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oras_core.errors import CopyError, OrasError
+from oras_core.cancellation import current_token
+from oras_core.errors import CancelledError, CopyError, OrasError
 from oras_core.model.descriptor import Descriptor
 
 __all__ = ["blaming"]
@@ -13,12 +14,17 @@ __all__ = ["blaming"]
 
 @contextmanager
 def blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iterator[None]:
-    """Let an error say which side it came from, and hide none behind another type."""
+    """Let an error say which side it came from, and hide none behind another type.
+
+    Whatever comes of a cancellation is a `CancelledError`.
+    """
     what = str(descriptor) if descriptor else ""
     try:
         yield
-    except OrasError as error:
+    except Exception as error:
+        if current_token().cancelled and not isinstance(error, CancelledError):
+            raise CancelledError(f"{operation} {what}".rstrip()) from error
+        if not isinstance(error, OrasError):
+            raise CopyError(operation, origin, what, error) from error
         error.add_note(f"while copying: {operation} {what}".rstrip() + f" ({origin})")
         raise
-    except Exception as error:
-        raise CopyError(operation, origin, what, error) from error

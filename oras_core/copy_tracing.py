@@ -43,7 +43,6 @@ class TracedSource:
         self._token = token
         self.opened = False
         self.failed = False
-        self.cancelled = False
         self._moved = 0
 
     @property
@@ -77,9 +76,8 @@ class TracedSource:
 
     @contextmanager
     def noticing_failure(self) -> Iterator[None]:
-        """Note that it was the source that failed, or that the copy was cancelled."""
+        """Note that it was the source that failed; raise if the copy is cancelled."""
         if self._token.cancelled:
-            self.cancelled = True
             raise CancelledError(f"copy {self._descriptor}")
         try:
             yield

@@ -353,7 +353,7 @@ class _Mover:
         try:
             push(watched)
         except Exception as error:
-            if watched.cancelled or isinstance(error, CancelledError):
+            if self._token.cancelled or isinstance(error, CancelledError):
                 raise CancelledError(f"copy {descriptor}") from error
             # Who verifies is the destination, but what is wrong came from the source.
             wrong = isinstance(error, DigestMismatchError | SizeMismatchError)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 
 import pytest
 from attrs import evolve
 
+from oras_core.cancellation import CancelToken, within
 from oras_core.content.sources import BytesSource
-from oras_core.errors import TlsError, TransportError, TransportTimeoutError
+from oras_core.errors import CancelledError, TlsError, TransportError, TransportTimeoutError
 from oras_core.ports.http import Headers, HttpRequest
 from oras_core.registry.retries import Retrying, RetryPolicy, is_retryable, retry_after
 from support.scripted_transport import Answer, ScriptedTransport
@@ -283,3 +285,52 @@ def test_a_retry_is_logged_without_secrets(retrying, caplog):
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
     assert "attempt 2 of 4" in caplog.text
     assert "secret" not in caplog.text
+
+
+# --- Cancellation -------------------------------------------------------------------------
+
+
+def test_a_pause_ends_when_the_token_is_cancelled():
+    asked = Answer(503, {"Retry-After": "50"})
+    token, transport = CancelToken(), ScriptedTransport(asked)
+    retrying = Retrying(Closing(transport, token), RetryPolicy())
+    start = time.monotonic()
+    with token.scope(), pytest.raises(CancelledError):
+        retrying.send(REQUEST)
+    assert time.monotonic() - start < 2
+    assert len(transport.requests) == 1
+
+
+class Closing:
+    """Cancels a token a moment after each answer."""
+
+    def __init__(self, transport, token):
+        self._transport, self._token = transport, token
+
+    def send(self, request):
+        response = self._transport.send(request)
+        threading.Timer(0.05, self._token.cancel).start()
+        return response
+
+
+def test_what_has_a_deadline_waits_for_no_pause_beyond_it(clock, retrying):
+    transport = ScriptedTransport(Answer(429, {"Retry-After": "50"}), Answer(202), Answer(503))
+    once = retrying(transport, RetryPolicy(attempts=1))
+    assert once.send(REQUEST).status == 429
+    with within(10):
+        assert once.send(REQUEST).status == 202  # though the host asked to slow down
+        # A further attempt would have to wait for too long.
+        assert retrying(transport, RetryPolicy(backoff=100, max_backoff=100)).send(REQUEST)
+    assert clock.slept == []
+    assert transport.finished
+
+
+def test_what_has_a_deadline_is_tried_again_before_it(clock, retrying):
+    transport = ScriptedTransport(broken(), Answer(202))
+    with within(10):
+        assert retrying(transport).send(REQUEST).status == 202
+    assert clock.slept == [1.0]
+    transport = ScriptedTransport(broken())
+    with within(0.5), pytest.raises(TransportError):
+        retrying(transport).send(REQUEST)
+    assert transport.finished

@@ -12,9 +12,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from oras_core.cancellation import CancelToken
 from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
+    CancelledError,
     OrasError,
     RateLimitedError,
     RegistryError,
@@ -516,3 +518,29 @@ def test_an_interrupted_thread_does_not_interrupt_others(watched, clock):
     assert isinstance(first, KeyboardInterrupt)
     assert rest == ["T1"] * 4
     assert source.calls == 1
+
+
+def test_a_cancelled_thread_does_not_cancel_others(watched, clock):
+    gate, source = Gate(CancelledError("fetch")), Fetch(clock)
+    first, *rest = run(watched, gate, [PUSH] * 4, source)
+    assert isinstance(first, CancelledError)
+    assert rest == ["T1"] * 4
+    assert source.calls == 1
+
+
+def test_who_waits_for_another_thread_may_be_cancelled(watched):
+    gate, token = Gate(Token("T", 60.0)), CancelToken()
+
+    def obtain():
+        with token.scope():
+            watched.obtain(ANYBODY, PUSH, gate)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(watched.obtain, ANYBODY, PUSH, gate)
+        assert gate.entered.wait(20)
+        second = threads.submit(obtain)
+        assert watched.waiting.acquire(timeout=20)
+        token.cancel()
+        assert isinstance(second.exception(20), CancelledError)
+        gate.open.set()
+        assert first.result(20).token.value == "T"

@@ -9,11 +9,13 @@ import rows_credentials
 import rows_faults
 import rows_paths
 import rows_pushing
+import rows_resuming
 
 __all__ = ["ROWS"]
 
 ROWS = [
     *rows_paths.ROWS,
+    *rows_resuming.ROWS,
     *rows_archives.ROWS,
     *rows_content.ROWS,
     *rows_credentials.ROWS,

@@ -12,6 +12,7 @@ import pytest
 
 import oras.client
 from oras_adapters.registry_server import RegistryServer
+from oras_core.model.digest import Digest
 from oras_core.testing.embedded_registry import EmbeddedRegistry
 from support.access_log import listening_port
 from support.docker_registry import RegistryConfig
@@ -64,6 +65,29 @@ def test_processes_that_pull_into_one_folder(tmp_path, home, kinds):
     assert found.keys() == versions[0].keys()
     assert all(content in (v[name] for v in versions) for name, content in found.items())
     assert not list(out.rglob("*.oras-partial"))
+
+
+def test_processes_that_go_on_with_one_beginning(tmp_path, home):
+    """One of them does, if any; the others fetch the whole, and nothing is left of either."""
+    out = tmp_path / "out"
+    out.mkdir()
+    large = random.Random(6).randbytes(3_000_000)
+    digest = Digest.of(large)
+    (out / f".sha256-{digest.encoded}.oras-partial").write_bytes(large[:1_000_000])
+    shelf = Shelf()
+    Artifact([Layer("large.bin", large)]).put_on(shelf)
+    with HostileRegistry(shelf=shelf) as server:
+        running = [start(out, home, "pull", f"{server.address}/app:v1") for _ in range(4)]
+        for process in running:
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+        asked = [
+            request.headers.get("range")
+            for request in server.received
+            if request.line == f"GET /v2/app/blobs/{digest}"
+        ]
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {"large.bin": large}
+    assert asked.count("bytes=1000000-2999999") == 1
 
 
 def test_threads_that_push_one_repository(tmp_path, home, monkeypatch):

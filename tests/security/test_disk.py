@@ -67,6 +67,21 @@ def test_a_full_disk_leaves_the_older_files_whole(registry, folders):
     assert not list(out.rglob("*.oras-partial"))
 
 
+def test_a_full_disk_keeps_no_beginning(folders):
+    """Which would only keep it full."""
+    out, home = folders
+    shelf = Shelf()
+    Artifact([Layer("large.bin", LARGE * 5)]).put_on(shelf)
+    with HostileRegistry(shelf=shelf) as server:
+        status, said = ended(
+            start(out, home, "pull", f"{server.address}/app:v1", file_limit=1_000_000)
+        )
+    assert status == 1
+    assert "FileAccessError: cannot write" in said
+    assert tidy_tree(out) == {"large.bin": OLD, "bundle/large.bin": OLD}
+    assert not list(out.rglob("*.oras-partial"))
+
+
 def test_a_full_disk_leaves_the_older_configuration_whole(folders):
     out, home = folders
     (home / ".docker").mkdir()

@@ -13,6 +13,7 @@ import threading
 import pytest
 
 import oras.client
+from oras_core.model.digest import Digest
 from support.hostile_registry import Altered, HostileRegistry, Rule, Shelf
 from support.tar_archives import directory, member, tgz
 from support.threat_cases import Artifact, Layer
@@ -21,6 +22,11 @@ from support.victims import start, tidy_tree
 POINTS = int(os.environ.get("ORAS_SECURITY_POINTS", "3"))
 
 NEW = {f"{name}.bin": random.Random(name).randbytes(400_000) for name in "abc"}
+LARGE = random.Random("large").randbytes(1_500_000)
+NEW["large.bin"] = LARGE
+KEPT = f".sha256-{Digest.of(LARGE).encoded}.oras-partial"
+"""What the beginning of the large one is named, which is kept."""
+
 INSIDE = {f"bundle/{n}.bin": random.Random(n).randbytes(40_000) for n in range(8)}
 OLD = {name: b"old " + name.encode() for name in ("a.bin", "c.bin", "bundle/3.bin", "other.txt")}
 WHOLE = {**OLD, **NEW, **INSIDE}
@@ -125,13 +131,16 @@ def test_a_pull_that_is_interrupted(folders, number, point):
             assert content in (OLD.get(name), WHOLE[name]), f"{name} is neither old nor new"
         assert OLD.keys() <= found.keys()
         if number == signal.SIGINT:
-            assert not list(out.rglob("*.oras-partial"))
+            assert {path.name for path in out.rglob("*.oras-partial")} <= {KEPT}
+        if (out / KEPT).exists():
+            assert LARGE.startswith((out / KEPT).read_bytes())
         assert status != 0 or found == WHOLE
 
         client = oras.client.OrasClient(insecure=True)
         client.pull(target, outdir=str(out))
         client.connections.close()
     assert tidy_tree(out) == WHOLE
+    assert not (out / KEPT).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)

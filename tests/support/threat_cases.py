@@ -66,6 +66,9 @@ DIRECTORY = "<directory>"
 FIFO = "<fifo>"
 SOCKET = "<socket>"
 
+_READABLE = 256 * 1024 * 1024
+"""Bytes of a file up to which it is read; of a larger one the size is told."""
+
 
 @frozen
 class Link:
@@ -191,6 +194,7 @@ class Case:
         stranger_tls: likewise the other host's.
         check: says what else does not hold, given the folders and the registry.
         files_change: whether the row itself changes what is pushed.
+        own: whether it is about names that this library alone gives: others are not tried.
         note: what is to be known of the row.
     """
 
@@ -226,6 +230,7 @@ class Case:
     stranger_tls: str = ""
     check: Callable[[Folders, HostileRegistry], str] | None = None
     files_change: bool = False
+    own: bool = False
     note: str = ""
 
 
@@ -282,7 +287,8 @@ def tree_at(root: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        mode = path.lstat().st_mode
+        status = path.lstat()
+        mode = status.st_mode
         if stat.S_ISLNK(mode):
             found[name] = Link(os.readlink(path))
         elif stat.S_ISDIR(mode):
@@ -291,6 +297,8 @@ def tree_at(root: Path) -> dict[str, Entry]:
             found[name] = FIFO
         elif stat.S_ISSOCK(mode):
             found[name] = SOCKET
+        elif status.st_size > _READABLE:  # which a row plants, and nobody may have the memory for
+            found[name] = f"<{status.st_size} bytes>"
         else:
             found[name] = path.read_bytes()
     return found

@@ -112,7 +112,7 @@ class Composition:
             retry_policy: how often to try again; by default as the settings have it.
         """
         network = self.settings.network
-        usual = RetryPolicy(attempts=network.attempts, max_pause=network.max_pause)
+        usual = RetryPolicy(network.attempts, network.backoff, max_pause=network.max_pause)
         return RemoteRegistry(
             host,
             transport,

@@ -74,7 +74,7 @@ class SizedStream(ByteStream):
         """Return at most `size` bytes; raises `TransportError` where they do not come."""
         wanted = self._left if size < 0 else min(size, self._left)
         try:
-            piece = self._file.read(wanted)
+            piece = self._file.read1(wanted)  # what is there: more may never come
         except OSError as error:
             raise _broken() from error
         if not piece and wanted:
@@ -108,7 +108,7 @@ class ChunkedStream(ByteStream):
             self._begin_chunk()
         if self._ended:
             return b""
-        piece = self._file.read(min(size, self._left))
+        piece = self._file.read1(min(size, self._left))
         if not piece and size:
             raise _broken()
         self._left -= len(piece)

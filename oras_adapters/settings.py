@@ -94,12 +94,14 @@ class NetworkSettings:
         connect_timeout: for a connection.
         read_timeout: for anything to move.
         attempts: how often a request is sent at most.
+        backoff: the pause before it is sent again; each further one is twice as long.
         max_pause: the longest pause that a registry may ask for.
     """
 
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 5
+    backoff: float = 0.25
     max_pause: float = 60.0
 
 

@@ -29,7 +29,7 @@ from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import check_digest_header, exchange
 from oras_core.registry.streamed_upload import ingest_blob
-from oras_core.registry.upload_session import UploadSession
+from oras_core.registry.upload_session import RESPITE_SECONDS, UploadSession
 from oras_core.registry.verified_source import VerifiedSource
 from oras_core.registry.whole_upload import send_whole
 
@@ -43,10 +43,6 @@ is begun anew once."""
 
 MAX_PENDING: Final = 64
 """Uploads that refused mounts began and that wait for their push; further ones are abandoned."""
-
-BEGIN_SECONDS: Final = 0.3
-"""How long an upload that is being begun may take after a cancellation: only one whose address
-has come can be abandoned."""
 
 _NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
 """How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
@@ -176,7 +172,7 @@ class BlobUploader:
             if body.failure is not None:
                 session.abandon()
                 raise body.failure from error
-            following = way.after(error, session.attempts)
+            following = way.after(error, MAX_RESTARTS if session.was_disturbed else 1)
             if error.status not in (401, 404):  # one is lost, the other is told nothing more
                 session.abandon()
             if following is None:
@@ -235,7 +231,7 @@ class BlobUploader:
         """Send a POST; return the upload that it began, or None if the blob was mounted."""
         expected = (201, 202) if "?" in request.url else (202,)
         current_token().raise_if_cancelled(operation)
-        with respite(BEGIN_SECONDS):
+        with respite(RESPITE_SECONDS):
             response = exchange(
                 self._transport,
                 request,
@@ -279,15 +275,14 @@ class _Way:
             profile.chunk_for(size, wanted), profile.chunk_size if profile.accepts_chunks else None
         )
 
-    def after(self, error: RegistryError, attempts: int) -> _Way | None:
+    def after(self, error: RegistryError, restarts: int) -> _Way | None:
         """Return what to try when this way ended in `error`; None for nothing.
 
-        `attempts` is how often the body was begun to be sent: what was asked for again counts
-        as lost by the attempt before.
+        `restarts` is how often an upload that is lost is begun anew.
         """
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
-        return self.anew(MAX_RESTARTS if attempts > 1 else 1) if _is_lost(error) else None
+        return self.anew(restarts) if _is_lost(error) else None
 
     def anew(self, most: int) -> _Way | None:
         """Return the same way once more; None if it was begun anew `most` times already."""

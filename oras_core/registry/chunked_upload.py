@@ -14,7 +14,7 @@ from oras_core.ports.content import ByteStream
 from oras_core.registry.upload_session import UploadSession
 from oras_core.registry.verified_source import VerifiedSource
 
-__all__ = ["MAX_STALLS", "send_chunks"]
+__all__ = ["send_chunks"]
 
 MAX_STALLS: Final = 5
 """Requests in a row that get an upload no further, after which it is given up; as many breaks

@@ -86,7 +86,7 @@ def _send(
     except TransportError as broken:
         held = session.held_after(broken, source.size or 0)
         descriptor = described.result()
-        if not held or body.is_halted or not profile.current.accepts_chunks:
+        if body.is_halted or not profile.current.accepts_chunks:
             raise  # a push does as well, if there is anything to do
         chunk_size = max(profile.current.chunk_size, session.min_chunk)
         rest = VerifiedSource(descriptor, source)

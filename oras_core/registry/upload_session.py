@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import nullcontext
 from typing import Final
 
 from attrs import frozen
 
-from oras_core.cancellation import within
+from oras_core.cancellation import current_token, respite, within
 from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -21,6 +22,14 @@ from oras_core.registry.responses import check_digest_header, exchange, protocol
 __all__ = ["UploadSession", "held_bytes"]
 
 _logger = logging.getLogger(__name__)
+
+RESPITE_SECONDS: Final = 0.3
+"""How long an answer that decides over an upload is waited for after a cancellation: the one
+that begins it tells the address, without which it cannot be abandoned, and where a small one
+has been sent whole already nothing is left to abandon."""
+
+SMALL: Final = 256 * 1024
+"""Bytes that are sent at once."""
 
 ABANDON_SECONDS: Final = 0.5
 """How long a registry is tried to be told that an upload is abandoned: it is done for the
@@ -76,13 +85,14 @@ class UploadSession:
         self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
         """Bytes that every chunk but the last must have (R16)."""
         self.lost = False
-        """Whether it broke off, and the registry does not say how far it had come."""
+        """Whether it broke off, and nothing of it is of use."""
+        self._broke_off = False
         self._body: _WatchedSource | None = None
 
     @property
-    def attempts(self) -> int:
-        """How often the body of the latest request was begun to be sent."""
-        return self._body.count if self._body else 0
+    def was_disturbed(self) -> bool:
+        """Whether a request broke off, or the latest one was asked for again."""
+        return self._broke_off or (self._body is not None and self._body.count > 1)
 
     def _follow(self, so_far: str) -> str:
         """Return where the upload goes on after the latest answer."""
@@ -148,20 +158,28 @@ class UploadSession:
             broken: how it broke off.
             sent: bytes of the blob that may have been sent at most.
 
+        Returns:
+            At least one. Where it holds none the upload is given up: what is still on its way
+            could come to be written between what is sent now.
+
         Raises:
             TransportError: `broken`, if asking is of no use: it was the body that failed, or
-                the registry does not know the upload any more, which is `lost` then; or
-                another one, if there is no answer.
+                the registry holds nothing, or does not know the upload any more; it is `lost`
+                then. Another one, if there is no answer.
             RegistryError: if the registry claims to hold more than was sent.
         """
         body = self._body
         if body is None or body.size == 0 or broken is body.failure or not broken.retryable:
             raise broken
+        self._broke_off = True
         try:
-            return self._credible(self._ask(broken), sent)
+            held = self._credible(self._ask(broken), sent)
         except TransportError as error:
             self.lost = error is broken
             raise
+        if not held:
+            raise self.lose(broken)
+        return held
 
     def lose(self, broken: TransportError) -> TransportError:
         """Give up an upload that broke off, and return how it did."""
@@ -205,7 +223,10 @@ class UploadSession:
         url = with_digest(self._location, digest)
         # Bytes that broke off are not sent again before it is known which have arrived.
         request = HttpRequest("PUT", url, _BLOB_TYPE, body, repeatable=body.size == 0)
-        headers = self._send(request, 201)
+        current_token().raise_if_cancelled(self.operation)
+        is_small = body.size is not None and body.size <= SMALL
+        with respite(RESPITE_SECONDS) if is_small else nullcontext():
+            headers = self._send(request, 201)
         check_digest_header(headers, digest, f"answer to '{self.operation}'")
 
     def abandon(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oras_core.errors import TransportError
 from oras_core.model.descriptor import Descriptor
-from oras_core.registry.chunked_upload import MAX_STALLS, send_chunks
+from oras_core.registry.chunked_upload import send_chunks
 from oras_core.registry.upload_session import UploadSession
 from oras_core.registry.verified_source import VerifiedSource
 
@@ -30,21 +30,15 @@ def send_whole(
 
     Raises:
         RegistryError: if the registry refuses.
-        TransportError: if the connection keeps breaking off, or with it the upload was lost.
+        TransportError: if the connection broke off and with it the upload was lost, or it
+            keeps breaking off.
         ContentError: if the source is not what was promised.
     """
     source.check_if_empty()
-    for attempt in range(1, MAX_STALLS + 1):
-        try:
-            session.finish(descriptor.digest, source)
-        except TransportError as broken:
-            held = session.held_after(broken, descriptor.size)
-            if held and chunk_size is None:
-                raise session.lose(broken) from broken.__cause__
-            if not held and attempt == MAX_STALLS:
-                raise
-        else:
-            return
-        if held and chunk_size is not None:
-            send_chunks(session, descriptor, source, chunk_size, start=held)
-            return
+    try:
+        session.finish(descriptor.digest, source)
+    except TransportError as broken:
+        held = session.held_after(broken, descriptor.size)
+        if chunk_size is None:
+            raise session.lose(broken) from broken.__cause__
+        send_chunks(session, descriptor, source, chunk_size, start=held)

@@ -1,0 +1,146 @@
+"""Two hundred pushes and pulls over connections that break at random bytes.
+
+Every one ends with the right content, through the client that everybody gets, and what is sent
+twice is bounded by what was in flight. What that is depends on what the registry keeps:
+
+- Distribution, the docker-registry, writes down what arrives of a request that breaks off, and
+  then refuses the upload: the address that it has given out names where the upload stood before,
+  and another is not to be had. So the bytes of the broken request are sent again, but no others.
+- A registry that answers for what arrived, as the embedded one, gets again what was lost in the
+  buffers on the way, and so does a client that downloads from either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+
+from oras_adapters.factory import compose
+from oras_adapters.local_files import LocalFileTree
+from oras_adapters.registry_server import RegistryServer
+from oras_adapters.settings import HostSettings, NetworkSettings, Settings
+from oras_core import artifact, ingestion
+from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.testing import EmbeddedRegistry
+from support.breaking_proxy import IN_BUFFERS, BreakingProxy
+
+SEED = 2026
+KIB = 1024
+SMALLEST, LARGEST = 16 * KIB, 1024 * KIB
+STREAMED = 512 * KIB
+"""Files from this size on are sent while they are hashed: half of them here."""
+
+READ = CHUNK_SIZE
+"""Bytes that a client reads at a time: a break in the middle takes the beginning with it."""
+
+MOST_BREAKS = 3
+OVERHEAD = 16 * KIB
+"""Bytes of header fields, config and manifest; of a transfer, and of each break once more."""
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch):
+    monkeypatch.setattr(ingestion, "INGESTION_SIZE", STREAMED)
+
+
+@pytest.fixture
+def embedded():
+    with RegistryServer(EmbeddedRegistry()) as server:
+        yield server
+
+
+class Journey:
+    """Pushes and pulls over a proxy, by the client that everybody gets, but with short pauses."""
+
+    def __init__(self, proxy, name, folder, chunk_size=None):
+        host = HostSettings(chunk_size=chunk_size)
+        network = NetworkSettings(backoff=0.001)
+        self.composition = compose(Settings(network=network, hosts={proxy.address: host}))
+        self.repository = self.composition.repository(f"{proxy.address}/{name}")
+        self.proxy = proxy
+        self.folder = folder
+        self.chance = random.Random(SEED)
+        self.breaks = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.composition.close()
+
+    def contents(self, count):
+        """Give new content, and a tag for it."""
+        for number in range(count):
+            yield f"v{number}", self.chance.randbytes(self.chance.randrange(SMALLEST, LARGEST))
+
+    @contextlib.contextmanager
+    def breaking(self, content):
+        count = self.chance.randrange(MOST_BREAKS + 1)
+        with self.proxy.breaking(count, within=len(content) + OVERHEAD) as tally:
+            yield tally
+        self.breaks += len(tally.in_flight)
+
+    def push(self, tag, content):
+        """Push, and return how many bytes went up twice, and the breaks."""
+        file = artifact.File("content.bin", BytesSource(content))
+        with self.breaking(content) as tally:
+            artifact.push(self.repository, tag, [file], scratch=LocalFileTree(self.folder))
+        return tally.up - len(content) - overhead(tally), tally.in_flight
+
+    def pull(self, tag, content):
+        """Pull, and return how many bytes went down twice, and the breaks."""
+        tree = LocalFileTree(self.folder / tag, create=True)
+        with self.breaking(content) as tally:
+            artifact.pull(self.repository, tag, tree)
+        pulled = self.folder / tag / "content.bin"
+        assert pulled.read_bytes() == content
+        pulled.unlink()  # what is there is not pulled
+        return tally.down - len(content) - overhead(tally), tally.in_flight
+
+
+def overhead(tally):
+    return OVERHEAD * (1 + len(tally.in_flight))
+
+
+def test_to_and_from_docker_registry(open_registry, repository_name, tmp_path):
+    with (
+        BreakingProxy(open_registry.address, SEED) as proxy,
+        Journey(proxy, repository_name, tmp_path) as journey,
+    ):
+        for tag, content in journey.contents(50):
+            twice, in_flight = journey.push(tag, content)
+            assert twice <= sum(in_flight), tag
+            for _ in range(3):
+                twice, in_flight = journey.pull(tag, content)
+                assert twice <= len(in_flight) * (IN_BUFFERS + READ), tag
+    assert journey.breaks > 150
+
+
+def test_in_chunks_to_docker_registry(open_registry, repository_name, tmp_path):
+    chunk_size = 128 * KIB
+    with (
+        BreakingProxy(open_registry.address, SEED) as proxy,
+        Journey(proxy, repository_name, tmp_path, chunk_size=chunk_size) as journey,
+    ):
+        for tag, content in journey.contents(15):
+            twice, in_flight = journey.push(tag, content)
+            # The chunks before the one that broke off are lost with it, and so is the next
+            # where the registry is asked before it has noticed.
+            assert twice <= len(in_flight) * (len(content) + chunk_size), tag
+            journey.pull(tag, content)
+    assert journey.breaks > 15
+
+
+def test_in_chunks_to_a_registry_that_keeps_what_arrived(embedded, tmp_path):
+    with (
+        BreakingProxy(embedded.address, SEED) as proxy,
+        Journey(proxy, "a/b", tmp_path, chunk_size=LARGEST) as journey,
+    ):
+        for tag, content in journey.contents(30):
+            twice, in_flight = journey.push(tag, content)
+            assert twice <= len(in_flight) * IN_BUFFERS, tag
+            twice, in_flight = journey.pull(tag, content)
+            assert twice <= len(in_flight) * (IN_BUFFERS + READ), tag
+    assert journey.breaks > 30

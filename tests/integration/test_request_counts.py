@@ -36,14 +36,16 @@ def methods(requests) -> Counter[str]:
     return Counter(request.method for request in requests)
 
 
-def test_a_new_file_costs_two_requests(
-    client, open_registry: DockerRegistry, repository_name, files
+@pytest.mark.parametrize("count", [1, 10, COUNT])
+def test_new_files_cost_two_requests_each_and_four(
+    client, open_registry: DockerRegistry, repository_name, files, count
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
     with open_registry.recording() as requests:
-        push(client, target, files)
+        push(client, target, files[:count])
     # The manifest is looked for and put; the config is one more blob.
-    assert methods(requests) == {"HEAD": 1, "POST": COUNT + 1, "PUT": COUNT + 1 + 1}
+    assert methods(requests) == {"HEAD": 1, "POST": count + 1, "PUT": count + 1 + 1}
+    assert len(requests) == 2 * count + 4
 
 
 def test_the_same_once_more_costs_two(
@@ -108,3 +110,26 @@ def test_a_token_is_asked_for_once(
         client.pull(target=target, outdir=str(tmp_path / "out"))
     assert tokens == []
     assert methods(requests) == {"HEAD": 1, "PUT": 1, "GET": COUNT + 1}
+
+
+def test_a_client_that_knows_nothing_yet_is_refused_once(
+    token_registry: DockerRegistry, repository_name, files, tmp_path
+):
+    def stranger():
+        client = oras.client.OrasClient()
+        client.auth.set_basic_auth(token_registry.username, token_registry.password)
+        return client
+
+    target = f"{token_registry.address}/{repository_name}:v1"
+    push(stranger(), target, files)
+    # The refusal says where tokens are to be had: one to look, and one to write.
+    with token_registry.recording() as requests, token_registry.token_server.recording() as tokens:
+        push(stranger(), target, files)
+    assert [request.status for request in requests] == [401, 200, 201]
+    assert len(tokens) == 2
+    out = str(tmp_path / "out")
+    stranger().pull(target=target, outdir=out)
+    with token_registry.recording() as requests, token_registry.token_server.recording() as tokens:
+        stranger().pull(target=target, outdir=out)
+    assert [request.status for request in requests] == [401, 200]
+    assert len(tokens) == 1

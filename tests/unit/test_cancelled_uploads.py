@@ -14,19 +14,20 @@ from oras_core.errors import CancelledError, SourceChangedError, TransportError
 from oras_core.ingestion import INGESTION_SIZE
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
-from oras_core.registry.blob_upload import BEGIN_SECONDS, BlobUploader
+from oras_core.registry.blob_upload import BlobUploader
 from oras_core.registry.endpoints import RegistryEndpoints
 from oras_core.registry.guard import Guarded
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.retries import Retrying
-from oras_core.registry.upload_session import ABANDON_SECONDS
+from oras_core.registry.upload_session import ABANDON_SECONDS, RESPITE_SECONDS, SMALL
 from support.scripted_transport import Answer
 
 LONG = 30.0
 PROMPT = 2.0
 """Seconds within which what is cancelled has ended, on a busy machine."""
 
-CONTENT = b"0123456789"
+CONTENT = bytes(SMALL + 2)
+HALF = len(CONTENT) // 2
 BLOB = Descriptor.of(CONTENT, "application/octet-stream")
 BASE = "https://reg.io"
 BEGUN = Answer(202, {"Location": "/u/1"})
@@ -46,7 +47,7 @@ def uploader(transport, **profile):
 
 
 class Source:
-    """Ten bytes, before the last five of which something happens."""
+    """Two halves, before the second of which something happens."""
 
     size = len(CONTENT)
 
@@ -63,9 +64,9 @@ class Stream(io.BytesIO):
         self._happening = happening
 
     def read(self, size=-1):
-        if self.tell() == 5:
+        if self.tell() == HALF:
             self._happening()
-        return super().read(min(5, size) if size >= 0 else 5)
+        return super().read(HALF)
 
 
 def interrupt():
@@ -104,7 +105,7 @@ BEGIN = f"POST {BASE}/v2/app/blobs/uploads/"
 
 
 @pytest.mark.parametrize("deletion", [lambda: Answer(204), lambda: REFUSED, break_off])
-@pytest.mark.parametrize("chunk_size", [None, 100])
+@pytest.mark.parametrize("chunk_size", [None, 2 * SMALL])
 @pytest.mark.parametrize("kind", [CancelledError, KeyboardInterrupt, SourceChangedError])
 def test_the_registry_is_told_that_nothing_follows(token, kind, deletion, chunk_size):
     happening = {CancelledError: token.cancel, KeyboardInterrupt: interrupt}.get(kind, change)
@@ -176,7 +177,7 @@ def test_a_pause_that_the_registry_asked_for_does_not_either(token):
 def test_an_upload_that_is_being_begun_is_abandoned_when_its_address_is_known(token):
     def begin():
         token.cancel()
-        assert not current_token().wait(BEGIN_SECONDS / 10)
+        assert not current_token().wait(RESPITE_SECONDS / 10)
 
     registry = Registry(begin=begin)
     with token.scope(), pytest.raises(CancelledError):
@@ -193,8 +194,41 @@ def test_one_whose_address_does_not_come_is_not_waited_for(token):
     start = time.monotonic()
     with token.scope(), pytest.raises(CancelledError):
         uploader(registry).push(BLOB, BytesSource(CONTENT))
-    assert BEGIN_SECONDS <= time.monotonic() - start < BEGIN_SECONDS + PROMPT
+    assert RESPITE_SECONDS <= time.monotonic() - start < RESPITE_SECONDS + PROMPT
     assert registry.lines == [BEGIN]
+
+
+def test_a_small_one_that_was_sent_whole_may_end(token):
+    content = b"small"
+    blob = Descriptor.of(content, "a/b")
+
+    class Storing(Registry):
+        def send(self, request):
+            response = super().send(request)
+            if request.method != "PUT":
+                return response
+            token.cancel()
+            assert not current_token().wait(RESPITE_SECONDS / 10)
+            return Answer(201, {"Docker-Content-Digest": str(blob.digest)}).response(request)
+
+    registry = Storing()
+    with token.scope():
+        uploader(registry).push(blob, BytesSource(content))
+    assert registry.lines == [BEGIN, f"PUT {BASE}/u/1"]
+
+
+def test_a_large_one_is_cut_at_once(token):
+    class Reading(Registry):
+        def send(self, request):
+            if request.method == "PUT":
+                token.cancel()
+                assert current_token().cancelled
+            return super().send(request)
+
+    registry = Reading()
+    with token.scope(), pytest.raises(CancelledError):
+        uploader(registry).push(BLOB, BytesSource(CONTENT))
+    assert registry.lines == [BEGIN, f"PUT {BASE}/u/1", CANCEL]
 
 
 @pytest.mark.parametrize("act", ["push", "mount"])

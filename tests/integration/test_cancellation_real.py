@@ -1,0 +1,192 @@
+"""Transfers that are cancelled, by a token or by Ctrl-C, at a real registry that falls silent."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+
+import oras.client
+from oras_adapters.factory import compose
+from oras_adapters.local_files import scratch_directory
+from oras_core.artifact import File, push
+from oras_core.cancellation import CancelToken
+from oras_core.content.sources import BytesSource
+from oras_core.copying import CopyOptions
+from oras_core.errors import CancelledError
+from oras_core.ports.progress import ProgressListener
+from support.docker_registry import DockerRegistry
+from support.stalling_proxy import StallingProxy
+from support.victims import start, tidy_tree
+
+MIB = 1024 * 1024
+SIZE = 40 * MIB
+LONG = 30.0
+PROMPT = 2.0
+"""Seconds within which what is cancelled has ended, on a busy machine; on an idle one, one."""
+
+
+@pytest.fixture(params=[1, 3], ids=["alone", "several"])
+def files(request, tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    paths = [folder / f"{number}.bin" for number in range(request.param)]
+    for path in paths:
+        path.write_bytes(random.Random(path.name).randbytes(SIZE))
+    return paths
+
+
+@pytest.fixture
+def client():
+    client = oras.client.OrasClient(insecure=True)
+    yield client
+    client.connections.close()
+
+
+def pushed(client, target, files):
+    client.push(target, files=[str(path) for path in files], disable_path_validation=True)
+
+
+def wait_until_all_stand_still(proxy, count):
+    for _ in range(count):
+        assert proxy.stalled.acquire(timeout=LONG)
+    time.sleep(0.2)  # what is under way fills the buffers; if it does not, it ends all the same
+
+
+@contextmanager
+def cancelled_when_silent(proxy, count):
+    """Cancel what the block does when so many connections stand still, and see it end."""
+    token, moment = CancelToken(), []
+
+    def cancel():
+        wait_until_all_stand_still(proxy, count)
+        moment.append(time.monotonic())
+        token.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with token.scope(), pytest.raises(CancelledError):
+        yield
+    ended = time.monotonic()
+    thread.join()
+    assert ended - moment[0] < PROMPT
+
+
+def kinds(requests):
+    return Counter((request.method, request.status) for request in requests)
+
+
+def deleted_uploads(requests):
+    return {request.path for request in requests if request.method == "DELETE"}
+
+
+def assert_nothing_is_named(folder, partial):
+    names = [path.name for path in folder.iterdir()]
+    assert len(names) == partial
+    assert all(name.startswith(".") and name.endswith(".oras-partial") for name in names)
+
+
+def test_a_push_that_stands_still(open_registry: DockerRegistry, repository_name, client, files):
+    with (
+        StallingProxy(open_registry.address, up=2 * MIB) as proxy,
+        open_registry.recording() as requests,
+        cancelled_when_silent(proxy, len(files)),
+    ):
+        pushed(client, f"{proxy.address}/{repository_name}:v1", files)
+    # The registry is told of every upload that was begun and not ended. (That it keeps what
+    # broke off within a body, and denies to have it, is its own affair.)
+    assert len(deleted_uploads(requests)) >= len(files)
+    assert not any("manifests" in request.path for request in requests if request.method == "PUT")
+    pushed(client, f"{open_registry.address}/{repository_name}:v1", files)
+
+
+def test_a_pull_that_stands_still(
+    open_registry: DockerRegistry, repository_name, client, files, tmp_path
+):
+    pushed(client, f"{open_registry.address}/{repository_name}:v1", files)
+    out = tmp_path / "out"
+    with (
+        StallingProxy(open_registry.address, down=MIB) as proxy,
+        cancelled_when_silent(proxy, len(files)),
+    ):
+        client.pull(f"{proxy.address}/{repository_name}:v1", outdir=str(out))
+    assert_nothing_is_named(out, partial=len(files))
+    client.pull(f"{open_registry.address}/{repository_name}:v1", outdir=str(out))
+    assert tidy_tree(out) == {path.name: path.read_bytes() for path in files}
+    assert len(list(out.iterdir())) == len(files)
+
+
+@pytest.mark.parametrize("action", ["push", "pull"])
+def test_an_interrupt_does_the_same(
+    open_registry: DockerRegistry, repository_name, client, files, tmp_path, action
+):
+    out, home = tmp_path / "out", tmp_path / "home"
+    out.mkdir()
+    home.mkdir()
+    names = [path.name for path in files]
+    if action == "pull":
+        pushed(client, f"{open_registry.address}/{repository_name}:v1", files)
+    limits = {"up": 2 * MIB} if action == "push" else {"down": MIB}
+    with (
+        StallingProxy(open_registry.address, **limits) as proxy,
+        open_registry.recording() as requests,
+    ):
+        target = f"{proxy.address}/{repository_name}:v1"
+        if action == "push":
+            process = start(files[0].parent, home, "push", target, *names)
+        else:
+            process = start(out, home, "pull", target)
+        wait_until_all_stand_still(proxy, len(files))
+        moment = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=LONG)
+        assert time.monotonic() - moment < PROMPT
+    assert process.returncode != 0
+    assert said.splitlines()[-1] == "KeyboardInterrupt"
+    assert [path.name for path in home.iterdir()] == ["settings.toml"]
+    if action == "push":
+        assert len(deleted_uploads(requests)) >= len(files)
+        assert [path.name for path in sorted(files[0].parent.iterdir())] == names
+    else:
+        assert_nothing_is_named(out, partial=len(files))
+
+
+class CancellingListener(ProgressListener):
+    """Cancels when so many contents have arrived."""
+
+    def __init__(self, token, count):
+        self._token = token
+        self._left = threading.Semaphore(count)
+
+    def finished(self, descriptor):
+        if not self._left.acquire(blocking=False):
+            self._token.cancel()
+
+
+def test_no_upload_of_many_small_files_stays_open(open_registry: DockerRegistry, repository_name):
+    contents = [
+        File(f"{number}.bin", BytesSource(random.Random(number).randbytes(2_000)))
+        for number in range(300)
+    ]
+    token = CancelToken()
+    options = CopyOptions(concurrency=16, listener=CancellingListener(token, 50))
+    with (
+        open_registry.recording() as requests,
+        compose() as composition,
+        scratch_directory() as scratch,
+        token.scope(),
+    ):
+        repository = composition.repository(f"{open_registry.address}/{repository_name}")
+        with pytest.raises(CancelledError):
+            push(repository, "v1", contents, scratch=scratch, options=options)
+    seen = kinds(requests)
+    assert 0 < seen["PUT", 201] < 300
+    denied = seen["DELETE", 404]  # where an answer took longer than it is waited for
+    assert seen["POST", 202] <= seen["PUT", 201] + seen["DELETE", 204] + denied
+    uploads = open_registry.storage / f"docker/registry/v2/repositories/{repository_name}/_uploads"
+    assert len(list(uploads.glob("*/data"))) <= denied

@@ -25,6 +25,7 @@ class LocalFiles:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self._folders: dict[str, LocalFileTree] = {}
+        self._real: dict[str, str] = {}
 
     def source(self, path: str | os.PathLike[str]) -> ByteSource:
         """Return the bytes of the file at `path`; of the null device none.
@@ -33,10 +34,9 @@ class LocalFiles:
             NotFoundError: if there is no such file.
             FileAccessError: if it is no regular file.
         """
-        real = os.path.realpath(path)
-        if real == os.devnull:
+        folder, name = self._located(os.path.abspath(path))
+        if os.path.join(folder, name) == os.devnull:
             return BytesSource(b"")
-        folder, name = os.path.split(real)
         return FileSource(self._held(folder), sanitize_path(name))
 
     def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
@@ -46,6 +46,15 @@ class LocalFiles:
             NotFoundError: if there is no such folder.
         """
         return self._held(os.path.realpath(path))
+
+    def _located(self, path: str) -> tuple[str, str]:
+        """Return the real folder of a file, found once for all that lie in it, and its name."""
+        if os.path.islink(path):
+            return os.path.split(os.path.realpath(path))
+        folder, name = os.path.split(path)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder], name
 
     def _held(self, folder: str) -> LocalFileTree:
         if folder not in self._folders:

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -123,7 +122,7 @@ class Urllib3Transport(HttpTransport):
         if size is not None:
             headers = headers.with_fields({"Content-Length": str(size)})
         try:
-            with _unlogged():
+            with _Unlogged():
                 response = self._manager(request.url).urlopen(
                     request.method,
                     request.url,
@@ -139,7 +138,8 @@ class Urllib3Transport(HttpTransport):
             raise failure.reason from failure.reason.__cause__
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise _translated(error, request, begun=False) from _shown(error)
-        _LOG.debug("%s %s: %s", request.method, redact_url(request.url), response.status)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("%s %s: %s", request.method, redact_url(request.url), response.status)
         body = _Body(response, request)
         if response.length_remaining == 0:
             body.read()  # gives the connection back at once
@@ -224,13 +224,13 @@ class _Body(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            with _unlogged():
+            with _Unlogged():
                 return self._response.read(None if size < 0 else size)
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise _translated(error, self._request, begun=True) from _shown(error)
 
     def close(self) -> None:
-        with _unlogged():
+        with _Unlogged():
             if not self._response.closed:
                 self._drain()
                 self._response.close()
@@ -359,10 +359,16 @@ class _OwnRequests(logging.Filter):
 _OWN_REQUESTS: Final = _OwnRequests()
 
 
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    token = _SENDING.set(True)
-    try:
-        yield
-    finally:
-        _SENDING.reset(token)
+class _Unlogged:
+    """A block in which what urllib3 logs is dropped.
+
+    A class and not a generator, since it is entered several times for every request.
+    """
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _SENDING.set(True)
+
+    def __exit__(self, *exception: object) -> None:
+        _SENDING.reset(self._token)

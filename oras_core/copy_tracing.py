@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from oras_core.cancellation import CancelToken
+from oras_core.content.sources import RangedSource
 from oras_core.errors import CancelledError
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
+from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.progress import ProgressListener
 
 __all__ = ["TracedSource", "traced"]
@@ -21,7 +22,7 @@ def traced(
     token: CancelToken,
 ) -> TracedSource:
     """Return `source`, watched; it can still be resumed if `source` can."""
-    if isinstance(source, ResumableSource):
+    if isinstance(source, RangedSource):
         return _TracedResumableSource(source, descriptor, listener, token)
     return TracedSource(source, descriptor, listener, token)
 
@@ -89,7 +90,7 @@ class TracedSource:
 class _TracedResumableSource(TracedSource):
     def __init__(
         self,
-        source: ResumableSource,
+        source: RangedSource,
         descriptor: Descriptor,
         listener: ProgressListener,
         token: CancelToken,

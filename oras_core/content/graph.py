@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Lock
 from typing import Final
 
-from oras_core.content.sources import BytesSource, FetchedSource, fetched
+from oras_core.content.sources import BytesSource, FetchedSource, RangedSource
 from oras_core.content.verify import read_verified
 from oras_core.errors import SizeLimitError
 from oras_core.model import codec
@@ -15,7 +15,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.model.limits import MAX_GRAPH_SIZE, MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
-from oras_core.ports.content import ByteSource, ByteStream, Fetcher
+from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher
 
 __all__ = ["ManifestCache", "fetch_document", "successors"]
 
@@ -76,6 +76,8 @@ class ManifestCache:
             graph_limit: the most bytes that all together may have.
         """
         self._fetcher = fetcher
+        # Looked for once: it takes longer than anything else that is done for a small file.
+        self._parts = fetcher if isinstance(fetcher, RangeFetcher) else None
         self._limit = limit
         self._graph_limit = graph_limit
         self._size = 0
@@ -96,12 +98,14 @@ class ManifestCache:
             self._contents[descriptor.digest] = content
 
     def source(self, descriptor: Descriptor) -> ByteSource:
-        """Return a source of content: of a blob, the best that what is behind the cache gives."""
+        """Return a source of content: of a blob one that resumes, if parts are to be had."""
         if descriptor.has_successors:
             return FetchedSource(self, descriptor)
         if isinstance(self._fetcher, ManifestCache):
             return self._fetcher.source(descriptor)
-        return fetched(self._fetcher, descriptor)
+        if self._parts is not None:
+            return RangedSource(self._parts, descriptor)
+        return FetchedSource(self._fetcher, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of the content, as `Fetcher.fetch`.

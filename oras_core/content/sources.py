@@ -13,7 +13,7 @@ from attrs import field, frozen
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
-from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher
+from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher
 from oras_core.ports.files import FileEntry, FileTree
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "FileSource",
     "OpenedSource",
     "RangedSource",
-    "fetched",
     "spool",
 ]
 
@@ -96,14 +95,6 @@ class RangedSource:
             NotFoundError: if the content is not there.
         """
         return self.fetcher.fetch_range(self.descriptor, start, self.size - start)
-
-
-def fetched(fetcher: Fetcher, descriptor: Descriptor) -> ByteSource:
-    """Return a source of another target's content, which resumes if the target gives parts."""
-    # Of manifests nobody gives parts.
-    if isinstance(fetcher, RangeFetcher) and not descriptor.has_successors:
-        return RangedSource(fetcher, descriptor)
-    return FetchedSource(fetcher, descriptor)
 
 
 @frozen

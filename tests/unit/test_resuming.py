@@ -8,7 +8,8 @@ import random
 import pytest
 
 from oras_core.artifact import pull
-from oras_core.content.sources import BytesSource, FetchedSource, fetched
+from oras_core.content.graph import ManifestCache
+from oras_core.content.sources import BytesSource, FetchedSource
 from oras_core.copying import CopyOptions
 from oras_core.errors import (
     DigestMismatchError,
@@ -79,7 +80,7 @@ def descriptor():
 
 
 def push(tree, descriptor, fetcher):
-    FileStore(tree).push(descriptor, fetched(fetcher, descriptor))
+    FileStore(tree).push(descriptor, ManifestCache(fetcher).source(descriptor))
 
 
 def kept(tree, descriptor):
@@ -214,7 +215,7 @@ def test_what_cannot_be_resumed_is_not_kept(tree, descriptor):
     class Whole:
         fetch = Breaking(let_through=9).fetch
 
-    source = fetched(Whole(), descriptor)
+    source = ManifestCache(Whole()).source(descriptor)
     assert isinstance(source, FetchedSource)
     assert not isinstance(source, ResumableSource)
     with pytest.raises(TransportError):
@@ -256,8 +257,8 @@ def test_what_is_there_already_leaves_no_beginning(tree, descriptor):
 
 def test_a_manifest_has_no_parts():
     manifest = pack_manifest([]).descriptor
-    assert isinstance(fetched(Breaking(), manifest), FetchedSource)
-    assert isinstance(fetched(Breaking(), manifest.plain()), FetchedSource)
+    assert isinstance(ManifestCache(Breaking()).source(manifest), FetchedSource)
+    assert isinstance(ManifestCache(Breaking()).source(manifest.plain()), FetchedSource)
 
 
 class Noting(ProgressListener):

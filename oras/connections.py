@@ -122,9 +122,14 @@ class Connections:
         return self._new_registry(key, self._transport(key), authorize)
 
     @property
+    def composition(self) -> Composition:
+        """What the user's settings make."""
+        return self._composition(self._client.tls_verify)
+
+    @property
     def credentials(self) -> CredentialStore:
         """The store that the user has configured."""
-        return self._composition(self._client.tls_verify).credentials
+        return self.composition.credentials
 
     @property
     def copy_options(self) -> CopyOptions:
@@ -136,7 +141,7 @@ class Connections:
         client = self._client
         if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
             return CopyOptions(concurrency=1)
-        settings = self._composition(client.tls_verify).settings
+        settings = self.composition.settings
         return CopyOptions(concurrency=settings.transfer.concurrency)
 
     def send(self, request: HttpRequest) -> HttpResponse:

@@ -128,6 +128,7 @@ def pull(
                 includes=selection.includes,
                 title_of=title_of,
                 unpacks=unpacks,
+                compressions=client.connections.composition.compressions,
                 options=client.connections.copy_options,
             )
             paths = [os.path.join(root, str(path)) for path in pulled.files]

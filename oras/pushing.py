@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from oras import defaults
 from oras.files import LocalFiles
@@ -28,6 +28,7 @@ from oras_core.ports.content import ByteSource
 if TYPE_CHECKING:
     from oras.container import Container
     from oras.provider import Registry
+    from oras_core.ports.compression import Compression
     from oras_core.registry.repository import RemoteRepository
 
 __all__ = ["InChunks", "PushRequest", "push"]
@@ -139,7 +140,7 @@ def _content(
         return artifact.Directory(
             title,
             local.tree(path),
-            media_type or defaults.default_blob_dir_media_type,
+            media_type,
             annotations,
         )
     return artifact.File(
@@ -197,6 +198,17 @@ class InChunks:
         self._repository.push(descriptor, source, chunk_size=self._chunk_size)
 
 
+def _compressed_by(
+    compression: Compression, contents: Sequence[artifact.File | artifact.Directory]
+) -> list[artifact.File | artifact.Directory]:
+    return [
+        evolve(content, compression=compression)
+        if isinstance(content, artifact.Directory)
+        else content
+        for content in contents
+    ]
+
+
 def push(client: Registry, container: Container, request: PushRequest) -> Any:
     """Push, by the engine or through the methods that the client has replaced.
 
@@ -208,11 +220,14 @@ def push(client: Registry, container: Container, request: PushRequest) -> Any:
 
         return push_stepwise(client, container, request)
     repository = client.connections.repository(container)
+    contents: Sequence[artifact.File | artifact.Directory] = request.contents
+    if any(isinstance(content, artifact.Directory) for content in contents):
+        contents = _compressed_by(client.connections.composition.compression(), contents)
     with scratch_directory() as scratch:
         descriptor = artifact.push(
             InChunks(repository, request.chunk_size) if request.chunk_size else repository,
             container.digest or container.tag,
-            request.contents,
+            contents,
             scratch=scratch,
             config=request.config,
             annotations=request.annotations,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from oras import defaults
 from oras.files import temporary_empty_config as empty_config
 from oras.oci import NewLayer, NewManifest
 from oras.pulling import Selection, title_of, unpacks
@@ -71,7 +72,9 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
 
 def _layer(content: artifact.File | artifact.Directory, blob: str) -> dict[str, Any]:
     is_directory = isinstance(content, artifact.Directory)
-    layer = NewLayer(blob, content.media_type, is_dir=is_directory)
+    # What `make_targz` packs is gzip, whatever the settings say.
+    media_type = content.media_type or defaults.default_blob_dir_media_type
+    layer = NewLayer(blob, media_type, is_dir=is_directory)
     layer["annotations"] = {
         **content.annotations,
         **({ANNOTATION_UNPACK: "true"} if is_directory else {}),

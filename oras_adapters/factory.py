@@ -44,6 +44,8 @@ from oras_core.registry.retries import RetryPolicy
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from oras_core.ports.compression import Compression
+
 __all__ = ["Composition", "compose", "config_file_store"]
 
 
@@ -133,6 +135,25 @@ class Composition:
         if isinstance(reference, str):
             reference = Reference.parse(reference)
         return self.registry(reference.registry).repository(reference.repository)
+
+    def compression(self) -> Compression:
+        """Return what directories are compressed by when they are pushed.
+
+        Raises:
+            InvalidConfigurationError: if the settings name what is not known.
+            UnsupportedError: if they name a library that is not installed.
+        """
+        # Here and below: most programs never pack or unpack a directory.
+        from oras_adapters.compressions import find_compression  # noqa: PLC0415
+
+        archive = self.settings.archive
+        return find_compression(archive.format, archive.implementation, archive.level)
+
+    def compressions(self) -> tuple[Compression, ...]:
+        """Return what a directory that is pulled may be compressed by."""
+        from oras_adapters.compressions import all_compressions  # noqa: PLC0415
+
+        return all_compressions()
 
     def folder(self, path: str | Path) -> LocalFileTree:
         """Return a folder to pull into; it is made when something is written."""

@@ -20,6 +20,7 @@ from oras_core.errors import InvalidConfigurationError
 from oras_core.ports.credentials import Unpicklable
 
 __all__ = [
+    "ArchiveSettings",
     "CredentialSettings",
     "EnvironmentCredential",
     "HostSettings",
@@ -37,6 +38,13 @@ CONFIG_VARIABLE: Final = "ORAS_CONFIG"
 
 STORES_VARIABLE: Final = "ORAS_CREDENTIAL_STORES"
 """Names the credential stores, separated by commas."""
+
+ARCHIVE_VARIABLES: Final = {
+    "format": "ORAS_ARCHIVE_FORMAT",
+    "implementation": "ORAS_ARCHIVE_IMPLEMENTATION",
+    "level": "ORAS_ARCHIVE_LEVEL",
+}
+"""Say how directories are compressed."""
 
 EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
 """Names the time that a build gives to what it makes."""
@@ -154,6 +162,21 @@ class TransferSettings:
 
 
 @frozen
+class ArchiveSettings:
+    """How a directory is compressed when it is pushed; pulls read every known format.
+
+    Attributes:
+        format: `gzip` or `zstd`.
+        implementation: the library, `auto` for one whose output is the same everywhere.
+        level: how hard it tries; None for what is usual.
+    """
+
+    format: str = "gzip"
+    implementation: str = "auto"
+    level: int | None = None
+
+
+@frozen
 class HostSettings:
     """What is different for one registry; None and empty stand for the general rule.
 
@@ -178,6 +201,7 @@ class Settings:
     tls: TlsSettings = field(factory=TlsSettings)
     proxy: ProxySettings = field(factory=ProxySettings)
     transfer: TransferSettings = field(factory=TransferSettings)
+    archive: ArchiveSettings = field(factory=ArchiveSettings)
     hosts: Mapping[str, HostSettings] = field(factory=dict, hash=False)
     environment: EnvironmentCredential = field(factory=EnvironmentCredential)
 
@@ -267,7 +291,17 @@ def _under_home(environment: Mapping[str, str], *parts: str) -> str:
 def _own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     stores = environment.get(STORES_VARIABLE, "")
     names = tuple(name.strip() for name in stores.split(",") if name.strip())
-    return {("credentials", "stores"): names} if names else {}
+    own: dict[tuple[str, str], Any] = {("credentials", "stores"): names} if names else {}
+    for name, variable in ARCHIVE_VARIABLES.items():
+        if text := environment.get(variable):
+            own["archive", name] = _number(variable, text) if name == "level" else text
+    return own
+
+
+def _number(variable: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidConfigurationError(variable, f"{text!r} is no number")
+    return int(text)
 
 
 def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -26,6 +27,9 @@ from oras_core.ports.files import FileTree
 from oras_core.ports.progress import ProgressListener
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
 from oras_core.stores.staging import StagingStore
+
+if TYPE_CHECKING:
+    from oras_core.ports.compression import Compression
 
 __all__ = ["Config", "Directory", "File", "Pulled", "check_titles", "find_manifest", "pull", "push"]
 
@@ -63,14 +67,16 @@ class Directory:
     Attributes:
         title: the path under which a pull unpacks it.
         tree: its inside.
-        media_type: of the packed archive.
+        media_type: of the packed archive; None for the image spec's for its compression.
         annotations: of its layer, besides the title and those that make a pull unpack it.
+        compression: how it is packed; None for gzip by the standard library.
     """
 
     title: str
     tree: FileTree
-    media_type: str = media_types.OCI_LAYER_TAR_GZIP
+    media_type: str | None = None
     annotations: Mapping[str, str] = field(factory=Annotations)
+    compression: Compression | None = field(default=None, repr=False)
 
     def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
         """Pack and describe it among the content to be pushed."""
@@ -78,6 +84,7 @@ class Directory:
             self.tree,
             title=self.title,
             media_type=self.media_type,
+            compression=self.compression,
             annotations={**self.annotations, **annotations},
         )
 
@@ -232,6 +239,7 @@ def pull(
     title_of: Callable[[Descriptor], str | None] = _own_title,
     unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
     limits: Limits | None = None,
+    compressions: Callable[[], Sequence[Compression]] = tuple,
     options: CopyOptions | None = None,
 ) -> Pulled:
     """Pull the layers of an artifact into a folder.
@@ -247,6 +255,8 @@ def pull(
         title_of: how a layer is called; a layer without a title is left out.
         unpacks: which layers are packed directories.
         limits: bounds of what is accepted.
+        compressions: returns what packed directories may be compressed by, besides gzip by
+            the standard library; called when there is one.
         options: how to copy.
 
     Raises:
@@ -271,7 +281,7 @@ def pull(
     copy_graph(
         cached,
         chosen.plain(),  # the manifest is no file, whatever title an index gives it
-        FileStore(tree, unpacks=unpacks, limits=limits),
+        FileStore(tree, unpacks=unpacks, limits=limits, compressions=compressions),
         options=evolve(
             options or CopyOptions(),
             manifest_size=limits.manifest_size,

@@ -90,7 +90,7 @@ def _plain(tarinfo: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
-    """Unpack a tar archive, compressed by gzip or not, into a folder.
+    """Unpack a tar archive, compressed by gzip, by zstd or not at all, into a folder.
 
     All of it or nothing, as long as the folder's parent can be written to and is of the
     same file system; else what came before a fault stays. Files of the same name are
@@ -108,6 +108,9 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
         UnsafePathError: also a ValueError; if a link lies in the way in the folder.
         SizeLimitError: if it holds too much.
     """
+    from oras_adapters.compressions import all_compressions  # noqa: PLC0415 - for archives alone
+
+    known = all_compressions()
     with open(targz, "rb") as archive:
         os.makedirs(outdir, exist_ok=True)
         folder = os.path.realpath(outdir)
@@ -116,10 +119,10 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
             if name and os.access(parent, os.W_OK) and _same_file_system(parent, folder):
                 pending = LocalFileTree(parent).create_directory(sanitize_path(name))
                 with pending as directory:
-                    unpack(archive, directory.tree, limits=Limits())
+                    unpack(archive, directory.tree, limits=Limits(), compressions=known)
                     directory.commit()
             else:
-                unpack(archive, LocalFileTree(folder), limits=Limits())
+                unpack(archive, LocalFileTree(folder), limits=Limits(), compressions=known)
         except UnsafeArchiveError as error:
             if _leads_out(error.member):
                 raise TarPathTraversalError(error.member, error.reason) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from attrs import frozen
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.archive_links import find_unsafe_link, objection_to_target
 from oras_core.content.archive_policy import MAX_DEPTH, MemberPolicy
-from oras_core.content.gzip_streams import DEFAULT_LEVEL, MAGIC, deflate, in_blocks, inflate
+from oras_core.content.decompression import decompressed
+from oras_core.content.gzip_streams import GZIP
 from oras_core.content.read_ahead import read_ahead
 from oras_core.content.sources import CHUNK_SIZE, FileSource
 from oras_core.content.tar_format import (
@@ -33,6 +34,7 @@ from oras_core.errors import (
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.compression import Compression
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileEntry, FileTree
 
@@ -65,7 +67,7 @@ def pack_directory(
     write: Callable[[bytes], object],
     *,
     prefix: str,
-    compression_level: int = DEFAULT_LEVEL,
+    compression: Compression | None = None,
 ) -> PackedDirectory:
     """Write all that is in `tree` as a compressed tar archive.
 
@@ -76,7 +78,8 @@ def pack_directory(
         tree: the directory.
         write: takes the archive, piece by piece.
         prefix: the path under which the members stand, the title of the layer.
-        compression_level: 1, fast, to 9, small.
+        compression: how to compress, part of what decides the bytes; None for gzip by the
+            standard library.
 
     Raises:
         UnsafePathError: for a symbolic link that leads out of the directory, a device, a
@@ -90,8 +93,8 @@ def pack_directory(
     entries = _collect(tree)
     _check_links(entries)
     tar, packed, size = new_hasher(), new_hasher(), 0
-    blocks = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
-    with closing(deflate(blocks, level=compression_level)) as pieces:
+    members = _hashed(_tar_of(tree, root, entries), tar)
+    with closing((compression or GZIP).compress(members)) as pieces:
         for piece in _hashed(pieces, packed):
             token.raise_if_cancelled("pack a directory")
             write(piece)
@@ -156,8 +159,9 @@ def unpack(
     prefix: SafePath | None = None,
     limits: Limits,
     tar_digest: Digest | None = None,
+    compressions: Sequence[Compression] = (),
 ) -> None:
-    """Unpack a tar archive, compressed by gzip or not, into `tree`.
+    """Unpack a tar archive, compressed or not, into `tree`.
 
     Member by member through `MemberPolicy`; symbolic links come last, when all are known.
     After an error, what was unpacked so far must be thrown away. So let `tree` be the
@@ -169,6 +173,8 @@ def unpack(
         prefix: the path under which the members stand, which is taken off.
         limits: `archive_bytes` and `archive_members` are held to.
         tar_digest: what the archive must hash to when it is not compressed.
+        compressions: what it may be compressed by, besides gzip by the standard library; the
+            first that fits its beginning counts.
 
     Raises:
         UnsafeArchiveError: if it holds what may not be unpacked, or is damaged.
@@ -179,7 +185,8 @@ def unpack(
         CancelledError: if the thread's token is cancelled.
     """
     try:
-        _unpack(stream, tree, MemberPolicy(limits, prefix), tar_digest)
+        chunks = decompressed(stream, (*compressions, GZIP))
+        _unpack(chunks, tree, MemberPolicy(limits, prefix), tar_digest)
     except ArchiveDamage as damage:
         # That other bytes came than were promised explains more, if the stream finds so.
         _read_to_end(stream, limits.archive_bytes)
@@ -187,12 +194,12 @@ def unpack(
 
 
 def _unpack(
-    stream: ByteStream, tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
+    archive: Iterator[bytes], tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
 ) -> None:
     token = current_token()
     hasher = tar_digest.hasher() if tar_digest else None
     with (
-        closing(read_ahead(_hashed(_decompressed(stream), hasher))) as chunks,
+        closing(read_ahead(_hashed(archive, hasher))) as chunks,
         interrupts_cancelling(),
     ):
         reader = TarReader(chunks)
@@ -239,19 +246,6 @@ def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePat
             token.raise_if_cancelled("unpack an archive")
             file.write(piece)
         file.commit()
-
-
-def _decompressed(stream: ByteStream) -> Iterator[bytes]:
-    beginning = b""
-    while len(beginning) < len(MAGIC) and (piece := stream.read(CHUNK_SIZE)):
-        beginning += piece
-    # No tar archive begins so: it would be a control character in a name.
-    if beginning.startswith(MAGIC):
-        yield from inflate(stream, beginning)
-        return
-    while beginning:
-        yield beginning
-        beginning = stream.read(CHUNK_SIZE)
 
 
 def _hashed(chunks: Iterable[bytes], hasher: _Hash | None) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ DOCKER_MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list
 
 OCI_LAYER_TAR: Final = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_TAR_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+COMPRESSION_SUFFIXES: Final = ("gzip", "zstd")
+"""What the image spec's types of compressed layers end in, behind a `+` (layer.md)."""
 OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
 OCI_IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_IMAGE_CONFIG: Final = "application/vnd.docker.container.image.v1+json"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from oras_core.content.archive import unpack
 from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, hash_source
 from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
@@ -19,6 +19,9 @@ from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
 from oras_core.stores.memory import MemoryStore
 from oras_core.stores.resuming import forget_beginning, write_file
+
+if TYPE_CHECKING:
+    from oras_core.ports.compression import Compression
 
 __all__ = ["FileStore", "is_marked_for_unpacking"]
 
@@ -43,6 +46,7 @@ class FileStore:
         *,
         unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
         limits: Limits | None = None,
+        compressions: Callable[[], Sequence[Compression]] = tuple,
     ) -> None:
         """Write into `tree`.
 
@@ -50,10 +54,13 @@ class FileStore:
             tree: the folder.
             unpacks: which content is a packed directory, to be unpacked.
             limits: bounds of what is unpacked.
+            compressions: returns what a packed directory may be compressed by, besides gzip
+                by the standard library.
         """
         self._tree = tree
         self._unpacks = unpacks
         self._limits = limits or Limits()
+        self._compressions = compressions
         self._untitled = MemoryStore(limit=self._limits.manifest_size)
         self._titles: dict[SafePath, Digest] = {}
         self._placed: dict[SafePath, Digest] = {}
@@ -160,6 +167,8 @@ class FileStore:
             self._files.setdefault(descriptor.digest, path)
 
     def _unpack(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
+        from oras_core.content.archive import unpack  # noqa: PLC0415 - few pulls have a directory
+
         text = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
         tar_digest = Digest.parse(text) if text else None
         with (
@@ -172,6 +181,7 @@ class FileStore:
                 prefix=path,
                 limits=self._limits,
                 tar_digest=tar_digest,
+                compressions=self._compressions(),
             )
             directory.commit()
 

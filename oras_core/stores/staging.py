@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from oras_core.content.archive import pack_directory
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.content.verify import describe_source
-from oras_core.errors import NotFoundError
+from oras_core.errors import NotFoundError, UnsupportedError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
+
+if TYPE_CHECKING:
+    from oras_core.ports.compression import Compression
 
 __all__ = ["StagingStore"]
 
@@ -77,7 +80,8 @@ class StagingStore:
         tree: FileTree,
         *,
         title: str,
-        media_type: str = media_types.OCI_LAYER_TAR_GZIP,
+        media_type: str | None = None,
+        compression: Compression | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Descriptor:
         """Pack all that is in `tree` into one archive, and describe it.
@@ -86,17 +90,29 @@ class StagingStore:
         and umask, and wherever they lie. Their names in the archive begin with the whole
         title: oras takes no others. The annotations say that a pull unpacks it.
 
+        Args:
+            tree: the directory.
+            title: the path under which a pull unpacks it.
+            media_type: of the archive; None for the image spec's for the compression.
+            compression: how to compress; None for gzip by the standard library.
+            annotations: of the descriptor, besides the title and those for unpacking.
+
         Raises:
+            UnsupportedError: if the media type names another compression.
             UnsafePathError: for a title that no pull would write, and for a link that leads
                 out of the directory, or a device, in it.
         """
+        from oras_core.content.archive import pack_directory  # noqa: PLC0415 - few pushes have one
+
         titled = _titled(title, annotations)
-        path = sanitize_path(f"{token_hex(8)}.tar.gz")
+        suffix = compression.suffix if compression else "gzip"
+        chosen = _media_type(title, media_type, suffix)
+        path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
         with self._scratch.create(path) as archive:
-            packed = pack_directory(tree, archive.write, prefix=title)
+            packed = pack_directory(tree, archive.write, prefix=title, compression=compression)
             archive.commit()
         descriptor = Descriptor(
-            media_type,
+            chosen,
             packed.digest,
             packed.size,
             annotations={
@@ -132,6 +148,19 @@ class StagingStore:
         with self._lock:
             self._sources.setdefault(descriptor.digest, source)
         return descriptor
+
+
+def _media_type(title: str, wanted: str | None, suffix: str) -> str:
+    if wanted is None:
+        return f"{media_types.OCI_LAYER_TAR}+{suffix}"
+    # RFC 6838, 4.2.8: what stands behind the last plus says how to read it.
+    named = wanted.rpartition("+")[2]
+    if named in media_types.COMPRESSION_SUFFIXES and named != suffix:
+        raise UnsupportedError(
+            f"push the directory {title!r} as {wanted}",
+            f"it would be compressed by {suffix}; choose another type or compression",
+        )
+    return wanted
 
 
 def _titled(title: str | None, annotations: Mapping[str, str] | None) -> dict[str, str]:

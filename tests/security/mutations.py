@@ -155,9 +155,9 @@ MUTATIONS = (
     ),
     Mutation(
         "A7",
-        "oras_core/content/gzip_streams.py",
-        '                raise ArchiveDamage("its compressed data breaks off")',
-        "                return",
+        "oras_core/content/decompression.py",
+        '            raise ArchiveDamage("its compressed data breaks off")',
+        "            return",
         ("tar-truncated-trailer-http",),
     ),
     Mutation(

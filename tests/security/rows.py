@@ -10,6 +10,7 @@ import rows_faults
 import rows_paths
 import rows_pushing
 import rows_resuming
+import rows_zstd
 
 __all__ = ["ROWS"]
 
@@ -17,6 +18,7 @@ ROWS = [
     *rows_paths.ROWS,
     *rows_resuming.ROWS,
     *rows_archives.ROWS,
+    *rows_zstd.ROWS,
     *rows_content.ROWS,
     *rows_credentials.ROWS,
     *rows_configuration.ROWS,

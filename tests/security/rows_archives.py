@@ -14,7 +14,7 @@ from support.tar_archives import directory, hardlink, member, symlink, tar, tgz
 from support.tar_archives import headers as unfinished
 from support.threat_cases import DIRECTORY, OLDER, Artifact, Case, Entry, Layer, Link
 
-__all__ = ["ROWS"]
+__all__ = ["CONTENT_DIGEST", "GOOD", "MIB", "ROWS", "WHOLE", "refused", "taken"]
 
 CONTENT_DIGEST = "io.deis.oras.content.digest"
 
@@ -26,7 +26,7 @@ def _packed(content: bytes, **annotations: str) -> Artifact:
     return Artifact([Layer("bundle", content, annotations=annotations, folder=True)])
 
 
-def _refused(
+def refused(
     name: str,
     does: str,
     content: bytes,
@@ -46,9 +46,7 @@ def _refused(
     )
 
 
-def _taken(
-    name: str, does: str, content: bytes, after: Mapping[str, Entry], **more: object
-) -> Case:
+def taken(name: str, does: str, content: bytes, after: Mapping[str, Entry], **more: object) -> Case:
     return Case(f"tar-{name}", f"packs {does}", _packed(content), after=after, **more)
 
 
@@ -63,7 +61,7 @@ def _named(name: str) -> bytes:
 # --- Names --------------------------------------------------------------------------------
 
 NAMES = [
-    _refused(f"name-{name}", f"a member named by {does}", _named(text))
+    refused(f"name-{name}", f"a member named by {does}", _named(text))
     for name, text, does in (
         ("parent", "../escaped", "'..'"),
         ("parent-inside", "bundle/../../escaped", "'..' in the middle"),
@@ -84,24 +82,24 @@ NAMES = [
         ("outside-prefix-sibling", "bundle-2/file.txt", "a folder whose name begins alike"),
     )
 ] + [
-    _refused("name-pax-nul", "NUL in a pax name", _with_pax("x", path="bundle/a\0b")),
-    _refused("name-pax-parent", "'..' in a pax name", _with_pax("bundle/x", path="../escaped")),
-    _refused(
+    refused("name-pax-nul", "NUL in a pax name", _with_pax("x", path="bundle/a\0b")),
+    refused("name-pax-parent", "'..' in a pax name", _with_pax("bundle/x", path="../escaped")),
+    refused(
         "name-pax-absolute", "an absolute pax name", _with_pax("bundle/x", path="/tmp/oras-escaped")
     ),
-    _refused("name-not-utf8", "a name that is no UTF-8", tgz(*GOOD, member("bundle/\udcff"))),
-    _refused("name-first-parent", "a first member with '..'", tgz(member("../escaped", b"evil\n"))),
-    _refused(
+    refused("name-not-utf8", "a name that is no UTF-8", tgz(*GOOD, member("bundle/\udcff"))),
+    refused("name-first-parent", "a first member with '..'", tgz(member("../escaped", b"evil\n"))),
+    refused(
         "deep",
         "300 folders within one another",
         tgz(*GOOD, member("bundle/" + "d/" * 300 + "x", b"deep\n")),
     ),
-    _refused(
+    refused(
         "gnu-long-parent",
         "'..' in a GNU long name",
         tgz(*GOOD, member("../" * 60 + "escaped", b"evil\n"), form=tarfile.GNU_FORMAT),
     ),
-    _refused(
+    refused(
         "ustar-prefix-parent",
         "'..' in the prefix field",
         tgz(*GOOD, member("../" + "x" * 90 + "/" + "y" * 90, b"evil\n"), form=tarfile.USTAR_FORMAT),
@@ -111,7 +109,7 @@ NAMES = [
 # --- Links --------------------------------------------------------------------------------
 
 LINKS = [
-    _refused(f"link-{name}", f"a symbolic link {does}", tgz(*GOOD, *members))
+    refused(f"link-{name}", f"a symbolic link {does}", tgz(*GOOD, *members))
     for name, does, members in (
         ("parent", "to the folder above", [symlink("bundle/l", "..")]),
         ("outside", "to a folder outside", [symlink("bundle/l", "../../outside")]),
@@ -188,7 +186,7 @@ LINKS = [
         ),
     )
 ] + [
-    _taken(
+    taken(
         "link-inside",
         "a symbolic link to a file inside",
         tgz(*GOOD, symlink("bundle/l", "good.txt"), symlink("bundle/d/up", "../good.txt")),
@@ -198,7 +196,7 @@ LINKS = [
             "bundle/d/up": Link("../good.txt"),
         },
     ),
-    _taken(
+    taken(
         "link-dangling",
         "a symbolic link to nothing inside",
         tgz(*GOOD, symlink("bundle/l", "missing")),
@@ -207,7 +205,7 @@ LINKS = [
 ]
 
 HARD_LINKS = [
-    _refused(f"hardlink-{name}", f"a hard link {does}", tgz(*GOOD, *members))
+    refused(f"hardlink-{name}", f"a hard link {does}", tgz(*GOOD, *members))
     for name, does, members in (
         ("outside", "to a file outside", [hardlink("bundle/h", "../outside/canary")]),
         (
@@ -237,14 +235,14 @@ HARD_LINKS = [
         ),
     )
 ] + [
-    _taken(
+    taken(
         "hardlink-inside",
         "a hard link to a file inside, and writes to that file later",
         tgz(*GOOD, hardlink("bundle/h", "bundle/good.txt"), member("bundle/good.txt", b"new\n")),
         {"bundle/good.txt": b"new\n", "bundle/h": b"good\n"},
         note="oras-py makes real hard links, of which each is written to with the other",
     ),
-    _refused(
+    refused(
         "hardlink-older-file",
         "a hard link to an older file of the folder, which is no member",
         tgz(*GOOD, hardlink("bundle/h", "bundle/older.txt")),
@@ -254,7 +252,7 @@ HARD_LINKS = [
 # --- Kinds and modes ----------------------------------------------------------------------
 
 KINDS = [
-    _refused(f"kind-{name}", does, tgz(*GOOD, member(f"bundle/{name}", type=kind, **fields)))
+    refused(f"kind-{name}", does, tgz(*GOOD, member(f"bundle/{name}", type=kind, **fields)))
     for name, does, kind, fields in (
         ("character-device", "a character device", tarfile.CHRTYPE, {"devmajor": 1, "devminor": 3}),
         ("block-device", "a block device", tarfile.BLKTYPE, {"devmajor": 8, "devminor": 0}),
@@ -268,7 +266,7 @@ KINDS = [
 
 
 def _mode(name: str, does: str, mode: int, **fields: object) -> Case:
-    return _taken(
+    return taken(
         f"mode-{name}",
         does,
         tgz(*GOOD, member("bundle/x", b"x\n", mode=mode, **fields)),
@@ -298,7 +296,7 @@ MODES = [
     _mode("unreadable", "a file that nobody may read", 0o000),
     _mode("owner", "a file of another user", 0o644, uid=12345, gid=12345, uname="nobody"),
     _mode("time", "a file of the year 2300", 0o644, mtime=10_413_792_000),
-    _taken(
+    taken(
         "mode-folder-setgid",
         "a folder with set-group-id and no rights",
         tgz(
@@ -345,73 +343,71 @@ def _bomb(size: int) -> bytes:
 
 
 DAMAGE = [
-    _taken(
+    taken(
         "same-file-twice",
         "a file twice, of which the later counts",
         tgz(*GOOD, member("bundle/good.txt", b"later\n")),
         {"bundle/good.txt": b"later\n"},
     ),
-    _refused(
+    refused(
         "file-then-folder",
         "a file, and a folder of its name",
         tgz(*GOOD, directory("bundle/good.txt")),
     ),
-    _refused(
+    refused(
         "file-then-below",
         "a file, and another below it",
         tgz(*GOOD, member("bundle/good.txt/x", b"evil\n")),
     ),
-    _refused("truncated-header", "half a header", _gzip_of(WHOLE[:700])),
-    _refused("truncated-content", "half a file", _gzip_of(WHOLE[:1026])),
-    _refused("truncated-end", "no end", _gzip_of(unfinished(*GOOD))),
-    _refused("truncated-gzip", "half a gzip stream", PACKED[:-20]),
-    _refused("truncated-trailer", "a gzip stream without its checksum", PACKED[:-8]),
-    _refused(
+    refused("truncated-header", "half a header", _gzip_of(WHOLE[:700])),
+    refused("truncated-content", "half a file", _gzip_of(WHOLE[:1026])),
+    refused("truncated-end", "no end", _gzip_of(unfinished(*GOOD))),
+    refused("truncated-gzip", "half a gzip stream", PACKED[:-20]),
+    refused("truncated-trailer", "a gzip stream without its checksum", PACKED[:-8]),
+    refused(
         "gzip-checksum", "a gzip stream of a wrong checksum", PACKED[:-8] + bytes(4) + PACKED[-4:]
     ),
-    _refused("gzip-damaged", "a damaged gzip stream", PACKED[:30] + b"\xff\xff\xff" + PACKED[33:]),
-    _refused("gzip-garbage-after", "a gzip stream and something after it", PACKED + b"garbage"),
-    _refused("not-gzip", "what is no archive at all", b"hello, here is a text\n" * 100),
-    _refused("nothing", "nothing at all", b""),
-    _refused("zstd", "a compression that is not supported", b"\x28\xb5\x2f\xfd" + bytes(600)),
-    _refused("html", "a web page", b"<!doctype html><title>sign in</title>" + b" " * 600),
-    _refused(
-        "checksum", "a header of a wrong checksum", _gzip_of(WHOLE[:512] + b"B" + WHOLE[513:])
-    ),
-    _refused("after-end", "something after the end", _gzip_of(WHOLE + b"x" * 512)),
-    _refused(
+    refused("gzip-damaged", "a damaged gzip stream", PACKED[:30] + b"\xff\xff\xff" + PACKED[33:]),
+    refused("gzip-garbage-after", "a gzip stream and something after it", PACKED + b"garbage"),
+    refused("not-gzip", "what is no archive at all", b"hello, here is a text\n" * 100),
+    refused("nothing", "nothing at all", b""),
+    refused("xz", "a compression that is not supported", b"\xfd7zXZ\0" + bytes(600)),
+    refused("html", "a web page", b"<!doctype html><title>sign in</title>" + b" " * 600),
+    refused("checksum", "a header of a wrong checksum", _gzip_of(WHOLE[:512] + b"B" + WHOLE[513:])),
+    refused("after-end", "something after the end", _gzip_of(WHOLE + b"x" * 512)),
+    refused(
         "second-archive",
         "another archive after the end",
         _gzip_of(WHOLE + tar(symlink("l", "/etc"))),
     ),
-    _refused("size-negative", "a file of a negative size", _patched(124, b"\xff" * 12)),
-    _refused("size-rubbish", "a file whose size is no number", _patched(124, b"9" * 11 + b"\0")),
-    _refused(
+    refused("size-negative", "a file of a negative size", _patched(124, b"\xff" * 12)),
+    refused("size-rubbish", "a file whose size is no number", _patched(124, b"9" * 11 + b"\0")),
+    refused(
         "size-exabytes",
         "a file of exabytes",
         _patched(124, b"\x80\0\0\0\x40" + bytes(7)),
         "SizeLimitError",
     ),
-    _refused(
+    refused(
         "size-lies", "a file that is shorter than it says", _patched(124, b"%011o\0" % (100 * MIB))
     ),
-    _refused("pax-size-rubbish", "a pax size that is no number", _with_pax("bundle/x", size="1e9")),
-    _refused(
+    refused("pax-size-rubbish", "a pax size that is no number", _with_pax("bundle/x", size="1e9")),
+    refused(
         "pax-size-lies", "a pax size that is not the header's", _with_pax("bundle/x", size="2048")
     ),
-    _refused("pax-sparse", "a sparse file", _with_pax("bundle/x", **{"GNU.sparse.major": "1"})),
-    _refused(
+    refused("pax-sparse", "a sparse file", _with_pax("bundle/x", **{"GNU.sparse.major": "1"})),
+    refused(
         "pax-sparse-name",
         "a sparse file that has another name",
         _with_pax("bundle/x", **{"GNU.sparse.name": "../escaped"}),
     ),
-    _refused(
+    refused(
         "pax-huge",
         "a pax header of megabytes",
         _with_pax("bundle/x", comment="x" * 2 * MIB),
         memory=16 * MIB,
     ),
-    _refused(
+    refused(
         "pax-global-path",
         "a global header that names members",
         tgz(
@@ -420,7 +416,7 @@ DAMAGE = [
             member("bundle/x", b"x\n"),
         ),
     ),
-    _refused(
+    refused(
         "pax-malformed",
         "a pax header without lengths",
         tgz(
@@ -429,39 +425,39 @@ DAMAGE = [
             member("bundle/x"),
         ),
     ),
-    _refused(
+    refused(
         "folder-with-content",
         "a folder that has content",
         tgz(directory("bundle"), member("bundle/d/", b"content")),
     ),
-    _refused(
+    refused(
         "content-digest",
         "an archive of another content digest than it says",
         PACKED,
         "DigestMismatchError",
         **{CONTENT_DIGEST: "sha256:" + "0" * 64},
     ),
-    _refused(
+    refused(
         "content-digest-malformed",
         "an archive whose content digest is none",
         PACKED,
         "InvalidDigestError",
         **{CONTENT_DIGEST: "sha256:short"},
     ),
-    _refused(
+    refused(
         "content-digest-weak",
         "an archive whose content digest is an MD5",
         PACKED,
         "InvalidDigestError",
         **{CONTENT_DIGEST: "md5:" + "0" * 32},
     ),
-    _taken(
+    taken(
         "members-concatenated",
         "two gzip members in a row",
         _gzip_of(WHOLE[:600]) + _gzip_of(WHOLE[600:]),
         {"bundle/good.txt": b"good\n"},
     ),
-    _taken(
+    taken(
         "bomb-memory",
         "64 MiB of zeros",
         _bomb(64 * MIB),
@@ -469,7 +465,7 @@ DAMAGE = [
         memory=24 * MIB,
         check=lambda folders, _: "",
     ),
-    _taken(
+    taken(
         "global-comment",
         "a global header with a comment, as git makes it",
         tgz(
@@ -478,7 +474,7 @@ DAMAGE = [
         ),
         {"bundle/good.txt": b"good\n"},
     ),
-    _taken(
+    taken(
         "plain-tar",
         "an archive without compression",
         WHOLE,

@@ -12,6 +12,7 @@ from rows import ROWS
 from oras_adapters import factory
 from oras_core.registry.retries import RetryPolicy
 from support.client_steps import perform
+from support.modules import require_module
 from support.threat_cases import Case
 from support.threat_judge import Report, objections, observed
 from support.threat_stage import staged
@@ -44,6 +45,8 @@ def settings(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("case", "scheme"), _cases())
 def test_row(case: Case, scheme: str, tmp_path, certificates, monkeypatch, settings):
+    if case.module:
+        require_module(case.module)
     root = tmp_path / "row"
     root.mkdir()
     with staged(case, scheme, root, certificates) as stage:

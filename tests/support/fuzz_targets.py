@@ -25,6 +25,8 @@ from attrs import frozen
 from oras_adapters.credential_helper import CredentialHelperStore
 from oras_adapters.docker_config import DockerConfigStore
 from oras_adapters.settings import load_settings
+from oras_adapters.zstd_compression import MODULE as ZSTD_MODULE
+from oras_adapters.zstd_compression import Zstd
 from oras_core.content.archive import unpack
 from oras_core.errors import (
     ContentError,
@@ -62,8 +64,11 @@ from oras_core.registry.upload_session import held_bytes
 from oras_core.stores.layout_archive import unpack_layout
 from oras_core.stores.layout_index import LayoutIndex
 from oras_core.testing.memory_files import MemoryFileTree
+from support.modules import require_module
 from support.scripted_transport import Answer, ScriptedTransport
 from support.tar_archives import directory, hardlink, member, symlink, tar
+from support.zstd_frames import MAGIC as ZSTD_MAGIC
+from support.zstd_frames import frame, raw_blocks, skippable, zeros
 
 __all__ = ["TARGETS", "Target"]
 
@@ -273,6 +278,13 @@ def _compressed_archive(data: bytes) -> None:
         unpack(io.BytesIO(gzip.compress(data, 1)), tree, prefix=sanitize_path("a"), limits=LIMITS)
 
 
+def _zstd_archive(data: bytes) -> None:
+    require_module(ZSTD_MODULE)
+    tree = MemoryFileTree()
+    with suppress(UnsafeArchiveError, SizeLimitError, UnsafePathError):
+        unpack(io.BytesIO(ZSTD_MAGIC + data), tree, limits=LIMITS, compressions=[Zstd()])
+
+
 def _fixed_checksums(data: bytes) -> bytes:
     """Return the archive with right checksums, which a change at random never has."""
     fixed = bytearray(data)
@@ -445,6 +457,11 @@ TARGETS: Mapping[str, Target] = {
     "tar-headers": Target(_headers, (_TAR,), (b"../", b"/etc", b"1 path=..\n", b"\x80", b"7" * 11)),
     "layout-archive": Target(
         _layout_archive, (_LAYOUT,), (b"blobs/sha256/", b"../", b"index.json")
+    ),
+    "tar-zstd": Target(
+        _zstd_archive,
+        (frame(raw_blocks(_TAR))[4:], frame(raw_blocks(_TAR[:700]) + zeros(2**17))[4:]),
+        (ZSTD_MAGIC, skippable(b"x"), b"\x01\0\0", b"\xff\xff\xff"),
     ),
     "tar-compressed": Target(_compressed_archive, (_TAR,), (b"../", b"\0" * 512)),
 }

@@ -196,6 +196,7 @@ class Case:
         files_change: whether the row itself changes what is pushed.
         own: whether it is about names that this library alone gives: others are not tried.
         note: what is to be known of the row.
+        module: a library without which the row says nothing.
     """
 
     id: str
@@ -232,6 +233,7 @@ class Case:
     files_change: bool = False
     own: bool = False
     note: str = ""
+    module: str = ""
 
 
 @frozen

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from oras_adapters.local_files import LocalFileTree
 from oras_core.content import archive_links, archive_policy, tar_reader
 from oras_core.content.archive import unpack
-from oras_core.content.gzip_streams import inflate
+from oras_core.content.decompression import decompressed
+from oras_core.content.gzip_streams import GZIP
 from oras_core.content.read_ahead import read_ahead
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.content.verify import VerifyingReader
@@ -563,7 +564,7 @@ def test_a_whole_archive_is_named_so():
 
 def test_no_raw_error_of_zlib_comes_through():
     error = refusal(b"\x1f\x8b" + b"rubbish" * 10)
-    assert isinstance(error.__cause__.__cause__, zlib.error)
+    assert isinstance(error.__cause__.__cause__.__cause__, zlib.error)
 
 
 # --- Bombs ----------------------------------------------------------------------------------
@@ -626,7 +627,7 @@ def test_a_compressed_bomb_is_read_piece_by_piece():
     bomb = gzip.compress(bytes(2**26), compresslevel=9)
     assert len(bomb) < 2**17
     stream = io.BytesIO(bomb)
-    lengths = [len(piece) for piece in inflate(stream, stream.read(2))]
+    lengths = [len(piece) for piece in decompressed(stream, [GZIP])]
     assert max(lengths) <= CHUNK_SIZE
     assert sum(lengths) == 2**26
 

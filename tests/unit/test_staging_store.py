@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from oras_core.content.gzip_streams import GZIP
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.errors import (
     InvalidAnnotationError,
@@ -12,6 +13,7 @@ from oras_core.errors import (
     NotFoundError,
     SourceChangedError,
     UnsafePathError,
+    UnsupportedError,
 )
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
@@ -168,6 +170,34 @@ def test_a_link_that_leads_out_is_not_packed(staging, scratch, target):
     with pytest.raises(UnsafePathError):
         staging.add_directory(tree, title="data")
     assert names(scratch) == []
+
+
+def by_zstd():
+    """What calls itself zstd: the store asks no more of it."""
+
+    class Pretended(type(GZIP)):
+        suffix = "zstd"
+
+    return Pretended("pretended", GZIP.library, 1)
+
+
+def test_the_media_type_is_that_of_the_compression(staging):
+    descriptor = staging.add_directory(some_folder("a"), title="data", compression=by_zstd())
+    assert descriptor.media_type == "application/vnd.oci.image.layer.v1.tar+zstd"
+
+
+@pytest.mark.parametrize("compression", [None, by_zstd()])
+def test_a_media_type_of_another_compression_is_refused(staging, scratch, compression):
+    wrong = "zstd" if compression is None else "gzip"
+    with pytest.raises(UnsupportedError, match="choose another type or compression"):
+        staging.add_directory(
+            some_folder("a"), title="data", media_type=f"a/b.tar+{wrong}", compression=compression
+        )
+    assert names(scratch) == []
+    for fitting in ("a/b", "a/b+json"):
+        staging.add_directory(
+            some_folder("a"), title="data", media_type=fitting, compression=compression
+        )
 
 
 def test_another_media_type(staging):

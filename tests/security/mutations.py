@@ -168,6 +168,13 @@ MUTATIONS = (
         ("tar-content-digest-http",),
     ),
     Mutation(
+        "A10",
+        "oras_adapters/zstd_compression.py",
+        "MAX_WINDOW_LOG: Final = 25",
+        "MAX_WINDOW_LOG: Final = 27",
+        ("zstd-window-http",),
+    ),
+    Mutation(
         "C1",
         "oras_core/content/verify.py",
         "        if actual != expected.encoded:",

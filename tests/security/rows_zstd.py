@@ -22,7 +22,7 @@ def _bomb(size: int) -> bytes:
 
 
 _ROWS = [
-    taken("zstd", "a folder by zstd", PACKED, {"bundle/good.txt": b"good\n"}),
+    taken("zstd-folder", "a folder by zstd", PACKED, {"bundle/good.txt": b"good\n"}),
     taken(
         "zstd-frames",
         "a folder in several frames, with others between that say nothing",
@@ -81,4 +81,4 @@ _ROWS = [
     ),
 ]
 
-ROWS = [evolve(row, module=MODULE) for row in _ROWS]
+ROWS = [evolve(row, id=row.id.removeprefix("tar-"), module=MODULE) for row in _ROWS]

@@ -17,6 +17,7 @@ SECTIONS = {
     "tls": settings.TlsSettings,
     "proxy": settings.ProxySettings,
     "transfer": settings.TransferSettings,
+    "archive": settings.ArchiveSettings,
     'hosts."HOST"': settings.HostSettings,
 }
 

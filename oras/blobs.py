@@ -14,6 +14,7 @@ from oras.failures import reporting
 from oras.response import Response
 from oras.types import container_type
 from oras_adapters.local_files import LocalFileTree
+from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.verify import copy_verified
 from oras_core.errors import OrasError
 from oras_core.model.descriptor import Descriptor
@@ -97,6 +98,9 @@ class BlobMethods(BaseClient):
         folder, name = os.path.split(os.path.abspath(outfile))
         tree = LocalFileTree(folder, create=True)
         with (
+            # Of its own, so that an interrupt cuts what a thread reads ahead of the writing.
+            closing(CancelToken(current_token())) as token,
+            token.scope(),
             closing(repository.fetch(descriptor)) as stream,
             tree.create(sanitize_path(name)) as file,
         ):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from oras_core.cancellation import current_token
 from oras_core.credentials import config_key
 from oras_core.errors import CredentialHelperError
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -19,6 +21,9 @@ __all__ = ["CredentialHelperStore"]
 
 TIMEOUT: Final = 60.0
 """Seconds: a helper may ask the user to unlock a keychain, but not for ever."""
+
+LOOK_SECONDS: Final = 0.1
+"""How often it is looked whether a helper that has not ended is to be ended."""
 
 TOKEN_USERNAME: Final = "<token>"  # noqa: S105 - the protocol's mark, not a secret
 """The user name by which a helper says that its secret is an identity token (R3)."""
@@ -135,26 +140,55 @@ class CredentialHelperStore(CredentialStore):
         raise self._error(operation, _reason(run.returncode, said, secret))
 
     def _start(self, action: str, text: str) -> subprocess.CompletedProcess[str] | str:
-        """Run the program; return why that failed, if it did."""
+        """Run the program; return why that failed, if it did.
+
+        Raises:
+            CancelledError: if the thread's token is cancelled meanwhile.
+        """
         import subprocess  # noqa: PLC0415 - slow to load, and few have a helper
 
         try:
-            return subprocess.run(  # noqa: S603 - a checked name, no shell, no arguments of others
+            with subprocess.Popen(  # noqa: S603 - a checked name, no shell, no arguments of others
                 [self._program, action],
-                input=text,
-                capture_output=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=self._timeout,
-                check=False,
-            )
+            ) as program:
+                try:
+                    return self._finish(program, text)
+                except BaseException:
+                    program.kill()
+                    raise
         except FileNotFoundError:
             return "there is no such program on the PATH; install it, or name another one"
         except subprocess.TimeoutExpired:
             return f"it took more than {self._timeout:g} seconds"
         except OSError as error:
             return f"it cannot be started: {error.strerror}"
+
+    def _finish(
+        self, program: subprocess.Popen[str], text: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Let the program read `text` and end, and look meanwhile whether it is to end sooner."""
+        import subprocess  # noqa: PLC0415 - as above
+
+        token = current_token()
+        end = time.monotonic() + self._timeout
+        given: str | None = text
+        while True:
+            try:
+                left = max(0.0, end - time.monotonic())
+                said, failed = program.communicate(given, timeout=min(LOOK_SECONDS, left))
+            except subprocess.TimeoutExpired:
+                given = None  # it has that already
+                token.raise_if_cancelled(f"run {self._program}")
+                if time.monotonic() >= end:
+                    raise
+            else:
+                return subprocess.CompletedProcess((), program.returncode, said, failed)
 
     def _object(self, answer: str, operation: str) -> dict[str, Any]:
         reason = "its answer is not a JSON object"

@@ -9,9 +9,11 @@ import contextlib
 import errno
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
+from typing import Any, Final
 
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_write
@@ -84,9 +86,7 @@ def connected(
     """
     host, port = address
     failure = OSError("the name has no address")
-    for family, kind, protocol, _, target in socket.getaddrinfo(
-        host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM
-    ):
+    for family, kind, protocol, _, target in _addresses(host.strip("[]"), port, token):
         sock = None
         try:
             sock = socket.socket(family, kind, protocol)
@@ -103,6 +103,40 @@ def connected(
         else:
             return sock
     raise failure
+
+
+def _addresses(host: str, port: int, token: CancelToken) -> Sequence[Any]:
+    """Return what the system's resolver knows of a name, as `socket.getaddrinfo` does."""
+    if _is_address(host):
+        return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    answers: SimpleQueue[Sequence[Any] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits
+            answers.put(error)
+        else:
+            answers.put(found)
+
+    # Nothing interrupts a resolver, not even a signal. Who is cancelled leaves it behind.
+    forget = token.on_cancel(lambda: answers.put(OSError(errno.ECANCELED, "cancelled")))
+    try:
+        threading.Thread(target=ask, name="oras-resolver", daemon=True).start()
+        answer = answers.get()
+    finally:
+        forget()
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
 def _connect(sock: socket.socket, target: object, timeout: float, token: CancelToken) -> None:

@@ -160,6 +160,28 @@ def test_an_address_where_nobody_takes_the_connection(transport):
             transport.send(get(f"http://127.0.0.1:{address[1]}/"))
 
 
+def test_a_name_that_is_not_resolved(transport, monkeypatch):
+    reached, released = threading.Event(), threading.Event()
+
+    def getaddrinfo(*_):
+        reached.set()
+        released.wait(LONG)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with cancelled_after(reached):
+        transport.send(get("http://registry.example/"))
+    released.set()
+
+
+def test_an_address_is_not_looked_for(serve, transport, monkeypatch):
+    """No thread is needed for what the resolver does not wait for."""
+    server = serve(lambda connection: connection.answer(b"x"))
+    monkeypatch.setattr("oras_adapters.lifelines.threading", None)
+    with transport.send(get(server.url)) as response:
+        assert response.body.read() == b"x"
+
+
 def test_a_body_that_waits_for_its_own_source(serve, transport):
     """The source waits in a connection of its own, which the same token cuts."""
     reached = threading.Event()

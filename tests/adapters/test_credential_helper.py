@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 
 from oras_adapters.credential_helper import CredentialHelperStore
-from oras_core.errors import CredentialHelperError
+from oras_core.cancellation import CancelToken
+from oras_core.errors import CancelledError, CredentialHelperError
 from oras_core.ports.credentials import Credential
 from oras_core.testing.credentials import CredentialStoreContract
 from support.credential_helpers import make_helper
@@ -89,6 +92,26 @@ def test_a_helper_that_hangs_is_ended(helpers):
     with pytest.raises(CredentialHelperError, match=r"more than 0\.5 seconds") as caught:
         CredentialHelperStore("slow", timeout=0.5).get("x.example")
     assert caught.value.__cause__ is None
+
+
+def test_a_helper_that_hangs_does_not_hold_up_who_is_cancelled(helpers, tmp_path):
+    begun = tmp_path / "begun"
+    make_helper(helpers, "slow", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)")
+    token = CancelToken()
+
+    def cancel():
+        end = time.monotonic() + 20
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        token.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    start = time.monotonic()
+    with token.scope(), pytest.raises(CancelledError):
+        CredentialHelperStore("slow").get("x.example")
+    thread.join()
+    assert time.monotonic() - start < 10
 
 
 def test_a_helper_that_repeats_the_secret_is_not_quoted(helpers):

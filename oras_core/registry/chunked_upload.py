@@ -16,9 +16,11 @@ from oras_core.registry.verified_source import VerifiedSource
 
 __all__ = ["send_chunks"]
 
-MAX_STALLS: Final = 5
-"""Requests in a row that get an upload no further, after which it is given up; as many breaks
-as end a download."""
+MAX_STALLS: Final = 3
+"""Chunks in a row that are taken and get an upload no further, after which it is given up."""
+
+MAX_BREAKS: Final = 5
+"""Breaks in a row without progress that end an upload, as many as end a download."""
 
 
 def send_chunks(
@@ -58,7 +60,7 @@ def send_chunks(
                 broken, offset = error, session.held_after(error, descriptor.size)
             stalls = 0 if offset > furthest else stalls + 1
             furthest = max(furthest, offset)
-            if stalls >= MAX_STALLS:
+            if stalls >= (MAX_BREAKS if broken else MAX_STALLS):
                 stuck = f"it says to hold {offset} bytes, and gets no further"
                 raise broken or session.breach(stuck)
     session.finish(descriptor.digest, BytesSource(b""))

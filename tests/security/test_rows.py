@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import tracemalloc
-from functools import partial
 
 import pytest
 from rows import ROWS
 
-from oras_adapters import factory
-from oras_core.registry.retries import RetryPolicy
 from support.client_steps import perform
 from support.modules import require_module
 from support.threat_cases import Case
@@ -22,6 +19,7 @@ SETTINGS = """
 connect_timeout = 2.0
 read_timeout = 0.3
 attempts = 3
+backoff = 0.02
 max_pause = 2.0
 """
 
@@ -40,7 +38,6 @@ def settings(tmp_path, monkeypatch):
     path = tmp_path / "settings.toml"
     path.write_text(SETTINGS)
     monkeypatch.setenv("ORAS_CONFIG", str(path))
-    monkeypatch.setattr(factory, "RetryPolicy", partial(RetryPolicy, backoff=0.02))
 
 
 @pytest.mark.parametrize(("case", "scheme"), _cases())

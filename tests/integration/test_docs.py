@@ -16,6 +16,7 @@ from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings import load_settings
 from oras_core.registry.guard import Guarded
 from oras_core.testing import EmbeddedRegistry
+from oras_core.testing.cancellation import CancellationContract, SilentOrigin
 from oras_core.testing.credentials import CredentialStoreContract
 from oras_core.testing.http import ContractOrigin, HttpTransportContract
 
@@ -121,6 +122,23 @@ class Recipe(HttpTransportContract):
 
 
 class TestStandardLibraryRecipe(Recipe):
+    @pytest.fixture
+    def transport(self):
+        names = run("embedding.md", "", only="class StandardLibraryTransport")
+        return Guarded(names["StandardLibraryTransport"]())
+
+
+class TestStandardLibraryRecipeCancelled(CancellationContract):
+    @pytest.fixture
+    def origin(self):
+        return SilentOrigin()
+
+    @pytest.fixture
+    def base_url(self, origin):
+        with RegistryServer(origin) as server:
+            yield server.url
+            origin.released.set()
+
     @pytest.fixture
     def transport(self):
         names = run("embedding.md", "", only="class StandardLibraryTransport")

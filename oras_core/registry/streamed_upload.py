@@ -86,9 +86,10 @@ def _send(
     except TransportError as broken:
         held = session.held_after(broken, source.size or 0)
         descriptor = described.result()
-        if body.is_halted or not profile.current.accepts_chunks:
+        known = profile.current
+        if body.is_halted or not known.accepts_chunks:
             raise  # a push does as well, if there is anything to do
-        chunk_size = max(profile.current.chunk_size, session.min_chunk)
+        chunk_size = max(known.chunk_size, min(session.min_chunk, known.max_chunk_size))
         rest = VerifiedSource(descriptor, source)
         send_chunks(session, descriptor, rest, chunk_size, start=held)
     else:

@@ -246,6 +246,12 @@ def test_r17_chunks_go_on_from_where_a_break_left_them():
     assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
 
 
+def test_a_chunk_that_is_asked_for_again_is_the_same():
+    subject, transport = retrying(BEGUN, held(3), refusal(503), held(7), held(9), STORED)
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert [body for _, body in chunks(transport)] == [b"0123", b"4567", b"4567", b"89"]
+
+
 @pytest.mark.parametrize("chunk_size", [None, 4])
 def test_r20_an_upload_that_gets_nowhere_for_breaks_is_given_up(chunk_size):
     stuck = [BEGUN, BROKEN, held(0, status=204), Answer(204)]

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from random import random
-from time import sleep
 from typing import Any, Final, ParamSpec, TypeVar
 
 from oras.logger import logger
+from oras_core.cancellation import sleep
 from oras_core.errors import OrasError, TransportError
 from oras_core.ports.http import Headers
 from oras_core.registry.retries import RetryPolicy, is_retryable, retry_after

@@ -93,7 +93,7 @@ class Sizes:
     folder: int = 2000
     tags: int = 5000
     delay: float = 0.02
-    delayed_files: int = 50
+    delayed_files: int = 30
     repetitions: int = 3
 
 

@@ -398,4 +398,6 @@ def _kept_as_it_was(folders: Folders) -> str:
     return "" if same else "the configuration has changed"
 
 
-ROWS = [*UNREADABLE, *READABLE, *HELPERS, *LOGINS]
+ROWS = [
+    evolve(case, schemes=("http", "https")) for case in (*UNREADABLE, *READABLE, *HELPERS, *LOGINS)
+]

@@ -810,6 +810,7 @@ FOREIGN = [
         Artifact([Layer(members={"urls": ["http://169.254.169.254/latest"], "digest": ZEROS})]),
         error="NotFoundError",
         stranger_at_most=0,
+        schemes=("http", "https"),
     ),
     Case(
         "foreign-layer-type",
@@ -826,6 +827,7 @@ FOREIGN = [
         ),
         after=TAKEN,
         stranger_at_most=0,
+        schemes=("http", "https"),
     ),
     Case(
         "layer-data",

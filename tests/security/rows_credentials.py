@@ -938,7 +938,7 @@ _ALL = [
     *ELSEWHERE,
     *SCOPES,
     *REFUSALS,
-    *TOKENS,
+    *(evolve(case, schemes=BOTH) for case in TOKENS),
     *TLS,
 ]
 

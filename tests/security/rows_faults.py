@@ -21,6 +21,7 @@ from support.hostile_registry import (
     Reset,
     Rule,
     Stall,
+    ThenGone,
     TokenExpired,
 )
 from support.threat_cases import CONTENT, OLDER, PASSWORD, Artifact, Case, Layer
@@ -416,6 +417,7 @@ LOOPS = [
         Answer("307 Moved"),
         "RegistryError",
         at_most={MANIFEST: 1},
+        schemes=BOTH,
     ),
 ]
 
@@ -620,6 +622,22 @@ PECULIAR = [
         ),
         before=HERE,
         error="InvalidManifestError",
+    ),
+    *(
+        Case(
+            f"peculiar-idle-{name}",
+            f"answers, and then {does} the connection that it said to keep",
+            Artifact([Layer(f"{n}.txt", b"%d\n" % n) for n in range(3)]),
+            rules=(Rule("", plays),),
+            after={f"{n}.txt": b"%d\n" % n for n in range(3)},
+            at_most={"GET /v2/app/blobs/": 9},
+            schemes=BOTH,
+        )
+        for name, does, plays in (
+            ("closed", "closes", (ThenGone(),)),
+            # Over and over it may be the answer that is lost, which another row is about.
+            ("reset", "once resets", (ThenGone(resets=True), HONEST)),
+        )
     ),
     Case(
         "peculiar-close",

@@ -423,7 +423,8 @@ REFUSING = [
         source={"artifact.txt": LARGE * 4},
         error="AccessDeniedError",
         at_most=NO_MANIFEST,
-        seconds=3,
+        seconds=6,
+        schemes=("http", "https"),
     ),
     _case(
         "put-early-401",
@@ -434,7 +435,8 @@ REFUSING = [
         source={"artifact.txt": LARGE * 4},
         error="AuthenticationError",
         at_most=NO_MANIFEST,
-        seconds=3,
+        seconds=6,
+        schemes=("http", "https"),
     ),
     _case(
         "one-of-many",
@@ -501,14 +503,19 @@ RECOVERING = [
         "location-relative",
         "names an upload's address relative to the path",
         Rule(POST, (Altered(_relative),)),
+        schemes=("http", "https"),
     ),
     _recovering(
-        "location-absolute", "names an upload's whole address", Rule(POST, (Altered(_absolute),))
+        "location-absolute",
+        "names an upload's whole address",
+        Rule(POST, (Altered(_absolute),)),
+        schemes=("http", "https"),
     ),
     _recovering(
         "location-query",
         "names an upload's address with a query and a valueless parameter (R18)",
         Rule(POST, (Altered(_with_query),)),
+        schemes=("http", "https"),
     ),
     _recovering("lost-once", "forgets an upload once", Rule(PUT, (LOST, HONEST))),
     _recovering("500-once", "fails once", Rule(PUT, (Answer("500 Oops"), HONEST))),

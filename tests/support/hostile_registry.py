@@ -41,6 +41,7 @@ __all__ = [
     "Rule",
     "Shelf",
     "Stall",
+    "ThenGone",
     "TokenExpired",
     "Touched",
     "WithHeaders",
@@ -289,6 +290,24 @@ class Reset:
 
 
 @frozen
+class ThenGone:
+    """The honest answer, after which the connection, though said to be kept, goes.
+
+    Attributes:
+        resets: whether it goes without the goodbye of TCP.
+    """
+
+    resets: bool = False
+
+    def play(self, connection: Connection, scene: Scene) -> bool:
+        """Answer, and go."""
+        scene.honest().play(connection, scene)
+        if self.resets:
+            connection.reset()
+        return False
+
+
+@frozen
 class HangUp:
     """A connection closed in place of an answer."""
 
@@ -299,7 +318,7 @@ class HangUp:
 
 Play = (
     Answer | Altered | Touched | TokenExpired | Echo | Raw | Endless | Drip | Stall | Reset
-    | HangUp | _Honest
+    | ThenGone | HangUp | _Honest
 )  # fmt: skip
 
 

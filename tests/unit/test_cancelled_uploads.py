@@ -133,6 +133,31 @@ def test_so_it_is_of_what_is_hashed_meanwhile(token, kind):
     assert token._callbacks == {}
 
 
+def test_an_interrupt_wakes_who_asks_whether_it_is_there(token):
+    """The thread that hashes is waited for, so it must not wait for a silent registry."""
+    reached = threading.Event()
+
+    class Silent(Registry):
+        def send(self, request):
+            if request.method != "HEAD":
+                return super().send(request)
+            reached.set()
+            return wait_until_cut()
+
+    def happen():
+        if not threading.current_thread().name.startswith("oras-hash"):
+            assert reached.wait(LONG)
+            raise KeyboardInterrupt
+
+    class Large(Source):
+        size = INGESTION_SIZE
+
+    start = time.monotonic()
+    with token.scope(), pytest.raises(KeyboardInterrupt):
+        uploader(Silent()).ingest(Large(happen), "a/b")
+    assert time.monotonic() - start < PROMPT
+
+
 def wait_until_cut():
     if current_token().wait(LONG):
         raise ConnectionError("cut")

@@ -7,8 +7,15 @@ import traceback
 
 import pytest
 
+from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource
-from oras_core.errors import SourceChangedError, TlsError, TransportError, TransportTimeoutError
+from oras_core.errors import (
+    CancelledError,
+    SourceChangedError,
+    TlsError,
+    TransportError,
+    TransportTimeoutError,
+)
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.guard import Guarded
 
@@ -211,3 +218,66 @@ def test_head_has_a_length_and_no_body():
     response = Guarded(Answering(io.BytesIO(), headers={"Content-Length": "5"})).send(head)
     assert response.body.read() == b""
     assert response.body.read(5) == b""
+
+
+# --- Cancellation -------------------------------------------------------------------------
+
+
+class Cut:
+    """A transport whose connection breaks because the token is cancelled."""
+
+    def __init__(self, token, error):
+        self._token, self._error = token, error
+
+    def send(self, request):
+        self._token.cancel()
+        raise self._error
+
+
+@pytest.mark.parametrize("body", [None, BytesSource(b"x")])
+@pytest.mark.parametrize("error", [OSError("cut"), TransportError("GET", "https://r.example", "x")])
+def test_what_comes_of_a_cancellation_is_one(body, error):
+    token = CancelToken()
+    request = HttpRequest("PUT", REQUEST.url, body=body)
+    with token.scope(), pytest.raises(CancelledError) as caught:
+        Guarded(Cut(token, error)).send(request)
+    assert caught.value.operation == "PUT https://r.example/v2/"
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+
+
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "10"}])
+@pytest.mark.parametrize("size", [-1, 10])
+def test_an_answer_that_ends_because_of_it_is_none(length, size):
+    token = CancelToken()
+
+    class Ending(io.BytesIO):
+        def read(self, size=-1):
+            token.cancel()
+            return super().read(size)
+
+    with token.scope():
+        response = Guarded(Answering(Ending(), headers=length)).send(REQUEST)
+        with pytest.raises(CancelledError):
+            response.body.read(size)
+
+
+def test_a_request_s_body_is_read_no_further():
+    token, pieces = CancelToken(), []
+
+    class Reading:
+        def send(self, request):
+            stream = request.body.open()
+            pieces.append(stream.read(1))
+            token.cancel()
+            pieces.append(stream.read(1))
+
+    with token.scope(), pytest.raises(CancelledError):
+        Guarded(Reading()).send(HttpRequest("PUT", REQUEST.url, body=BytesSource(b"xy")))
+    assert pieces == [b"x"]
+
+
+def test_an_interrupt_cancels_what_others_do_for_this_thread():
+    token = CancelToken()
+    with token.scope(), pytest.raises(KeyboardInterrupt):
+        Guarded(Raising(KeyboardInterrupt())).send(REQUEST)
+    assert token.cancelled

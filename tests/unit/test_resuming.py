@@ -12,6 +12,7 @@ from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import BytesSource, FetchedSource
 from oras_core.copying import CopyOptions
 from oras_core.errors import (
+    CancelledError,
     DigestMismatchError,
     FileAccessError,
     RegistryError,
@@ -94,7 +95,12 @@ def keep(tree, descriptor, content):
 
 
 @pytest.mark.parametrize(
-    "error", [TransportError("GET", "http://registry", "reset"), KeyboardInterrupt()]
+    "error",
+    [
+        TransportError("GET", "http://registry", "reset"),
+        CancelledError("GET http://registry"),
+        KeyboardInterrupt(),
+    ],
 )
 @pytest.mark.parametrize("count", [1, 300_000, RESUMABLE_SIZE, SIZE - 1])
 def test_what_came_is_not_fetched_again(tree, descriptor, count, error):

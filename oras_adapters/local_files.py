@@ -282,8 +282,8 @@ def _entry(folder: int, path: SafePath) -> FileEntry:
 def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
     found = []
     for name in sorted(os.listdir(folder)):
-        if is_unfinished(name):
-            continue
+        if name.startswith(".") and is_unfinished(name):
+            continue  # ours; what somebody else named alike is refused below, and not passed over
         here = sanitize_path(name)
         try:
             found.append(_entry(folder, path / here if path else here))

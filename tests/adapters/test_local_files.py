@@ -213,6 +213,13 @@ def test_a_folder_with_a_name_that_cannot_be_written_elsewhere_is_not_listed(roo
         tree.entries()
 
 
+def test_what_somebody_named_as_unfinished_files_are_is_not_passed_over(root, tree):
+    """It would be missing from what is pushed, and nobody would know."""
+    (root / "draft.oras-partial").write_bytes(b"x")
+    with pytest.raises(UnsafePathError, match="as unfinished files do"):
+        tree.entries()
+
+
 def test_what_vanishes_while_it_is_listed_was_never_there(root, tree, monkeypatch):
     write(tree, "f", b"x")
     monkeypatch.setattr(os, "listdir", lambda _: ["f", "gone"])

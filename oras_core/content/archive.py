@@ -11,6 +11,7 @@ from attrs import frozen
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.archive_links import find_unsafe_link, objection_to_target
 from oras_core.content.archive_policy import MAX_DEPTH, MemberPolicy
+from oras_core.content.blocks import in_blocks
 from oras_core.content.decompression import decompressed
 from oras_core.content.gzip_streams import GZIP
 from oras_core.content.read_ahead import read_ahead
@@ -93,7 +94,7 @@ def pack_directory(
     entries = _collect(tree)
     _check_links(entries)
     tar, packed, size = new_hasher(), new_hasher(), 0
-    members = _hashed(_tar_of(tree, root, entries), tar)
+    members = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
     with closing((compression or GZIP).compress(members)) as pieces:
         for piece in _hashed(pieces, packed):
             token.raise_if_cancelled("pack a directory")

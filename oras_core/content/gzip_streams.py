@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from attrs import field, frozen
 
+from oras_core.content.blocks import in_blocks
 from oras_core.ports.compression import DamagedStreamError, Decompressor
 
 __all__ = ["GZIP", "DeflateLibrary", "Gzip"]
@@ -19,9 +20,6 @@ DEFAULT_LEVEL: Final = 5
 """Within 2 % of the size that level 6 gives, in two thirds of its time."""
 
 MAGIC: Final = b"\x1f\x8b"
-
-BLOCK_SIZE: Final = 512 * 1024
-"""Bytes compressed by one thread at a time. Part of what decides the digest."""
 
 WINDOW_SIZE: Final = 32 * 1024
 """Bytes before a block to which it may refer; deflate looks back no further."""
@@ -117,23 +115,6 @@ class Gzip:
 
 GZIP: Final = Gzip("zlib", zlib, DEFAULT_LEVEL)
 """By the standard library, which is always there."""
-
-
-def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut and join pieces into blocks of one size, however they were cut before."""
-    waiting: list[bytes] = []
-    length = 0
-    for piece in pieces:
-        waiting.append(piece)
-        length += len(piece)
-        if length >= BLOCK_SIZE:
-            joined = b"".join(waiting)
-            whole = length - length % BLOCK_SIZE
-            for start in range(0, whole, BLOCK_SIZE):
-                yield joined[start : start + BLOCK_SIZE]
-            waiting, length = [joined[whole:]], length - whole
-    if length:
-        yield b"".join(waiting)
 
 
 class _Inflater:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oras_core.content.archive import pack_directory, unpack
-from oras_core.content.gzip_streams import BLOCK_SIZE, Gzip
+from oras_core.content.blocks import BLOCK_SIZE
+from oras_core.content.gzip_streams import Gzip
 from oras_core.errors import SourceChangedError, UnsafePathError
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits

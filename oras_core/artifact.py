@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
 from oras_core.copy_crew import Crew
-from oras_core.copying import CopyOptions, copy_graph
+from oras_core.copying import CopyOptions, copy_graph, expect_pushes
 from oras_core.errors import AlreadyExistsError, UnsupportedError
 from oras_core.ingestion import Describer, is_large
 from oras_core.model import media_types
@@ -141,6 +141,7 @@ def push(
     check_titles(contents)
     annotations = annotations or AnnotationSet()
     options = options or CopyOptions()
+    expect_pushes(destination)
     with Crew(options.concurrency) as crew:
         # Who watches is told of content by its digest, and so of none that has none yet.
         is_watched = type(options.listener) is not ProgressListener

@@ -32,6 +32,7 @@ from oras_core.ports.content import (
     Fetcher,
     Mounter,
     Placer,
+    PushExpecter,
     ReadOnlyTarget,
     ReferencePusher,
     Storage,
@@ -42,7 +43,7 @@ from oras_core.ports.progress import ProgressListener
 if TYPE_CHECKING:
     pass
 
-__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "find_root"]
+__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "expect_pushes", "find_root"]
 
 DEFAULT_CONCURRENCY: Final = 16
 """Contents in flight: as many small ones as hide a round trip of some 40 ms, and not so many that
@@ -181,6 +182,7 @@ def _copy_graphs(
     options: CopyOptions,
 ) -> None:
     """Copy; the tags are for the one root where there are some."""
+    expect_pushes(destination)
     cached = ManifestCache(source, limit=options.manifest_size)
     named = {root.digest for root in roots if tags}
     with Crew(options.concurrency) as crew:
@@ -192,6 +194,12 @@ def _copy_graphs(
             crew.each(mover.move, [step for step in level if step.descriptor.digest not in named])
         for root in roots:
             mover.name(root, tags)
+
+
+def expect_pushes(destination: Storage) -> None:
+    """Tell `destination` that content is going to come, if it wants to know."""
+    if isinstance(destination, PushExpecter):
+        destination.expect_pushes()
 
 
 class _Walk:

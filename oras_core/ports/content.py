@@ -20,6 +20,7 @@ __all__ = [
     "Mounter",
     "Placer",
     "PredecessorFinder",
+    "PushExpecter",
     "Pusher",
     "RangeFetcher",
     "ReadOnlyTarget",
@@ -203,6 +204,15 @@ class Ingester(Protocol):
         Raises:
             OrasError: what the source raises. What keeps the target from storing is no error.
         """
+        ...
+
+
+@runtime_checkable
+class PushExpecter(Protocol):
+    """Asks once for what pushes need, if it knows that they are going to come."""
+
+    def expect_pushes(self) -> None:
+        """Learn that they are; nothing is asked for yet."""
         ...
 
 

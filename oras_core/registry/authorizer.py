@@ -45,6 +45,9 @@ _FURTHER_ATTEMPTS: Final = 2
 _MAY_MEAN_EXPIRED: Final = frozenset({400, 403})
 """What Amazon's registries answer where others say 401: 403 the private ones, 400 the public."""
 
+MAX_EXPECTED: Final = 1024
+"""Scopes that are remembered because they are going to be needed."""
+
 MAX_SESSIONS: Final = 1024
 """Upload addresses outside the API that are remembered: more than any client has open."""
 
@@ -115,8 +118,17 @@ class Authorizer:
         self._tokens = TokenCache(now=now)
         self._token_client = TokenClient(transport, limits=limits, now=now)
         self._challenge: Challenge | None = None
+        self._expected: dict[tuple[str, str], Scope] = {}
         self._sessions: OrderedDict[str, tuple[Scope, ...]] = OrderedDict()
         self._sessions_lock = threading.Lock()
+
+    def expect(self, scope: Scope) -> None:
+        """Ask for `scope` too whenever a token for the same thing is needed.
+
+        Without it a push would need two: one to look what is there, and one to write.
+        """
+        if len(self._expected) < MAX_EXPECTED:
+            self._expected[scope.kind, scope.name] = scope
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`, with what the registry wants to see as far as it is known.
@@ -321,7 +333,9 @@ class Authorizer:
     # --- Uploads outside the API ----------------------------------------------------------
 
     def _scopes_for(self, request: HttpRequest) -> tuple[Scope, ...]:
-        return required_scopes(request.method, request.url) or self._session(request.url)
+        wanted = required_scopes(request.method, request.url) or self._session(request.url)
+        expected = (self._expected.get((scope.kind, scope.name)) for scope in wanted)
+        return merge_scopes(wanted, (scope for scope in expected if scope is not None))
 
     def _session(self, url: str) -> tuple[Scope, ...]:
         """Return the scopes of the upload that goes on at `url`; none if there is no such."""

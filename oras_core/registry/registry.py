@@ -10,6 +10,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.authorizer import Authorizer
 from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.default_headers import DefaultHeaders
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
@@ -21,6 +22,7 @@ from oras_core.registry.referrers import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
 from oras_core.registry.retries import RetryPolicy
+from oras_core.registry.scope import Scope
 
 __all__ = ["RemoteRegistry"]
 
@@ -86,6 +88,7 @@ class RemoteRegistry:
             limits=limits,
             authorize=authorize,
         )
+        self._expect = composed.expect if isinstance(composed, Authorizer) else _expect_nothing
         self._notices = NoticeReader(composed, host)
         self.transport: HttpTransport = self._notices
         self._endpoints = RegistryEndpoints(self.base_url, host)
@@ -124,6 +127,7 @@ class RemoteRegistry:
         return RemoteRepository(
             self.transport,
             self._endpoints.repository(name),
+            expect=self._expect,
             profile=self._profile,
             referrers=self._referrers,
             limits=self._limits,
@@ -164,3 +168,7 @@ class _Anonymous(CredentialStore):
 
     def delete(self, registry: str) -> None:
         """Do nothing."""
+
+
+def _expect_nothing(_: Scope) -> None:
+    """Authentication of somebody else's: what it asks for is not ours to say."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from oras_core.content.verify import read_verified
@@ -18,6 +18,7 @@ from oras_core.ports.content import (
     Deleter,
     Ingester,
     Mounter,
+    PushExpecter,
     RangeFetcher,
     ReferenceFetcher,
     ReferencePusher,
@@ -35,6 +36,7 @@ from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient, ReferrersMemory
+from oras_core.registry.scope import Scope
 
 __all__ = ["RemoteRepository"]
 
@@ -42,6 +44,7 @@ __all__ = ["RemoteRepository"]
 class RemoteRepository(
     Target,
     Ingester,
+    PushExpecter,
     RangeFetcher,
     ReferenceFetcher,
     ReferencePusher,
@@ -67,15 +70,26 @@ class RemoteRepository(
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
         *,
+        expect: Callable[[Scope], None],
         profile: LearnedProfile,
         referrers: ReferrersMemory,
         limits: Limits,
     ) -> None:
-        """Ask by `transport`, which follows redirects, tries again and has the credentials."""
+        """Ask by `transport`, which follows redirects, tries again and has the credentials.
+
+        Args:
+            transport: as above.
+            endpoints: the repository's addresses.
+            expect: told of the scopes that are going to be needed.
+            profile: what the registry can do.
+            referrers: where the registry keeps its referrers, as far as is known.
+            limits: bounds on what the registry sends.
+        """
         self.endpoints = endpoints
         self.registry = endpoints.registry
         self.name = endpoints.repository
         self._transport = transport
+        self._expect = expect
         self._profile = profile
         self._limits = limits
         self._manifests = ManifestClient(transport, endpoints, limits)
@@ -129,6 +143,10 @@ class RemoteRepository(
         Raises: as `fetch`, and `InvalidInputError` if the blob has no such part.
         """
         return self._downloader.fetch_range(descriptor, start, length)
+
+    def expect_pushes(self) -> None:
+        """Let one token serve all that a push asks for (R5)."""
+        self._expect(Scope("repository", self.name, ("pull", "push")))
 
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None

@@ -122,11 +122,11 @@ def test_a_client_that_knows_nothing_yet_is_refused_once(
 
     target = f"{token_registry.address}/{repository_name}:v1"
     push(stranger(), target, files)
-    # The refusal says where tokens are to be had: one to look, and one to write.
+    # The refusal says where tokens are to be had; one serves to look and to write.
     with token_registry.recording() as requests, token_registry.token_server.recording() as tokens:
         push(stranger(), target, files)
     assert [request.status for request in requests] == [401, 200, 201]
-    assert len(tokens) == 2
+    assert [token.scopes for token in tokens] == [(f"repository:{repository_name}:pull,push",)]
     out = str(tmp_path / "out")
     stranger().pull(target=target, outdir=out)
     with token_registry.recording() as requests, token_registry.token_server.recording() as tokens:

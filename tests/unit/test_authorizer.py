@@ -23,9 +23,10 @@ from oras_core.errors import (
 )
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
-from oras_core.registry.authorizer import Authorizer
+from oras_core.registry.authorizer import MAX_EXPECTED, Authorizer
 from oras_core.registry.compose import registry_transport
 from oras_core.registry.retries import RetryPolicy
+from oras_core.registry.scope import Scope
 from support.auth_world import BasicSite, BearerSite, Reply, Seen, TokenSite, World, basic
 
 ORIGIN = "https://r.example"
@@ -338,6 +339,31 @@ def test_a_token_for_more_serves_for_less_and_not_the_other_way_round(world):
         *["Bearer T2"] * 3,
         "Bearer T3",
     ]
+
+
+def test_what_is_expected_is_asked_for_with_the_first_that_is_needed(world):
+    transport = authorizer(world)
+    transport.expect(Scope("repository", "a", ("pull", "push")))
+    assert world.to(AUTH) == []
+    for url, method in [
+        (MANIFEST, "HEAD"),
+        (f"{ORIGIN}/v2/a/blobs/uploads/", "POST"),
+        (MANIFEST, "PUT"),
+        (f"{ORIGIN}/v2/b/manifests/latest", "GET"),
+    ]:
+        assert get(transport, url, method).status == 200
+    assert [one.scopes for one in world.to(AUTH)] == [
+        ["repository:a:pull,push"],
+        ["repository:b:pull"],
+    ]
+
+
+def test_no_more_is_expected_than_can_be_remembered(world):
+    transport = authorizer(world)
+    for number in range(MAX_EXPECTED + 1):
+        transport.expect(Scope("repository", f"r{number}", ("push",)))
+    get(transport, f"{ORIGIN}/v2/r{MAX_EXPECTED}/manifests/latest", "HEAD")
+    assert world.to(AUTH)[0].scopes == [f"repository:r{MAX_EXPECTED}:pull"]
 
 
 def test_what_is_newly_demanded_comes_first():

@@ -559,6 +559,7 @@ EXPIRED = [
         source={"artifact.txt": LARGE},
         at_least={"PUT /v2/app/manifests/": 1},
         at_most={"/token": 4},
+        seconds=15,
         schemes=BOTH,
     ),
     Case(

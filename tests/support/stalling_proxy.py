@@ -6,10 +6,10 @@ import contextlib
 import socket
 import threading
 
-_BLOCK = 16 * 1024
+from support.tcp_proxy import Direction, Link, TcpProxy
 
 
-class StallingProxy:
+class StallingProxy(TcpProxy):
     """Passes TCP connections on to `address`, and stalls each that moves much one way.
 
     A connection that has moved `limit` bytes `up` to the server or `down` to the client moves
@@ -18,74 +18,32 @@ class StallingProxy:
     """
 
     def __init__(self, address: str, *, up: int | None = None, down: int | None = None) -> None:
-        host, _, port = address.rpartition(":")
-        self._target = (host, int(port))
+        super().__init__(address)
         self._limits = {"up": up, "down": down}
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._stopped: set[Link] = set()
         self._ended = threading.Event()
         self.stalled = threading.Semaphore(0)
 
-    def __enter__(self) -> StallingProxy:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._start(self._accept)
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            sockets = list(self._sockets)
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-        for each in sockets:
-            each.close()
+        super().__exit__()
 
-    @property
-    def address(self) -> str:
-        """Where to connect to, as in a reference."""
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _start(self, target, *arguments) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            with self._lock:
-                self._sockets += [client, server]
-            stopped = threading.Event()
-            self._start(self._pass_on, client, server, "up", stopped)
-            self._start(self._pass_on, server, client, "down", stopped)
-
-    def _pass_on(
-        self, source: socket.socket, sink: socket.socket, direction: str, stopped: threading.Event
-    ) -> None:
-        count, limit = 0, self._limits[direction]
-        with contextlib.suppress(OSError):
-            while block := source.recv(_BLOCK):
-                count += len(block)
-                if limit is not None and count >= limit and not stopped.is_set():
-                    stopped.set()
-                    self.stalled.release()
-                if stopped.is_set():
-                    self._wait_for_end_of(source)
-                    break
-                sink.sendall(block)
+    def _forward(self, link: Link, direction: Direction, block: bytes) -> bool:
+        if not self._stops(link, direction):
+            return super()._forward(link, direction, block)
+        source, sink = link.ends(direction)
+        self._wait_for_end_of(source)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+        return False
+
+    def _stops(self, link: Link, direction: Direction) -> bool:
+        limit = self._limits[direction]
+        with self._lock:
+            if link not in self._stopped and limit is not None and link.passed[direction] >= limit:
+                self._stopped.add(link)
+                self.stalled.release()
+            return link in self._stopped
 
     def _wait_for_end_of(self, source: socket.socket) -> None:
         """Read nothing more, but pass on that the other side hangs up."""

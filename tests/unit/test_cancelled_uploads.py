@@ -133,7 +133,8 @@ def test_so_it_is_of_what_is_hashed_meanwhile(token, kind):
     assert token._callbacks == {}
 
 
-def test_an_interrupt_wakes_who_asks_whether_it_is_there(token):
+@pytest.mark.parametrize("happening", [interrupt, change])
+def test_what_ends_an_upload_wakes_who_asks_whether_it_is_there(token, happening):
     """The thread that hashes is waited for, so it must not wait for a silent registry."""
     reached = threading.Event()
 
@@ -147,13 +148,13 @@ def test_an_interrupt_wakes_who_asks_whether_it_is_there(token):
     def happen():
         if not threading.current_thread().name.startswith("oras-hash"):
             assert reached.wait(LONG)
-            raise KeyboardInterrupt
+            happening()
 
     class Large(Source):
         size = INGESTION_SIZE
 
     start = time.monotonic()
-    with token.scope(), pytest.raises(KeyboardInterrupt):
+    with token.scope(), pytest.raises((KeyboardInterrupt, SourceChangedError)):
         uploader(Silent()).ingest(Large(happen), "a/b")
     assert time.monotonic() - start < PROMPT
 

@@ -146,7 +146,7 @@ def push(
         # Who watches is told of content by its digest, and so of none that has none yet.
         is_watched = type(options.listener) is not ProgressListener
         describer = Describer(None if is_watched else destination, reference, crew.token)
-        staging = StagingStore(scratch, describe=describer)
+        staging = StagingStore(scratch, describe=describer, packed_sender=describer.packed_sender)
         layers = _stage(contents, staging, annotations, crew)
         staged_config = _stage_config(staging, config, annotations.config)
     manifest = pack_manifest(

@@ -17,7 +17,7 @@ from oras_core.ports.content import ByteSource, Ingester, ReferenceFetcher
 __all__ = ["Describer", "is_large"]
 
 INGESTION_SIZE: Final = 32 * 1024 * 1024
-"""Bytes from which on hashing takes longer than the requests that hide it."""
+"""Bytes from which on hashing, or packing, takes longer than the requests that hide it."""
 
 
 class Describer:
@@ -44,6 +44,23 @@ class Describer:
         ):
             return destination.ingest(CancellableSource(source, self._token), media_type)
         return describe_source(source, media_type)
+
+    def packed_sender(self, size: int) -> Callable[[ByteSource, str], Descriptor] | None:
+        """Return what sends the archive of `size` bytes of files while they are being packed.
+
+        None where that is not likely to pay. What the archive will be nobody knows before:
+        so it is for a tag that names nothing yet.
+        """
+        destination = self._destination
+        if (
+            size < INGESTION_SIZE
+            or not isinstance(destination, Ingester)
+            or self._seems_to_be_there is not _never
+        ):
+            return None
+        return lambda source, media_type: destination.ingest(
+            CancellableSource(source, self._token), media_type
+        )
 
     @cached_property
     def _seems_to_be_there(self) -> Callable[[int | None], bool]:

@@ -42,7 +42,7 @@ from oras_core.ports.files import FileEntry, FileTree
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["PackedDirectory", "pack_directory", "unpack"]
+__all__ = ["DirectoryListing", "PackedDirectory", "list_directory", "pack_directory", "unpack"]
 
 
 @frozen
@@ -60,6 +60,22 @@ class PackedDirectory:
     tar_digest: Digest
 
 
+@frozen
+class DirectoryListing:
+    """What is in a directory and may be packed.
+
+    Attributes:
+        entries: each directory before what is in it, sorted by name.
+    """
+
+    entries: tuple[FileEntry, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(entry.size for entry in self.entries)
+
+
 # --- Packing ------------------------------------------------------------------------------
 
 
@@ -69,6 +85,7 @@ def pack_directory(
     *,
     prefix: str,
     compression: Compression | None = None,
+    listing: DirectoryListing | None = None,
 ) -> PackedDirectory:
     """Write all that is in `tree` as a compressed tar archive.
 
@@ -81,18 +98,17 @@ def pack_directory(
         prefix: the path under which the members stand, the title of the layer.
         compression: how to compress, part of what decides the bytes; None for gzip by the
             standard library.
+        listing: of the directory, where that was made already.
 
     Raises:
-        UnsafePathError: for a symbolic link that leads out of the directory, a device, a
-            FIFO or a socket, and for names that no pull would write.
+        UnsafePathError: as `list_directory`, and for a prefix that no pull would write.
         SourceChangedError: if a file changes meanwhile.
         FileAccessError: if a file cannot be read.
         CancelledError: if the thread's token is cancelled.
     """
     token = current_token()
     root = sanitize_path(prefix)
-    entries = _collect(tree)
-    _check_links(entries)
+    entries = (listing or list_directory(tree)).entries
     tar, packed, size = new_hasher(), new_hasher(), 0
     members = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
     with closing((compression or GZIP).compress(members)) as pieces:
@@ -105,8 +121,21 @@ def pack_directory(
     )
 
 
+def list_directory(tree: FileTree) -> DirectoryListing:
+    """Return all entries, each directory before what is in it, sorted by name.
+
+    Raises:
+        UnsafePathError: for a symbolic link that leads out of the directory, a device, a
+            FIFO or a socket, and for names that no pull would write.
+        SourceChangedError: if a directory vanishes meanwhile.
+        CancelledError: if the thread's token is cancelled.
+    """
+    entries = _collect(tree)
+    _check_links(entries)
+    return DirectoryListing(tuple(entries))
+
+
 def _collect(tree: FileTree) -> list[FileEntry]:
-    """Return all entries, each directory before what is in it, sorted by name."""
     token = current_token()
     found = []
     waiting = list(tree.entries())[::-1]
@@ -135,7 +164,7 @@ def _check_links(entries: list[FileEntry]) -> None:
         raise UnsafePathError(*unsafe)
 
 
-def _tar_of(tree: FileTree, root: SafePath, entries: list[FileEntry]) -> Iterator[bytes]:
+def _tar_of(tree: FileTree, root: SafePath, entries: Iterable[FileEntry]) -> Iterator[bytes]:
     yield encode_header(TarMember(str(root), "directory"))
     for entry in entries:
         kind: MemberKind = "special" if entry.kind == "other" else entry.kind

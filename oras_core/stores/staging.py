@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["StagingStore"]
 
 
+Describe = Callable[[ByteSource, str], Descriptor]
+"""Makes the descriptor of a source, given its media type."""
+
+
+def _nobody(_: int) -> None:
+    return None
+
+
 class StagingStore:
     """A fetcher of sources by digest. Thread-safe.
 
@@ -34,16 +43,20 @@ class StagingStore:
         self,
         scratch: FileTree,
         *,
-        describe: Callable[[ByteSource, str], Descriptor] = describe_source,
+        describe: Describe = describe_source,
+        packed_sender: Callable[[int], Describe | None] = _nobody,
     ) -> None:
         """Begin empty.
 
         Args:
             scratch: takes the archives of directories.
             describe: makes the descriptor of a source, given its media type.
+            packed_sender: returns what describes the archive of a directory, which has so many
+                bytes of files, and sends it while it is being packed; None for nobody.
         """
         self._scratch = scratch
         self._describe = describe
+        self._packed_sender = packed_sender
         self._sources: dict[Digest, ByteSource] = {}
         self._lock = Lock()
 
@@ -102,15 +115,26 @@ class StagingStore:
             UnsafePathError: for a title that no pull would write, and for a link that leads
                 out of the directory, or a device, in it.
         """
-        from oras_core.content.archive import pack_directory  # noqa: PLC0415 - few pushes have one
+        # Few pushes have one.
+        from oras_core.content.archive import list_directory, pack_directory  # noqa: PLC0415
+        from oras_core.content.packed_source import PackedSource  # noqa: PLC0415
 
         titled = _titled(title, annotations)
         suffix = compression.suffix if compression else "gzip"
         chosen = _media_type(title, media_type, suffix)
-        path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
-        with self._scratch.create(path) as archive:
-            packed = pack_directory(tree, archive.write, prefix=title, compression=compression)
-            archive.commit()
+        listing = list_directory(tree)
+        how = partial(pack_directory, tree, prefix=title, compression=compression, listing=listing)
+        source: ByteSource
+        if send := self._packed_sender(listing.size):
+            with PackedSource(how, self._scratch) as source:
+                send(source, chosen)
+                packed = source.packed
+        else:
+            path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
+            with self._scratch.create(path) as archive:
+                packed = how(archive.write)
+                archive.commit()
+            source = FileSource(self._scratch, path)
         descriptor = Descriptor(
             chosen,
             packed.digest,
@@ -121,7 +145,7 @@ class StagingStore:
                 **titled,
             },
         )
-        return self._keep(descriptor, FileSource(self._scratch, path))
+        return self._keep(descriptor, source)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of content that was added.

@@ -18,6 +18,7 @@ from oras_core.ports.http import HttpResponse
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.retries import RetryPolicy
 from oras_core.testing import EmbeddedRegistry, MemoryFileTree
+from oras_core.testing.tree_access import read, write
 
 TYPE = "application/octet-stream"
 LARGE = os.urandom(100_000)
@@ -272,3 +273,70 @@ def test_registries_known_to_take_none_are_sent_none(between, host):
 def test_a_registry_that_begins_no_upload_says_so_in_the_push(between, repository):
     between.answers["POST"] = lambda _: HttpResponse(403, body=BytesSource(b"").open())
     assert repository.ingest(BytesSource(LARGE), TYPE) == Descriptor.of(LARGE, TYPE)
+
+
+# --- Directories --------------------------------------------------------------------------
+
+
+def folder():
+    tree = MemoryFileTree()
+    write(tree, "random", LARGE)
+    write(tree, "sub/run", b"#!/bin/sh\n", executable=True)
+    return tree
+
+
+def push_folder(repository, tag="v1", **options):
+    contents = [artifact.Directory("data", folder())]
+    return artifact.push(repository, tag, contents, scratch=MemoryFileTree(), **options)
+
+
+def assert_there(repository, tag="v1"):
+    tree = MemoryFileTree()
+    artifact.pull(repository, tag, tree)
+    assert read(tree, "data/random") == LARGE
+
+
+def patches(between):
+    return between.methods().count("PATCH")
+
+
+def test_a_directory_goes_while_it_is_packed(between, repository, monkeypatch):
+    streamed = push_folder(repository)
+    assert patches(between) == 1
+    assert_there(repository)
+    monkeypatch.setattr(ingestion, "INGESTION_SIZE", 10**9)
+    assert push_folder(repository, "v2") == streamed
+    assert patches(between) == 1
+
+
+def test_a_directory_for_a_tag_that_is_there_is_packed_first(between, repository):
+    push_folder(repository)
+    push_folder(repository)
+    assert patches(between) == 1
+
+
+def test_a_directory_whose_sending_breaks_off_is_sent_again(between, repository):
+    def broken(request):
+        with contextlib.closing(request.body.open()) as stream:
+            stream.read(1000)
+        raise TransportError("PATCH", request.url, "reset")
+
+    between.answers["PATCH"] = broken
+    push_folder(repository)
+    assert_there(repository)
+
+
+def test_a_directory_that_changes_while_it_is_sent_is_an_error(between, repository):
+    class Changing(MemoryFileTree):
+        def open(self, path):
+            stream = super().open(path)
+            write(self, str(path), b"other")
+            return stream
+
+    tree = Changing()
+    write(tree, "random", LARGE)
+    with pytest.raises(SourceChangedError):
+        artifact.push(
+            repository, "v1", [artifact.Directory("data", tree)], scratch=MemoryFileTree()
+        )
+    assert "DELETE" in between.methods()

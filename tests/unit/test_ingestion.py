@@ -10,8 +10,9 @@ import pytest
 from attrs import evolve
 
 from oras_core import artifact, ingestion
+from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource, FileSource
-from oras_core.errors import NotFoundError, SourceChangedError, TransportError
+from oras_core.errors import CancelledError, NotFoundError, SourceChangedError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.http import HttpResponse
@@ -340,3 +341,19 @@ def test_a_directory_that_changes_while_it_is_sent_is_an_error(between, reposito
             repository, "v1", [artifact.Directory("data", tree)], scratch=MemoryFileTree()
         )
     assert "DELETE" in between.methods()
+
+
+def test_a_push_that_is_cancelled_packs_no_further(between, repository):
+    token = CancelToken()
+
+    def cancelling(request):
+        with contextlib.closing(request.body.open()) as stream:
+            stream.read(1000)
+            token.cancel()
+            stream.read(1000)
+        raise AssertionError("it read on")
+
+    between.answers["PATCH"] = cancelling
+    with token.scope(), pytest.raises(CancelledError):
+        push_folder(repository)
+    assert not [thread for thread in threading.enumerate() if thread.name == "oras-pack"]

@@ -5,8 +5,8 @@
 Every row runs in a process of its own, this library's by this interpreter and oras-py's by one
 that has it installed (see `support.peer_oras`). Of oras-py no particular error is asked for:
 that it fails where it must, that nothing is written where nothing may be, and that nobody sees
-what is not for them. What takes longer than the limit counts as not held. Rows about the names
-of this library's own unfinished files are not tried with oras-py.
+what is not for them. What takes longer than the limit counts as not held. Rows about what only
+this library does, as to go on where something broke off, are not tried with oras-py.
 """
 
 from __future__ import annotations

@@ -459,6 +459,13 @@ MUTATIONS = (
         ("partial-rest-other-always-http",),
     ),
     Mutation(
+        "T13",
+        "oras_core/registry/chunked_upload.py",
+        "            stalls = 0 if offset > furthest else stalls + 1",
+        "            stalls = 0",
+        ("asked-same-http",),
+    ),
+    Mutation(
         "C3",
         "oras_adapters/partial_files.py",
         "        if self._folder < 0:\n            return\n        try:",

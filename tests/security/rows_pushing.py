@@ -17,8 +17,10 @@ from support.hostile_registry import (
     HONEST,
     Altered,
     Answer,
+    Endless,
     HangUp,
     HostileRegistry,
+    Login,
     Play,
     Reset,
     Rule,
@@ -26,7 +28,7 @@ from support.hostile_registry import (
     Touched,
     WithHeaders,
 )
-from support.threat_cases import CONTENT, FIFO, SOCKET, Case, Folders, Link
+from support.threat_cases import CONTENT, FIFO, PASSWORD, SOCKET, Case, Folders, Link
 
 __all__ = ["ROWS"]
 
@@ -40,6 +42,7 @@ MIB = 1024 * 1024
 LARGE = bytes(range(256)) * 4096 * 12  # 12 MiB, more than sockets keep
 PUT_LARGE = f"{PUT}.*digest={Digest.of(LARGE)}"
 SOURCE = {"artifact.txt": CONTENT}
+BASIC = Login("basic", password=PASSWORD)
 
 
 def _push(*files: str, **more: Any) -> tuple[dict[str, Any], ...]:
@@ -604,4 +607,90 @@ LYING = [
     ),
 ]
 
-ROWS = [*CHANGING, *FOLDERS, *PUBLISHED, *REFUSING, *RECOVERING, *LYING]
+# --- What a registry says of an upload that broke off ---------------------------------------
+
+ASKED = "GET /v2/app/blobs/uploads"
+AT_LINK_LOCAL = {"Location": "http://169.254.169.254/latest", "Range": f"0-{MIB - 1}"}
+
+
+def _asked(name: str, does: str, *plays: Play, **more: Any) -> Case:
+    """A row in which uploads break off, and the registry is asked, as others do not."""
+    return Case(
+        f"asked-{name}",
+        f"breaks an upload off, and {does} when it is asked what has arrived",
+        None,
+        (
+            Rule(PUT_LARGE, (Reset(),), reads=MIB),
+            Rule(PATCH, (Reset(),), reads=MIB),
+            Rule(ASKED, plays),
+        ),
+        own=True,
+        **{
+            "steps": WHOLE,
+            "source": {"artifact.txt": LARGE},
+            "error": "OrasError",
+            "at_most": {PUT_LARGE: 6, PATCH: 30, ASKED: 60, **NO_MANIFEST},
+            "at_least": {ASKED: 1},
+            "seconds": 20,
+            **more,
+        },
+    )
+
+
+def _holds(text: str, **fields: str) -> Answer:
+    return Answer("204 No Content", {"Range": text, **fields})
+
+
+LYING_WHEN_ASKED = [
+    _asked("more", "claims more than there is", _holds("0-99999999")),
+    _asked("eternity", "claims more than there are numbers for", _holds("0-" + "9" * 400)),
+    _asked("negative", "claims less than nothing", _holds("0--5")),
+    _asked("nothing", "claims nothing, over and over", _holds("0-0")),
+    _asked("same", "claims the same, over and over", _holds(f"0-{MIB - 1}")),
+    _asked(
+        "back-and-forth",
+        "claims less each time",
+        *(_holds(f"0-{(9 - n) * MIB - 1}") for n in range(8)),
+    ),
+    _asked("html", "shows a web page", Answer(headers={"Content-Type": "text/html"}, body="<p>")),
+    _asked(
+        "endless",
+        "never ends",
+        Endless(b"HTTP/1.1 200 OK\r\nRange: 0-9\r\n\r\n", b"x" * 60_000),
+        memory=64 * MIB,
+    ),
+    _asked("stall", "does not answer", Stall()),
+    _asked("denied", "lets nobody in", Answer("403 Forbidden")),
+    _asked(
+        "link-local",
+        "says that it goes on at the address of a cloud's credentials",
+        Answer("204 No Content", AT_LINK_LOCAL),
+        error="UnsafeRedirectError",
+        login=BASIC,
+        schemes=("http", "https"),
+    ),
+    _asked(
+        "other-host",
+        "says that it goes on at another host",
+        _holds(f"0-{MIB - 1}", Location="{stranger}/v2/app/blobs/uploads/x"),
+        login=BASIC,
+        schemes=("http", "https"),
+    ),
+    _asked(
+        "redirected",
+        "sends the client to another host",
+        Answer("307 Temporary Redirect", {"Location": "{stranger}/v2/app/blobs/uploads/x"}),
+        login=BASIC,
+        schemes=("http", "https"),
+    ),
+    _asked(
+        "downgrade",
+        "says that it goes on at a host without TLS",
+        _holds(f"0-{MIB - 1}", Location="{plain}/v2/app/blobs/uploads/x"),
+        error="UnsafeRedirectError",
+        login=BASIC,
+        schemes=("https",),
+    ),
+]
+
+ROWS = [*CHANGING, *FOLDERS, *PUBLISHED, *REFUSING, *RECOVERING, *LYING, *LYING_WHEN_ASKED]

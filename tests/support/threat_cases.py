@@ -194,7 +194,7 @@ class Case:
         stranger_tls: likewise the other host's.
         check: says what else does not hold, given the folders and the registry.
         files_change: whether the row itself changes what is pushed.
-        own: whether it is about names that this library alone gives: others are not tried.
+        own: whether it is about what this library alone does: others are not tried.
         note: what is to be known of the row.
         module: a library without which the row says nothing.
     """

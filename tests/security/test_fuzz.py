@@ -45,6 +45,6 @@ def test_the_time_does_not_explode(name, data):
     pieces = st.sampled_from([*target.tokens, *target.seeds])
     piece = b"".join(data.draw(st.lists(pieces, min_size=1, max_size=3)))
     content = data.draw(pieces) + piece * (MAX_INPUT // len(piece))
-    start = time.monotonic()
+    start = time.thread_time()
     target.check(content)
-    assert time.monotonic() - start < SECONDS
+    assert time.thread_time() - start < SECONDS

@@ -166,9 +166,9 @@ def test_nothing_is_an_error(header):
 
 @pytest.mark.parametrize("piece", ['"', "\\", 'a="', "a ", "a=", ",", '"\\', "a=b,", "a a"])
 def test_a_huge_field_takes_no_time(piece):
-    start = time.perf_counter()
+    start = time.thread_time()
     parse_challenges("Bearer " + piece * (4 * MAX_CHALLENGE_HEADER // len(piece)))
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
 
 
 def test_basic_is_the_base64_of_utf8():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
-import tarfile
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from oras.utils.paths import get_tmpfile, is_within_directory
 from oras_adapters.local_files import LocalFileTree
-from oras_core.content.archive import pack_directory, unpack
 from oras_core.errors import UnsafeArchiveError, UnsafePathError
 from oras_core.model.limits import Limits
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.files import PendingFile
+
+if TYPE_CHECKING:
+    import tarfile
+
+# Functions import what packs and unpacks: few programs come to that.
 
 __all__ = ["TarPathTraversalError", "extract_targz", "make_targz", "reset"]
 
@@ -51,6 +53,8 @@ def make_targz(source_dir: str, dest_name: str | None = None) -> str:
             a device, a FIFO or a socket; for a name that not every platform can write; for
             an archive that would lie in the folder itself.
     """
+    from oras_core.content.archive import pack_directory  # noqa: PLC0415
+
     source = os.path.abspath(source_dir)
     if not os.path.exists(source):
         raise FileNotFoundError(f"{os.fspath(source_dir)} does not exist.")
@@ -73,6 +77,9 @@ def make_targz(source_dir: str, dest_name: str | None = None) -> str:
 
 
 def _pack_file(source: str, archive: PendingFile) -> None:
+    import gzip  # noqa: PLC0415
+    import tarfile  # noqa: PLC0415
+
     # The core packs folders: a lone file without one is a form of oras-py's.
     if not os.path.isfile(source):
         raise UnsafePathError(source, "it is neither a folder nor a regular file")
@@ -108,7 +115,8 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
         UnsafePathError: also a ValueError; if a link lies in the way in the folder.
         SizeLimitError: if it holds too much.
     """
-    from oras_adapters.compressions import all_compressions  # noqa: PLC0415 - for archives alone
+    from oras_adapters.compressions import all_compressions  # noqa: PLC0415
+    from oras_core.content.archive import unpack  # noqa: PLC0415
 
     known = all_compressions()
     with open(targz, "rb") as archive:

@@ -293,7 +293,7 @@ MUTATIONS = (
         "oras_core/registry/credential_book.py",
         "                self._refused[credential] = self._now() + REFUSAL_SECONDS",
         "                pass",
-        ("refused-password-parallel-https",),
+        ("test_company.py::test_a_password_that_was_refused_is_not_shown_by_the_next_pull",),
     ),
     Mutation(
         "K8",

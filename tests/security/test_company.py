@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import subprocess
@@ -12,11 +13,12 @@ import pytest
 
 import oras.client
 from oras_adapters.registry_server import RegistryServer
+from oras_core.errors import AuthenticationError
 from oras_core.model.digest import Digest
 from oras_core.testing.embedded_registry import EmbeddedRegistry
 from support.access_log import listening_port
 from support.docker_registry import RegistryConfig
-from support.hostile_registry import HostileRegistry, Shelf
+from support.hostile_registry import HostileRegistry, Login, Shelf
 from support.programs import require_program
 from support.scripted_server import ScriptedServer
 from support.tar_archives import directory, member, tgz
@@ -133,6 +135,26 @@ def test_threads_that_pull_with_one_client(tmp_path, home):
         with ThreadPoolExecutor(6) as pool:
             assert all(found == files for found in pool.map(pull, range(6)))
         client.connections.close()
+
+
+def test_a_password_that_was_refused_is_not_shown_by_the_next_pull(tmp_path, home, monkeypatch):
+    monkeypatch.setenv("DOCKER_CONFIG", str(home))
+    with HostileRegistry(login=Login("basic", password="right")) as server:
+        wrong = base64.b64encode(b"alice:wrong").decode()
+        config = {"auths": {server.address: {"auth": wrong}}}
+        (home / "config.json").write_text(json.dumps(config))
+        client = oras.client.OrasClient(insecure=True)
+
+        def pull(_):
+            with pytest.raises(AuthenticationError):
+                client.pull(f"{server.address}/app:v1", outdir=str(tmp_path / "out"))
+
+        pull(0)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(pull, range(4)))
+        client.connections.close()
+        shown = [r for r in server.received if "authorization" in r.headers]
+    assert len(shown) == 1
 
 
 class RestartableRegistry:

@@ -7,7 +7,8 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -122,11 +123,12 @@ class Urllib3Transport(HttpTransport):
         if size is not None:
             headers = headers.with_fields({"Content-Length": str(size)})
         try:
-            with _Unlogged():
+            # Closed here, whatever urllib3 has read of it: what an error holds lives on.
+            with _Unlogged(), _closing_pieces(request.body) as pieces:
                 response = self._manager(request.url).urlopen(
                     request.method,
                     request.url,
-                    body=_pieces(request.body) if request.body else None,
+                    body=pieces,
                     headers=dict(headers),
                     chunked=request.body is not None and size is None,
                     redirect=False,
@@ -258,7 +260,13 @@ class _BodyFailedError(Exception):
         self.reason = reason
 
 
-def _pieces(body: ByteSource) -> Iterator[bytes]:
+def _closing_pieces(
+    body: ByteSource | None,
+) -> AbstractContextManager[Generator[bytes, None, None] | None]:
+    return nullcontext() if body is None else closing(_pieces(body))
+
+
+def _pieces(body: ByteSource) -> Generator[bytes, None, None]:
     """Yield the bytes of `body`, and hold it to the size that it has announced."""
     try:
         yield from _sized(body)

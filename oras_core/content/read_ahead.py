@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextvars import copy_context
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Semaphore, Thread, current_thread
 from typing import Final
 
 from oras_core.cancellation import current_token, interrupts_cancelling
@@ -59,7 +59,8 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
     finally:
         closed = True
         room.release()
-        thread.join()
+        if thread is not current_thread():  # the collector closes what was forgotten anywhere
+            thread.join()
 
 
 class ReadAhead:

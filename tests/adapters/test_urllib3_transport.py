@@ -408,6 +408,29 @@ def test_an_answer_stops_a_body_that_is_read_on(serve, transport):
     assert (len(body._pieces), body.closed) == (2, True)
 
 
+@pytest.mark.parametrize("fault", ["hangs up", "answers"])
+def test_a_body_is_closed_at_once_however_little_of_it_was_sent(serve, transport, fault):
+    held = []
+
+    def script(connection):
+        connection.read_head()
+        if fault == "answers":
+            connection.answer(b"", "413 Content Too Large", "Connection: close")
+        connection.close()
+
+    class Endless(Body):
+        def read(self, size=-1):
+            return b"x" * size
+
+    body = Endless(1 << 40)
+    try:
+        transport.send(HttpRequest("PUT", serve(script).url, body=body)).close()
+    except TransportError as error:
+        held.append(error)  # and with it every frame that it came through
+    assert body.closed
+    assert held or fault == "answers"
+
+
 def test_an_informational_answer_does_not_stop_a_body(serve, transport):
     def script(connection):
         head = connection.read_head()

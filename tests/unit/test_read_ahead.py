@@ -71,6 +71,24 @@ def test_closing_ends_the_thread():
     assert threading.active_count() == before
 
 
+def test_its_own_thread_may_close_it():
+    """As the collector does with what was forgotten, in whatever thread it runs."""
+    go, closed = threading.Event(), threading.Event()
+
+    class Stream(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() == 1:
+                assert go.wait(10)
+                ahead.close()
+                closed.set()
+            return super().read(size)
+
+    ahead = ReadAhead(Stream(b"abc"), 1)
+    assert ahead.read(1) == b"a"
+    go.set()
+    assert closed.wait(10)
+
+
 def test_large_content_is_copied_whole():
     written = io.BytesIO()
     copy_verified(io.BytesIO(CONTENT), DESCRIPTOR, written.write)

@@ -29,6 +29,9 @@ __all__ = ["VerifyingReader", "copy_verified", "describe_source", "hash_source",
 READ_AHEAD_SIZE: Final = 2 * CHUNK_SIZE
 """Bytes from which on hashing and writing are worth a thread that reads meanwhile."""
 
+HASH_AHEAD_SIZE: Final = 8 * 1024 * 1024
+"""The same for hashing alone, where reading is the smaller part."""
+
 
 class VerifyingReader:
     """A stream whose last bytes come only if the whole is what the descriptor promises.
@@ -153,13 +156,20 @@ def hash_source(source: ByteSource, algorithm: str = "sha256") -> tuple[Digest, 
         InvalidDigestError: for an algorithm that is not accepted.
         CancelledError: if the thread's token is cancelled.
     """
+    with closing(source.open()) as stream:
+        if source.size is None or source.size < HASH_AHEAD_SIZE:
+            return _hash_stream(stream, algorithm)
+        with closing(ReadAhead(stream, CHUNK_SIZE)) as ahead, interrupts_cancelling():
+            return _hash_stream(ahead, algorithm)
+
+
+def _hash_stream(stream: ByteStream, algorithm: str) -> tuple[Digest, int]:
     token = current_token()
     hasher = new_hasher(algorithm)
     size = 0
-    with closing(source.open()) as stream:
-        while chunk := stream.read(CHUNK_SIZE):
-            if token.cancelled:
-                raise CancelledError("hash content")
-            hasher.update(chunk)
-            size += len(chunk)
+    while chunk := stream.read(CHUNK_SIZE):
+        if token.cancelled:
+            raise CancelledError("hash content")
+        hasher.update(chunk)
+        size += len(chunk)
     return Digest(algorithm, hasher.hexdigest()), size

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oras_core.content.sources import BytesSource
+from oras_core.content import verify
+from oras_core.content.sources import BytesSource, OpenedSource
 from oras_core.content.verify import VerifyingReader, copy_verified, hash_source, read_verified
 from oras_core.errors import (
     DigestMismatchError,
+    FileAccessError,
     InvalidDigestError,
     SizeLimitError,
     SizeMismatchError,
@@ -194,9 +197,24 @@ def test_a_copy_is_whole_or_an_error():
     assert b"".join(written) == b"HELLO "
 
 
+@pytest.mark.parametrize("ahead", [1, 1000])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_source_is_hashed_and_measured(algorithm):
+def test_a_source_is_hashed_and_measured(algorithm, ahead, monkeypatch):
+    monkeypatch.setattr(verify, "HASH_AHEAD_SIZE", ahead)
+    monkeypatch.setattr(verify, "CHUNK_SIZE", 2)
     assert hash_source(BytesSource(CONTENT), algorithm) == (Digest.of(CONTENT, algorithm), 11)
+
+
+def test_a_large_source_that_fails_leaves_no_thread(monkeypatch):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            raise FileAccessError("read", "a", "I/O error")
+
+    monkeypatch.setattr(verify, "HASH_AHEAD_SIZE", 1)
+    before = threading.active_count()
+    with pytest.raises(FileAccessError):
+        hash_source(OpenedSource(Failing, 11))
+    assert threading.active_count() == before
 
 
 def test_a_source_is_not_hashed_weakly():

@@ -23,6 +23,15 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("oras", "oras_adapters", "oras_core", "tests", "setup.cfg")
 SECONDS = 120
+MEMORY_MIB = 4096
+"""What a run of tests may grow to: some mutations let a stranger fill the memory."""
+
+BOUNDED = f"""
+import resource, sys
+import pytest
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_MIB} << 20,) * 2)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 ATTEMPTS = 3
 """How often a test may pass without its promise: threads do not race the same way each time."""
 
@@ -487,7 +496,8 @@ def _copy(folder: Path) -> None:
 
 def _failing(folder: Path, tests: Sequence[str]) -> tuple[set[str], str]:
     """Return which of the tests fail in a copy, and all that was said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *tests]
+    options = ["-q", "-p", "no:cacheprovider", "-rfE"]
+    command = [sys.executable, "-c", BOUNDED, *options, *tests]
     try:
         done = subprocess.run(
             command,
@@ -501,6 +511,8 @@ def _failing(folder: Path, tests: Sequence[str]) -> tuple[set[str], str]:
         )
     except subprocess.TimeoutExpired:
         return set(tests), "it took too long"
+    if done.returncode < 0:  # killed: what it was given was too much for it
+        return set(tests), f"it ended by signal {-done.returncode}"
     if done.returncode not in (0, 1):
         raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout}{done.stderr}")
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]

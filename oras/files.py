@@ -34,7 +34,7 @@ class LocalFiles:
             NotFoundError: if there is no such file.
             FileAccessError: if it is no regular file.
         """
-        folder, name = self._located(os.path.abspath(path))
+        folder, name = self._located(os.fspath(path))
         if os.path.join(folder, name) == os.devnull:
             return BytesSource(b"")
         return FileSource(self._held(folder), sanitize_path(name))
@@ -49,9 +49,9 @@ class LocalFiles:
 
     def _located(self, path: str) -> tuple[str, str]:
         """Return the real folder of a file, found once for all that lie in it, and its name."""
-        if os.path.islink(path):
-            return os.path.split(os.path.realpath(path))
         folder, name = os.path.split(path)
+        if name in ("", ".", "..") or os.path.islink(path):
+            return os.path.split(os.path.realpath(path))
         if folder not in self._real:
             self._real[folder] = os.path.realpath(folder)
         return self._real[folder], name

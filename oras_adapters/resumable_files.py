@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import stat
+from contextlib import ExitStack
 from typing import Final
 
 from oras_adapters.directory_fds import SystemErrors, refuse_unless
@@ -99,25 +100,23 @@ def _open_locked(folder: int, name: str, creation: int) -> int | None:
             if error.errno in _NOT_OURS:
                 return None
             raise
-        keeps = False
-        try:
-            if not _is_locked_now(descriptor):
+        with ExitStack() as leaving:
+            leaving.callback(os.close, descriptor)
+            try:
+                if not _is_locked_now(descriptor):
+                    return None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                _remove_if_empty(folder, name, descriptor)
                 return None
             state = os.fstat(descriptor)
             if not _is_ours(state):
                 return None
-            keeps = bool(state.st_nlink) and _is_still_there(folder, name, state)
-            if keeps:
+            if state.st_nlink and _is_still_there(folder, name, state):
+                leaving.pop_all()
                 return descriptor
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            _remove_if_empty(folder, name, descriptor)
-            return None
-        finally:
-            # Where it is not there any more, its owner has just finished or removed it.
-            if not keeps:
-                os.close(descriptor)
+        # Its owner has just finished or removed it.
     return None
 
 

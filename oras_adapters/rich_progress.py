@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 from types import TracebackType
+from typing import Final
 
 from rich.progress import (
     BarColumn,
@@ -20,7 +21,7 @@ from oras_core.ports.progress import ProgressListener, SkipReason
 
 __all__ = ["RichProgress"]
 
-SHOWN = 32
+SHOWN: Final = 32
 """Characters of a content's name: a bar needs its room too."""
 
 

@@ -9,7 +9,6 @@ from threading import Lock
 from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
-from oras_core.errors import CancelledError
 from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["CancellableSource", "Crew"]
@@ -42,8 +41,7 @@ class _CancellableStream:
         self._token = token
 
     def read(self, size: int = -1, /) -> bytes:
-        if self._token.cancelled:
-            raise CancelledError("read what is to be pushed")
+        self._token.raise_if_cancelled("read what is to be pushed")
         return self._stream.read(size)
 
     def close(self) -> None:

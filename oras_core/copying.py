@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import field, frozen
 
@@ -39,9 +39,6 @@ from oras_core.ports.content import (
     Target,
 )
 from oras_core.ports.progress import ProgressListener
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "expect_pushes", "find_root"]
 

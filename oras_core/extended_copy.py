@@ -250,6 +250,9 @@ class _SkipNoter(ProgressListener):
     def advanced(self, descriptor: Descriptor, count: int) -> None:
         self._listener.advanced(descriptor, count)
 
+    def resumed(self, descriptor: Descriptor, kept: int) -> None:
+        self._listener.resumed(descriptor, kept)
+
     def finished(self, descriptor: Descriptor) -> None:
         self._listener.finished(descriptor)
 

@@ -9,7 +9,6 @@ from threading import Semaphore, Thread, current_thread
 from typing import Final
 
 from oras_core.cancellation import current_token, interrupts_cancelling
-from oras_core.errors import CancelledError
 from oras_core.ports.content import ByteStream
 
 __all__ = ["ReadAhead", "read_ahead"]
@@ -52,8 +51,7 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
             while (item := ready.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
-                if token.cancelled:
-                    raise CancelledError("go on reading")
+                token.raise_if_cancelled("go on reading")
                 room.release()
                 yield item
     finally:

@@ -13,13 +13,7 @@ from typing import Final
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import CHUNK_SIZE
-from oras_core.errors import (
-    CancelledError,
-    ContentError,
-    DigestMismatchError,
-    SizeLimitError,
-    SizeMismatchError,
-)
+from oras_core.errors import ContentError, DigestMismatchError, SizeLimitError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.ports.content import ByteSource, ByteStream
@@ -168,8 +162,7 @@ def _hash_stream(stream: ByteStream, algorithm: str) -> tuple[Digest, int]:
     hasher = new_hasher(algorithm)
     size = 0
     while chunk := stream.read(CHUNK_SIZE):
-        if token.cancelled:
-            raise CancelledError("hash content")
+        token.raise_if_cancelled("hash content")
         hasher.update(chunk)
         size += len(chunk)
     return Digest(algorithm, hasher.hexdigest()), size

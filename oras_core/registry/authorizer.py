@@ -213,6 +213,11 @@ class Authorizer:
 
     # --- What to send ---------------------------------------------------------------------
 
+    def _scopes_for(self, request: HttpRequest) -> tuple[Scope, ...]:
+        wanted = required_scopes(request.method, request.url) or self._session(request.url)
+        expected = (self._expected.get((scope.kind, scope.name)) for scope in wanted)
+        return merge_scopes(wanted, (scope for scope in expected if scope is not None))
+
     def _in_advance(
         self, request: HttpRequest, challenge: Challenge, wanted: tuple[Scope, ...]
     ) -> _Proof | None:
@@ -331,11 +336,6 @@ class Authorizer:
         )
 
     # --- Uploads outside the API ----------------------------------------------------------
-
-    def _scopes_for(self, request: HttpRequest) -> tuple[Scope, ...]:
-        wanted = required_scopes(request.method, request.url) or self._session(request.url)
-        expected = (self._expected.get((scope.kind, scope.name)) for scope in wanted)
-        return merge_scopes(wanted, (scope for scope in expected if scope is not None))
 
     def _session(self, url: str) -> tuple[Scope, ...]:
         """Return the scopes of the upload that goes on at `url`; none if there is no such."""

@@ -35,7 +35,7 @@ CORE = """
 import resource, sys
 from attrs import evolve
 from oras_adapters.factory import compose
-from oras_adapters.local_files import LocalFileTree
+from oras_adapters.files.local_files import LocalFileTree
 from oras_core.content.sources import FileSource
 from oras_core.content.verify import describe_source
 from oras_core.model.paths import sanitize_path

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from oras_adapters.factory import compose
-from oras_adapters.local_files import scratch_directory
-from oras_core.artifact import File, push
-from oras_core.attaching import attach, discover
+from oras_adapters.files.local_files import scratch_directory
 from oras_core.content.sources import BytesSource
 from oras_core.model.annotations import AnnotationSet
+from oras_core.verbs.attach import attach
+from oras_core.verbs.discover import discover
+from oras_core.verbs.push import File, push
 
 SBOM = "application/vnd.example.sbom+json"
 SIGNATURE = "application/vnd.example.signature"

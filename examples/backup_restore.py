@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 
 from oras_adapters.factory import compose
-from oras_adapters.local_files import scratch_directory
-from oras_core.artifact import File, push
-from oras_core.attaching import attach, discover
+from oras_adapters.files.local_files import scratch_directory
 from oras_core.content.sources import BytesSource
-from oras_core.mirroring import backup, backup_to_archive, restore, restore_from_archive
 from oras_core.model.paths import sanitize_path
+from oras_core.verbs.attach import attach
+from oras_core.verbs.backup import backup, backup_to_archive, restore, restore_from_archive
+from oras_core.verbs.discover import discover
+from oras_core.verbs.push import File, push
 
 
 def main(argv: Sequence[str]) -> None:

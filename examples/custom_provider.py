@@ -17,8 +17,8 @@ import oras.defaults
 import oras.oci
 import oras.provider
 import oras.utils
+from oras._client.response import Response
 from oras.decorator import ensure_container
-from oras.response import Response
 from oras.types import container_type
 
 

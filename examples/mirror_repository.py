@@ -11,16 +11,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from oras_adapters.factory import compose
-from oras_adapters.local_files import scratch_directory
-from oras_core.artifact import File, push
-from oras_core.attaching import attach
+from oras_adapters.files.local_files import scratch_directory
 from oras_core.content.sources import BytesSource
-from oras_core.copying import CopyOptions
-from oras_core.mirroring import mirror
+from oras_core.copying.copy import CopyOptions
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import Target
 from oras_core.ports.files import FileTree
 from oras_core.ports.progress import ProgressListener, SkipReason
+from oras_core.verbs.attach import attach
+from oras_core.verbs.mirror import mirror
+from oras_core.verbs.push import File, push
 
 
 class Recording(ProgressListener):

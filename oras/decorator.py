@@ -12,7 +12,7 @@ from oras.logger import logger
 from oras_core.cancellation import sleep
 from oras_core.errors import OrasError, TransportError
 from oras_core.ports.http import Headers
-from oras_core.registry.retries import RetryPolicy, is_retryable, retry_after
+from oras_core.registry.transports.retries import RetryPolicy, is_retryable, retry_after
 
 __all__ = ["TARGET_PARAMETERS", "ensure_container", "retry"]
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from oras.terminal import ColorizingStreamHandler
+from oras._client.terminal import ColorizingStreamHandler
 
 __all__ = ["ColorizingStreamHandler", "Logger", "announce", "logger", "setup_logger"]
 

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from oras import defaults
-from oras.earlier_names import EarlierNames
-from oras.failures import reporting
-from oras.files import temporary_empty_config
-from oras.graphs import GraphMethods
-from oras.hooks import replaceable
+from oras._client.earlier_names import EarlierNames
+from oras._client.failures import reporting
+from oras._client.files import temporary_empty_config
+from oras._client.graphs import GraphMethods
+from oras._client.hooks import replaceable
+from oras._client.login import LoginMethods
+from oras._client.pulling import pull
+from oras._client.pushing import PushRequest, push, subject_of
+from oras._client.response import Response
+from oras._client.tags import TagMethods
 from oras.logger import announce, logger
-from oras.login import LoginMethods
 from oras.oci import Subject
-from oras.pulling import pull
-from oras.pushing import PushRequest, push, subject_of
-from oras.response import Response
-from oras.tags import TagMethods
 from oras.utils import split_path_and_content
 from oras_core.model.platform import Platform
 
@@ -34,7 +34,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
     connections are made when something is asked for, and kept.
 
     `push` and `pull` run in parallel and verify everything. A subclass that replaces one
-    of the methods that oras-py's call is called instead; see `oras.hooks`.
+    of the methods that oras-py's call is called instead; see `oras._client.hooks`.
     """
 
     def push(

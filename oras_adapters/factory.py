@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from oras_adapters.certificate_folders import HostCertificates, find_certificates
-from oras_adapters.credential_helper import CredentialHelperStore
-from oras_adapters.docker_config import DockerConfigStore
-from oras_adapters.keyring_store import KeyringStore
-from oras_adapters.local_files import LocalFileTree
-from oras_adapters.proxies import ProxySettings
-from oras_adapters.settings import Settings, TlsSettings, load_settings
-from oras_adapters.tls import ssl_context
-from oras_adapters.urllib3_transport import Timeouts, Urllib3Transport
+from oras_adapters.credentials.credential_helper import CredentialHelperStore
+from oras_adapters.credentials.docker_config import DockerConfigStore
+from oras_adapters.credentials.keyring_store import KeyringStore
+from oras_adapters.files.local_files import LocalFileTree
+from oras_adapters.http.certificate_folders import HostCertificates, find_certificates
+from oras_adapters.http.proxies import ProxySettings
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
+from oras_adapters.settings.settings import Settings, TlsSettings, load_settings
 from oras_core.credentials import (
     BoundCredential,
     ChainedCredentialStore,
@@ -39,7 +39,7 @@ from oras_core.registry.endpoints import is_loopback
 from oras_core.registry.profiles import HostProfile, profile_for
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.repository import RemoteRepository
-from oras_core.registry.retries import RetryPolicy
+from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -144,14 +144,14 @@ class Composition:
             UnsupportedError: if they name a library that is not installed.
         """
         # Here and below: most programs never pack or unpack a directory.
-        from oras_adapters.compressions import find_compression  # noqa: PLC0415
+        from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415
 
         archive = self.settings.archive
         return find_compression(archive.format, archive.implementation, archive.level)
 
     def compressions(self) -> tuple[Compression, ...]:
         """Return what a directory that is pulled may be compressed by."""
-        from oras_adapters.compressions import all_compressions  # noqa: PLC0415
+        from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
 
         return all_compressions()
 

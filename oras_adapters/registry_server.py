@@ -24,11 +24,11 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oras_adapters.local_files import LocalFileTree
-from oras_adapters.request_bodies import ChunkedStream, RequestBody, SizedStream
+from oras_adapters.files.local_files import LocalFileTree
+from oras_adapters.http.request_bodies import ChunkedStream, RequestBody, SizedStream
 from oras_core.errors import InvalidConfigurationError, OrasError, TransportError
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.testing.registry.registry import EmbeddedRegistry
 
 __all__ = ["RegistryServer", "main"]
 

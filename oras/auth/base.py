@@ -7,19 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from oras._client.hooks import replaceable_backend
 from oras.auth import utils as auth_utils
 from oras.auth.configured import config_file, configured
 from oras.auth.given import BackendCredentials, GivenCredentials
 from oras.auth.tokens import StandaloneTokens
 from oras.container import Container
-from oras.hooks import replaceable_backend
 from oras.logger import logger
 from oras.types import container_type
 from oras.utils.request import iter_localhosts
-from oras_core import login
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.registry.challenge import Challenge, preferred
+from oras_core.registry.auth.challenge import Challenge, preferred
+from oras_core.verbs import login
 
 __all__ = ["AuthBackend"]
 
@@ -29,7 +29,7 @@ class AuthBackend:
     """Knows credentials; it is the client's transport that authenticates with them.
 
     A subclass that overrides `authenticate_request`, `get_auth_header` or a `request_…`
-    method is asked by the client itself instead: see `oras.hooks`.
+    method is asked by the client itself instead: see `oras._client.hooks`.
 
     What the program gives comes first, then the files it names in `load_configs`, then
     what the user has configured. A credential that is given belongs to the client's
@@ -225,7 +225,7 @@ class AuthBackend:
 
     def _get_auth_from_creds_store(self, suffix: str, hostname: str) -> str | None:
         """Ask the program `docker-credential-SUFFIX`; a failure is logged."""
-        from oras_adapters.credential_helper import CredentialHelperStore  # noqa: PLC0415 - rare
+        from oras_adapters.credentials.credential_helper import CredentialHelperStore  # noqa: PLC0415 - rare
 
         try:
             credential = CredentialHelperStore(suffix).get(hostname)

@@ -10,11 +10,11 @@ from oras.logger import logger
 from oras_core.errors import InvalidInputError, RegistryError, UnsafeRedirectError
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.guard import Guarded
-from oras_core.registry.redirects import RedirectFollower, resolve_location
-from oras_core.registry.scope import parse_scopes
-from oras_core.registry.token import Audience, TokenClient
-from oras_core.registry.token_cache import TokenCache
+from oras_core.registry.auth.scope import parse_scopes
+from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.auth.token_cache import TokenCache
+from oras_core.registry.transports.guard import Guarded
+from oras_core.registry.transports.redirects import RedirectFollower, resolve_location
 
 if TYPE_CHECKING:
     from oras.auth.base import AuthBackend
@@ -31,8 +31,8 @@ class _Way:
 
     def transport(self, host: str) -> HttpTransport:
         # A connection is made by few who use a backend alone, and by nobody at import.
-        from oras.connections import composition_for  # noqa: PLC0415 - see above
-        from oras.foreign_transports import ThroughSession  # noqa: PLC0415 - see above
+        from oras._client.connections import composition_for  # noqa: PLC0415 - see above
+        from oras._client.foreign_transports import ThroughSession  # noqa: PLC0415 - see above
 
         if self.session is not None:
             plain: HttpTransport = ThroughSession(self.session, self.verify)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from oras import defaults
-from oras.failures import reporting
+from oras._client.failures import reporting
+from oras._client.pushing import InChunks
+from oras._client.response import Response
 from oras.layout.contents import leaves_first, parts_of
 from oras.layout.validation import validate_layout
-from oras.pushing import InChunks
-from oras.response import Response
-from oras_adapters.local_files import LocalFileTree
-from oras_core.copying import copy_graph
+from oras_adapters.files.local_files import LocalFileTree
+from oras_core.copying.copy import copy_graph
 from oras_core.errors import (
     DigestMismatchError,
     InvalidDigestError,
@@ -25,7 +25,7 @@ from oras_core.errors import (
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.reference import is_tag
-from oras_core.stores.layout import OciLayoutStore, blob_path
+from oras_core.stores.layout.store import OciLayoutStore, blob_path
 
 if TYPE_CHECKING:
     from oras.provider import Registry

@@ -1,4 +1,4 @@
-"""Directories as `.tar.gz` files, by the rules of `oras_core.content.archive`."""
+"""Directories as `.tar.gz` files, by the rules of `oras_core.archives.archive`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from typing import IO, TYPE_CHECKING, cast
 
 from oras.utils.paths import get_tmpfile, is_within_directory
-from oras_adapters.local_files import LocalFileTree
+from oras_adapters.files.local_files import LocalFileTree
 from oras_core.errors import UnsafeArchiveError, UnsafePathError
 from oras_core.model.limits import Limits
 from oras_core.model.paths import sanitize_path
@@ -53,7 +53,7 @@ def make_targz(source_dir: str, dest_name: str | None = None) -> str:
             a device, a FIFO or a socket; for a name that not every platform can write; for
             an archive that would lie in the folder itself.
     """
-    from oras_core.content.archive import pack_directory  # noqa: PLC0415
+    from oras_core.archives.archive import pack_directory  # noqa: PLC0415
 
     source = os.path.abspath(source_dir)
     if not os.path.exists(source):
@@ -115,8 +115,8 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
         UnsafePathError: also a ValueError; if a link lies in the way in the folder.
         SizeLimitError: if it holds too much.
     """
-    from oras_adapters.compressions import all_compressions  # noqa: PLC0415
-    from oras_core.content.archive import unpack  # noqa: PLC0415
+    from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
+    from oras_core.archives.archive import unpack  # noqa: PLC0415
 
     known = all_compressions()
     with open(targz, "rb") as archive:

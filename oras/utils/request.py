@@ -27,7 +27,7 @@ def find_docker_config(exists: bool = True) -> str | None:
     Args:
         exists: return None where there is no such file.
     """
-    from oras_adapters.settings import load_settings  # noqa: PLC0415 - cattrs, for this alone
+    from oras_adapters.settings.settings import load_settings  # noqa: PLC0415 - cattrs, for this alone
 
     path = load_settings().credentials.docker_config
     return path if not exists or os.path.exists(path) else None

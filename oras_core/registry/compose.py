@@ -7,10 +7,10 @@ from collections.abc import Callable
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.authorizer import Authorizer
-from oras_core.registry.guard import Guarded
-from oras_core.registry.redirects import RedirectFollower
-from oras_core.registry.retries import Retrying, RetryPolicy
+from oras_core.registry.auth.authorizer import Authorizer
+from oras_core.registry.transports.guard import Guarded
+from oras_core.registry.transports.redirects import RedirectFollower
+from oras_core.registry.transports.retries import Retrying, RetryPolicy
 
 __all__ = ["Authorize", "registry_transport"]
 

@@ -12,8 +12,8 @@ from attrs import field, frozen
 from oras_core.errors import SizeLimitError, UnsafeRedirectError
 from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.redirects import origin_of, resolve_location
 from oras_core.registry.responses import exchange_body, parse_json, protocol_error
+from oras_core.registry.transports.redirects import origin_of, resolve_location
 
 __all__ = ["Page", "next_link", "paginate"]
 

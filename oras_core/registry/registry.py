@@ -10,19 +10,19 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpRequest, HttpTransport
-from oras_core.registry.authorizer import Authorizer
+from oras_core.registry.auth.authorizer import Authorizer
+from oras_core.registry.auth.scope import Scope
 from oras_core.registry.compose import Authorize, registry_transport
-from oras_core.registry.default_headers import DefaultHeaders
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
-from oras_core.registry.notices import NoticeReader, RateLimit
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
-from oras_core.registry.redirects import origin_of
 from oras_core.registry.referrers import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
-from oras_core.registry.retries import RetryPolicy
-from oras_core.registry.scope import Scope
+from oras_core.registry.transports.default_headers import DefaultHeaders
+from oras_core.registry.transports.notices import NoticeReader, RateLimit
+from oras_core.registry.transports.redirects import origin_of
+from oras_core.registry.transports.retries import RetryPolicy
 
 __all__ = ["RemoteRegistry"]
 

@@ -28,15 +28,15 @@ from oras_core.ports.content import (
     Untagger,
 )
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.blob_download import BlobDownloader
-from oras_core.registry.blob_upload import BlobUploader
+from oras_core.registry.auth.scope import Scope
+from oras_core.registry.blobs.download import BlobDownloader
+from oras_core.registry.blobs.upload import BlobUploader
 from oras_core.registry.deletion import delete_blob, delete_manifest, delete_tag
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient, ReferrersMemory
-from oras_core.registry.scope import Scope
 
 __all__ = ["RemoteRepository"]
 

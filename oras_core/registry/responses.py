@@ -30,7 +30,7 @@ from oras_core.errors import (
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.retries import retry_after
+from oras_core.registry.transports.retries import retry_after
 
 __all__ = [
     "check_digest_header",

@@ -167,7 +167,7 @@ class FileStore:
             self._files.setdefault(descriptor.digest, path)
 
     def _unpack(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
-        from oras_core.content.archive import unpack  # noqa: PLC0415 - few pulls have a directory
+        from oras_core.archives.archive import unpack  # noqa: PLC0415 - few pulls have a directory
 
         text = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
         tar_digest = Digest.parse(text) if text else None

@@ -116,8 +116,8 @@ class StagingStore:
                 out of the directory, or a device, in it.
         """
         # Few pushes have one.
-        from oras_core.content.archive import list_directory, pack_directory  # noqa: PLC0415
-        from oras_core.content.packed_source import PackedSource  # noqa: PLC0415
+        from oras_core.archives.archive import list_directory, pack_directory  # noqa: PLC0415
+        from oras_core.archives.packed_source import PackedSource  # noqa: PLC0415
 
         titled = _titled(title, annotations)
         suffix = compression.suffix if compression else "gzip"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oras_core.testing.embedded_registry import EmbeddedRegistry
 from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.registry import EmbeddedRegistry
 
 __all__ = ["EmbeddedRegistry", "MemoryFileTree"]

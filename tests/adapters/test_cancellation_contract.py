@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.tls import ssl_context
-from oras_adapters.urllib3_transport import Urllib3Transport
-from oras_core.testing.cancellation import CancellationContract, SilentOrigin
+from oras_core.testing.contracts.cancellation import CancellationContract, SilentOrigin
 from support.certificates import write_certificates
 
 

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from oras_adapters.factory import compose
-from oras_adapters.settings import CredentialSettings, EnvironmentCredential, Settings
-from oras_core import login
+from oras_adapters.settings.settings import CredentialSettings, EnvironmentCredential, Settings
 from oras_core.credentials import StaticCredentials
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential
 from oras_core.testing import EmbeddedRegistry
+from oras_core.verbs import login
 from support.credential_helpers import make_helper
 
 SECRETS = ("open sesame", "swordfish", "from-the-file")

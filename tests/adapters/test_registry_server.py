@@ -15,14 +15,14 @@ import threading
 
 import pytest
 
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer, main
-from oras_adapters.tls import ssl_context
-from oras_adapters.urllib3_transport import Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.errors import InvalidConfigurationError
 from oras_core.model.digest import Digest
 from oras_core.ports.http import HttpRequest, HttpResponse
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.certificates import write_certificates
 from support.programs import require_program
 

@@ -17,8 +17,8 @@ from itertools import product
 import pytest
 from attrs import evolve
 
-from oras_adapters.tls import ssl_context
-from oras_adapters.urllib3_transport import Urllib3Transport
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import VerifyingReader
 from oras_core.credentials import NoCredentials, StaticCredentials
@@ -27,7 +27,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.retries import RetryPolicy
+from oras_core.registry.transports.retries import RetryPolicy
 from support.docker_registry import guarded_registry
 
 WRITER = Credential("writer", "writer-secret")

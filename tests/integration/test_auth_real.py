@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from oras_adapters.urllib3_transport import Urllib3Transport
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import VerifyingReader
 from oras_core.credentials import NoCredentials, StaticCredentials
@@ -16,7 +16,7 @@ from oras_core.errors import AuthenticationError, RegistryError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.credentials import Credential
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.retries import RetryPolicy
+from oras_core.registry.transports.retries import RetryPolicy
 
 WRITER = Credential("writer", "writer-secret")
 READERS = frozenset({"reader"})

@@ -10,18 +10,18 @@ from contextlib import closing
 
 import pytest
 
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.urllib3_transport import Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import VerifyingReader
 from oras_core.credentials import StaticCredentials
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.authorizer import Authorizer
+from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.testing import EmbeddedRegistry
-from oras_core.testing.embedded_auth import TokenService
+from oras_core.testing.registry.auth import TokenService
 from support.auth_world import basic
 from support.secret_scan import forms
 

@@ -18,12 +18,15 @@ import random
 import pytest
 
 from oras_adapters.factory import compose
-from oras_adapters.local_files import LocalFileTree
+from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.settings import HostSettings, NetworkSettings, Settings
-from oras_core import artifact, ingestion
+from oras_adapters.settings.settings import HostSettings, NetworkSettings, Settings
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.packing import ingestion
 from oras_core.testing import EmbeddedRegistry
+from oras_core.verbs.pull import pull
+from oras_core.verbs.push import File
+from oras_core.verbs.push import push as push_artifact
 from support.breaking_proxy import IN_BUFFERS, BreakingProxy
 
 SEED = 2026
@@ -84,16 +87,16 @@ class Journey:
 
     def push(self, tag, content):
         """Push, and return how many bytes went up twice, and the breaks."""
-        file = artifact.File("content.bin", BytesSource(content))
+        file = File("content.bin", BytesSource(content))
         with self.breaking(content) as tally:
-            artifact.push(self.repository, tag, [file], scratch=LocalFileTree(self.folder))
+            push_artifact(self.repository, tag, [file], scratch=LocalFileTree(self.folder))
         return tally.up - len(content) - overhead(tally), tally.in_flight
 
     def pull(self, tag, content):
         """Pull, and return how many bytes went down twice, and the breaks."""
         tree = LocalFileTree(self.folder / tag, create=True)
         with self.breaking(content) as tally:
-            artifact.pull(self.repository, tag, tree)
+            pull(self.repository, tag, tree)
         pulled = self.folder / tag / "content.bin"
         assert pulled.read_bytes() == content
         pulled.unlink()  # what is there is not pulled

@@ -13,13 +13,13 @@ import pytest
 
 import oras.client
 from oras_adapters.factory import compose
-from oras_adapters.local_files import scratch_directory
-from oras_core.artifact import File, push
+from oras_adapters.files.local_files import scratch_directory
 from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource
-from oras_core.copying import CopyOptions
+from oras_core.copying.copy import CopyOptions
 from oras_core.errors import CancelledError
 from oras_core.ports.progress import ProgressListener
+from oras_core.verbs.push import File, push
 from support.docker_registry import DockerRegistry
 from support.stalling_proxy import StallingProxy
 from support.victims import start, tidy_tree

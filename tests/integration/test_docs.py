@@ -13,12 +13,12 @@ import urllib3
 
 from oras.client import OrasClient
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.settings import load_settings
-from oras_core.registry.guard import Guarded
+from oras_adapters.settings.settings import load_settings
+from oras_core.registry.transports.guard import Guarded
 from oras_core.testing import EmbeddedRegistry
-from oras_core.testing.cancellation import CancellationContract, SilentOrigin
-from oras_core.testing.credentials import CredentialStoreContract
-from oras_core.testing.http import ContractOrigin, HttpTransportContract
+from oras_core.testing.contracts.cancellation import CancellationContract, SilentOrigin
+from oras_core.testing.contracts.credentials import CredentialStoreContract
+from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("authentication.md", "configuration.md", "embedding.md", "performance.md")

@@ -10,27 +10,36 @@ from itertools import pairwise
 
 import pytest
 
-from oras_adapters.local_files import LocalFileTree, scratch_directory
+from oras_adapters.files.local_files import LocalFileTree, scratch_directory
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.urllib3_transport import Urllib3Transport
-from oras_core.artifact import File, pull
-from oras_core.attaching import attach, discover
 from oras_core.content.sources import BytesSource
-from oras_core.copying import CopyOptions, copy
+from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.extended import extended_copy
 from oras_core.errors import NotFoundError
-from oras_core.extended_copy import extended_copy
-from oras_core.indexing import IndexChange, create_index, read_index, update_index
-from oras_core.mirroring import backup, backup_to_archive, mirror, restore, restore_from_archive
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.registry.referrers import referrers_tag
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.stores.layout import OciLayoutStore
-from oras_core.testing.content_abilities import ReferrerListerContract
-from oras_core.testing.content_access import digests, push_artifact, push_blob, push_document, read
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.stores.layout.store import OciLayoutStore
+from oras_core.testing.contracts.content_abilities import ReferrerListerContract
+from oras_core.testing.contracts.content_access import (
+    digests,
+    push_artifact,
+    push_blob,
+    push_document,
+    read,
+)
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.verbs.attach import attach
+from oras_core.verbs.backup import backup, backup_to_archive, restore, restore_from_archive
+from oras_core.verbs.discover import discover
+from oras_core.verbs.index import IndexChange, create_index, read_index, update_index
+from oras_core.verbs.mirror import mirror
+from oras_core.verbs.pull import pull
+from oras_core.verbs.push import File
 from support.programs import require_program
 
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"

@@ -9,12 +9,12 @@ import pytest
 
 from oras.client import OrasClient
 from oras.layout import Layout, NewLayoutFromRegistry
-from oras_adapters.local_files import LocalFileTree
+from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
-from oras_core.stores.layout import OciLayoutStore
-from oras_core.testing.content_access import push_artifact, push_document, read
+from oras_core.stores.layout.store import OciLayoutStore
+from oras_core.testing.contracts.content_access import push_artifact, push_document, read
 
 CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers"}})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import oras.client
-from oras_adapters import zstd_compression
+from oras_adapters.compression import zstd_compression
 from oras_core.errors import UnsupportedError
 from oras_core.model.media_types import ANNOTATION_CONTENT_DIGEST, OCI_IMAGE_CONFIG
 from support.modules import require_module

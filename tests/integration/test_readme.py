@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.settings import CredentialSettings, load_settings
+from oras_adapters.settings.settings import CredentialSettings, load_settings
 from oras_core.testing import EmbeddedRegistry
 
 ROOT = Path(__file__).parents[2]

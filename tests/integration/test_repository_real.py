@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from oras_adapters.tls import ssl_context
-from oras_adapters.urllib3_transport import Urllib3Transport
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import VerifyingReader
 from oras_core.credentials import StaticCredentials
@@ -27,8 +27,8 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.ports.credentials import Credential
 from oras_core.registry.profiles import HostProfile
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.retries import RetryPolicy
-from oras_core.testing.content import TargetContract
+from oras_core.registry.transports.retries import RetryPolicy
+from oras_core.testing.contracts.content import TargetContract
 from support.cutting_proxy import Cut, CuttingProxy
 
 MiB = 1024 * 1024

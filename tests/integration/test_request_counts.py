@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import oras.client
-from oras_core import ingestion
+from oras_core.packing import ingestion
 from support.docker_registry import DockerRegistry
 
 COUNT = 25

@@ -12,7 +12,7 @@ import pytest
 
 from oras_adapters.factory import compose
 from oras_adapters.registry_server import RegistryServer
-from oras_adapters.settings import load_settings
+from oras_adapters.settings.settings import load_settings
 from oras_core.errors import InvalidConfigurationError
 from oras_core.ports.credentials import Credential
 from oras_core.testing import EmbeddedRegistry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from rows_archives import CONTENT_DIGEST, GOOD, MIB, WHOLE, refused, taken
 
-from oras_adapters.zstd_compression import MODULE
+from oras_adapters.compression.zstd_compression import MODULE
 from support.tar_archives import directory, member, tar
 from support.zstd_frames import RESERVED, block, frame, raw_blocks, skippable, zeros
 

@@ -15,7 +15,7 @@ import oras.client
 from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import AuthenticationError
 from oras_core.model.digest import Digest
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.access_log import listening_port
 from support.docker_registry import RegistryConfig
 from support.hostile_registry import HostileRegistry, Login, Shelf

@@ -17,7 +17,7 @@ PROMISES = PROMISE.findall(DOCUMENT)
 
 def named_tests() -> set[str]:
     folders = (Path(__file__).parent, ROOT / "tests" / "unit", ROOT / "tests" / "adapters")
-    sources = [path.read_text("utf-8") for folder in folders for path in folder.glob("test_*.py")]
+    sources = [path.read_text("utf-8") for folder in folders for path in folder.rglob("test_*.py")]
     function = re.compile(r"^def (test_\w+)", re.MULTILINE)
     return {name for source in sources for name in function.findall(source)}
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from oras_core.artifact import File
 from oras_core.content.sources import BytesSource
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
-from oras_core.packing import pack_manifest
+from oras_core.packing.manifest import pack_manifest
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.retries import RetryPolicy
-from oras_core.testing.content_access import push_blob, push_document
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.registry.transports.retries import RetryPolicy
+from oras_core.testing.contracts.content_access import push_blob, push_document
+from oras_core.testing.contracts.tree_access import read, write
 from oras_core.testing.memory_files import MemoryFileTree
-from oras_core.testing.tree_access import read, write
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.verbs.push import File
 
 __all__ = ["TITLE", "all_files", "artifact_in", "file", "layer", "repository", "tree_of"]
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import frozen
 
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
-from oras_core.registry.redirects import origin_of
+from oras_core.registry.transports.redirects import origin_of
 
 
 @frozen

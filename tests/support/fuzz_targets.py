@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from oras_adapters.credential_helper import CredentialHelperStore
-from oras_adapters.docker_config import DockerConfigStore
-from oras_adapters.settings import load_settings
-from oras_adapters.zstd_compression import MODULE as ZSTD_MODULE
-from oras_adapters.zstd_compression import Zstd
-from oras_core.content.archive import unpack
+from oras_adapters.compression.zstd_compression import MODULE as ZSTD_MODULE
+from oras_adapters.compression.zstd_compression import Zstd
+from oras_adapters.credentials.credential_helper import CredentialHelperStore
+from oras_adapters.credentials.docker_config import DockerConfigStore
+from oras_adapters.settings.settings import load_settings
+from oras_core.archives.archive import unpack
 from oras_core.errors import (
     ContentError,
     CredentialError,
@@ -52,17 +52,17 @@ from oras_core.model.paths import sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.model.reference import Reference
 from oras_core.ports.http import HttpRequest, HttpResponse
-from oras_core.registry.challenge import parse_challenges
-from oras_core.registry.notices import rate_limit, warnings
+from oras_core.registry.auth.challenge import parse_challenges
+from oras_core.registry.auth.scope import format_scopes, parse_scopes, required_scopes
+from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.blobs.session import held_bytes
 from oras_core.registry.pagination import next_link
-from oras_core.registry.redirects import origin_of, resolve_location
 from oras_core.registry.responses import parse_json, raise_for_status
-from oras_core.registry.retries import retry_after
-from oras_core.registry.scope import format_scopes, parse_scopes, required_scopes
-from oras_core.registry.token import Audience, TokenClient
-from oras_core.registry.upload_session import held_bytes
-from oras_core.stores.layout_archive import unpack_layout
-from oras_core.stores.layout_index import LayoutIndex
+from oras_core.registry.transports.notices import rate_limit, warnings
+from oras_core.registry.transports.redirects import origin_of, resolve_location
+from oras_core.registry.transports.retries import retry_after
+from oras_core.stores.layout.archive import unpack_layout
+from oras_core.stores.layout.index import LayoutIndex
 from oras_core.testing.memory_files import MemoryFileTree
 from support.modules import require_module
 from support.scripted_transport import Answer, ScriptedTransport

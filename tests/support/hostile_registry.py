@@ -22,7 +22,7 @@ from attrs import evolve, field, frozen
 from oras_core.content.sources import BytesSource
 from oras_core.model.digest import Digest
 from oras_core.ports.http import HttpRequest
-from oras_core.testing.embedded_registry import EmbeddedRegistry
+from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.scripted_server import Connection, RawRequest, ScriptedServer
 
 __all__ = [

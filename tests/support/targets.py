@@ -9,7 +9,7 @@ from threading import Lock
 from oras_core.model import codec
 from oras_core.ports.progress import ProgressListener
 from oras_core.stores.memory import MemoryStore
-from oras_core.testing.content_access import push_artifact
+from oras_core.testing.contracts.content_access import push_artifact
 
 __all__ = ["EventRecorder", "Forwarding", "StrictStore", "WatchedStore", "store_with"]
 

@@ -20,7 +20,7 @@ _PROGRAM = """
 import os, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
 root, action, target, *names = sys.argv[1:]
-import oras.client, oras_adapters.local_files, oras_adapters.urllib3_transport
+import oras.client, oras_adapters.files.local_files, oras_adapters.http.urllib3_transport
 client = oras.client.OrasClient(insecure=True)
 client.version()
 if os.environ.get("VICTIM_USER"):

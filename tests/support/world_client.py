@@ -6,7 +6,7 @@ import pytest
 
 from oras.client import OrasClient
 from oras_adapters.factory import Composition
-from oras_adapters.settings import NetworkSettings, Settings
+from oras_adapters.settings.settings import NetworkSettings, Settings
 from oras_core.credentials import StaticCredentials
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
@@ -31,7 +31,9 @@ def inhabit(
 ) -> CredentialStore:
     """Let all clients live in `world` from now on; return the store of their user."""
     store = credentials or StaticCredentials({})
-    patch.setattr("oras.connections.composition_for", lambda _: WorldComposition(world, store))
+    patch.setattr(
+        "oras._client.connections.composition_for", lambda _: WorldComposition(world, store)
+    )
     patch.setattr("oras.auth.base.configured", lambda: store)
     return store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_type
 
-from oras_core.copying import copy
+from oras_core.copying.copy import copy
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.paths import SafePath, sanitize_path

@@ -7,8 +7,8 @@ from typing import assert_type
 import oras
 import oras.client
 import oras.provider
+from oras._client.response import Response
 from oras.container import Container
-from oras.response import Response
 
 
 class MyProvider(oras.provider.Registry):

@@ -14,7 +14,9 @@ socket.socket = refuse
 sys.modules["urllib3"] = None
 sys.modules["keyring"] = None
 
-from oras_core import artifact
+from oras_core.verbs.pull import pull
+from oras_core.verbs.push import Directory, File
+from oras_core.verbs.push import push as push_artifact
 from oras_core.content.sources import BytesSource
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.registry import RemoteRegistry
@@ -39,10 +41,10 @@ class Dictionary:
 
 repository = RemoteRegistry("registry.test", Dictionary()).repository("demo/app")
 contents = {"hello.txt": b"hello", "b.bin": b"b" * 100000}
-files = [artifact.File(title, BytesSource(content)) for title, content in contents.items()]
-artifact.push(repository, "v1", files, scratch=MemoryFileTree())
+files = [File(title, BytesSource(content)) for title, content in contents.items()]
+push_artifact(repository, "v1", files, scratch=MemoryFileTree())
 folder = MemoryFileTree()
-pulled = artifact.pull(repository, "v1", folder)
+pulled = pull(repository, "v1", folder)
 for file, path in zip(files, pulled.files, strict=True):
     assert folder.open(path).read() == file.source.content
 loaded = {name.partition(".")[0] for name in sys.modules}

@@ -1,0 +1,1 @@
+"""The implementation behind the names of oras-py."""

@@ -1,0 +1,247 @@
+"""From a client of the user guide's kind to the core's registries and repositories."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+
+from oras._client.backend_transport import BackendAuthorization
+from oras._client.foreign_transports import ThroughDoRequest, ThroughSession
+from oras._client.hooks import REQUEST_HOOK, authenticates_itself, is_overridden
+from oras_adapters.factory import Composition, compose
+from oras_adapters.settings.settings import TlsSettings, load_settings
+from oras_core.copying.copy import CopyOptions
+from oras_core.credentials import NoCredentials, StaticCredentials
+from oras_core.ports.credentials import Credential, CredentialStore
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.auth.authorizer import Authorizer
+from oras_core.registry.auth.challenge import preferred
+from oras_core.registry.transports.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from oras._client.base import BaseClient
+    from oras.container import Container
+    from oras_core.registry.compose import Authorize
+    from oras_core.registry.registry import RemoteRegistry
+    from oras_core.registry.repository import RemoteRepository
+
+__all__ = ["Connections", "composition_for"]
+
+_ONCE: Final = RetryPolicy(attempts=1)
+
+
+def composition_for(verify: bool | str) -> Composition:
+    """Compose by the user's settings, but for whom to trust.
+
+    Args:
+        verify: True for the settings' own, False to check no certificate, or the path of a
+            CA bundle.
+    """
+    settings = load_settings()
+    if verify is not True:
+        bundle = verify if isinstance(verify, str) else ""
+
+        # What the program says goes before all settings, those for one host too.
+        def decided(tls: TlsSettings) -> TlsSettings:
+            return evolve(tls, verify=bool(verify), ca_bundle=bundle)
+
+        hosts = {
+            name: evolve(host, tls=host.tls and decided(host.tls))
+            for name, host in settings.hosts.items()
+        }
+        settings = evolve(settings, tls=decided(settings.tls), hosts=hosts)
+    return compose(settings)
+
+
+@frozen
+class _Key:
+    """What a registry object depends on; a client's attributes may change at any time."""
+
+    host: str
+    scheme: str
+    verify: bool | str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    session: object = field(eq=id)
+    backend: object = field(repr=False, eq=id)
+    revision: object
+
+
+class Connections:
+    """The registries that one client speaks to, made when they are first needed."""
+
+    def __init__(self, client: BaseClient) -> None:
+        """Look at `client`'s attributes whenever a registry is asked for."""
+        self._client = client
+        self._compositions: dict[bool | str, Composition] = {}
+        self._registries: dict[_Key, RemoteRegistry] = {}
+        self._foreign: BackendAuthorization | None = None
+        self._lock = RLock()
+
+    def repository(self, container: Container) -> RemoteRepository:
+        """Return the repository that `container` names."""
+        return self.registry(container.registry).repository(container.api_prefix)
+
+    def registry(self, host: str) -> RemoteRegistry:
+        """Return a registry that is spoken to as the client, or its subclass, wants it.
+
+        Where `do_request` is overridden every request goes through it.
+        """
+        key = self._key(host, self._scheme(host, self._client.tls_verify))
+        if not is_overridden(self._client, REQUEST_HOOK):
+            return self._cached(key)
+        # Credentials and retries are up to `do_request`: it may come to call the client's own.
+        return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is, _ONCE)
+
+    def trial(
+        self,
+        host: str,
+        credential: Credential,
+        *,
+        insecure: bool | None = None,
+        verify: bool | str = True,
+    ) -> RemoteRegistry:
+        """Return a registry that is shown one credential, to find out what it thinks of it.
+
+        Args:
+            host: `HOST` or `HOST:PORT`.
+            credential: the only one.
+            insecure: speak plain HTTP; None to speak as usual.
+            verify: as the client's `tls_verify`, where that asks for nothing special.
+        """
+        if self._client.tls_verify is not True:
+            verify = self._client.tls_verify
+        scheme = self._scheme(host, verify)
+        if insecure is not None:
+            scheme = "http" if insecure else "https"
+        key = evolve(self._key(host, scheme), verify=verify)
+        # Not by an overridden `do_request`: that may come to add what the client knows already.
+        authorize = self._by_challenge(host, StaticCredentials(credential))
+        return self._new_registry(key, self._transport(key), authorize)
+
+    @property
+    def composition(self) -> Composition:
+        """What the user's settings make."""
+        return self._composition(self._client.tls_verify)
+
+    @property
+    def credentials(self) -> CredentialStore:
+        """The store that the user has configured."""
+        return self.composition.credentials
+
+    @property
+    def copy_options(self) -> CopyOptions:
+        """How `push` and `pull` copy.
+
+        What a program brings itself, an overridden `do_request` or a session, is called in
+        the program's own thread, by one after the other: oras-py has never done otherwise.
+        """
+        client = self._client
+        if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
+            return CopyOptions(concurrency=1)
+        settings = self.composition.settings
+        return CopyOptions(concurrency=settings.transfer.concurrency)
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send a request of the user's own, as the client: authorised, with retries."""
+        parts = urlsplit(request.url)
+        registry = self._cached(self._key(parts.netloc, parts.scheme))
+        return registry.transport.send(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for composition in self._compositions.values():
+                composition.close()
+            self._compositions.clear()
+            self._registries.clear()
+
+    def _scheme(self, host: str, verify: bool | str) -> str:
+        if self._client.prefix != "https":
+            return str(self._client.prefix)
+        composition = self._composition(verify)
+        plain = composition.settings.host(host).plain_http
+        if plain is None:
+            # Whoever says whom to trust wants TLS, also on this machine.
+            plain = verify is True and composition.plain_http(host)
+        return "http" if plain else "https"
+
+    def _key(self, host: str, scheme: str) -> _Key:
+        client = self._client
+        return _Key(
+            host,
+            scheme,
+            client.tls_verify,
+            tuple(client.headers.items()),
+            client.own_session,
+            client.auth,
+            getattr(client.auth, "revision", None),
+        )
+
+    def _cached(self, key: _Key) -> RemoteRegistry:
+        with self._lock:
+            if key not in self._registries:
+                # Those that have seen other credentials are not asked for again.
+                self._registries = {
+                    known: registry
+                    for known, registry in self._registries.items()
+                    if known.revision == key.revision
+                }
+                self._registries[key] = self._new_registry(
+                    key, self._transport(key), self._authorization(key)
+                )
+            return self._registries[key]
+
+    def _authorization(self, key: _Key) -> Authorize:
+        """Return who authenticates: the core, or the backend itself."""
+        backend = self._client.auth
+        if not authenticates_itself(backend):
+            configured = self._composition(key.verify).credentials
+            return self._by_challenge(key.host, backend.credentials(configured))
+        if self._foreign is None or self._foreign.backend is not backend:
+            self._foreign = BackendAuthorization(backend)
+        return self._foreign
+
+    def _by_challenge(self, host: str, credentials: CredentialStore) -> Authorize:
+        choose = getattr(self._client.auth, "choose_challenge", preferred)
+
+        def authorize(transport: HttpTransport, origin: str) -> HttpTransport:
+            return Authorizer(
+                transport, origin=origin, credentials=credentials, registry=host, choose=choose
+            )
+
+        return authorize
+
+    def _transport(self, key: _Key) -> HttpTransport:
+        if key.session is not None:
+            return ThroughSession(key.session, key.verify)
+        return self._composition(key.verify).transport(key.host)
+
+    def _new_registry(
+        self,
+        key: _Key,
+        transport: HttpTransport,
+        authorize: Authorize,
+        retry_policy: RetryPolicy | None = None,
+    ) -> RemoteRegistry:
+        return self._composition(key.verify).registry_over(
+            transport,
+            key.host,
+            plain_http=key.scheme == "http",
+            headers=Headers(key.headers),
+            credentials=NoCredentials(),
+            authorize=authorize,
+            retry_policy=retry_policy,
+        )
+
+    def _composition(self, verify: bool | str) -> Composition:
+        with self._lock:
+            if verify not in self._compositions:
+                self._compositions[verify] = composition_for(verify)
+            return self._compositions[verify]
+
+
+def _as_it_is(transport: HttpTransport, _: str) -> HttpTransport:
+    return transport

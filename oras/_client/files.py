@@ -1,0 +1,72 @@
+"""Files and folders that the user names by paths of the operating system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oras.utils import get_tmpfile, write_file
+from oras_adapters.files.local_files import LocalFileTree
+from oras_core.content.sources import BytesSource, FileSource
+from oras_core.model.paths import sanitize_path
+from oras_core.ports.content import ByteSource
+
+__all__ = ["LocalFiles", "temporary_empty_config"]
+
+
+class LocalFiles:
+    """Opens what the user names. Each folder is held once, however many files it gives.
+
+    A symbolic link that the user names is followed: it is the user's own.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._folders: dict[str, LocalFileTree] = {}
+        self._real: dict[str, str] = {}
+
+    def source(self, path: str | os.PathLike[str]) -> ByteSource:
+        """Return the bytes of the file at `path`; of the null device none.
+
+        Raises:
+            NotFoundError: if there is no such file.
+            FileAccessError: if it is no regular file.
+        """
+        folder, name = self._located(os.fspath(path))
+        if os.path.join(folder, name) == os.devnull:
+            return BytesSource(b"")
+        return FileSource(self._held(folder), sanitize_path(name))
+
+    def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
+        """Return the folder at `path`.
+
+        Raises:
+            NotFoundError: if there is no such folder.
+        """
+        return self._held(os.path.realpath(path))
+
+    def _located(self, path: str) -> tuple[str, str]:
+        """Return the real folder of a file, found once for all that lie in it, and its name."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", "..") or os.path.islink(path):
+            return os.path.split(os.path.realpath(path))
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder], name
+
+    def _held(self, folder: str) -> LocalFileTree:
+        if folder not in self._folders:
+            self._folders[folder] = LocalFileTree(folder)
+        return self._folders[folder]
+
+
+@contextmanager
+def temporary_empty_config() -> Iterator[str]:
+    """Give the path of a file that holds `{}`, the empty config, for the time being."""
+    path = get_tmpfile(suffix=".json")
+    try:
+        yield write_file(path, "{}")
+    finally:
+        shutil.rmtree(os.path.dirname(path))

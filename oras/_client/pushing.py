@@ -1,0 +1,242 @@
+"""`push`: from the arguments of the user guide to the core's verb, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, frozen
+
+from oras import defaults
+from oras._client.files import LocalFiles
+from oras._client.hooks import PUSH_HOOKS, is_overridden
+from oras._client.response import Response
+from oras.oci import Annotations, Subject
+from oras.utils import split_path_and_content
+from oras_adapters.files.local_files import scratch_directory
+from oras_adapters.settings.settings import source_date_epoch
+from oras_core.content.sources import BytesSource
+from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.media_types import ANNOTATION_TITLE, EMPTY_CONFIG
+from oras_core.packing.manifest import created_at
+from oras_core.ports.content import ByteSource
+from oras_core.verbs.push import Config, Directory, File
+from oras_core.verbs.push import push as push_artifact
+
+if TYPE_CHECKING:
+    from oras.container import Container
+    from oras.provider import Registry
+    from oras_core.ports.compression import Compression
+    from oras_core.registry.repository import RemoteRepository
+
+__all__ = ["InChunks", "PushRequest", "push"]
+
+
+@frozen
+class PushRequest:
+    """What is to be pushed, in the core's terms.
+
+    Attributes:
+        contents: files and directories.
+        paths: where each of them lies.
+        config: the config.
+        config_path: where it lies; None for the empty one.
+        annotations: of manifest and config.
+        subject: to what it is attached.
+        chunk_size: bytes of a chunk; None to leave it to the registry.
+        artifact_type: what it is, a media type.
+        further_tags: that shall name it too.
+    """
+
+    contents: tuple[File | Directory, ...]
+    paths: tuple[str, ...]
+    config: Config
+    config_path: str | None
+    annotations: AnnotationSet = field(factory=AnnotationSet)
+    subject: Descriptor | None = None
+    chunk_size: int | None = None
+    artifact_type: str | None = None
+    further_tags: tuple[str, ...] = ()
+
+    @property
+    def chunking(self) -> dict[str, Any]:
+        """The arguments of `upload_blob` that say whether the upload goes in chunks."""
+        size = self.chunk_size or defaults.default_chunksize
+        return {"do_chunked": self.chunk_size is not None, "chunk_size": size}
+
+    @classmethod
+    def of(
+        cls,
+        files: Iterable[object] | None,
+        *,
+        is_allowed: Callable[[str], bool] | None,
+        manifest_config: str | None,
+        annotation_file: str | None,
+        manifest_annotations: Mapping[str, str] | None,
+        subject: Descriptor | None,
+        chunk_size: int | None,
+        artifact_type: str | None = None,
+        further_tags: Iterable[str] = (),
+    ) -> PushRequest:
+        """Read the arguments of `push`; `is_allowed` tells which files it takes, None for all.
+
+        Raises:
+            FileNotFoundError: if a file, the config or the annotation file does not exist.
+            ValueError: if a file is not allowed.
+        """
+        given = Annotations(annotation_file)
+        local = LocalFiles()
+        parsed = [split_path_and_content(str(item)) for item in files or ()]
+        for part in parsed:
+            _check(part.path, is_allowed)
+        config, config_path = _config(manifest_config, local)
+        manifest = {
+            **_created(),
+            **given.get_annotations(MANIFEST_SECTION),
+            **(manifest_annotations or {}),
+        }
+        return cls(
+            tuple(_content(part.path, part.content, given, local) for part in parsed),
+            tuple(part.path for part in parsed),
+            config,
+            config_path,
+            AnnotationSet(
+                {
+                    MANIFEST_SECTION: manifest,
+                    CONFIG_SECTION: given.get_annotations(CONFIG_SECTION),
+                }
+            ),
+            subject,
+            chunk_size,
+            artifact_type,
+            tuple(further_tags),
+        )
+
+
+def _created() -> Mapping[str, str]:
+    """Return when the artifact is made, if the build says so: no clock is looked at."""
+    seconds = source_date_epoch()
+    return {} if seconds is None else created_at(seconds)
+
+
+def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:
+    if is_allowed is not None and not is_allowed(path):
+        raise ValueError(
+            f"Blob {path} is not in the present working directory context. "
+            "Go there, or pass disable_path_validation=True."
+        )
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path} does not exist.")
+
+
+def _content(
+    path: str, media_type: str | None, given: Annotations, local: LocalFiles
+) -> File | Directory:
+    annotations = given.get_annotations(path)
+    title = annotations.pop(ANNOTATION_TITLE, os.path.basename(os.path.abspath(path)))
+    if os.path.isdir(path):
+        return Directory(
+            title,
+            local.tree(path),
+            media_type,
+            annotations,
+        )
+    return File(
+        title, local.source(path), media_type or defaults.default_blob_media_type, annotations
+    )
+
+
+def _config(reference: str | None, local: LocalFiles) -> tuple[Config, str | None]:
+    if not reference:
+        source = BytesSource(EMPTY_CONFIG)
+        return Config(source, defaults.unknown_config_media_type), None
+    part = split_path_and_content(reference)
+    if not os.path.exists(part.path):
+        raise FileNotFoundError(f"{part.path} does not exist.")
+    media_type = part.content or defaults.unknown_config_media_type
+    return Config(local.source(part.path), media_type), part.path
+
+
+def subject_of(
+    client: Registry, container: Container, subject: Subject | str | None
+) -> Descriptor | None:
+    """Return the descriptor of the manifest that an artifact is attached to.
+
+    Args:
+        client: who asks.
+        container: where the artifact goes.
+        subject: a `Subject`, or a tag or digest in the same repository.
+
+    Raises:
+        NotFoundError: if a tag or digest names nothing there.
+    """
+    if subject is None:
+        return None
+    if isinstance(subject, str):
+        return client.connections.repository(container).resolve(subject).plain()
+    return Descriptor(subject.mediaType, Digest.parse(subject.digest), subject.size)
+
+
+class InChunks:
+    """A repository that sends blobs in chunks of one size."""
+
+    def __init__(self, repository: RemoteRepository, chunk_size: int) -> None:
+        """Push into `repository`, `chunk_size` bytes at a time."""
+        self._repository = repository
+        self._chunk_size = chunk_size
+        self.exists = repository.exists
+        self.fetch = repository.fetch
+        self.mount = repository.mount
+        self.push_reference = repository.push_reference
+        self.resolve = repository.resolve
+        self.tag = repository.tag
+
+    def push(self, descriptor: Descriptor, source: ByteSource) -> None:
+        """Store content, as the repository does."""
+        self._repository.push(descriptor, source, chunk_size=self._chunk_size)
+
+
+def _compressed_by(
+    compression: Compression, contents: Sequence[File | Directory]
+) -> list[File | Directory]:
+    return [
+        evolve(content, compression=compression) if isinstance(content, Directory) else content
+        for content in contents
+    ]
+
+
+def push(client: Registry, container: Container, request: PushRequest) -> Any:
+    """Push, by the engine or through the methods that the client has replaced.
+
+    Returns:
+        The answer to the manifest: ours, or whatever the client's own method returned.
+    """
+    if is_overridden(client, *PUSH_HOOKS):
+        from oras._client.stepwise import push_stepwise  # noqa: PLC0415 - for few clients
+
+        return push_stepwise(client, container, request)
+    repository = client.connections.repository(container)
+    contents: Sequence[File | Directory] = request.contents
+    if any(isinstance(content, Directory) for content in contents):
+        contents = _compressed_by(client.connections.composition.compression(), contents)
+    with scratch_directory() as scratch:
+        descriptor = push_artifact(
+            InChunks(repository, request.chunk_size) if request.chunk_size else repository,
+            container.digest or container.tag,
+            contents,
+            scratch=scratch,
+            config=request.config,
+            annotations=request.annotations,
+            subject=request.subject,
+            artifact_type=request.artifact_type,
+            further_tags=request.further_tags,
+            options=client.connections.copy_options,
+        )
+    return Response.of(
+        201,
+        {"Docker-Content-Digest": str(descriptor.digest)},
+        url=repository.endpoints.manifest(descriptor.digest),
+    )

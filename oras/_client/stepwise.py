@@ -1,0 +1,148 @@
+"""`push` and `pull` step by step, through the methods that a client has replaced.
+
+They are called in oras-py's order and with its arguments, and what they return is
+nobody's business but that of the client's `_check_200_response`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from oras import defaults
+from oras._client.files import temporary_empty_config as empty_config
+from oras._client.pulling import Selection, title_of, unpacks
+from oras.oci import NewLayer, NewManifest
+from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.media_types import ANNOTATION_TITLE, ANNOTATION_UNPACK
+from oras_core.model.wire import from_wire, to_wire
+from oras_core.verbs.pull import find_manifest
+from oras_core.verbs.push import Directory, File, check_titles
+
+if TYPE_CHECKING:
+    from oras._client.pushing import PushRequest
+    from oras.container import Container
+    from oras.provider import Registry
+    from oras_core.model.platform import Platform
+
+__all__ = ["pull_stepwise", "push_stepwise"]
+
+
+def push_stepwise(client: Registry, container: Container, request: PushRequest) -> Any:
+    """Push by the client's `upload_blob` and `upload_manifest`.
+
+    Returns:
+        What `upload_manifest` returned, unchecked.
+
+    Raises: as `oras_core.verbs.push.check_titles`, before anything is uploaded; and whatever
+        the client's methods raise.
+    """
+    check_titles(request.contents)
+    chunking = request.chunking
+    manifest = NewManifest()
+    for content, path in zip(request.contents, request.paths, strict=True):
+        with _as_file(content, path) as blob:
+            layer = _layer(content, blob)
+            manifest["layers"].append(layer)
+            client._check_200_response(client.upload_blob(blob, container, layer, **chunking))
+    if request.annotations.manifest:
+        manifest["annotations"] = dict(request.annotations.manifest)
+    if request.subject is not None:
+        manifest["subject"] = to_wire(request.subject)
+    if request.artifact_type is not None:
+        manifest["artifactType"] = request.artifact_type
+    # oras-py passes no chunking for the config: an override may look at what it gets.
+    config_file = nullcontext(request.config_path) if request.config_path else empty_config()
+    with config_file as config_path:
+        config = NewLayer(config_path, request.config.media_type)
+        if request.annotations.config:
+            config["annotations"] = dict(request.annotations.config)
+        manifest["config"] = config
+        client._check_200_response(client.upload_blob(config_path, container, config))
+    response = client.upload_manifest(manifest, container)
+    for tag in request.further_tags:
+        client._check_200_response(response)
+        name = f"{container.registry}/{container.api_prefix}:{tag}"
+        response = client.upload_manifest(manifest, client.get_container(name))
+    return response
+
+
+def _layer(content: File | Directory, blob: str) -> dict[str, Any]:
+    is_directory = isinstance(content, Directory)
+    # What `make_targz` packs is gzip, whatever the settings say.
+    media_type = content.media_type or defaults.default_blob_dir_media_type
+    layer = NewLayer(blob, media_type, is_dir=is_directory)
+    layer["annotations"] = {
+        **content.annotations,
+        **({ANNOTATION_UNPACK: "true"} if is_directory else {}),
+        ANNOTATION_TITLE: content.title,
+    }
+    return layer
+
+
+@contextmanager
+def _as_file(content: File | Directory, path: str) -> Iterator[str]:
+    """Give the path of a file; of a directory that of its archive, for the time being."""
+    if isinstance(content, File):
+        yield path
+        return
+    archive = make_targz(path)
+    try:
+        yield archive
+    finally:
+        shutil.rmtree(os.path.dirname(archive))
+
+
+def _manifest(
+    client: Registry,
+    container: Container,
+    allowed_media_type: list[str] | None,
+    platform: Platform | None,
+) -> dict[str, Any]:
+    manifest: dict[str, Any] = client.get_manifest(container, allowed_media_type)
+    if "manifests" not in manifest:
+        return manifest
+    # An index: oras-py finds no layers in it, and pulls nothing without a word.
+    repository = client.connections.repository(container)
+    reference = container.digest or container.tag
+    chosen = find_manifest(repository, reference, platform=platform)
+    name = f"{container.registry}/{container.api_prefix}@{chosen.digest}"
+    followed: dict[str, Any] = client.get_manifest(client.get_container(name), allowed_media_type)
+    return followed
+
+
+def pull_stepwise(
+    client: Registry,
+    container: Container,
+    root: str,
+    selection: Selection,
+    allowed_media_type: list[str] | None,
+    platform: Platform | None,
+) -> list[str]:
+    """Pull by the client's `get_manifest` and `download_blob`.
+
+    Returns:
+        The absolute paths, in the manifest's order.
+    """
+    paths = []
+    manifest = _manifest(client, container, allowed_media_type, platform)
+    for number, member in enumerate(manifest.get("layers", [])):
+        layer = from_wire(member, Descriptor, location=f"layers[{number}]")
+        path = sanitize_path(root, os.path.join(root, title_of(layer)))
+        if not selection.includes(layer):
+            continue
+        if unpacks(layer):
+            archive = get_tmpfile(suffix=".tar.gz")
+            try:
+                client.download_blob(container, member["digest"], archive)
+                extract_targz(archive, os.path.dirname(path))
+            finally:
+                shutil.rmtree(os.path.dirname(archive))
+        else:
+            client.download_blob(container, member["digest"], path)
+        paths.append(path)
+    return paths

@@ -1,0 +1,1 @@
+"""Compressions of packed directories."""

@@ -1,0 +1,137 @@
+"""Which library compresses packed directories, by name.
+
+What is named is taken or refused, never replaced. By itself (`auto`) only a library is
+taken whose output is the same on every machine that has it: see docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from attrs import frozen
+
+from oras_adapters.compression.zstd_compression import DEFAULT_LEVEL as ZSTD_LEVEL
+from oras_adapters.compression.zstd_compression import MAX_LEVEL, Zstd
+from oras_core.archives.gzip_streams import DEFAULT_LEVEL, Gzip
+from oras_core.errors import InvalidConfigurationError, UnsupportedError
+from oras_core.ports.compression import Compression
+
+__all__ = ["AUTO", "all_compressions", "find_compression"]
+
+AUTO: Final = "auto"
+
+MAX_GZIP_LEVEL: Final = 9
+
+IN_ISAL: Final = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
+"""ISA-L's levels end at 3; these are what the nine of zlib become."""
+
+
+@frozen
+class _Library:
+    """A library that is made like `zlib`.
+
+    Attributes:
+        module: where it is.
+        extra: what installs it; empty for the standard library.
+        level: its own level for one of zlib's.
+    """
+
+    module: str
+    extra: str
+    level: Callable[[int], int]
+
+
+def _as_it_is(level: int) -> int:
+    return level
+
+
+GZIP_LIBRARIES: Final[Mapping[str, _Library]] = {
+    "zlib-ng": _Library("zlib_ng.zlib_ng", "fast", _as_it_is),
+    "zlib": _Library("zlib", "", _as_it_is),
+    "isal": _Library("isal.isal_zlib", "isal", IN_ISAL.__getitem__),
+}
+
+FIRST_DETERMINISTIC: Final = (2, 2)
+"""The zlib-ng from which on the output depends on no feature of the processor: those before
+hashed by its CRC32 instruction where it had one."""
+
+
+def find_compression(format_name: str, implementation: str, level: int | None) -> Compression:
+    """Return what compresses directories.
+
+    Args:
+        format_name: `gzip` or `zstd`.
+        implementation: `auto` or a library's name.
+        level: how hard it tries; None for what is usual.
+
+    Raises:
+        InvalidConfigurationError: if a name or the level is not known; it names those that are.
+        UnsupportedError: if the library that is named is not installed; it names the extra.
+    """
+    formats: dict[str, Callable[[str, int | None], Compression]] = {"gzip": _gzip, "zstd": _zstd}
+    if format_name not in formats:
+        known = ", ".join(formats)
+        raise InvalidConfigurationError(
+            "archive.format", f"there is no format {format_name!r}; known are {known}"
+        )
+    return formats[format_name](implementation, level)
+
+
+def all_compressions() -> tuple[Compression, ...]:
+    """Return what a pull can read; a library that is missing says so when it is needed."""
+    return _gzip(AUTO, None), Zstd()
+
+
+def _zstd(implementation: str, level: int | None) -> Zstd:
+    _check_name(implementation, (AUTO, "zstd"), "zstd")
+    return Zstd(_checked(level, MAX_LEVEL, ZSTD_LEVEL, "zstd"))
+
+
+def _gzip(implementation: str, level: int | None) -> Gzip:
+    _check_name(implementation, (AUTO, *GZIP_LIBRARIES), "gzip")
+    number = _checked(level, MAX_GZIP_LEVEL, DEFAULT_LEVEL, "gzip")
+    if implementation == AUTO:
+        implementation = "zlib-ng" if _has_deterministic_zlib_ng() else "zlib"
+    library = GZIP_LIBRARIES[implementation]
+    return Gzip(implementation, _load(implementation), library.level(number))
+
+
+def _has_deterministic_zlib_ng() -> bool:
+    try:
+        version = str(_load("zlib-ng").ZLIBNG_VERSION)
+    except (UnsupportedError, AttributeError):
+        return False
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= FIRST_DETERMINISTIC
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - a module made like zlib
+    library = GZIP_LIBRARIES[name]
+    try:
+        return import_module(library.module)
+    except ImportError as error:
+        install = f"pip install 'oras-sdk[{library.extra}]'"
+        reason = f"archive.implementation names it, and it is not installed: {install}"
+        raise UnsupportedError(f"compress by {name}", reason) from error
+
+
+def _check_name(implementation: str, known: tuple[str, ...], format_name: str) -> None:
+    if implementation not in known:
+        raise InvalidConfigurationError(
+            "archive.implementation",
+            f"there is no implementation {implementation!r} of {format_name}; "
+            f"known are {', '.join(known)}",
+        )
+
+
+def _checked(level: int | None, highest: int, usual: int, format_name: str) -> int:
+    if level is None:
+        return usual
+    if not 1 <= level <= highest:
+        raise InvalidConfigurationError(
+            "archive.level", f"{level} is no level of {format_name}; they go from 1 to {highest}"
+        )
+    return level

@@ -1,0 +1,1 @@
+"""Credential stores: docker configuration files, credential helpers, the system keyring."""

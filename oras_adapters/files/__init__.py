@@ -1,0 +1,1 @@
+"""The local disk: a file tree, its locks and its partial files."""

@@ -1,0 +1,60 @@
+"""Locks between processes: `flock` on a file, which the system drops with its process.
+
+A part of `oras_adapters.files.local_files`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import weakref
+from typing import Final
+
+from oras_adapters.files.directory_fds import SystemErrors
+from oras_core.model.paths import SafePath
+from oras_core.ports.files import HeldLock
+
+__all__ = ["FileLock", "lock_at"]
+
+LOCK_FLAGS: Final = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""For reading only: so another user, who may not write to the file, can lock it too."""
+
+
+class FileLock(HeldLock):
+    """A locked file. The lock also goes when nobody holds this object any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the open, locked file over."""
+        self._release = weakref.finalize(self, os.close, descriptor)
+
+    def release(self) -> None:
+        """Let others have it; twice does no harm."""
+        self._release()
+
+    def __enter__(self) -> HeldLock:
+        """Return the lock itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Release it."""
+        self.release()
+
+
+def lock_at(folder: int, path: SafePath, *, shared: bool, waits: bool) -> FileLock | None:
+    """Lock the file `path.name` in the open directory `folder`; None if another owner has it.
+
+    Raises:
+        FileAccessError: if the system refuses, or a symbolic link lies there.
+    """
+    with SystemErrors("lock", path):
+        descriptor = os.open(path.name, LOCK_FLAGS, 0o666, dir_fd=folder)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+    return FileLock(descriptor)

@@ -1,0 +1,1 @@
+"""The HTTP transport on urllib3, TLS and proxies."""

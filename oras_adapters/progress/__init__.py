@@ -1,0 +1,1 @@
+"""Progress listeners: a bar on a terminal, lines in a log."""

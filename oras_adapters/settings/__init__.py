@@ -1,0 +1,1 @@
+"""Settings from arguments, environment variables and the settings file."""

@@ -1,0 +1,87 @@
+"""The settings file: TOML, read strictly. A part of `oras_adapters.settings.settings`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import fields, fields_dict
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.v import transform_error
+
+from oras_core.errors import InvalidConfigurationError
+
+__all__ = ["read"]
+
+T = TypeVar("T")
+
+
+def read(path: Path, kind: type[T]) -> tuple[T, Mapping[str, Mapping[str, Any]]]:
+    """Read a settings file.
+
+    Args:
+        path: the file.
+        kind: what it describes, an attrs class whose attributes are its sections.
+
+    Returns:
+        The settings; and the sections with what is written in each.
+
+    Raises:
+        InvalidConfigurationError: naming the file, and the setting.
+    """
+    document = _load(path)
+    if "environment" in document:
+        raise InvalidConfigurationError(str(path), "secrets have no place in a settings file")
+    sections = fields_dict(kind)  # type: ignore[arg-type]
+    for name, section in document.items():
+        if name in sections and not isinstance(section, dict):
+            raise InvalidConfigurationError(name, "it is a section, not a value")
+    return _structure(document, kind, source=str(path)), document
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InvalidConfigurationError(str(path), f"it cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidConfigurationError(str(path), f"it is not TOML: {error}") from None
+
+
+def _structure(document: dict[str, Any], kind: type[T], *, source: str) -> T:
+    converter = Converter(forbid_extra_keys=True)
+    for scalar in (str, int, float, bool):
+        converter.register_structure_hook(scalar, _strict)
+    converter.register_structure_hook_func(lambda wanted: wanted == tuple[str, ...], _strings)
+    try:
+        return converter.structure(document, kind)
+    except (BaseValidationError, TypeError, ValueError) as error:
+        raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
+
+
+def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return value
+
+
+def _strings(value: Any, _: type) -> tuple[str, ...]:  # noqa: ANN401 - as above
+    # A text is a sequence of texts too, and not what was meant.
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"expected a list of strings, found {value!r}")
+    return tuple(value)
+
+
+def _complaints(error: Exception) -> list[str]:
+    def describe(cause: BaseException, _: type | None) -> str:
+        if isinstance(cause, ForbiddenExtraKeysError):
+            known = ", ".join(attribute.name for attribute in fields(cause.cl))
+            return f"unknown {', '.join(sorted(cause.extra_fields))}, known are {known}"
+        return str(cause)
+
+    return transform_error(error, path="settings", format_exception=describe)

@@ -1,0 +1,1 @@
+"""Directories as reproducible tar archives, and the policy for unpacking them."""

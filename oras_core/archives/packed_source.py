@@ -1,0 +1,182 @@
+"""The archive of a directory as a source, to be read while it is being packed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from secrets import token_hex
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Final, Self
+
+from oras_core.archives.archive import PackedDirectory
+from oras_core.content.sources import CHUNK_SIZE, FileSource
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.content import ByteStream
+from oras_core.ports.files import FileTree, PendingFile
+
+__all__ = ["PackedSource"]
+
+PART_SIZE: Final = 1024 * 1024
+"""Bytes of a part, by which those who read are behind: little beside what is worth all this."""
+
+
+class PackedSource:
+    """A directory's archive. Packed once, into scratch files, by a thread of its own.
+
+    Packing begins when this is entered and waits for nobody. Every stream begins at the first
+    byte and gives what is packed as soon as a part of it is whole; so sending and hashing
+    happen meanwhile. What goes wrong with the packing is raised by all streams.
+
+    A context manager: leaving it ends the packing. What is packed can be read afterwards too.
+    """
+
+    def __init__(
+        self, pack: Callable[[Callable[[bytes], object]], PackedDirectory], scratch: FileTree
+    ) -> None:
+        """Prepare the packing.
+
+        Args:
+            pack: packs the directory, and hands the archive on piece by piece.
+            scratch: takes the archive; the caller empties it.
+        """
+        self._pack = pack
+        self._scratch = scratch
+        self._name = token_hex(8)
+        self._parts: list[FileSource] = []
+        self._file: PendingFile | None = None
+        self._filled = 0
+        self._packed: PackedDirectory | None = None
+        self._failure: BaseException | None = None
+        self._stopped = False
+        self._changed = Condition()
+        # What the thread that enters is governed by governs the packing too.
+        self._thread = Thread(
+            target=copy_context().run, args=(self._run,), name="oras-pack", daemon=True
+        )
+
+    @property
+    def size(self) -> int | None:
+        """The number of bytes; None until all are packed."""
+        return self._packed.size if self._packed else None
+
+    @property
+    def packed(self) -> PackedDirectory:
+        """What became of the directory; waits for it.
+
+        Raises:
+            OrasError: whatever ended the packing.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._packed or self._failure)
+            if self._failure is not None:
+                raise self._failure
+            assert self._packed is not None  # noqa: S101 - one of both, says the line above
+            return self._packed
+
+    def open(self) -> ByteStream:
+        """Return a new stream from the first byte on."""
+        return _PartsStream(self)
+
+    def part(self, number: int) -> FileSource | None:
+        """Return a part, when it is whole; None if there are not so many.
+
+        Raises:
+            OrasError: whatever ended the packing.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: number < len(self._parts) or self._packed or self._failure
+            )
+            if number < len(self._parts):
+                return self._parts[number]
+            if self._failure is not None:
+                raise self._failure
+            return None
+
+    def __enter__(self) -> Self:
+        """Begin to pack."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the packing."""
+        self._stopped = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        packed, failure = None, None
+        try:
+            packed = self._pack(self._write)
+            self._end_part()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
+            failure = error
+            self._discard_part()
+        with self._changed:
+            self._packed, self._failure = packed, failure
+            self._changed.notify_all()
+
+    def _write(self, piece: bytes) -> None:
+        if self._stopped:
+            raise _StoppedError
+        if self._file is None:
+            self._file = self._scratch.create(self._path())
+        self._file.write(piece)
+        self._filled += len(piece)
+        if self._filled >= PART_SIZE:
+            self._end_part()
+
+    def _end_part(self) -> None:
+        file, self._file, self._filled = self._file, None, 0
+        if file is None:
+            return
+        with file:
+            file.commit()
+        part = FileSource(self._scratch, self._path())
+        with self._changed:
+            self._parts.append(part)
+            self._changed.notify_all()
+
+    def _discard_part(self) -> None:
+        if self._file is not None:
+            with self._file:
+                pass
+
+    def _path(self) -> SafePath:
+        return sanitize_path(f"{self._name}.{len(self._parts)}")
+
+
+class _StoppedError(Exception):
+    """Ends a packing that nobody waits for."""
+
+
+class _PartsStream:
+    def __init__(self, source: PackedSource) -> None:
+        self._source = source
+        self._number = 0
+        self._stream: ByteStream | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+        while size:
+            if self._stream is None:
+                part = self._source.part(self._number)
+                if part is None:
+                    break
+                self._stream = part.open()
+                self._number += 1
+            if chunk := self._stream.read(size):
+                return chunk
+            self.close()
+        return b""
+
+    def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()

@@ -1,0 +1,232 @@
+"""Reading strangers' tar archives, member by member, within bounds.
+
+Not by `tarfile`: it reads a pax header of any size into memory, recurses once for every
+header that extends another, and looks for records by a pattern that takes quadratic time
+(CVE-2024-6232). Here nothing is kept but one header, nothing recurses, and what two
+readers might read differently is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import evolve
+
+from oras_core.archives.tar_format import BLOCK, ArchiveDamage, MemberKind, TarMember, padding_of
+
+__all__ = ["TarReader"]
+
+MAX_EXTENSION: Final = 1024 * 1024
+"""Bytes of one header that extends another: real ones are a few KiB of names and attributes."""
+
+MAX_GLOBAL_HEADERS: Final = 1000
+"""pax headers that are about no member; real archives have one, with a comment."""
+
+MAX_PADDING: Final = 1024 * 1024
+"""Zeros after the end: writers fill up a record, of 10 KiB by default."""
+
+_ZEROS: Final = bytes(BLOCK)
+
+_KINDS: Final[dict[bytes, MemberKind]] = {
+    b"0": "file",
+    b"\0": "file",
+    b"7": "file",  # contiguous, which no file system has any more
+    b"1": "hardlink",
+    b"2": "symlink",
+    b"5": "directory",
+}
+
+# Keys of pax records that change what a member is; all others are attributes we drop.
+_MEANINGFUL: Final = ("path", "linkpath", "size")
+_SPARSE: Final = "GNU.sparse."
+
+
+class TarReader:
+    """Gives the members of an archive one after the other, and the content of the current."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        """Read from `chunks`, pieces of any length."""
+        self._chunks = chunks
+        self._chunk = memoryview(b"")
+        self._left = 0
+        self._padding = 0
+        self._member = ""
+        self._globals = 0
+
+    def next_member(self) -> TarMember | None:
+        """Skip what is left of the current member, and return the next; None at the end.
+
+        Raises:
+            ArchiveDamage: if there is no member, nor the end of the archive.
+        """
+        while self.read(BLOCK * 128):
+            pass
+        extension: dict[str, str] = {}
+        while True:
+            block = self._exactly(BLOCK)
+            if block == _ZEROS:
+                if extension:
+                    raise ArchiveDamage("a header is about a member that does not follow")
+                self._check_end()
+                return None
+            kind = block[156:157]
+            if kind not in (b"x", b"g", b"L", b"K"):
+                return self._begin(_member(block, extension))
+            self._extend(extension, kind, self._extension(block))
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes of the current member's content; none at its end.
+
+        Raises:
+            ArchiveDamage: if the archive breaks off before.
+        """
+        if not self._left:
+            if self._padding:
+                self._exactly(self._padding)
+                self._padding = 0
+            return b""
+        if not self._chunk and not self._advance():
+            raise ArchiveDamage("the archive breaks off in it", self._member)
+        piece = self._chunk[: min(size, self._left)]
+        self._chunk = self._chunk[len(piece) :]
+        self._left -= len(piece)
+        return bytes(piece)
+
+    def _begin(self, member: TarMember) -> TarMember:
+        self._member = member.name
+        self._left = member.size if member.kind in ("file", "special") else 0
+        self._padding = padding_of(self._left)
+        return member
+
+    def _extension(self, block: bytes) -> bytes:
+        """Return the content of a header that extends another."""
+        _verify(block)
+        size = _number(block[124:136])
+        if size > MAX_EXTENSION:
+            raise ArchiveDamage(f"a header has more than {MAX_EXTENSION} bytes")
+        return self._exactly(size + padding_of(size))[:size]
+
+    def _extend(self, extension: dict[str, str], kind: bytes, content: bytes) -> None:
+        if kind == b"g":
+            self._globals += 1
+            if self._globals > MAX_GLOBAL_HEADERS:
+                raise ArchiveDamage(f"it has more than {MAX_GLOBAL_HEADERS} global headers")
+            if any(_is_meaningful(key) for key in _pax_records(content)):
+                raise ArchiveDamage("a global header names members")
+            return
+        if kind == b"x":
+            found = _pax_records(content)
+            found = {key: value for key, value in found.items() if _is_meaningful(key)}
+        else:
+            found = {"path" if kind == b"L" else "linkpath": _text(content.rstrip(b"\0"))}
+        if twice := found.keys() & extension.keys():
+            raise ArchiveDamage(f"two headers give the {min(twice)} of one member")
+        extension.update(found)
+
+    def _check_end(self) -> None:
+        """Make sure that zeros alone follow the first block of zeros, and read them."""
+        count = 0
+        while self._chunk or self._advance():
+            if any(self._chunk):
+                raise ArchiveDamage("something follows its end")
+            count += len(self._chunk)
+            if count > MAX_PADDING:
+                raise ArchiveDamage(f"more than {MAX_PADDING} zeros follow its end")
+            self._chunk = memoryview(b"")
+
+    def _exactly(self, size: int) -> bytes:
+        if len(self._chunk) >= size:
+            piece, self._chunk = self._chunk[:size], self._chunk[size:]
+            return bytes(piece)
+        pieces = []
+        while size:
+            if not self._chunk and not self._advance():
+                raise ArchiveDamage("it breaks off")
+            piece = self._chunk[:size]
+            self._chunk = self._chunk[len(piece) :]
+            size -= len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _advance(self) -> bool:
+        for chunk in self._chunks:
+            if chunk:
+                self._chunk = memoryview(chunk)
+                return True
+        return False
+
+
+def _verify(block: bytes) -> None:
+    expected = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    if _number(block[148:156]) != expected:
+        raise ArchiveDamage("a header has a wrong checksum")
+
+
+def _number(field: bytes) -> int:
+    if field[0] & 0x80:  # GNU: base 256, where octal digits have no room
+        if field[0] & 0x40:
+            raise ArchiveDamage("a header holds a negative number")
+        return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
+    digits = field.partition(b"\0")[0].strip(b" ")
+    if digits.strip(b"01234567"):
+        raise ArchiveDamage("a header holds what is no number")
+    return int(digits or b"0", 8)
+
+
+def _text(field: bytes) -> str:
+    # What is no UTF-8 becomes surrogates, which no path may hold.
+    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _member(block: bytes, extension: dict[str, str]) -> TarMember:
+    _verify(block)
+    name = _text(block[:100])
+    if block[257:263] == b"ustar\0" and block[345]:
+        name = f"{_text(block[345:500])}/{name}"
+    kind = _KINDS.get(block[156:157], "special")
+    member = TarMember(
+        name=extension.get("path") or name,
+        kind=kind,
+        size=_number(block[124:136]),
+        executable=bool(_number(block[100:108]) & 0o100),
+        link_target=extension.get("linkpath") or _text(block[157:257]),
+    )
+    if size := extension.get("size"):
+        if not (size.isascii() and size.isdigit() and len(size) <= 20):
+            raise ArchiveDamage("a header holds what is no number", member.name)
+        member = evolve(member, size=int(size))
+    if any(key.startswith(_SPARSE) for key in extension):
+        raise ArchiveDamage("it is sparse, which is not supported", member.name)
+    if kind == "file" and member.name.endswith("/"):
+        # Before POSIX a directory was a file so named; it never had content.
+        if member.size:
+            raise ArchiveDamage("it is a directory with content", member.name)
+        return evolve(member, kind="directory")
+    return member
+
+
+def _is_meaningful(key: str) -> bool:
+    return key in _MEANINGFUL or key.startswith(_SPARSE)
+
+
+def _pax_records(content: bytes) -> dict[str, str]:
+    """Read `LENGTH KEY=VALUE` lines, one after the other; of equal keys the last counts."""
+    found = {}
+    position = 0
+    while position < len(content):
+        space = content.find(b" ", position, position + 20)
+        digits = content[position:space] if space > 0 else b""
+        if not digits.isdigit():
+            raise ArchiveDamage("a pax record has no length")
+        end = position + int(digits)
+        key, equals, value = content[space + 1 : end].partition(b"=")
+        if end > len(content) or not equals or not value.endswith(b"\n"):
+            raise ArchiveDamage("a pax record is malformed")
+        found[_text(key)] = _pax_text(value[:-1])
+        position = end
+    return found
+
+
+def _pax_text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

@@ -1,0 +1,1 @@
+"""Authentication: challenges, scopes, tokens, and the credentials of each registry."""

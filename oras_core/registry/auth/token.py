@@ -1,0 +1,261 @@
+"""Bearer tokens, and the server that issues them (R2, R3)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from attrs import field, frozen
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import AuthenticationError, RegistryError
+from oras_core.model.limits import Limits
+from oras_core.ports.credentials import Credential, Unpicklable
+from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.auth.challenge import basic_authorization
+from oras_core.registry.auth.scope import Scope, format_scopes
+from oras_core.registry.responses import exchange_body, parse_json, protocol_error
+
+__all__ = ["Audience", "Token", "TokenClient"]
+
+_LOGGER = logging.getLogger(__name__)
+
+CLIENT_ID: Final = "oras-sdk"
+"""What the OAuth2 form names as the program that asks."""
+
+DEFAULT_LIFETIME: Final = 60.0
+"""Seconds that a token lives whose lifetime is not told, by the token specification."""
+
+MAX_MARGIN: Final = 30.0
+"""Seconds before its end at which a token is renewed: a request takes time to arrive."""
+
+_MARGIN_SHARE: Final = 0.1
+
+_NO_SUCH_METHOD: Final = frozenset({404, 405})
+_MAY_LACK_OAUTH2: Final = frozenset({400, 401})
+
+
+@frozen
+class Token(Unpicklable):
+    """A bearer token. Its value shows in no repr, and cannot be pickled.
+
+    Attributes:
+        value: what is sent; opaque.
+        expires_at: when it must be renewed, in seconds on the clock of its client.
+    """
+
+    value: str = field(repr=False)
+    expires_at: float
+
+
+@frozen
+class Audience:
+    """A token server, the registry that it issues tokens for, and who asks it.
+
+    Attributes:
+        realm: the token server's address, already found to be safe.
+        service: what it knows the registry by; may be empty.
+        credential: who asks; None for nobody in particular.
+    """
+
+    realm: str
+    service: str = ""
+    credential: Credential | None = None
+
+
+@cache
+def _token_grammar() -> re.Pattern[str]:
+    return re.compile(r"[\x21-\x7e]+\Z")
+
+
+def _lifetime(answer: Mapping[str, Any]) -> float:
+    try:
+        seconds = float(answer.get("expires_in", DEFAULT_LIFETIME))
+    except (TypeError, ValueError, OverflowError):
+        seconds = DEFAULT_LIFETIME
+    if not seconds > 0 or math.isinf(seconds):
+        seconds = DEFAULT_LIFETIME
+    return seconds - min(MAX_MARGIN, seconds * _MARGIN_SHARE)
+
+
+def _is_token(value: object) -> bool:
+    # Anything else could not stand in a header field, or would add one.
+    return isinstance(value, str) and _token_grammar().match(value) is not None
+
+
+def _get_url(audience: Audience, scopes: tuple[Scope, ...]) -> str:
+    """Add the question to the realm's own query, which stays (R2), with repeated scopes (R4)."""
+    parts = urlsplit(audience.realm)
+    named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    fields = [("scope", str(scope)) for scope in scopes]
+    if audience.service and "service" not in named:
+        fields.insert(0, ("service", audience.service))
+    query = "&".join(filter(None, (parts.query, urlencode(fields, quote_via=quote))))
+    return urlunsplit(parts._replace(query=query))
+
+
+def _refused_identity(error: RegistryError) -> AuthenticationError:
+    """Return the error of a refresh token that is no longer good; OAuth2 says it by 400."""
+    return AuthenticationError(
+        error.operation,
+        status=error.status,
+        method=error.method,
+        url=error.url,
+        codes=error.codes,
+        detail=f"the identity token is refused, log in again: {error.detail}".rstrip(": "),
+    )
+
+
+class TokenClient:
+    """Asks token servers. Thread-safe."""
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        *,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask through `transport`; `now` is the clock of the tokens' `expires_at`."""
+        self._transport = transport
+        self._limits = limits or Limits()
+        self._now = now
+        self._lock = threading.Lock()
+        self._without_oauth2: set[str] = set()
+        self._refresh_tokens: dict[Audience, str] = {}
+
+    def fetch(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Token:
+        """Ask for a token: with a refresh token by POST (R3), else by GET (R2).
+
+        GET is tried where POST is unknown to the server, or where it says to a client with a
+        password what servers without POST are known to say; POST is then not tried again.
+
+        Args:
+            audience: whom to ask, as whom.
+            scopes: what for; the most wanted first (R4).
+            headers: sent along, such as `User-Agent`.
+
+        Raises:
+            AuthenticationError: if the credential is refused, or one is wanted.
+            AccessDeniedError: if the credential may not have this token.
+            RegistryError: for any other answer that holds no token.
+            TransportError: where there is no answer.
+            UnsafeRedirectError: if the server leads to where a token must not come from.
+        """
+        what = format_scopes(scopes) or "the registry"
+        operation = f"get a token for {what} from {urlsplit(audience.realm).hostname}"
+        _LOGGER.debug("%s", operation)
+        fields = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        return self._fetch(audience, scopes, operation, fields)
+
+    def _fetch(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        credential = audience.credential
+        if credential is None or not credential.identity_token or not self._has_oauth2(audience):
+            return self._get(audience, scopes, operation, headers)
+        refusal = None
+        try:
+            return self._post(audience, scopes, operation, headers)
+        except RegistryError as error:
+            if error.status not in _NO_SUCH_METHOD | _MAY_LACK_OAUTH2:
+                raise
+            if error.status in _MAY_LACK_OAUTH2 and not credential.has_basic:
+                refusal = _refused_identity(error)
+        if refusal is not None:
+            raise refusal
+        token = self._get(audience, scopes, operation, headers)
+        with self._lock:
+            self._without_oauth2.add(audience.realm)
+        return token
+
+    def _has_oauth2(self, audience: Audience) -> bool:
+        with self._lock:
+            return audience.realm not in self._without_oauth2
+
+    def _get(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        request = HttpRequest("GET", _get_url(audience, scopes), headers)
+        credential = audience.credential or Credential()
+        if credential.has_basic:
+            pair = (credential.username, credential.password)
+        elif credential.identity_token:
+            pair = (credential.username, credential.identity_token)
+        else:
+            return self._ask(request, operation)[0]
+        proof = basic_authorization(*pair)
+        hidden = (*credential.secrets, proof.partition(" ")[2])
+        return self._ask(request.with_headers({"Authorization": proof}), operation, hidden)[0]
+
+    def _post(
+        self,
+        audience: Audience,
+        scopes: tuple[Scope, ...],
+        operation: str,
+        headers: Mapping[str, str],
+    ) -> Token:
+        credential = audience.credential or Credential()
+        with self._lock:
+            refresh_token = self._refresh_tokens.get(audience, credential.identity_token)
+        form = {
+            "grant_type": "refresh_token",
+            "service": audience.service,
+            "client_id": CLIENT_ID,
+            "scope": format_scopes(scopes),
+            "refresh_token": refresh_token,
+        }
+        request = HttpRequest(
+            "POST",
+            audience.realm,
+            {**headers, "Content-Type": "application/x-www-form-urlencoded"},
+            BytesSource(urlencode(form).encode("ascii")),
+        )
+        token, renewed = self._ask(request, operation, (*credential.secrets, refresh_token))
+        if renewed:
+            with self._lock:
+                self._refresh_tokens[audience] = renewed
+        return token
+
+    def _ask(
+        self, request: HttpRequest, operation: str, hidden: Collection[str] = ()
+    ) -> tuple[Token, str]:
+        """Return the token of the answer, and the new refresh token if there is one."""
+        asked_at = self._now()
+        limits = self._limits
+        response, body = exchange_body(
+            self._transport,
+            request,
+            operation,
+            limit=limits.token_body,
+            error_body=limits.error_body,
+            hidden=hidden,
+        )
+        answer = parse_json(request, response, operation, body)
+        value = answer.get("token") or answer.get("access_token")
+        if not _is_token(value):
+            raise protocol_error(request, response, operation, "the answer holds no token")
+        renewed = answer.get("refresh_token")
+        token = Token(str(value), asked_at + _lifetime(answer))
+        return token, renewed if isinstance(renewed, str) else ""

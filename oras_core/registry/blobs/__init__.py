@@ -1,0 +1,1 @@
+"""Blob downloads and uploads."""

@@ -1,0 +1,139 @@
+"""Sending a blob in chunks, going on from wherever the registry says that it stands (R17)."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Final
+
+from attrs import frozen
+
+from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.errors import TransportError
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import ByteStream
+from oras_core.registry.blobs.session import UploadSession
+from oras_core.registry.blobs.verified_source import VerifiedSource
+
+__all__ = ["send_chunks"]
+
+MAX_STALLS: Final = 3
+"""Chunks in a row that are taken and get an upload no further, after which it is given up."""
+
+MAX_BREAKS: Final = 5
+"""Breaks in a row without progress that end an upload, as many as end a download."""
+
+
+def send_chunks(
+    session: UploadSession,
+    descriptor: Descriptor,
+    source: VerifiedSource,
+    chunk_size: int,
+    *,
+    start: int = 0,
+) -> None:
+    """Send `source` in chunks of `chunk_size` bytes, and end the upload.
+
+    Its last bytes come only if all are right. No chunk is held in memory: what has to be
+    sent again is read again.
+
+    Args:
+        session: the upload.
+        descriptor: what the blob is.
+        source: its bytes.
+        chunk_size: bytes of a chunk, the last one excepted.
+        start: how many bytes the registry holds already.
+
+    Raises:
+        RegistryError: if the registry refuses a chunk, or keeps forgetting what it was sent.
+        TransportError: if the connection keeps breaking off, or with it the upload was lost.
+        ContentError: if the source is not what was promised.
+    """
+    offset = furthest = start
+    stalls = 0
+    with closing(_Reading(source)) as reading:
+        while offset < descriptor.size:
+            broken = None
+            length = min(chunk_size, descriptor.size - offset)
+            try:
+                offset = session.patch(offset, _Chunk(reading, offset, length))
+            except TransportError as error:
+                broken, offset = error, session.held_after(error, descriptor.size)
+            stalls = 0 if offset > furthest else stalls + 1
+            furthest = max(furthest, offset)
+            if stalls >= (MAX_BREAKS if broken else MAX_STALLS):
+                stuck = f"it says to hold {offset} bytes, and gets no further"
+                raise broken or session.breach(stuck)
+    session.finish(descriptor.digest, BytesSource(b""))
+
+
+class _Reading:
+    """One reading of a source, from chunk to chunk, and further ones of what is sent again."""
+
+    def __init__(self, source: VerifiedSource) -> None:
+        self._source = source
+        self._stream = source.open()
+        self._position = 0
+        self._again: ByteStream | None = None
+        self._again_position = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return at most `size` bytes from `offset` on, which lies within the promised size."""
+        if offset < self._position:
+            return self._read_again(offset, min(size, self._position - offset))
+        self._forget()
+        while offset > self._position:
+            self._next(min(CHUNK_SIZE, offset - self._position))
+        return self._next(size)
+
+    def _next(self, size: int) -> bytes:
+        piece = self._stream.read(size)
+        self._position += len(piece)
+        return piece
+
+    def _read_again(self, offset: int, size: int) -> bytes:
+        if self._again is None or offset != self._again_position:
+            self._forget()
+            self._again = self._source.open_again(offset)
+        piece = self._again.read(size)
+        self._again_position = offset + len(piece)
+        return piece
+
+    def _forget(self) -> None:
+        again, self._again = self._again, None
+        if again is not None:
+            again.close()
+
+    def close(self) -> None:
+        """Close what is open of the source."""
+        self._forget()
+        self._stream.close()
+
+
+@frozen
+class _Chunk:
+    """A part of a reading, as the body of a request."""
+
+    reading: _Reading
+    start: int
+    size: int
+
+    def open(self) -> ByteStream:
+        return _ChunkStream(self.reading, self.start, self.start + self.size)
+
+
+class _ChunkStream:
+    def __init__(self, reading: _Reading, start: int, end: int) -> None:
+        self._reading = reading
+        self._position = start
+        self._end = end
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+        wanted = min(size, self._end - self._position)
+        piece = self._reading.read(self._position, wanted) if wanted else b""
+        self._position += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Leave the source open for the next chunk."""

@@ -1,0 +1,1 @@
+"""Transports that wrap a transport: retries, redirects, error translation, default headers."""

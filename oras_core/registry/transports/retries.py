@@ -1,0 +1,215 @@
+"""Trying again what may succeed later (R33)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Final
+
+from attrs import field, frozen, validators
+
+from oras_core.cancellation import current_token, sleep
+from oras_core.errors import TransportError, redact_url
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.transports.redirects import origin_of
+
+__all__ = ["RetryPolicy", "Retrying", "is_retryable", "retry_after"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_NOT_IMPLEMENTED: Final = 501
+_VERSION_UNSUPPORTED: Final = 505
+
+
+def is_retryable(status: int) -> bool:
+    """Tell whether the same request may be answered otherwise later.
+
+    408, 429 and 5xx are, but 501 and 505 say something about the server that stays so.
+    """
+    if status in (_NOT_IMPLEMENTED, _VERSION_UNSUPPORTED):
+        return False
+    return status in (408, 429) or 500 <= status <= 599
+
+
+@cache
+def _seconds() -> re.Pattern[str]:
+    return re.compile(r"[0-9]+(?:\.[0-9]+)?\Z")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> float | None:
+    """Return the pause in seconds that an answer asks for; None if it names none.
+
+    `Retry-After` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). A date
+    counts from the answer's own `Date` where it has one, since the two clocks may differ, else
+    from `clock`, in seconds since the epoch. A moment gone by means 0; nonsense means None.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if _seconds().match(text):
+        return float(text)
+    moment = _moment(text)
+    if moment is None:
+        return None
+    answered = _moment(headers.get("Date", ""))
+    start = clock() if answered is None else answered.timestamp()
+    return max(0.0, moment.timestamp() - start)
+
+
+def _is_too_long(pause: float) -> bool:
+    """Tell whether what is being done has a deadline before the end of a pause."""
+    return pause >= current_token().deadline - time.monotonic()
+
+
+@frozen
+class RetryPolicy:
+    """How often and after which pauses a request is sent again. Times are in seconds.
+
+    Attributes:
+        attempts: how often a request is sent at most; 1 means no second time.
+        backoff: the first pause; each further one is twice as long.
+        max_backoff: the longest pause of our own choice.
+        max_pause: the longest pause that a registry may ask for. If it asks for a longer one
+            its answer is given back at once: a day is not waited for.
+    """
+
+    attempts: int = field(default=5, validator=validators.ge(1))
+    backoff: float = field(default=0.25, validator=validators.ge(0))
+    max_backoff: float = field(default=30.0, validator=validators.ge(0))
+    max_pause: float = field(default=60.0, validator=validators.ge(0))
+
+    def pause(self, attempt: int, *, chance: float) -> float:
+        """Return the pause after the attempt of this number, the first being 1.
+
+        `chance`, from 0 to 1, takes away up to half of it, so that clients that failed
+        together do not come back together.
+        """
+        longest = min(self.max_backoff, self.backoff * 2.0 ** min(attempt - 1, 60))
+        return longest * (1.0 - 0.5 * chance)
+
+
+class Retrying:
+    """A transport that sends a request again where that may help. Thread-safe.
+
+    Every body can be opened again, so that a request can be repeated; one that is not
+    `repeatable` is sent again only after an answer that asks for it, not after a break.
+    After the last attempt its response is returned, or its error raised.
+
+    Where a registry asks to slow down, by 429 or `Retry-After`, all threads pause.
+    """
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        policy: RetryPolicy | None = None,
+        *,
+        sleep: Callable[[float], object] = sleep,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Wrap `transport`.
+
+        Args:
+            transport: what sends.
+            policy: how often and after which pauses.
+            sleep: waits for a number of seconds, or raises if that is cancelled.
+            now: the time in seconds from any start, always going forwards.
+            clock: the time in seconds since the epoch, for `Retry-After` dates.
+            chance: a random number from 0 to 1.
+        """
+        self._transport = transport
+        self._policy = policy or RetryPolicy()
+        self._sleep = sleep
+        self._now = now
+        self._clock = clock
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._not_before: dict[str, float] = {}
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send `request`, as often as the policy allows.
+
+        Raises:
+            TransportError: if the last attempt got no answer; if the only one broke off, of a
+                request that is not repeatable.
+            CancelledError: if the thread's token is cancelled, also within a pause.
+        """
+        host = origin_of(request.url)
+        attempt = 1
+        pause = 0.0
+        while True:
+            self._wait(host, pause)
+            try:
+                response = self._transport.send(request)
+            except TransportError as error:
+                if not (error.retryable and request.repeatable):
+                    raise
+                pause = self._policy.pause(attempt, chance=self._chance())
+                if attempt >= self._policy.attempts or _is_too_long(pause):
+                    raise
+                self._report(request, error.reason, pause, attempt)
+            else:
+                asked = self._pause_after(response, attempt, host)
+                if asked is None or _is_too_long(asked):
+                    return response
+                response.close()
+                pause = asked
+                self._report(request, f"status {response.status}", pause, attempt)
+            attempt += 1
+
+    def _pause_after(self, response: HttpResponse, attempt: int, host: str) -> float | None:
+        """Return how long to wait before another attempt; None for no other attempt."""
+        if not is_retryable(response.status):
+            return None
+        asked = retry_after(response.headers, clock=self._clock)
+        wanted = self._policy.pause(attempt, chance=self._chance())
+        if asked is not None:
+            if asked > self._policy.max_pause:
+                return None
+            # Not to the second together with everybody else who was told the same.
+            wanted = asked + min(wanted, self._policy.backoff)
+        if asked is not None or response.status == 429:
+            self._slow_down(host, wanted)
+        return wanted if attempt < self._policy.attempts else None
+
+    def _slow_down(self, host: str, pause: float) -> None:
+        with self._lock:
+            until = self._now() + pause
+            self._not_before[host] = max(self._not_before.get(host, -math.inf), until)
+
+    def _wait(self, host: str, pause: float) -> None:
+        with self._lock:
+            remaining = self._not_before.get(host, -math.inf) - self._now()
+            if remaining <= 0:
+                self._not_before.pop(host, None)
+        # Once, not until nobody asks for a pause any more: threads must not hold each other up.
+        longest = max(pause, remaining)
+        # For what has to be done sooner there is no later.
+        if longest > 0 and not _is_too_long(longest):
+            self._sleep(longest)
+
+    def _report(self, request: HttpRequest, why: str, pause: float, attempt: int) -> None:
+        _LOGGER.info(
+            "%s %s: %s; attempt %d of %d follows in %.1f s",
+            request.method,
+            redact_url(request.url),
+            why,
+            attempt + 1,
+            self._policy.attempts,
+            pause,
+        )

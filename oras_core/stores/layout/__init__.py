@@ -1,0 +1,1 @@
+"""OCI image layouts: the store, its files, its index, its locks and its tar archive."""

@@ -1,0 +1,121 @@
+"""The contract of `oras_core.ports.compression`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from threading import active_count
+
+from oras_core.ports.compression import Compression, DamagedStreamError
+from oras_core.testing.contracts.expect import raises
+
+__all__ = ["CompressionContract"]
+
+MOST = 10_000
+"""Bytes asked for at a time."""
+
+TEXT = b"".join(b"line %d of a text\n" % (number % 7_001) for number in range(90_000))
+NOISE = b"".join(sha256(b"%d" % number).digest() for number in range(20_000))
+
+
+def packed(compression: Compression, content: bytes, size: int = 100_000) -> bytes:
+    """Compress `content`, given in pieces of `size` bytes."""
+    pieces = (content[start : start + size] for start in range(0, len(content), size))
+    return b"".join(compression.compress(pieces))
+
+
+def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple[bytes, bytes]:
+    """Decompress one stream, put in by pieces; return the content, and what is left over.
+
+    Raises:
+        DamagedStreamError: also if it breaks off.
+    """
+    decompressor = compression.decompressor()
+    waiting = (data[start : start + size] for start in range(0, len(data), size))
+    found = []
+    while not decompressor.eof:
+        piece = next(waiting, b"") if decompressor.needs_input else b""
+        if decompressor.needs_input and not piece:
+            raise DamagedStreamError("it breaks off")
+        found.append(decompressor.decompress(piece, MOST))
+        assert len(found[-1]) <= MOST
+    return b"".join(found), decompressor.unused_data + b"".join(waiting)
+
+
+class CompressionContract:
+    """What every compression does; needs a fixture `compression`."""
+
+    def test_what_goes_in_comes_out(self, compression: Compression) -> None:
+        """Whatever it is, and however much."""
+        for content in (b"", b"x", TEXT, NOISE, bytes(3_000_000), TEXT[:100_000] * 20):
+            assert unpacked(compression, packed(compression, content)) == (content, b"")
+
+    def test_a_stream_begins_as_it_says(self, compression: Compression) -> None:
+        """Else no pull would know it again."""
+        for content in (b"", TEXT):
+            assert packed(compression, content).startswith(compression.magic)
+
+    def test_it_compresses(self, compression: Compression) -> None:
+        """What can be compressed; and what cannot does not grow by much."""
+        assert len(packed(compression, TEXT)) < len(TEXT) / 4
+        assert len(packed(compression, NOISE)) < len(NOISE) * 9 / 8
+
+    def test_the_same_gives_the_same(self, compression: Compression) -> None:
+        """However it is cut, and whatever else is compressed at the time."""
+        content = TEXT + NOISE
+        wanted = packed(compression, content)
+        for size in (999, 65_536, len(content)):
+            assert packed(compression, content, size) == wanted
+        both = [compression.compress(iter([content])) for _ in range(2)]
+        for stream in zip(*both, strict=True):
+            assert stream[0] == stream[1]
+
+    def test_little_may_be_put_in_at_a_time(self, compression: Compression) -> None:
+        """As from a slow connection."""
+        data = packed(compression, TEXT[:5_000])
+        assert unpacked(compression, data, 1) == (TEXT[:5_000], b"")
+
+    def test_what_follows_is_left_over(self, compression: Compression) -> None:
+        """It may be another stream."""
+        data = packed(compression, TEXT)
+        content, rest = unpacked(compression, data + data)
+        assert content == TEXT
+        assert unpacked(compression, rest) == (TEXT, b"")
+
+    def test_damage_is_found(self, compression: Compression) -> None:
+        """A byte that is changed anywhere, or missing, is an error or of no effect."""
+        data = packed(compression, TEXT[:3_000])
+        for at in range(len(data)):
+            changed = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+            for damaged in (changed, data[:at]):
+                try:
+                    content, _ = unpacked(compression, damaged)
+                except DamagedStreamError:
+                    continue
+                assert damaged == changed
+                assert content == TEXT[:3_000]
+
+    def test_rubbish_is_refused(self, compression: Compression) -> None:
+        """Also with the right beginning."""
+        for data in (b"rubbish" * 100, compression.magic + b"rubbish" * 100):
+            with raises(DamagedStreamError):
+                unpacked(compression, data)
+
+    def test_an_error_of_the_source_passes_through(self, compression: Compression) -> None:
+        """No stream that looks whole comes of it."""
+
+        def pieces() -> Iterator[bytes]:
+            yield TEXT
+            raise LookupError
+
+        with raises(LookupError):
+            b"".join(compression.compress(pieces()))
+
+    def test_no_thread_stays(self, compression: Compression) -> None:
+        """Neither at the end, nor when somebody has had enough."""
+        before = active_count()
+        packed(compression, TEXT)
+        stream = compression.compress(iter([TEXT] * 10))
+        next(stream)
+        stream.close()
+        assert active_count() == before

@@ -1,0 +1,229 @@
+"""The contract of the content ports: what every target of a copy does."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import (
+    DigestMismatchError,
+    InvalidInputError,
+    NotFoundError,
+    SizeMismatchError,
+)
+from oras_core.model import codec, media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import Target
+from oras_core.testing.contracts.content_access import (
+    LAYER,
+    BreakingSource,
+    CountingSource,
+    push_artifact,
+    push_blob,
+    push_document,
+    read,
+)
+from oras_core.testing.contracts.expect import raises
+
+__all__ = ["TargetContract"]
+
+
+class TargetContract:
+    """What every target does.
+
+    Subclass it as `Test…` and give it a pytest fixture `target`, which returns an empty
+    target. Each method is one promise of the port.
+    """
+
+    # --- Content --------------------------------------------------------------------------
+
+    def test_it_has_the_methods_of_a_target(self, target: Target) -> None:
+        """A copy looks for them."""
+        assert isinstance(target, Target)
+
+    def test_nothing_is_here_at_first(self, target: Target) -> None:
+        """Neither content nor names."""
+        blob = Descriptor.of(b"blob", LAYER)
+        assert not target.exists(blob)
+        with raises(NotFoundError):
+            read(target, blob)
+        with raises(NotFoundError):
+            target.resolve("v1")
+        with raises(NotFoundError):
+            target.resolve(str(blob.digest))
+
+    def test_a_blob_is_given_back(self, target: Target) -> None:
+        """Byte by byte."""
+        blob = push_blob(target, b"\x00\xff blob \r\n")
+        assert target.exists(blob)
+        assert read(target, blob) == b"\x00\xff blob \r\n"
+
+    def test_a_large_blob_is_whole(self, target: Target) -> None:
+        """Also where it is larger than any buffer."""
+        content = bytes(range(256)) * 12_345
+        assert read(target, push_blob(target, content)) == content
+
+    def test_a_stream_is_read_in_pieces(self, target: Target) -> None:
+        """It gives at most what is asked for, and nothing at the end; closing twice is fine."""
+        blob = push_blob(target, b"abcdef")
+        stream = target.fetch(blob)
+        pieces = []
+        while piece := stream.read(4):
+            assert len(piece) <= 4
+            pieces.append(piece)
+        assert b"".join(pieces) == b"abcdef"
+        assert stream.read(4) == b""
+        stream.close()
+        stream.close()
+
+    def test_content_can_be_fetched_as_often_as_needed(self, target: Target) -> None:
+        """Each stream begins at the start."""
+        blob = push_blob(target, b"blob")
+        first, second = target.fetch(blob), target.fetch(blob)
+        assert first.read() == second.read() == b"blob"
+        first.close()
+        second.close()
+
+    def test_what_is_here_is_not_pushed_again(self, target: Target) -> None:
+        """The source is not even opened."""
+        blob = push_blob(target, b"blob")
+        manifest = push_artifact(target, b"blob")
+        for descriptor, content in [(blob, b"blob"), (manifest.descriptor, manifest.content)]:
+            source = CountingSource(content)
+            target.push(descriptor.plain(), source)
+            assert source.streams == []
+
+    def test_a_source_is_closed(self, target: Target) -> None:
+        """After success and after failure."""
+        right, wrong = CountingSource(b"blob"), CountingSource(b"bolb")
+        target.push(Descriptor.of(b"blob", LAYER), right)
+        with raises(DigestMismatchError):
+            target.push(Descriptor.of(b"lbob", LAYER), wrong)
+        assert right.streams
+        assert wrong.streams
+        assert all(stream.closed for stream in right.streams + wrong.streams)
+
+    def test_changed_content_is_refused(self, target: Target) -> None:
+        """Nothing of it stays."""
+        blob = Descriptor.of(b"blob", LAYER)
+        with raises(DigestMismatchError) as expected:
+            target.push(blob, BytesSource(b"bolb"))
+        assert expected.error.expected == str(blob.digest)
+        assert not target.exists(blob)
+
+    def test_short_content_is_refused(self, target: Target) -> None:
+        """Whether or not the source says so."""
+        blob = Descriptor.of(b"blob", LAYER)
+        for size in (3, 4):
+            with raises(SizeMismatchError):
+                target.push(blob, CountingSource(b"blo", size=size))
+            assert not target.exists(blob)
+
+    def test_long_content_is_refused(self, target: Target) -> None:
+        """Whether or not the source says so, and also where its beginning is right."""
+        blob = Descriptor.of(b"blob", LAYER)
+        for size in (4, 5):
+            with raises(SizeMismatchError):
+                target.push(blob, CountingSource(b"blobs", size=size))
+            assert not target.exists(blob)
+
+    def test_the_error_of_a_source_passes(self, target: Target) -> None:
+        """Nothing stays, and the push can be made up for."""
+        blob = Descriptor.of(b"x" * 5, LAYER)
+        with raises(NotFoundError) as expected:
+            target.push(blob, BreakingSource(5))
+        assert expected.error.what == "the rest"
+        assert not target.exists(blob)
+        target.push(blob, BytesSource(b"x" * 5))
+        assert target.exists(blob)
+
+    def test_many_threads_push_at_once(self, target: Target) -> None:
+        """The same and different content."""
+
+        def push_both(number: int) -> None:
+            push_blob(target, b"%d" % number)
+            push_blob(target, b"shared" * 10_000)
+
+        threads = [Thread(target=push_both, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for content in [b"shared" * 10_000, *(b"%d" % number for number in range(8))]:
+            assert read(target, Descriptor.of(content, LAYER)) == content
+
+    # --- Manifests ------------------------------------------------------------------------
+
+    def test_a_manifest_is_given_back_as_it_was(self, target: Target) -> None:
+        """The bytes make the digest; another form of the same values is another manifest."""
+        packed = push_artifact(target, b"layer")
+        manifest = codec.decode(b"\n " + packed.content + b"\n")
+        descriptor = push_document(target, manifest)
+        assert read(target, descriptor) == manifest.content
+        assert read(target, packed.descriptor) == packed.content
+
+    def test_an_index_of_manifests(self, target: Target) -> None:
+        """It is kept like a manifest."""
+        manifests = [push_artifact(target, layer).descriptor for layer in (b"a", b"b")]
+        index = codec.encode_index(manifests=manifests)
+        descriptor = push_document(target, index)
+        assert target.exists(descriptor)
+        assert read(target, descriptor) == index.content
+        assert target.resolve(str(index.digest)).media_type == media_types.OCI_INDEX
+
+    def test_a_subject_may_be_absent(self, target: Target) -> None:
+        """It may come later (image spec, manifest.md)."""
+        absent = Descriptor.of(b"{}", media_types.OCI_MANIFEST)
+        manifest = push_artifact(target, b"layer", subject=absent)
+        assert read(target, manifest.descriptor) == manifest.content
+
+    def test_a_wrong_manifest_is_refused(self, target: Target) -> None:
+        """By digest and by size, like every content."""
+        right, wrong = push_artifact(target, b"a"), push_artifact(target, b"b")
+        descriptor = codec.decode(right.content + b"\n").descriptor.plain()
+        with raises(DigestMismatchError):
+            target.push(descriptor, BytesSource(wrong.content + b"\n"))
+        with raises(SizeMismatchError):
+            target.push(descriptor, BytesSource(wrong.content))
+        assert not target.exists(descriptor)
+
+    # --- Names ----------------------------------------------------------------------------
+
+    def test_a_manifest_is_known_by_its_digest(self, target: Target) -> None:
+        """With media type and size."""
+        manifest = push_artifact(target, b"layer")
+        resolved = target.resolve(str(manifest.digest))
+        assert resolved.plain() == manifest.descriptor.plain()
+
+    def test_a_tag_names_a_manifest(self, target: Target) -> None:
+        """Several may name one."""
+        manifest = push_artifact(target, b"layer")
+        for tag in ("v1", "latest", "_.-" + "x" * 125):
+            target.tag(manifest.descriptor, tag)
+            assert target.resolve(tag).plain() == manifest.descriptor.plain()
+        assert target.resolve("v1").plain() == manifest.descriptor.plain()
+        with raises(NotFoundError):
+            target.resolve("v2")
+
+    def test_a_tag_moves(self, target: Target) -> None:
+        """It names one manifest at a time; the earlier one stays."""
+        first, second = push_artifact(target, b"a"), push_artifact(target, b"b")
+        target.tag(first.descriptor, "v1")
+        target.tag(second.descriptor, "v1")
+        assert target.resolve("v1").digest == second.digest
+        assert target.exists(first.descriptor)
+
+    def test_what_is_not_here_gets_no_name(self, target: Target) -> None:
+        """A tag never points to nothing."""
+        absent = codec.encode_index(manifests=[]).descriptor
+        with raises(NotFoundError):
+            target.tag(absent, "v1")
+        with raises(NotFoundError):
+            target.resolve("v1")
+
+    def test_what_is_no_tag_is_refused(self, target: Target) -> None:
+        """By the grammar of the distribution spec (R36)."""
+        manifest = push_artifact(target, b"layer")
+        for name in ("", "-x", "a/b", "../x", "x" * 129, "a b"):
+            with raises(InvalidInputError):
+                target.tag(manifest.descriptor, name)

@@ -1,0 +1,236 @@
+"""The contract of `oras_core.ports.files.FileTree`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from threading import Thread
+
+from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
+from oras_core.ports.files import FileTree
+from oras_core.testing.contracts.directories import DirectoryContract
+from oras_core.testing.contracts.expect import raises
+from oras_core.testing.contracts.tree_access import at, kind_at, names, read, write
+
+__all__ = ["FileTreeContract"]
+
+
+class FileTreeContract(DirectoryContract):
+    """What every folder does.
+
+    Subclass it as `Test…` and give it a pytest fixture `tree`, which returns an empty
+    tree. Each method is one promise of the port.
+    """
+
+    # --- Files ----------------------------------------------------------------------------
+
+    def test_nothing_lies_at_first(self, tree: FileTree) -> None:
+        """An empty tree has no entry anywhere."""
+        assert names(tree) == []
+        assert tree.entry(at("a")) is None
+        assert tree.entry(at("a/b/c")) is None
+
+    def test_a_committed_file_is_read_back(self, tree: FileTree) -> None:
+        """What was written in pieces is one file."""
+        with tree.create(at("a.txt")) as file:
+            file.write(b"one ")
+            file.write(b"")
+            file.write(b"two")
+            file.commit()
+        assert read(tree, "a.txt") == b"one two"
+        entry = tree.entry(at("a.txt"))
+        assert entry is not None
+        assert (str(entry.path), entry.kind, entry.size) == ("a.txt", "file", 7)
+        assert entry.executable is False
+        assert entry.link_target == ""
+
+    def test_an_empty_file_is_a_file(self, tree: FileTree) -> None:
+        """No write at all gives 0 bytes."""
+        write(tree, "empty", b"")
+        assert read(tree, "empty") == b""
+        assert kind_at(tree, "empty") == "file"
+
+    def test_a_large_file_is_whole(self, tree: FileTree) -> None:
+        """Nothing is lost where a chunk is larger than any buffer."""
+        content = bytes(range(256)) * 12_000
+        with tree.create(at("large")) as file:
+            file.write(content)
+            file.write(content)
+            file.commit()
+        assert read(tree, "large") == content + content
+
+    def test_a_file_is_read_in_pieces(self, tree: FileTree) -> None:
+        """A stream gives at most what is asked for, and nothing at the end."""
+        write(tree, "a", b"abcdef")
+        with closing(tree.open(at("a"))) as stream:
+            assert stream.read(4) == b"abcd"
+            assert stream.read(4) == b"ef"
+            assert stream.read(4) == b""
+            stream.close()
+
+    def test_executable_is_kept(self, tree: FileTree) -> None:
+        """The one mode bit that is kept."""
+        write(tree, "run", b"#!/bin/sh\n", executable=True)
+        entry = tree.entry(at("run"))
+        assert entry is not None
+        assert entry.executable is True
+
+    def test_a_file_is_invisible_until_committed(self, tree: FileTree) -> None:
+        """Nobody sees half a file under its name."""
+        with tree.create(at("a")) as file:
+            file.write(b"half")
+            assert tree.entry(at("a")) is None
+            file.commit()
+        assert read(tree, "a") == b"half"
+
+    def test_a_file_that_is_not_committed_leaves_nothing(self, tree: FileTree) -> None:
+        """Not even under another name."""
+        with tree.create(at("a")) as file:
+            file.write(b"half")
+        assert names(tree) == []
+
+    def test_an_exception_discards_and_passes_through(self, tree: FileTree) -> None:
+        """An older file stays as it was."""
+        write(tree, "a", b"old")
+        with raises(KeyError), tree.create(at("a")) as file:
+            file.write(b"new")
+            raise KeyError
+        assert read(tree, "a") == b"old"
+        assert names(tree) == ["a"]
+
+    def test_a_commit_replaces_an_older_file(self, tree: FileTree) -> None:
+        """Until then the older one is read."""
+        write(tree, "a", b"old", executable=True)
+        with tree.create(at("a")) as file:
+            file.write(b"new")
+            assert read(tree, "a") == b"old"
+            file.commit()
+        assert read(tree, "a") == b"new"
+        entry = tree.entry(at("a"))
+        assert entry is not None
+        assert entry.executable is False
+
+    def test_a_stream_survives_the_replacement_of_its_file(self, tree: FileTree) -> None:
+        """Whoever reads keeps reading what they opened."""
+        write(tree, "a", b"old")
+        with closing(tree.open(at("a"))) as stream:
+            write(tree, "a", b"new")
+            assert stream.read() == b"old"
+
+    def test_a_revision_stays_and_changes_with_the_content(self, tree: FileTree) -> None:
+        """It tells a file from its successor of the same size."""
+        write(tree, "a", b"one")
+        first = tree.entry(at("a"))
+        assert first == tree.entry(at("a"))
+        write(tree, "a", b"two")
+        second = tree.entry(at("a"))
+        assert first is not None
+        assert second is not None
+        assert first.revision != second.revision
+
+    def test_parents_are_made(self, tree: FileTree) -> None:
+        """As many as needed."""
+        write(tree, "a/b/c.txt", b"x")
+        assert kind_at(tree, "a") == "directory"
+        assert kind_at(tree, "a/b") == "directory"
+        assert read(tree, "a/b/c.txt") == b"x"
+
+    def test_names_of_all_scripts_are_kept(self, tree: FileTree) -> None:
+        """Also with spaces, and of the greatest length."""
+        for name in ("Ünï çødé", "日本語.txt", "a b", "-rf", ".hidden", "n" * 255):
+            write(tree, name, name.encode())
+            assert read(tree, name) == name.encode()
+            assert name in names(tree)
+
+    def test_many_threads_write_at_once(self, tree: FileTree) -> None:
+        """Into one new folder, and onto one name: some whole file wins."""
+
+        def write_both(number: int) -> None:
+            write(tree, f"deep/down/{number}", b"%d" % number)
+            write(tree, "shared", b"%d" % number * 1000)
+
+        threads = [Thread(target=write_both, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(names(tree, "deep/down")) == 8
+        assert read(tree, "shared") in [b"%d" % number * 1000 for number in range(8)]
+        assert names(tree) == ["deep", "shared"]
+
+    def test_opening_what_is_no_file_fails(self, tree: FileTree) -> None:
+        """With the error that says why."""
+        tree.make_directory(at("d"))
+        with raises(NotFoundError):
+            tree.open(at("missing"))
+        with raises(NotFoundError):
+            tree.open(at("d/missing"))
+        with raises(FileAccessError):
+            tree.open(at("d"))
+
+    def test_creating_onto_a_directory_is_refused(self, tree: FileTree) -> None:
+        """The directory stays."""
+        write(tree, "d/x", b"x")
+        with raises(UnsafePathError):
+            write(tree, "d", b"new")
+        assert names(tree, "d") == ["d/x"]
+        assert names(tree) == ["d"]
+
+    def test_a_file_in_the_way_is_refused(self, tree: FileTree) -> None:
+        """A folder cannot be made where a file lies; the file stays."""
+        write(tree, "f", b"x")
+        with raises(FileAccessError):
+            write(tree, "f/g", b"new")
+        with raises(FileAccessError):
+            tree.make_directory(at("f/g"))
+        assert tree.entry(at("f/g")) is None
+        assert read(tree, "f") == b"x"
+
+    # --- Listing and removing -------------------------------------------------------------
+
+    def test_entries_are_sorted_and_direct(self, tree: FileTree) -> None:
+        """By name, one level."""
+        for name in ("b", "a", "c/d", "B", "a-b"):
+            write(tree, name, b"x")
+        assert names(tree) == ["B", "a", "a-b", "b", "c"]
+        assert names(tree, "c") == ["c/d"]
+
+    def test_entries_are_as_entry_says(self, tree: FileTree) -> None:
+        """Both look at the same things."""
+        write(tree, "d/run", b"xyz", executable=True)
+        tree.make_symlink(at("d/link"), "run")
+        tree.make_directory(at("d/sub"))
+        listed = list(tree.entries(at("d")))
+        assert [entry.kind for entry in listed] == ["symlink", "file", "directory"]
+        files = [entry for entry in listed if entry.kind != "directory"]
+        assert files == [tree.entry(entry.path) for entry in files]
+
+    def test_listing_what_is_no_directory_fails(self, tree: FileTree) -> None:
+        """A file has no entries."""
+        write(tree, "f", b"x")
+        for path in ("missing", "f", "f/g"):
+            with raises(NotFoundError):
+                list(tree.entries(at(path)))
+
+    def test_removing(self, tree: FileTree) -> None:
+        """Files, links and empty directories go; a link's target stays."""
+        write(tree, "f", b"x")
+        tree.make_symlink(at("l"), "f")
+        tree.make_directory(at("d"))
+        tree.remove(at("l"))
+        assert names(tree) == ["d", "f"]
+        tree.remove(at("d"))
+        tree.remove(at("f"))
+        assert names(tree) == []
+
+    def test_removing_nothing_is_no_error(self, tree: FileTree) -> None:
+        """Also below a folder that is not there."""
+        tree.remove(at("missing"))
+        tree.remove(at("missing/deep"))
+        assert names(tree) == []
+
+    def test_a_full_directory_is_not_removed(self, tree: FileTree) -> None:
+        """Nothing goes that was not named."""
+        write(tree, "d/x", b"x")
+        with raises(FileAccessError):
+            tree.remove(at("d"))
+        assert read(tree, "d/x") == b"x"

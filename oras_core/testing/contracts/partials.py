@@ -1,0 +1,154 @@
+"""The contract of `oras_core.ports.files.PartialKeeper`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from oras_core.errors import UnsafePathError
+from oras_core.model.digest import Digest
+from oras_core.ports.files import FileTree, PartialKeeper, ResumableFile
+from oras_core.testing.contracts.expect import raises
+from oras_core.testing.contracts.tree_access import at, read, write
+
+__all__ = ["PartialKeeperContract"]
+
+CONTENT = b"the whole"
+DIGEST = Digest.of(CONTENT)
+OTHER = Digest.of(b"other")
+
+
+def resume(tree: FileTree, path: str, content: Digest = DIGEST) -> ResumableFile:
+    """Begin or go on; somebody else being at it is a failure."""
+    assert isinstance(tree, PartialKeeper)
+    file = tree.resume(at(path), content)
+    assert file is not None
+    return file
+
+
+def kept(file: ResumableFile) -> bytes:
+    """Return what was there, and leave the file as it is."""
+    with file, closing(file.reread()) as stream:
+        content = stream.read()
+    assert len(content) == file.kept
+    return content
+
+
+class PartialKeeperContract:
+    """What every folder does that keeps what a broken attempt wrote; needs a fixture `tree`."""
+
+    def test_a_new_file_begins_empty(self, tree: FileTree) -> None:
+        """And is written like any other."""
+        with resume(tree, "d/a") as file:
+            assert file.kept == 0
+            file.write(b"the ")
+            file.write(b"whole")
+            assert tree.entry(at("d/a")) is None
+            file.commit()
+        assert read(tree, "d/a") == CONTENT
+        assert kept(resume(tree, "d/a")) == b""
+
+    def test_what_was_written_is_kept(self, tree: FileTree) -> None:
+        """The next attempt appends to it."""
+        with resume(tree, "a") as file:
+            file.write(b"the ")
+        with resume(tree, "a") as file, closing(file.reread()) as stream:
+            assert file.kept == 4
+            assert stream.read(3) == b"the"
+            file.write(b"who")
+            assert stream.read(3) == b" "
+            assert stream.read(3) == b""
+        with resume(tree, "a") as file:
+            assert file.kept == 7
+            file.write(b"le")
+            file.commit()
+        assert read(tree, "a") == CONTENT
+
+    def test_an_exception_keeps_and_passes_through(self, tree: FileTree) -> None:
+        """An older file stays as it was."""
+        write(tree, "a", b"old")
+        with raises(KeyError), resume(tree, "a") as file:
+            file.write(b"the ")
+            raise KeyError
+        assert read(tree, "a") == b"old"
+        assert kept(resume(tree, "a")) == b"the "
+
+    def test_a_restart_throws_away(self, tree: FileTree) -> None:
+        """What was kept, and what was written since."""
+        with resume(tree, "a") as file:
+            file.write(b"wrong and long")
+        with resume(tree, "a") as file:
+            file.write(b"worse")
+            file.restart()
+            assert file.kept == 0
+            file.write(b"right")
+            file.commit()
+        assert read(tree, "a") == b"right"
+        with resume(tree, "a") as file:
+            file.write(b"wrong")
+            file.restart()
+        assert kept(resume(tree, "a")) == b""
+
+    def test_other_content_has_another_beginning(self, tree: FileTree) -> None:
+        """Neither is lost by the other, not even under one name."""
+        with resume(tree, "a") as file:
+            file.write(b"the ")
+        with resume(tree, "a", OTHER) as file:
+            assert file.kept == 0
+            file.write(b"oth")
+        assert kept(resume(tree, "a")) == b"the "
+        assert kept(resume(tree, "a", OTHER)) == b"oth"
+
+    def test_another_name_in_the_directory_has_the_same_beginning(self, tree: FileTree) -> None:
+        """It is the content that counts."""
+        with resume(tree, "d/a") as file:
+            file.write(b"the ")
+        with resume(tree, "d/b") as file:
+            assert file.kept == 4
+            file.write(b"whole")
+            file.commit()
+        assert read(tree, "d/b") == CONTENT
+        assert tree.entry(at("d/a")) is None
+
+    def test_one_owner_at_a_time(self, tree: FileTree) -> None:
+        """Whoever comes second does without, and takes nothing from the first."""
+        assert isinstance(tree, PartialKeeper)
+        with resume(tree, "a") as file:
+            file.write(b"the ")
+            assert tree.resume(at("a"), DIGEST) is None
+            assert tree.resume(at("b"), DIGEST) is None
+            file.write(b"whole")
+            file.commit()
+        assert read(tree, "a") == CONTENT
+
+    def test_what_is_of_no_use_is_forgotten(self, tree: FileTree) -> None:
+        """Of that content, in that directory; and nothing being there is no error."""
+        assert isinstance(tree, PartialKeeper)
+        for path, content in (("d/a", DIGEST), ("d/a", OTHER), ("e/a", DIGEST)):
+            with resume(tree, path, content) as file:
+                file.write(b"the ")
+        tree.forget(at("d/b"), DIGEST)
+        assert kept(resume(tree, "d/a")) == b""
+        assert kept(resume(tree, "d/a", OTHER)) == b"the "
+        assert kept(resume(tree, "e/a")) == b"the "
+        for path in ("d/a", "f/a", "a"):
+            tree.forget(at(path), DIGEST)
+        assert tree.entry(at("f")) is None
+
+    def test_what_another_is_at_is_not_forgotten(self, tree: FileTree) -> None:
+        """It is of use to that one."""
+        assert isinstance(tree, PartialKeeper)
+        with resume(tree, "a") as file:
+            file.write(b"the ")
+            tree.forget(at("a"), DIGEST)
+            file.write(b"whole")
+            file.commit()
+        assert read(tree, "a") == CONTENT
+
+    def test_what_lies_in_the_way_is_refused(self, tree: FileTree) -> None:
+        """As by `create`."""
+        assert isinstance(tree, PartialKeeper)
+        tree.make_directory(at("d"))
+        tree.make_symlink(at("l"), "d")
+        for path in ("d", "l", "l/a"):
+            with raises(UnsafePathError):
+                tree.resume(at(path), DIGEST)

@@ -1,0 +1,1 @@
+"""The embedded registry: an HTTP transport that answers as a registry does."""

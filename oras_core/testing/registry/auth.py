@@ -1,0 +1,241 @@
+"""How an embedded registry knows its clients: by password, or by a token it has issued."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
+from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from attrs import field, frozen
+
+from oras_core.ports.http import HttpRequest, HttpResponse
+from oras_core.testing.registry.routes import ApiError, Call, body_chunks, json_answer
+
+__all__ = ["Access", "BasicAccess", "OpenAccess", "TokenService"]
+
+
+class Access(Protocol):
+    """Decides who may do what, and answers requests for tokens if it issues any."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the answer to a request for a token; None where it is another request."""
+        ...
+
+    def check(self, call: Call) -> None:
+        """Let `call` pass.
+
+        Raises:
+            ApiError: with a challenge, where it may not.
+        """
+        ...
+
+
+class OpenAccess(Access):
+    """Everybody may do everything."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002 - the protocol's
+        """Issue nothing."""
+        return None
+
+    def check(self, call: Call) -> None:
+        """Let pass."""
+
+
+def _basic_login(request: HttpRequest) -> tuple[str, str] | None:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if colon else None
+
+
+def _knows(users: Mapping[str, str], login: tuple[str, str]) -> bool:
+    name, password = login
+    known = users.get(name)
+    return known is not None and hmac.compare_digest(known.encode(), password.encode())
+
+
+class BasicAccess(Access):
+    """Users with passwords may do everything, nobody else anything."""
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        """Know the `users`, passwords by name."""
+        self._users = dict(users)
+
+    def answer(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002 - the protocol's
+        """Issue nothing."""
+        return None
+
+    def check(self, call: Call) -> None:
+        """Ask for a password, or compare it."""
+        login = _basic_login(call.request)
+        if login is None or not _knows(self._users, login):
+            raise ApiError(
+                401,
+                "UNAUTHORIZED",
+                "authentication required",
+                {"WWW-Authenticate": 'Basic realm="embedded registry"'},
+            )
+
+
+@frozen
+class _Grant:
+    """What a token allows: pairs of `TYPE:NAME` and action, until it expires."""
+
+    allowed: frozenset[tuple[str, str]]
+    expires_at: float
+
+    def covers(self, needed: Iterable[tuple[str, str]]) -> bool:
+        return all(pair in self.allowed or (pair[0], "*") in self.allowed for pair in needed)
+
+
+@frozen(eq=False)
+class TokenService(Access):
+    """Issues bearer tokens and demands them (R2, R3, R4).
+
+    It answers at `/token` of the registry's own origin, or at `realm`.
+
+    Attributes:
+        users: passwords by name; they may do everything.
+        anonymous: what those without a password may do, e.g. `{"pull"}`.
+        realm: the address for tokens; empty for `/token` where the registry is.
+        service: its name in challenges.
+        lifetime: of a token, in seconds.
+        oauth2: whether it takes POST with an identity token; else it answers 405.
+        identity_tokens: refresh tokens that it takes, names of users by token.
+        now: the clock that tokens expire by.
+    """
+
+    users: Mapping[str, str] = field(factory=dict, repr=False)
+    anonymous: frozenset[str] = field(default=frozenset({"pull"}), converter=frozenset)
+    realm: str = ""
+    service: str = "embedded-registry"
+    lifetime: float = 300.0
+    oauth2: bool = True
+    identity_tokens: Mapping[str, str] = field(factory=dict, repr=False)
+    now: Callable[[], float] = field(default=time.monotonic, repr=False)
+    _grants: dict[str, _Grant] = field(factory=dict, init=False, repr=False)
+    _lock: Lock = field(factory=Lock, init=False, repr=False)
+
+    # --- Issuing --------------------------------------------------------------------------
+
+    def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """Issue a token where one is asked for."""
+        asked, realm = urlsplit(request.url), urlsplit(self._realm(request))
+        if (asked.netloc, asked.path) != (realm.netloc, realm.path):
+            return None
+        try:
+            if request.method == "GET":
+                return self._answer_get(request, parse_qs(asked.query))
+            if request.method == "POST" and self.oauth2:
+                return self._answer_post(request)
+        except ApiError as error:
+            return error.response()
+        return ApiError(405, "UNSUPPORTED", f"no token by {request.method}").response()
+
+    def _answer_get(self, request: HttpRequest, query: Mapping[str, list[str]]) -> HttpResponse:
+        login = _basic_login(request)
+        if login is None and "Authorization" in request.headers:
+            raise ApiError(401, "UNAUTHORIZED", "the Authorization is not Basic")
+        if login is not None and not _knows(self.users, login):
+            raise ApiError(401, "UNAUTHORIZED", "incorrect username or password")
+        token = self._issue(login[0] if login else "", query.get("scope", []))
+        return json_answer(200, {"token": token, "access_token": token, **self._terms()})
+
+    def _answer_post(self, request: HttpRequest) -> HttpResponse:
+        form = parse_qs(b"".join(body_chunks(request)).decode())
+        first = {name: values[0] for name, values in form.items()}
+        user = None
+        if first.get("grant_type") == "refresh_token":
+            user = self.identity_tokens.get(first.get("refresh_token", ""))
+        elif first.get("grant_type") == "password":
+            login = (first.get("username", ""), first.get("password", ""))
+            user = login[0] if _knows(self.users, login) else None
+        if user is None:
+            raise ApiError(401, "UNAUTHORIZED", "the grant is not valid")
+        return json_answer(
+            200, {"access_token": self._issue(user, form.get("scope", [])), **self._terms()}
+        )
+
+    def _terms(self) -> dict[str, object]:
+        return {"expires_in": int(self.lifetime)}
+
+    def _issue(self, user: str, scopes: Iterable[str]) -> str:
+        allowed = set()
+        for scope in (part for text in scopes for part in text.split()):
+            name, _, actions = scope.rpartition(":")
+            allowed |= {
+                (name, action) for action in actions.split(",") if user or action in self.anonymous
+            }
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._grants[token] = _Grant(frozenset(allowed), self.now() + self.lifetime)
+        return token
+
+    def revoke_all(self) -> None:
+        """Forget every token, as a registry does that restarts."""
+        with self._lock:
+            self._grants.clear()
+
+    # --- Demanding ------------------------------------------------------------------------
+
+    def check(self, call: Call) -> None:
+        """Ask for a token, or look at what it allows."""
+        needed = _needed(call)
+        scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise self._challenge(call, needed, "")
+        with self._lock:
+            grant = self._grants.get(token)
+        if grant is None or grant.expires_at <= self.now():
+            raise self._challenge(call, needed, "invalid_token")
+        if not grant.covers(needed):
+            raise self._challenge(call, needed, "insufficient_scope")
+
+    def _challenge(self, call: Call, needed: Iterable[tuple[str, str]], problem: str) -> ApiError:
+        actions: dict[str, list[str]] = {}
+        for name, action in needed:
+            actions.setdefault(name, []).append(action)
+        scope = " ".join(f"{name}:{','.join(wanted)}" for name, wanted in actions.items())
+        parameters = {
+            "realm": self._realm(call.request),
+            "service": self.service,
+            "scope": scope,
+            "error": problem,
+        }
+        said = ",".join(f'{name}="{value}"' for name, value in parameters.items() if value)
+        return ApiError(
+            401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": f"Bearer {said}"}
+        )
+
+    def _realm(self, request: HttpRequest) -> str:
+        if self.realm:
+            return self.realm
+        url = urlsplit(request.url)
+        return f"{url.scheme}://{url.netloc}/token"
+
+
+def _needed(call: Call) -> list[tuple[str, str]]:
+    """Say what a call needs, as pairs of `TYPE:NAME` and action."""
+    if call.kind == "catalog":
+        return [("registry:catalog", "*")]
+    if not call.repository:
+        return []
+    name = f"repository:{call.repository}"
+    if call.method in {"GET", "HEAD"} and call.kind != "upload":
+        return [(name, "pull")]
+    if call.method == "DELETE" and call.kind != "upload":
+        return [(name, "delete")]
+    needed = [(name, "pull"), (name, "push")]
+    if source := call.query.get("from"):
+        needed.append((f"repository:{source}", "pull"))
+    return needed

@@ -1,0 +1,95 @@
+"""The blobs of an embedded registry, as they are read and removed."""
+
+from __future__ import annotations
+
+import re
+
+from oras_core.model.digest import Digest
+from oras_core.ports.content import ByteStream
+from oras_core.ports.http import HttpRequest, HttpResponse
+from oras_core.testing.registry.routes import CHUNK, ApiError, Call, answer, digest_of
+from oras_core.testing.registry.storage import EmbeddedStorage
+
+__all__ = ["EmbeddedBlobs"]
+
+
+class EmbeddedBlobs:
+    """Serves blobs, whole or a range of them."""
+
+    def __init__(self, storage: EmbeddedStorage) -> None:
+        """Serve what is in `storage`."""
+        self._storage = storage
+
+    def delete(self, call: Call) -> HttpResponse:
+        """DELETE: take a blob from one repository (end-10)."""
+        digest, _ = self._found(call)
+        self._storage.unlink_blob(call.repository, digest)
+        return answer(202)
+
+    def get(self, call: Call) -> HttpResponse:
+        """GET and HEAD (end-2)."""
+        digest, size = self._found(call)
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Docker-Content-Digest": str(digest),
+            "ETag": f'"{digest}"',
+            "Accept-Ranges": "bytes",
+        }
+        part = _requested_range(call.request, headers["ETag"], size)
+        stream = self._storage.open_blob(digest)
+        if part is None:
+            return answer(200, headers, stream, size=size)
+        if not part:
+            stream.close()
+            whole = {"Content-Range": f"bytes */{size}"}
+            raise ApiError(416, "SIZE_INVALID", f"the blob has {size} bytes", whole)
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+        return answer(206, headers, _Part(stream, part), size=len(part))
+
+    def _found(self, call: Call) -> tuple[Digest, int]:
+        digest = digest_of(call.item)
+        size = self._storage.blob_size(call.repository, digest)
+        if size is None:
+            raise ApiError(404, "BLOB_UNKNOWN", f"{call.repository} has no blob {digest}")
+        return digest, size
+
+
+def _requested_range(request: HttpRequest, etag: str, size: int) -> range | None:
+    """Read the `Range` field (RFC 9110, section 14): empty if it cannot be satisfied.
+
+    None where there is none, or one that a server may ignore.
+    """
+    match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.headers.get("Range", ""))
+    if match is None or not (match[1] or match[2]):
+        return None
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    if not match[1]:
+        return range(max(size - int(match[2]), 0), size)
+    start = int(match[1])
+    stop = min(int(match[2]) + 1, size) if match[2] else size
+    if match[2] and int(match[2]) < start:
+        return None
+    return range(start, stop) if start < size else range(0)
+
+
+class _Part:
+    """A range of a stream's bytes."""
+
+    def __init__(self, stream: ByteStream, part: range) -> None:
+        self._stream = stream
+        self._skipped = part.start
+        self._left = len(part)
+
+    def read(self, size: int = -1, /) -> bytes:
+        while self._skipped:  # a stream knows only forwards
+            skipped = self._stream.read(min(self._skipped, CHUNK))
+            if not skipped:
+                return b""
+            self._skipped -= len(skipped)
+        chunk = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,173 @@
+"""A registry without a network: an `HttpTransport` that answers as the spec says.
+
+Where it runs in a test, no port is opened and nothing waits; behind a socket
+(`oras_adapters.registry_server`) any other client can speak to it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Final
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from oras_core.ports.files import FileTree
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.auth import Access, BasicAccess, OpenAccess, TokenService
+from oras_core.testing.registry.blobs import EmbeddedBlobs
+from oras_core.testing.registry.manifests import EmbeddedManifests
+from oras_core.testing.registry.routes import ApiError, Call, json_answer
+from oras_core.testing.registry.storage import EmbeddedStorage
+from oras_core.testing.registry.uploads import EmbeddedUploads
+
+__all__ = ["EmbeddedRegistry", "RecordedRequest"]
+
+MAX_RECORDED: Final = 10_000
+"""Requests that are remembered: a server that runs for days must not fill the memory."""
+
+
+@frozen
+class RecordedRequest:
+    """A request that was answered.
+
+    Attributes:
+        method: the HTTP method.
+        path: of the address.
+        query: of the address; may be empty.
+        headers: as they came. Their repr hides secrets.
+        status: of the answer.
+        url: the whole address.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    status: int
+    url: str
+
+
+class EmbeddedRegistry(HttpTransport):
+    """A registry by the OCI distribution spec 1.1. Thread-safe.
+
+    It answers at any host name. Everything is kept in `files`, and what lies there from
+    an earlier time is served. No lock is held while the bytes of a blob are copied,
+    except that of the upload session they belong to.
+
+    Args:
+        files: where content is kept; in memory if None.
+        users: passwords by name; then Basic authentication is demanded.
+        token_service: then its bearer tokens are demanded.
+        referrers: whether there is a referrers API (R31).
+
+    Raises:
+        ValueError: if both `users` and `token_service` are given.
+    """
+
+    def __init__(
+        self,
+        files: FileTree | None = None,
+        *,
+        users: Mapping[str, str] | None = None,
+        token_service: TokenService | None = None,
+        referrers: bool = True,
+    ) -> None:
+        if users is not None and token_service is not None:
+            raise ValueError("users belong to the token service where there is one")
+        self._access = _access(users, token_service)
+        storage = EmbeddedStorage(MemoryFileTree() if files is None else files)
+        self._handlers = _handlers(
+            EmbeddedBlobs(storage),
+            EmbeddedUploads(storage),
+            EmbeddedManifests(storage, referrers=referrers),
+        )
+        self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
+        self._lock = Lock()
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The requests answered so far, the oldest first; the latest of very many."""
+        with self._lock:
+            return tuple(self._requests)
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Answer `request`; see the port. What the request's body raises passes through."""
+        response = self._access.answer(request) or self._answer(request)
+        self._record(request, response.status)
+        if request.method != "HEAD":
+            return response
+        response.close()
+        return HttpResponse(
+            response.status,
+            response.headers,
+            body=io.BytesIO(),
+            reason=response.reason,
+            url=request.url,
+        )
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        try:
+            call = Call.of(request)
+            if call.kind == "none":
+                raise ApiError(404, "UNSUPPORTED", "there is no such endpoint")
+            self._access.check(call)
+            handlers = self._handlers[call.kind]
+            handler = handlers.get("GET" if call.method == "HEAD" else call.method)
+            if handler is None:
+                allowed = {"Allow": ", ".join(handlers)}
+                raise ApiError(405, "UNSUPPORTED", f"{call.method} is not for this", allowed)
+            return handler(call)
+        except ApiError as error:
+            return error.response()
+
+    def _record(self, request: HttpRequest, status: int) -> None:
+        url = urlsplit(request.url)
+        with self._lock:
+            self._requests.append(
+                RecordedRequest(
+                    request.method, url.path, url.query, request.headers, status, request.url
+                )
+            )
+
+
+def _access(users: Mapping[str, str] | None, token_service: TokenService | None) -> Access:
+    if token_service is not None:
+        return token_service
+    return OpenAccess() if users is None else BasicAccess(users)
+
+
+Handler = Callable[[Call], HttpResponse]
+
+
+def _handlers(
+    blobs: EmbeddedBlobs, uploads: EmbeddedUploads, manifests: EmbeddedManifests
+) -> Mapping[str, Mapping[str, Handler]]:
+    """Return who answers, by kind of endpoint and method; GET stands for HEAD too."""
+    return {
+        "ping": {"GET": _pong},
+        "catalog": {"GET": manifests.catalog},
+        "blob": {"GET": blobs.get, "DELETE": blobs.delete},
+        "uploads": {"POST": uploads.start},
+        "upload": {
+            "GET": uploads.status,
+            "PATCH": uploads.append,
+            "PUT": uploads.finish,
+            "DELETE": uploads.cancel,
+        },
+        "manifest": {
+            "GET": manifests.get,
+            "PUT": manifests.put,
+            "DELETE": manifests.delete,
+        },
+        "tags": {"GET": manifests.tags},
+        "referrers": {"GET": manifests.referrers},
+    }
+
+
+def _pong(_: Call) -> HttpResponse:
+    return json_answer(200, {})

@@ -1,0 +1,111 @@
+"""Back up a repository into an OCI layout, and restore one from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from oras_core.copying.copy import CopyOptions
+from oras_core.errors import NotFoundError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.limits import Limits
+from oras_core.model.paths import SafePath
+from oras_core.ports.content import Target
+from oras_core.ports.files import FileTree
+from oras_core.stores.layout.archive import archived_layout, unpack_layout
+from oras_core.stores.layout.store import OciLayoutStore
+from oras_core.verbs.mirror import MirrorSource, mirror
+
+__all__ = ["backup", "backup_to_archive", "restore", "restore_from_archive"]
+
+
+def backup(
+    source: MirrorSource, tree: FileTree, *, options: CopyOptions | None = None
+) -> Mapping[str, Descriptor]:
+    """Copy a repository, with all tags and referrers, into an OCI layout.
+
+    A backup into the same folder once more moves only what is new.
+
+    Args:
+        source: the repository.
+        tree: an empty folder, or one with an earlier backup.
+        options: how to copy.
+
+    Returns:
+        What each tag names.
+
+    Raises: as `mirror`.
+    """
+    return mirror(source, OciLayoutStore(tree), options=options)
+
+
+def restore(
+    tree: FileTree, destination: Target, *, options: CopyOptions | None = None
+) -> Mapping[str, Descriptor]:
+    """Copy all that is in an OCI layout, with tags and referrers, to a repository.
+
+    Args:
+        tree: a folder with a backup, or any layout.
+        destination: the repository.
+        options: how to copy.
+
+    Returns:
+        What each tag names.
+
+    Raises:
+        NotFoundError: if there is no layout in the folder.
+        OrasError: as `mirror`.
+    """
+    store = OciLayoutStore(tree)
+    if not store.is_made():
+        raise NotFoundError("an OCI image layout", "the folder")
+    return mirror(store, destination, options=options)
+
+
+def backup_to_archive(
+    source: MirrorSource,
+    tree: FileTree,
+    path: SafePath,
+    *,
+    scratch: FileTree,
+    options: CopyOptions | None = None,
+) -> Mapping[str, Descriptor]:
+    """Do what `backup` does, with a layout in one tar file.
+
+    Args:
+        source: the repository.
+        tree: the folder in which the file lies, or shall lie.
+        path: where in it.
+        scratch: an empty folder, which takes the whole layout; the caller empties it.
+        options: how to copy.
+
+    Raises: as `backup` and `archived_layout`.
+    """
+    with archived_layout(tree, path, scratch=scratch) as store:
+        return mirror(source, store, options=options)
+
+
+def restore_from_archive(
+    tree: FileTree,
+    path: SafePath,
+    destination: Target,
+    *,
+    scratch: FileTree,
+    limits: Limits | None = None,
+    options: CopyOptions | None = None,
+) -> Mapping[str, Descriptor]:
+    """Do what `restore` does, with a layout in one tar file.
+
+    Args:
+        tree: the folder in which the file lies.
+        path: where in it.
+        destination: the repository.
+        scratch: an empty folder, which takes the whole layout; the caller empties it.
+        limits: bounds of the archive.
+        options: how to copy.
+
+    Raises: as `restore` and `unpack_layout`.
+    """
+    with closing(tree.open(path)) as stream:
+        unpack_layout(stream, scratch, limits=limits)
+    return restore(scratch, destination, options=options)

@@ -1,0 +1,92 @@
+"""Discover: find the referrers of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import frozen
+
+from oras_core.content.referrers import MAX_REFERRERS, referrers_of
+from oras_core.copying.copy import CopyOptions, find_root
+from oras_core.errors import SizeLimitError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.ports.content import Fetcher, ReadOnlyTarget
+
+__all__ = ["Referrers", "discover"]
+
+MAX_DEPTH: Final = 100
+"""Referrers of referrers, one upon the other: ends a registry that always invents a further one."""
+
+
+@frozen
+class Referrers:
+    """A manifest, and what is attached to it: a tree.
+
+    Attributes:
+        descriptor: of the manifest; of a referrer with artifact type and annotations.
+        referrers: what is attached to it, each with its own; empty where nothing is, and
+            where it was not looked for.
+    """
+
+    descriptor: Descriptor
+    referrers: tuple[Referrers, ...] = ()
+
+    def walk(self) -> Iterator[tuple[int, Descriptor]]:
+        """Iterate over the tree from the top, each manifest with its depth; the root has 0."""
+        waiting = [(0, self)]
+        while waiting:
+            depth, node = waiting.pop()
+            yield depth, node.descriptor
+            waiting.extend((depth + 1, child) for child in reversed(node.referrers))
+
+
+def discover(
+    target: ReadOnlyTarget,
+    reference: str,
+    *,
+    artifact_type: str | None = None,
+    depth: int | None = 1,
+    options: CopyOptions | None = None,
+) -> Referrers:
+    """Find what is attached to a manifest.
+
+    Args:
+        target: where it is; it must be able to tell referrers or predecessors.
+        reference: a tag or a digest there.
+        artifact_type: what is looked for, on every level; None for everything.
+        depth: how many levels; None for the whole tree.
+        options: with a platform, the manifest in an index that is meant for it.
+
+    Raises:
+        NotFoundError: if there is no such name.
+        UnsupportedError: if the target cannot tell referrers.
+        SizeLimitError: if there are more than `MAX_REFERRERS`, or `MAX_DEPTH` levels.
+        OrasError: whatever the target raises.
+    """
+    root = find_root(target, reference, options or CopyOptions())
+    finder = _Finder(target, artifact_type)
+    return finder.tree(root, MAX_DEPTH + 1 if depth is None else depth, frozenset())
+
+
+class _Finder:
+    def __init__(self, target: Fetcher, artifact_type: str | None) -> None:
+        self._target = target
+        self._artifact_type = artifact_type
+        self._count = 0
+
+    def tree(self, node: Descriptor, depth: int, above: frozenset[Digest]) -> Referrers:
+        """Return the tree below `node`, which itself is below the manifests `above`."""
+        if depth <= 0 or node.digest in above:
+            return Referrers(node)
+        if len(above) >= MAX_DEPTH:
+            raise SizeLimitError("the tree of referrers", MAX_DEPTH, unit="levels")
+        found = {r.digest: r for r in referrers_of(self._target, node, self._artifact_type)}
+        self._count += len(found)
+        if self._count > MAX_REFERRERS:
+            raise SizeLimitError("the tree of referrers", MAX_REFERRERS, unit="referrers")
+        below = above | {node.digest}
+        return Referrers(
+            node, tuple(self.tree(child, depth - 1, below) for child in found.values())
+        )

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from oras_adapters.compression import compressions, zstd_compression
+from oras_adapters.compression.compressions import (
+    GZIP_LIBRARIES,
+    all_compressions,
+    find_compression,
+)
+from oras_adapters.compression.zstd_compression import MAX_WINDOW_LOG, Zstd
+from oras_adapters.factory import Composition
+from oras_adapters.settings.settings import ArchiveSettings, Settings, load_settings
+from oras_core.archives import gzip_streams
+from oras_core.archives.archive import pack_directory, unpack
+from oras_core.archives.gzip_streams import GZIP
+from oras_core.errors import (
+    DigestMismatchError,
+    InvalidConfigurationError,
+    UnsafeArchiveError,
+    UnsupportedError,
+)
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.testing.contracts.tree_access import read, write
+from oras_core.testing.memory_files import MemoryFileTree
+from support.modules import require_module
+from support.processes import run_python
+from support.programs import require_program
+from support.tar_archives import member, tar
+
+TEXT = b"".join(b"line %d of a text\n" % (number % 7_001) for number in range(90_000))
+
+NAMES = [("gzip", "zlib"), ("gzip", "zlib-ng"), ("gzip", "isal"), ("zstd", "zstd")]
+MODULES = {
+    "zlib": "zlib",
+    "zlib-ng": "zlib_ng.zlib_ng",
+    "isal": "isal.isal_zlib",
+    "zstd": zstd_compression.MODULE,
+}
+
+
+@pytest.fixture(params=NAMES, ids=[name for _, name in NAMES])
+def compression(request):
+    require_module(MODULES[request.param[1]])
+    return find_compression(*request.param, None)
+
+
+@pytest.fixture
+def tree():
+    tree = MemoryFileTree()
+    write(tree, "log", TEXT)
+    write(tree, "b/run", b"#!/bin/sh\n", executable=True)
+    return tree
+
+
+def packed(tree, compression):
+    out = io.BytesIO()
+    result = pack_directory(tree, out.write, prefix="data", compression=compression)
+    return out.getvalue(), result
+
+
+def without(monkeypatch, *modules):
+    for module in modules:
+        for name in (module, module.partition(".")[0]):
+            if name != "zlib":
+                monkeypatch.setitem(sys.modules, name, None)
+
+
+# --- Every implementation -----------------------------------------------------------------
+
+
+def test_a_folder_comes_back(tree, compression):
+    content, result = packed(tree, compression)
+    copy = MemoryFileTree()
+    unpack(
+        io.BytesIO(content),
+        copy,
+        limits=Limits(),
+        tar_digest=result.tar_digest,
+        compressions=all_compressions(),
+    )
+    assert read(copy, "data/log") == TEXT
+    assert result.digest == Digest.of(content)
+    assert result.size == len(content)
+
+
+def test_the_tar_is_the_same_whatever_compresses_it(tree, compression):
+    assert packed(tree, compression)[1].tar_digest == packed(tree, GZIP)[1].tar_digest
+
+
+def test_the_digest_of_the_tar_is_checked(tree, compression):
+    content, _ = packed(tree, compression)
+    with pytest.raises(DigestMismatchError, match="the uncompressed archive"):
+        unpack(
+            io.BytesIO(content),
+            MemoryFileTree(),
+            limits=Limits(),
+            tar_digest=Digest.of(b"another"),
+            compressions=[compression],
+        )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_the_number_of_threads_does_not_matter(monkeypatch, tree, compression, threads):
+    wanted = packed(tree, compression)
+    monkeypatch.setattr(gzip_streams, "THREADS", threads)
+    assert packed(tree, compression) == wanted
+
+
+def test_tools_read_it(tree, compression, tmp_path):
+    content, _ = packed(tree, compression)
+    archive = tmp_path / "archive"
+    archive.write_bytes(content)
+    tool = require_program({"gzip": "gzip", "zstd": "zstd"}[compression.suffix])
+    subprocess.run([tool, "-t"], input=content, check=True, capture_output=True)
+    subprocess.run(
+        ["tar", f"--{compression.suffix}", "-xf", archive, "-C", tmp_path],
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / "data/log").read_bytes() == TEXT
+    assert (tmp_path / "data/b/run").stat().st_mode & 0o100
+
+
+@pytest.mark.parametrize("program", ["gzip", "zstd"])
+def test_what_tools_write_is_read(program):
+    if program == "zstd":
+        require_module(zstd_compression.MODULE)
+    archive = tar(member("f", TEXT))
+    tool = require_program(program)
+    content = subprocess.run([tool, "-c"], input=archive, check=True, capture_output=True).stdout
+    copy = MemoryFileTree()
+    unpack(io.BytesIO(content), copy, limits=Limits(), compressions=all_compressions())
+    assert read(copy, "f") == TEXT
+
+
+# --- zstd ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def zstd():
+    return require_module(zstd_compression.MODULE)
+
+
+def windowed(zstd, log, content=None):
+    """A frame that asks for a window of 2 ** `log` bytes."""
+    options = {zstd.CompressionParameter.window_log: log}
+    compressor = zstd.ZstdCompressor(options=options)
+    return compressor.compress(content or tar(member("f", b"x"))) + compressor.flush()
+
+
+def unzstd(content):
+    copy = MemoryFileTree()
+    unpack(io.BytesIO(content), copy, limits=Limits(), compressions=[Zstd()])
+    return copy
+
+
+def test_windows_up_to_the_limit_are_taken(zstd):
+    assert read(unzstd(windowed(zstd, MAX_WINDOW_LOG)), "f") == b"x"
+
+
+def test_larger_windows_are_refused(zstd):
+    with pytest.raises(UnsafeArchiveError, match="windows of more than 33554432 bytes"):
+        unzstd(windowed(zstd, MAX_WINDOW_LOG + 1))
+
+
+def test_our_own_windows_are_what_every_reader_takes(zstd):
+    """RFC 8878, 3.1.1.1.2: 8 MiB, which the highest level needs for much content."""
+    content = b"".join(Zstd(level=19).compress(iter([bytes(2**20)] * 12)))
+    exponent = content[5] >> 3  # of the window's descriptor, 3.1.1.1.2
+    assert content[4] & 0x20 == 0  # no single segment, so that there is one
+    assert 2 ** (10 + exponent) <= 8 * 2**20
+
+
+def test_several_frames_are_one_stream(zstd):
+    archive = tar(member("f", TEXT))
+    skipped = b"\x53\x2a\x4d\x18\x05\0\0\0hello"
+    frames = zstd.compress(archive[:700]) + skipped + zstd.compress(archive[700:]) + skipped
+    assert read(unzstd(frames), "f") == TEXT
+
+
+def test_zeros_after_zstd_are_refused(zstd):
+    with pytest.raises(UnsafeArchiveError, match="compression is damaged"):
+        unzstd(zstd.compress(tar(member("f"))) + bytes(100))
+
+
+def test_a_frame_that_breaks_off_is_refused(zstd):
+    with pytest.raises(UnsafeArchiveError, match="breaks off"):
+        unzstd(zstd.compress(tar(member("f")))[:-5])
+
+
+def test_a_missing_zstd_names_the_extra(monkeypatch, tree):
+    without(monkeypatch, zstd_compression.MODULE)
+    with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[zstd\]'"):
+        packed(tree, Zstd())
+    with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[zstd\]'"):
+        unzstd(b"\x28\xb5\x2f\xfd" + bytes(600))
+
+
+def test_the_core_alone_names_what_it_does_not_read():
+    with pytest.raises(UnsafeArchiveError):
+        unpack(io.BytesIO(b"\x28\xb5\x2f\xfd" + bytes(600)), MemoryFileTree(), limits=Limits())
+
+
+# --- Choosing -----------------------------------------------------------------------------
+
+
+def test_levels_are_the_librarys_own(monkeypatch):
+    require_module("isal.isal_zlib")
+    levels = [find_compression("gzip", "isal", level).level for level in range(1, 10)]
+    assert levels == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [find_compression("gzip", "zlib", level).level for level in range(1, 10)] == [
+        *range(1, 10)
+    ]
+    assert find_compression("gzip", "zlib", None) == GZIP
+    assert find_compression("zstd", "auto", 19).level == 19
+
+
+@pytest.mark.parametrize("installed", ["2.2.5", "2.3.3", "3.0.0"])
+def test_auto_takes_a_zlib_ng_that_is_the_same_everywhere(monkeypatch, installed):
+    module = SimpleNamespace(ZLIBNG_VERSION=installed)
+    monkeypatch.setattr(compressions, "_load", {"zlib-ng": module, "zlib": gzip.zlib}.get)
+    assert find_compression("gzip", "auto", None).name == "zlib-ng"
+
+
+@pytest.mark.parametrize("installed", ["2.1.5", "2.0.7", "1.9.9", "of no number"])
+def test_auto_leaves_a_zlib_ng_that_depends_on_the_processor(monkeypatch, installed):
+    module = SimpleNamespace(ZLIBNG_VERSION=installed)
+    monkeypatch.setattr(compressions, "_load", {"zlib-ng": module, "zlib": gzip.zlib}.get)
+    assert find_compression("gzip", "auto", None) == GZIP
+
+
+def test_auto_never_takes_isal(monkeypatch):
+    without(monkeypatch, "zlib_ng.zlib_ng")
+    assert find_compression("gzip", "auto", None) == GZIP
+
+
+@pytest.mark.parametrize("name", sorted(set(GZIP_LIBRARIES) - {"zlib"}))
+def test_what_is_named_and_missing_is_an_error_that_names_the_extra(monkeypatch, name):
+    library = GZIP_LIBRARIES[name]
+    without(monkeypatch, library.module)
+    with pytest.raises(UnsupportedError) as caught:
+        find_compression("gzip", name, None)
+    assert f"pip install 'oras-sdk[{library.extra}]'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("lzma", "auto", None), "there is no format 'lzma'; known are gzip, zstd"),
+        (("gzip", "zip", None), "known are auto, zlib-ng, zlib, isal"),
+        (("zstd", "isal", None), "no implementation 'isal' of zstd; known are auto, zstd"),
+        (("gzip", "auto", 0), "0 is no level of gzip; they go from 1 to 9"),
+        (("gzip", "isal", 10), "they go from 1 to 9"),
+        (("zstd", "auto", 20), "20 is no level of zstd; they go from 1 to 19"),
+    ],
+)
+def test_what_is_not_known_is_an_error_that_names_what_is(wrong, message):
+    with pytest.raises(InvalidConfigurationError) as caught:
+        find_compression(*wrong)
+    assert message in str(caught.value)
+
+
+# --- Settings -----------------------------------------------------------------------------
+
+
+def test_settings_choose(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[archive]\nformat = "zstd"\nlevel = 7\n')
+    settings = load_settings({"ORAS_CONFIG": str(file)})
+    assert settings.archive == ArchiveSettings("zstd", "auto", 7)
+    assert Composition(settings).compression() == Zstd(7)
+
+
+def test_the_environment_goes_before_the_file(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[archive]\nformat = "zstd"\nlevel = 7\n')
+    environment = {
+        "ORAS_CONFIG": str(file),
+        "ORAS_ARCHIVE_FORMAT": "gzip",
+        "ORAS_ARCHIVE_IMPLEMENTATION": "zlib",
+        "ORAS_ARCHIVE_LEVEL": "2",
+    }
+    assert load_settings(environment).archive == ArchiveSettings("gzip", "zlib", 2)
+
+
+@pytest.mark.parametrize("text", ["fast", "-1", "1.5", "٣", "9" * 5000])
+def test_a_level_is_a_number(text):
+    with pytest.raises(InvalidConfigurationError, match="ORAS_ARCHIVE_LEVEL"):
+        load_settings({"ORAS_ARCHIVE_LEVEL": text})
+
+
+def test_nothing_is_loaded_before_a_folder_is_packed_or_unpacked():
+    program = (
+        "import sys, oras.provider; from oras_adapters.factory import Composition;"
+        "from oras_adapters.settings.settings import Settings; Composition(Settings());"
+        "print(sorted(name for name in sys.modules if name.startswith(('zlib_ng', 'isal',"
+        " 'oras_adapters.compression.compressions', 'oras_adapters.zstd'))))"
+    )
+    assert run_python("-c", program) == "[]\n"
+
+
+def test_defaults_are_gzip_by_what_is_the_same_everywhere():
+    assert Composition(Settings()).compression().suffix == "gzip"

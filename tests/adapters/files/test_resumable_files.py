@@ -1,0 +1,228 @@
+"""What is kept on disk of an unfinished file: found again, and never a way to other files."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from oras_adapters.files.local_files import LocalFileTree
+from oras_core.errors import FileAccessError
+from oras_core.model.digest import Digest
+from oras_core.testing.contracts.tree_access import at
+
+DIGEST = Digest.of(b"the whole")
+NAME = f".sha256-{DIGEST.encoded}.oras-partial"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    return LocalFileTree(root)
+
+
+@pytest.fixture
+def partial(tmp_path):
+    return tmp_path / "root" / NAME
+
+
+def test_it_lies_beside_the_final_name_and_goes_with_the_commit(tree, partial):
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"the ")
+    assert partial.read_bytes() == b"the "
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"whole")
+        file.commit()
+    assert [entry.name for entry in partial.parent.iterdir()] == ["a"]
+    assert (partial.parent / "a").read_bytes() == b"the whole"
+
+
+def test_nothing_that_was_not_written_lies_there(tree, partial):
+    with tree.resume(at("a"), DIGEST):
+        pass
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"x")
+        file.restart()
+    assert list(partial.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022])
+def test_the_umask_decides_who_may_read(tree, partial, mask):
+    before = os.umask(mask)
+    try:
+        with tree.resume(at("a"), DIGEST) as file:
+            file.write(b"x")
+            file.commit()
+    finally:
+        os.umask(before)
+    assert (partial.parent / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "socket", "directory"])
+def test_what_another_has_put_there_is_not_written_to(tree, tmp_path, partial, monkeypatch, kind):
+    victim = tmp_path / "victim"
+    victim.write_text("old")
+    if kind == "symlink":
+        partial.symlink_to(victim)
+    elif kind == "hard link":
+        partial.hardlink_to(victim)
+    elif kind == "FIFO":
+        os.mkfifo(partial)
+    elif kind == "directory":
+        partial.mkdir()
+    else:
+        # Its name within the folder: the whole path is longer than an address may be.
+        monkeypatch.chdir(partial.parent)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(NAME)
+    assert tree.resume(at("a"), DIGEST) is None
+    assert victim.read_text() == "old"
+    assert not (partial.parent / "a").exists()
+
+
+def test_a_file_of_another_user_is_not_trusted(tree, partial, monkeypatch):
+    partial.write_bytes(b"the ")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert tree.resume(at("a"), DIGEST) is None
+    assert partial.read_bytes() == b"the "
+
+
+def test_who_was_faster_leaves_a_new_beginning(tree, partial, monkeypatch):
+    """The owner commits between our opening and our locking."""
+    first = tree.resume(at("a"), DIGEST)
+    first.write(b"the whole")
+    opened = os.open
+
+    def open_and_let_commit(name, *arguments, **options):
+        descriptor = opened(name, *arguments, **options)
+        if name == NAME:
+            monkeypatch.setattr(os, "open", opened)
+            first.commit()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_let_commit)
+    with tree.resume(at("b"), DIGEST) as second:
+        assert second.kept == 0
+        second.write(b"x")
+    assert (partial.parent / "a").read_bytes() == b"the whole"
+    assert partial.read_bytes() == b"x"
+
+
+def test_what_was_put_in_its_place_does_not_become_the_file(tree, partial):
+    """What was verified is what was written, and not what its name has come to mean."""
+    (partial.parent / "a").write_bytes(b"old")
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"the whole")
+        partial.unlink()
+        partial.write_bytes(b"evil")
+        with pytest.raises(FileAccessError, match="in the place of"):
+            file.commit()
+    assert (partial.parent / "a").read_bytes() == b"old"
+    assert partial.read_bytes() == b"evil"
+
+
+def test_what_was_put_in_its_place_is_not_removed_either(tree, partial):
+    with tree.resume(at("a"), DIGEST):
+        partial.unlink()
+        partial.write_bytes(b"theirs")
+    assert partial.read_bytes() == b"theirs"
+
+
+def test_its_folder_may_come_to_lie_elsewhere(tree, tmp_path):
+    """A link that takes the folder's place leads nobody out of it."""
+    folder, outside = tmp_path / "root" / "d", tmp_path / "outside"
+    outside.mkdir()
+    with tree.resume(at("d/a"), DIGEST) as file:
+        file.write(b"the ")
+        folder.rename(tmp_path / "root" / "moved")
+        folder.symlink_to(outside)
+        file.write(b"whole")
+        file.commit()
+    assert list(outside.iterdir()) == []
+    assert (tmp_path / "root" / "moved" / "a").read_bytes() == b"the whole"
+    assert [path.name for path in (tmp_path / "root" / "moved").iterdir()] == ["a"]
+
+
+def test_a_tree_lists_nothing_unfinished(tree, partial):
+    with tree.resume(at("a"), DIGEST) as file:
+        file.write(b"the ")
+    assert partial.exists()
+    assert list(tree.entries()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("kept", [b"", b"the "])
+def test_a_file_system_without_locks_resumes_nothing(tree, partial, monkeypatch, number, kept):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    if kept:
+        partial.write_bytes(kept)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert tree.resume(at("a"), DIGEST) is None
+    assert [path.name for path in partial.parent.iterdir()] == ([NAME] if kept else [])
+    tree.forget(at("a"), DIGEST)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "directory"])
+def test_what_another_has_put_there_is_not_forgotten(tree, tmp_path, partial, kind):
+    victim = tmp_path / "victim"
+    victim.write_text("old")
+    makers = {
+        "symlink": lambda: partial.symlink_to(victim),
+        "hard link": lambda: partial.hardlink_to(victim),
+        "FIFO": lambda: os.mkfifo(partial),
+        "directory": partial.mkdir,
+    }
+    makers[kind]()
+    tree.forget(at("a"), DIGEST)
+    assert [path.name for path in partial.parent.iterdir()] == [NAME]
+    assert victim.read_text() == "old"
+
+
+def test_what_cannot_be_forgotten_is_logged(tree, partial, monkeypatch, caplog):
+    partial.write_bytes(b"the ")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    tree.forget(at("a"), DIGEST)
+    assert "cannot remove the unfinished file" in caplog.text
+
+
+KILLED = """
+import os, signal, sys
+from oras_adapters.files.local_files import LocalFileTree
+from oras_core.model.digest import Digest
+from oras_core.model.paths import sanitize_path
+file = LocalFileTree(sys.argv[1]).resume(sanitize_path("a"), Digest.of(b"the whole"))
+file.write(b"the ")
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_process_is_waited_for_by_nobody_and_a_killed_one_leaves_its_part(tree, partial):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(partial.parent)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path)},
+    ) as process:
+        assert process.stdout.readline() == b"written\n"
+        assert tree.resume(at("a"), DIGEST) is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with tree.resume(at("a"), DIGEST) as file:
+        assert file.kept == 4
+        file.write(b"whole")
+        file.commit()
+    assert (partial.parent / "a").read_bytes() == b"the whole"

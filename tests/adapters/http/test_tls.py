@@ -1,0 +1,124 @@
+"""TLS settings: what is trusted, and what is said where that cannot be."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import sys
+from types import ModuleType
+
+import pytest
+
+from oras_adapters.http.tls import ssl_context
+from oras_core.errors import InvalidConfigurationError
+from support.certificates import write_certificates
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return write_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def test_servers_are_verified_by_default(caplog):
+    context = ssl_context()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert not caplog.records
+
+
+def test_a_bundle_is_trusted_instead_of_the_system(certificates):
+    context = ssl_context(ca_bundle=str(certificates.ca_file))
+    assert len(context.get_ca_certs()) == 1
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_a_folder_of_authorities_is_accepted(tmp_path):
+    context = ssl_context(ca_bundle=str(tmp_path))
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_no_verification_is_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        context = ssl_context(verify=False)
+    assert context.verify_mode is ssl.CERT_NONE
+    assert not context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert "not verified" in caplog.text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_bundle_that_is_none_is_named(tmp_path, content):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidConfigurationError) as caught:
+        ssl_context(ca_bundle=str(path))
+    assert caught.value.value == str(path)
+
+
+def test_a_client_certificate_is_loaded(certificates):
+    ssl_context(
+        client_certificate=str(certificates.client_certificate),
+        client_key=str(certificates.client_key),
+    )
+
+
+def test_certificate_and_key_may_share_a_file(certificates, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_bytes(
+        certificates.client_certificate.read_bytes() + certificates.client_key.read_bytes()
+    )
+    ssl_context(client_certificate=str(both))
+
+
+def test_a_certificate_without_its_key_is_refused(certificates):
+    with pytest.raises(InvalidConfigurationError, match="key"):
+        ssl_context(client_certificate=str(certificates.client_certificate))
+
+
+def test_the_key_of_another_certificate_is_refused(certificates):
+    with pytest.raises(InvalidConfigurationError):
+        ssl_context(
+            client_certificate=str(certificates.client_certificate),
+            client_key=str(certificates.server_key),
+        )
+
+
+def test_a_key_alone_is_refused(certificates):
+    with pytest.raises(InvalidConfigurationError, match="certificate"):
+        ssl_context(client_key=str(certificates.client_key))
+
+
+def test_a_missing_certificate_is_named(tmp_path):
+    with pytest.raises(InvalidConfigurationError, match="cannot be read"):
+        ssl_context(client_certificate=str(tmp_path / "missing.pem"))
+
+
+def test_an_encrypted_key_is_refused_without_asking_on_the_terminal(certificates, tmp_path):
+    from cryptography.hazmat.primitives import serialization as s
+
+    key = s.load_pem_private_key(certificates.client_key.read_bytes(), None)
+    encrypted = tmp_path / "encrypted.key"
+    encrypted.write_bytes(
+        key.private_bytes(
+            s.Encoding.PEM, s.PrivateFormat.PKCS8, s.BestAvailableEncryption(b"passphrase")
+        )
+    )
+    with pytest.raises(InvalidConfigurationError, match="unencrypted"):
+        ssl_context(
+            client_certificate=str(certificates.client_certificate), client_key=str(encrypted)
+        )
+
+
+def test_truststore_is_used_where_it_is_installed(monkeypatch):
+    class SystemContext(ssl.SSLContext):
+        """Stands for truststore's class."""
+
+    module = ModuleType("truststore")
+    module.SSLContext = SystemContext
+    module.__spec__ = ssl.__spec__
+    monkeypatch.setitem(sys.modules, "truststore", module)
+    assert isinstance(ssl_context(), SystemContext)

@@ -1,0 +1,106 @@
+"""What the two listeners make of a copy."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+
+import pytest
+
+from oras_adapters.progress.log_progress import LogProgress
+from oras_core.copying.copy import CopyOptions, copy
+from oras_core.errors import NotFoundError, TransportError
+from oras_core.stores.memory import MemoryStore
+from oras_core.testing.contracts.content_access import push_blob
+from support.targets import store_with
+
+
+class Breaking(MemoryStore):
+    """Breaks off each content once, and reads it again."""
+
+    def push(self, descriptor, source):
+        if not self.exists(descriptor):
+            source.open().read(2)
+        super().push(descriptor, source)
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "oras_adapters.progress.log_progress")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_a_log_has_the_totals_first_and_last(lines):
+    source, manifest = store_with(b"one", b"there")
+    destination = MemoryStore()
+    push_blob(destination, b"there")
+    copy(source, "v1", destination, options=CopyOptions(listener=LogProgress()))
+    size = 8 + 2 + len(manifest.content)
+    assert lines()[0] == f"4 contents of {size} bytes to move"
+    assert lines()[-1] == f"4 of 4 contents done (1 were there), {size} of {size} bytes"
+
+
+def test_a_log_is_not_flooded(lines):
+    clock = iter(range(1000))
+    listener = LogProgress(interval=3, now=lambda: next(clock))
+    source, _ = store_with(*(bytes([number]) for number in range(20)))
+    copy(source, "v1", MemoryStore(), options=CopyOptions(listener=listener, concurrency=1))
+    assert 3 < len(lines()) < 20
+
+
+def test_what_moves_again_is_counted_once(lines):
+    source, manifest = store_with(b"one")
+    copy(source, "v1", Breaking(), options=CopyOptions(listener=LogProgress(), concurrency=1))
+    size = 3 + 2 + len(manifest.content)
+    assert sum("begins again" in line for line in lines()) == 3
+    assert lines()[-1].endswith(f"{size} of {size} bytes")
+
+
+def test_a_failure_is_logged(lines):
+    source, manifest = store_with(b"one")
+    source.delete(manifest.layers[0])
+    with pytest.raises(NotFoundError):
+        copy(source, "v1", MemoryStore(), options=CopyOptions(listener=LogProgress()))
+    assert any("failed" in line for line in lines())
+
+
+class TestRich:
+    @pytest.fixture
+    def terminal(self):
+        return io.StringIO()
+
+    @pytest.fixture
+    def progress(self, terminal):
+        rich = pytest.importorskip("rich.progress")
+        from rich.console import Console
+
+        return rich.Progress(console=Console(file=terminal, force_terminal=True, width=100))
+
+    def test_the_whole_is_full_in_the_end(self, progress, terminal):
+        from oras_adapters.progress.rich_progress import RichProgress
+
+        source, manifest = store_with(b"one", b"there")
+        destination = Breaking()
+        push_blob(destination, b"there")
+        with RichProgress(progress) as listener:
+            copy(source, "v1", destination, options=CopyOptions(listener=listener))
+        (whole,) = progress.tasks
+        assert whole.completed == whole.total == 8 + 2 + len(manifest.content)
+        assert "100%" in terminal.getvalue()
+
+    def test_a_title_steers_no_terminal(self, progress, terminal):
+        from oras_adapters.progress.rich_progress import RichProgress
+
+        _, manifest = store_with(b"one")
+        layer = manifest.layers[0].with_annotations(
+            {"org.opencontainers.image.title": "\x1b]0;evil\x07[red]evil"}
+        )
+        with RichProgress(progress) as listener:
+            listener.planned(1, 3)
+            listener.started(layer)
+            listener.advanced(layer, 1)
+            progress.refresh()
+            listener.failed(layer, TransportError("GET", "http://r", "reset"))
+        assert not re.search("\x1b\\]0|\x07", terminal.getvalue())
+        assert "(red]evil" in terminal.getvalue()

@@ -1,0 +1,170 @@
+"""Settings: which source wins, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from oras_adapters.settings import settings
+from oras_adapters.settings.settings import (
+    HostSettings,
+    Settings,
+    TlsSettings,
+    load_settings,
+)
+from oras_core.errors import InvalidConfigurationError
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str = "", **environment: str) -> Settings:
+        file = tmp_path / "config.toml"
+        file.write_text(text)
+        return load_settings({"ORAS_CONFIG": str(file), **environment})
+
+    return load
+
+
+def test_a_machine_without_anything_has_the_defaults():
+    folders = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+    assert load_settings({}) == Settings(tls=TlsSettings(certificate_directories=folders))
+
+
+def test_podman_s_files_are_where_podman_has_them(monkeypatch):
+    def places(**environment):
+        own = load_settings(environment).credentials
+        return own.auth_file, own.auth_file_fallbacks
+
+    monkeypatch.setattr(settings.sys, "platform", "linux")
+    usual = ("/h/.config/containers/auth.json",)
+    assert places(HOME="/h", XDG_RUNTIME_DIR="/run/user/7") == (
+        "/run/user/7/containers/auth.json",
+        usual,
+    )
+    assert places(HOME="/h") == (f"/run/containers/{os.getuid()}/auth.json", usual)
+    assert places(HOME="/h", XDG_CONFIG_HOME="/c", XDG_RUNTIME_DIR="/r") == (
+        "/r/containers/auth.json",
+        ("/c/containers/auth.json",),
+    )
+    # A file that the user names is the only one.
+    assert places(HOME="/h", REGISTRY_AUTH_FILE="/mine.json") == ("/mine.json", ())
+    assert places() == ("", ())
+    monkeypatch.setattr(settings.sys, "platform", "darwin")
+    assert places(HOME="/h") == (*usual, usual)
+
+
+def test_folders_of_certificates_are_where_docker_and_podman_have_them(load):
+    folders = load("", HOME="/h").tls.certificate_directories
+    assert folders == (
+        "/h/.config/containers/certs.d",
+        "/etc/containers/certs.d",
+        "/h/.config/docker/certs.d",
+        "/etc/docker/certs.d",
+    )
+    chosen = load('[tls]\ncertificate_directories = ["/own"]', HOME="/h").tls
+    assert chosen.certificate_directories == ("/own",)
+
+
+def test_the_usual_places(tmp_path):
+    folder = tmp_path / ".config" / "oras"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("[transfer]\nconcurrency = 3\n")
+    settings = load_settings({"HOME": str(tmp_path)})
+    assert settings.transfer.concurrency == 3
+    assert settings.credentials.docker_config == str(tmp_path / ".docker" / "config.json")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "oras").mkdir(parents=True)
+    (elsewhere / "oras" / "config.toml").write_text("[transfer]\nconcurrency = 4\n")
+    found = load_settings({"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(elsewhere)})
+    assert found.transfer.concurrency == 4
+
+
+def test_every_section_can_be_set(load):
+    found = load(
+        """
+        [credentials]
+        stores = ["keyring", "docker"]
+        docker_config = "/etc/docker.json"
+        [network]
+        connect_timeout = 3
+        read_timeout = 4.5
+        attempts = 2
+        [tls]
+        verify = false
+        [proxy]
+        https = "http://proxy.example:3128"
+        [transfer]
+        concurrency = 2
+        [hosts."registry.example:5000"]
+        plain_http = true
+        chunk_size = 1048576
+        tls.ca_bundle = "/etc/ca.pem"
+        """
+    )
+    assert found.credentials.stores == ("keyring", "docker")
+    assert found.network.connect_timeout == 3.0
+    assert found.network.read_timeout == 4.5
+    assert found.host("registry.example:5000") == HostSettings(
+        plain_http=True, tls=TlsSettings(ca_bundle="/etc/ca.pem"), chunk_size=1048576
+    )
+    assert found.host("other.example") == HostSettings()
+
+
+def test_own_variables_win_over_the_file_and_the_file_over_shared_ones(load):
+    text = '[credentials]\nstores = ["docker"]\n[tls]\nca_bundle = "/file.pem"\n'
+    settings = load(text, ORAS_CREDENTIAL_STORES=" keyring, docker ", SSL_CERT_FILE="/shared.pem")
+    assert settings.credentials.stores == ("keyring", "docker")
+    assert settings.tls.ca_bundle == "/file.pem"
+    assert load("", SSL_CERT_FILE="/shared.pem").tls.ca_bundle == "/shared.pem"
+    assert load("", REQUESTS_CA_BUNDLE="/requests.pem").tls.ca_bundle == "/requests.pem"
+
+
+def test_shared_variables(load):
+    settings = load(
+        "",
+        DOCKER_CONFIG="/docker",
+        REGISTRY_AUTH_FILE="/podman.json",
+        http_proxy="http://one:1",
+        HTTPS_PROXY="http://two:2",
+        NO_PROXY="a,b",
+    )
+    assert settings.credentials.docker_config == "/docker/config.json"
+    assert settings.credentials.auth_file == "/podman.json"
+    assert (settings.proxy.http, settings.proxy.https) == ("http://one:1", "http://two:2")
+    assert settings.proxy.no_proxy == "a,b"
+
+
+def test_http_proxy_in_upper_case_is_not_believed_in_a_cgi_program(load):
+    assert load("", HTTP_PROXY="http://evil:1", REQUEST_METHOD="GET").proxy.http == ""
+
+
+def test_credentials_of_the_environment_show_nowhere(load):
+    settings = load("", ORAS_USER="alice", ORAS_PASS="open sesame", ORAS_TOKEN="bearer")
+    assert settings.environment.password == "open sesame"
+    assert "sesame" not in repr(settings)
+    assert "bearer" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[credential]\nx = 1", "unknown credential, known are credentials"),
+        ('[tls]\nverify = "yes"', r"expected bool, found 'yes' @ settings\.tls\.verify"),
+        ("[tls]\nverfy = true", "unknown verfy, known are verify"),
+        ("[hosts.x]\nplain = 1", r"known are plain_http.*@ settings\.hosts\['x'\]"),
+        ("[network]\nattempts = 1.5", "expected int"),
+        ("tls = 1", "section"),
+        ("environment = 1", "secrets"),
+        ("[credentials]\nstores = 'docker'", "list of strings"),
+        ("x =", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(load, text, complaint):
+    with pytest.raises(InvalidConfigurationError, match=complaint):
+        load(text, SSL_CERT_FILE="/ca.pem")
+
+
+def test_a_named_file_must_be_there():
+    with pytest.raises(InvalidConfigurationError, match=r"no file '/nowhere\.toml'"):
+        load_settings({"ORAS_CONFIG": "/nowhere.toml"})

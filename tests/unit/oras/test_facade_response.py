@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from oras._client.response import Response
+from oras_core.errors import RegistryError
+from oras_core.ports.http import HttpRequest, HttpResponse
+
+
+class Body(io.BytesIO):
+    """Counts the reads."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.reads = 0
+
+    def read(self, size=-1, /):
+        self.reads += 1
+        return super().read(size)
+
+
+def respond(status=200, content=b"", headers=None, reason="", url="http://h.io/v2/"):
+    body = Body(content)
+    request = HttpRequest("GET", "http://h.io/v2/asked")
+    answer = HttpResponse(status, headers or {}, body=body, reason=reason, url=url)
+    return Response(answer, request), body
+
+
+def test_it_has_what_users_of_requests_read():
+    response, _ = respond(201, b'{"a": [1]}', {"Docker-Content-Digest": "sha256:x"})
+    assert response.status_code == 201
+    assert response.headers["docker-content-digest"] == "sha256:x"
+    assert response.headers.get("Location") is None
+    assert response.content == b'{"a": [1]}'
+    assert response.text == '{"a": [1]}'
+    assert response.json() == {"a": [1]}
+    assert response.url == "http://h.io/v2/"
+    assert repr(response) == "<Response [201]>"
+
+
+def test_the_reason_is_the_server_s_or_the_status_phrase():
+    assert respond(404)[0].reason == "Not Found"
+    assert respond(404, reason="No Such Thing")[0].reason == "No Such Thing"
+    assert respond(799)[0].reason == ""
+
+
+def test_the_address_is_the_asked_one_where_the_transport_says_none():
+    assert respond(url="")[0].url == "http://h.io/v2/asked"
+
+
+def test_the_body_is_read_when_it_is_asked_for_and_once():
+    response, body = respond(content=b"x" * 10)
+    assert body.reads == 0
+    assert response.content == response.content
+    assert body.closed
+    assert response.text == "x" * 10
+
+
+def test_iteration_streams_in_pieces_and_closes():
+    response, body = respond(content=b"abcdefg")
+    pieces = response.iter_content(3)
+    assert next(pieces) == b"abc"
+    assert body.reads == 1
+    assert list(pieces) == [b"def", b"g"]
+    assert body.closed
+
+
+def test_what_was_read_is_iterated_again():
+    response, _ = respond(content=b"abcdefg")
+    assert response.content == b"abcdefg"
+    assert list(response.iter_content(5)) == [b"abcde", b"fg"]
+    assert list(response.iter_content(5)) == [b"abcde", b"fg"]
+
+
+def test_leaving_the_block_closes_what_was_not_read():
+    response, body = respond(content=b"abc")
+    with response as inside:
+        assert inside is response
+    assert body.closed
+
+
+def test_text_that_is_no_utf_8_is_replaced():
+    assert respond(content=b"a\xff")[0].text == "a\ufffd"
+
+
+def test_json_that_is_none_is_a_value_error():
+    with pytest.raises(ValueError, match="Expecting value"):
+        respond(content=b"<html>")[0].json()
+
+
+@pytest.mark.parametrize(("status", "good"), [(200, True), (399, True), (400, False), (503, False)])
+def test_it_is_true_below_400(status, good):
+    response, _ = respond(status)
+    assert (response.ok, bool(response)) == (good, good)
+    if good:
+        response.raise_for_status()
+    else:
+        with pytest.raises(RegistryError) as caught:
+            response.raise_for_status()
+        assert isinstance(caught.value, ValueError)
+
+
+def test_one_made_by_hand_needs_no_request():
+    response = Response.of(200, content=b"x")
+    assert (response.status_code, response.reason, response.content) == (200, "OK", b"x")
+    assert response.request.method == "GET"

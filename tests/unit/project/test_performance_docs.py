@@ -1,0 +1,99 @@
+"""docs/performance.md holds what the benchmark writes, with its pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from side_by_side.clients.present import HOW_TO_GET, OURS, REFERENCES
+from side_by_side.results import Row
+from side_by_side.table import BEGIN, END, replace_measured
+from side_by_side.workloads import FULL, Files, Start, Step, Tags, curves_of, table_of
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "performance.md").read_text("utf-8")
+CURVES = curves_of(FULL).values()
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def without_numbers(text: str) -> str:
+    """Runs of other sizes say the same of other numbers."""
+    return re.sub(r"[\d.,]+", "N", text)
+
+
+def tables() -> list[list[list[str]]]:
+    measured = PAGE.partition(BEGIN)[2].partition(END)[0]
+    blocks = re.findall(r"(?:^\|.*\|\n)+", measured, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line[1:-1].split("|")] for line in block.splitlines()]
+        for block in blocks
+    ]
+
+
+def titles() -> list[str]:
+    found = []
+    for workload in table_of(FULL).values():
+        steps = [Step.PUSH, Step.PULL]
+        if isinstance(workload, Files) and workload.again:
+            steps = [Step.PUSH, Step.PUSH_AGAIN, Step.PULL, Step.PULL_AGAIN]
+        elif isinstance(workload, Tags):
+            steps = [Step.LIST]
+        elif isinstance(workload, Start):
+            steps = [Step.START]
+        found += [without_numbers(Row(step, workload).title) for step in steps]
+    return found
+
+
+def test_the_page_has_a_row_for_every_step():
+    ratios, _ = tables()
+    head, _, *rows = ratios
+    assert head[:3] == ["what", "reference", OURS]
+    assert set(head[2:]) <= set(HOW_TO_GET) - set(REFERENCES)
+    assert [without_numbers(row[0]) for row in rows] == titles()
+    for row in rows:
+        assert re.fullmatch(r"[\d.]+ s, (curl|Python alone)", row[1]), row
+        assert all(re.fullmatch(r"\d+\.\d\d|-", cell) for cell in row[2:]), row
+        assert row[2] != "-", "we do everything"
+
+
+def test_every_number_is_there():
+    _, details = tables()
+    head, _, *rows = details
+    assert head[0:2] == ["what", "client"]
+    assert [without_numbers(row[0]) for row in rows if row[0]] == titles()
+    for row in rows:
+        assert row[1] in HOW_TO_GET
+        assert re.fullmatch(r"[\d.]+ \([\d.]+ - [\d.]+\)", row[2]), row
+
+
+def test_the_page_names_every_client():
+    assert all(name in PAGE or name == "oras (Go)" for name in HOW_TO_GET)
+
+
+def test_only_what_stands_between_the_markers_is_replaced():
+    before, after = PAGE.partition(BEGIN)[0], PAGE.partition(END)[2]
+    assert replace_measured(PAGE, "new\n") == f"{before}{BEGIN}\n\nnew\n\n{END}{after}"
+    assert replace_measured(replace_measured(PAGE, "a"), "b") == replace_measured(PAGE, "b")
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, f"{END} {BEGIN}"])
+def test_a_page_without_a_place_is_refused(page):
+    with pytest.raises(ValueError, match="no place for what was measured"):
+        replace_measured(page, "new")
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+def test_every_picture_is_shown_small_and_says_what_it_shows(curve):
+    path = DOCS / f"performance-{curve.name}.svg"
+    assert f"]({path.name})" in PAGE
+    assert path.stat().st_size < 60_000
+    root = ET.fromstring(path.read_text("utf-8"))
+    texts = [text for node in root.iter(f"{SVG}text") if (text := "".join(node.itertext()))]
+    assert [without_numbers(text) for text in texts].count(without_numbers(curve.axis)) == 2
+    assert {"push", "pull", "seconds, the whole process", OURS, "curl"} <= set(texts)
+
+
+def test_pictures_do_not_change_by_the_day():
+    assert not [path for path in DOCS.glob("*.svg") if "dc:date" in path.read_text("utf-8")]

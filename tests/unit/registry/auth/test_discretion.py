@@ -1,0 +1,45 @@
+"""An error that repeats the credential is kept silent about; all else stays as it is."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from oras_core.ports.http import HttpResponse
+from oras_core.registry.auth.discretion import without_repeated
+
+SECRET = 'open "sesame"'
+
+
+def seen(body, status=403, secrets=(SECRET,), limit=1000):
+    response = HttpResponse(status, body=io.BytesIO(body))
+    return without_repeated(response, secrets, limit=limit).body
+
+
+@pytest.mark.parametrize(
+    "body", [b'open "sesame" is wrong', b'{"m": "open \\"sesame\\" is wrong"}']
+)
+def test_an_error_that_repeats_the_secret_says_nothing(body):
+    assert seen(body).read() == b""
+    assert seen(body).read(10) == b""
+
+
+@pytest.mark.parametrize("size", [-1, 1, 7, 1000])
+def test_an_error_that_does_not_is_as_it_was(size):
+    stream = seen(b"go away", limit=3)
+    assert b"".join(iter(lambda: stream.read(size), b"")) == b"go away"
+
+
+def test_what_is_no_error_is_content():
+    assert seen(b'open "sesame"', status=200).read() == b'open "sesame"'
+
+
+def test_an_empty_secret_is_none():
+    assert seen(b"go away", secrets=("", "")).read() == b"go away"
+
+
+def test_closing_closes_what_is_below():
+    stream = io.BytesIO(b"go away")
+    without_repeated(HttpResponse(403, body=stream), (SECRET,), limit=9).body.close()
+    assert stream.closed

@@ -1,0 +1,353 @@
+"""Downloads on the wire: what is asked after which answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from oras_core.content.verify import VerifyingReader
+from oras_core.errors import (
+    ContentError,
+    DigestMismatchError,
+    InvalidInputError,
+    NotFoundError,
+    RegistryError,
+    SizeMismatchError,
+    TlsError,
+    TransportError,
+)
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.limits import Limits
+from oras_core.registry.blobs.download import MAX_FRUITLESS, PROGRESS, BlobDownloader
+from oras_core.registry.endpoints import RegistryEndpoints
+from oras_core.registry.transports.guard import Guarded
+from support.scripted_transport import Answer, ScriptedTransport
+
+CONTENT = b"0123456789"
+BLOB = Descriptor.of(CONTENT, "application/octet-stream")
+URL = f"https://reg.io/v2/app/blobs/{BLOB.digest}"
+STORE = "https://store.example.org/bucket/blob?sig=secret"
+
+
+def whole(content=CONTENT, **options):
+    return Answer(200, {"Content-Length": "10"}, content, **options)
+
+
+def part(start, content=None, total="10", end=9, **options):
+    headers = {"Content-Range": f"bytes {start}-{end}/{total}"}
+    return Answer(206, headers, CONTENT[start : end + 1] if content is None else content, **options)
+
+
+def downloader(*steps):
+    transport = ScriptedTransport(*steps)
+    endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
+    return BlobDownloader(Guarded(transport), endpoints, Limits()), transport
+
+
+def pulled(*steps, size=-1):
+    subject, transport = downloader(*steps)
+    stream = subject.fetch(BLOB)
+    content = b"".join(iter(lambda: stream.read(size), b"")) if size > 0 else stream.read(size)
+    stream.close()
+    assert transport.finished
+    return content, transport
+
+
+def failing(kind, *steps):
+    subject, transport = downloader(*steps)
+    with pytest.raises(kind) as caught:
+        subject.fetch(BLOB).read()
+    assert transport.finished
+    return caught.value
+
+
+def ranges(transport):
+    return [sent.headers.get("Range") for sent in transport.requests]
+
+
+@pytest.mark.parametrize("size", [-1, 1, 3, 10, 1000])
+def test_a_blob_takes_one_request(size):
+    content, transport = pulled(whole(), size=size)
+    assert content == CONTENT
+    assert transport.lines == [f"GET {URL}"]
+    assert transport.requests[0].headers["Accept-Encoding"] == "identity"
+    assert ranges(transport) == [None]
+
+
+def test_a_missing_blob_is_missed_before_anything_is_read():
+    subject, _ = downloader(Answer(404, {}, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}'))
+    with pytest.raises(NotFoundError) as caught:
+        subject.fetch(BLOB)
+    assert caught.value.operation == f"pull blob {BLOB.digest} from reg.io/app"
+
+
+@pytest.mark.parametrize("answer", [Answer(202), Answer(206), Answer(204), Answer(500)])
+def test_only_200_is_a_blob(answer):
+    failing(RegistryError, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(200, {"Content-Length": "11"}, CONTENT), SizeMismatchError),
+        (Answer(200, {"Content-Length": "9"}, CONTENT), SizeMismatchError),
+        (Answer(200, {"Content-Encoding": "gzip"}, CONTENT), ContentError),
+    ],
+)
+def test_what_is_wrong_by_its_header_is_refused_before_anything_is_read(answer, kind):
+    subject, _ = downloader(answer)
+    with pytest.raises(kind):
+        subject.fetch(BLOB)
+
+
+def test_an_identity_encoding_is_none():
+    answer = Answer(200, {"Content-Encoding": "Identity"}, CONTENT)
+    assert pulled(answer)[0] == CONTENT
+
+
+def test_a_blob_that_does_not_end_is_an_error():
+    failing(SizeMismatchError, Answer(200, {}, CONTENT + b"!"))
+
+
+def test_surplus_is_noticed_by_reading_in_pieces_too():
+    subject, _ = downloader(Answer(200, {}, CONTENT + b"!"))
+    stream = subject.fetch(BLOB)
+    assert stream.read(10) == CONTENT
+    with pytest.raises(SizeMismatchError):
+        stream.read(1)
+
+
+# --- Resuming -----------------------------------------------------------------------------
+
+
+def test_r35_a_break_is_resumed_where_it_was():
+    content, transport = pulled(whole(b"012", breaks=True), part(3, b"34", breaks=True), part(5))
+    assert content == CONTENT
+    assert ranges(transport) == [None, "bytes=3-9", "bytes=5-9"]
+    assert all(sent.headers["Accept-Encoding"] == "identity" for sent in transport.requests)
+
+
+def test_an_early_end_is_a_break_too():
+    assert pulled(Answer(200, {}, b"0123"), part(4))[0] == CONTENT
+
+
+def test_a_break_before_the_first_byte_starts_again():
+    content, transport = pulled(whole(b"", breaks=True), whole())
+    assert content == CONTENT
+    assert ranges(transport) == [None, None]
+
+
+def test_r35_200_means_start_again_and_what_is_known_is_skipped():
+    assert pulled(whole(b"0123", breaks=True), whole())[0] == CONTENT
+
+
+def test_a_break_while_skipping_is_a_break():
+    steps = [whole(b"0123", breaks=True), whole(b"01", breaks=True), part(4)]
+    assert pulled(*steps)[0] == CONTENT
+
+
+def test_part_of_what_was_asked_for_is_progress():
+    answers = [whole(b"0123", breaks=True), part(4, end=5), part(6)]
+    content, transport = pulled(*answers)
+    assert content == CONTENT
+    assert ranges(transport) == [None, "bytes=4-9", "bytes=6-9"]
+
+
+def test_a_total_that_is_not_known_is_no_contradiction():
+    assert pulled(whole(b"0123", breaks=True), part(4, total="*"))[0] == CONTENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        part(3, b"3456789"),
+        part(5),
+        part(4, end=10),
+        Answer(206, {}, b"456789"),
+        Answer(206, {"Content-Range": "bytes */10"}, b"456789"),
+        Answer(206, {"Content-Range": "lines 4-9/10"}, b"456789"),
+        Answer(206, {"Content-Range": "4-9/10"}, b"456789"),
+        Answer(416, {"Content-Range": "bytes */10"}),
+    ],
+)
+def test_another_range_than_asked_for_is_refused(answer):
+    failing(RegistryError, whole(b"0123", breaks=True), answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "actual"),
+    [
+        (Answer(416, {"Content-Range": "bytes */4"}), 4),
+        (Answer(416, {}), 4),
+        (part(4, total="12"), 12),
+        (Answer(200, {"Content-Length": "12"}), 12),
+    ],
+)
+def test_a_blob_that_turns_out_to_be_of_another_size(answer, actual):
+    error = failing(SizeMismatchError, whole(b"0123", breaks=True), answer)
+    assert (error.expected, error.actual) == (10, actual)
+
+
+def test_a_compressed_continuation_is_refused():
+    compressed = Answer(206, {"Content-Range": "bytes 4-9/10", "Content-Encoding": "br"}, b"456789")
+    failing(ContentError, whole(b"0123", breaks=True), compressed)
+
+
+def test_breaks_without_progress_come_to_an_end():
+    steps = [whole(b"0", breaks=True), *(part(n, b"x", breaks=True) for n in range(1, 5))]
+    assert len(steps) == MAX_FRUITLESS
+    failing(TransportError, *steps)
+
+
+def test_ends_without_progress_come_to_an_end():
+    failing(SizeMismatchError, *[Answer(200, {}, b"")] * MAX_FRUITLESS)
+
+
+def test_breaks_with_progress_may_be_many():
+    content = bytes(range(256)) * (PROGRESS * 8 // 256)
+    blob = Descriptor.of(content, "application/octet-stream")
+
+    def some(sent):
+        start = int(sent.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+        body = content[start : start + PROGRESS]
+        headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        return Answer(206 if start else 200, headers if start else {}, body, breaks=True)
+
+    subject, _ = downloader(*[some] * 9)
+    assert VerifyingReader(subject.fetch(blob), blob).read() == content
+
+
+def test_little_progress_does_not_add_up():
+    content = bytes(PROGRESS * 4)
+    blob = Descriptor.of(content, "application/octet-stream")
+
+    def little(sent):
+        start = int(sent.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+        headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        body = bytes(PROGRESS // 2)
+        return Answer(206 if start else 200, headers if start else {}, body, breaks=True)
+
+    subject, transport = downloader(*[little] * MAX_FRUITLESS)
+    with pytest.raises(TransportError):
+        subject.fetch(blob).read()
+    assert transport.finished
+
+
+def test_a_break_after_the_last_byte_is_none():
+    assert pulled(Answer(200, {}, CONTENT, breaks=True))[0] == CONTENT
+
+
+def test_an_error_that_would_come_again_ends_the_download():
+    error = TlsError("GET", URL, "the certificate expired")
+    failing(TlsError, whole(b"0123", breaks=True), error)
+
+
+def test_a_registry_that_stays_away_is_not_asked_for_ever():
+    failing(TransportError, whole(b"01", breaks=True), TransportError("GET", URL, "refused"))
+
+
+def test_a_blob_that_changes_while_it_is_resumed_is_noticed_by_its_digest():
+    subject, _ = downloader(whole(b"0123", breaks=True), part(4, b"xxxxxx"))
+    with pytest.raises(DigestMismatchError):
+        VerifyingReader(subject.fetch(BLOB), BLOB).read()
+
+
+def test_a_closed_stream_asks_for_nothing_more():
+    subject, transport = downloader(whole())
+    stream = subject.fetch(BLOB)
+    stream.close()
+    stream.close()
+    with pytest.raises(ValueError, match="closed"):
+        stream.read()
+    assert len(transport.requests) == 1
+
+
+# --- Presigned addresses ------------------------------------------------------------------
+
+
+def test_r35_an_expired_address_is_asked_for_once_more():
+    expired = Answer(403, {}, b"<Error><Message>Request has expired</Message></Error>", url=STORE)
+    content, transport = pulled(expired, whole(url=STORE))
+    assert content == CONTENT
+    assert transport.lines == [f"GET {URL}"] * 2
+
+
+def test_r35_but_only_once():
+    expired = Answer(403, {}, b"", url=STORE)
+    error = failing(RegistryError, expired, expired)
+    assert "secret" not in str(error)
+
+
+def test_the_registrys_own_refusal_is_final():
+    failing(RegistryError, Answer(403))
+
+
+def test_r35_a_resumed_download_asks_the_registry_not_the_store():
+    _, transport = pulled(whole(b"01", breaks=True, url=STORE), part(2, url=STORE))
+    assert transport.lines == [f"GET {URL}"] * 2
+
+
+# --- Ranges -------------------------------------------------------------------------------
+
+
+def fetch_range(start, length, *steps):
+    subject, transport = downloader(*steps)
+    return subject.fetch_range(BLOB, start, length).read(), transport
+
+
+def test_a_range():
+    content, transport = fetch_range(2, 3, part(2, end=4))
+    assert content == b"234"
+    assert ranges(transport) == ["bytes=2-4"]
+
+
+def test_a_range_from_a_registry_that_knows_none():
+    assert fetch_range(2, 3, whole())[0] == b"234"
+
+
+def test_a_range_is_resumed():
+    content, transport = fetch_range(2, 5, part(2, b"23", end=6, breaks=True), part(4, end=6))
+    assert content == b"23456"
+    assert ranges(transport) == ["bytes=2-6", "bytes=4-6"]
+
+
+def test_a_range_of_all_is_the_whole():
+    assert fetch_range(0, 10, whole())[0] == CONTENT
+
+
+def test_an_empty_range_needs_no_request():
+    assert fetch_range(10, 0)[0] == b""
+
+
+@pytest.mark.parametrize(("start", "length"), [(-1, 2), (0, 11), (10, 1), (3, -1)])
+def test_a_range_outside_is_refused(start, length):
+    with pytest.raises(InvalidInputError):
+        fetch_range(start, length)
+
+
+# --- Existence ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([Answer(200)], True),
+        ([Answer(404)], False),
+        ([Answer(405), Answer(206, {}, b"0")], True),  # R23
+        ([Answer(403, url=STORE), Answer(206, {}, b"0", url=STORE)], True),
+        ([Answer(405), Answer(200, {}, CONTENT)], True),
+        ([Answer(405), Answer(416)], True),
+        ([Answer(405), Answer(404)], False),
+        ([Answer(403), Answer(403)], False),  # R8
+    ],
+)
+def test_whether_a_blob_is_there(steps, expected):
+    subject, transport = downloader(*steps)
+    assert subject.exists(BLOB) is expected
+    assert [sent.method for sent in transport.requests] == ["HEAD", "GET"][: len(steps)]
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_what_is_no_answer_to_the_question_is_an_error(status):
+    subject, _ = downloader(Answer(status))
+    with pytest.raises(RegistryError):
+        subject.exists(BLOB)

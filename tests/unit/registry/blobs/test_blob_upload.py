@@ -1,0 +1,582 @@
+"""Uploads on the wire: what is sent for which answers."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    DigestMismatchError,
+    InvalidInputError,
+    RegistryError,
+    SizeMismatchError,
+    SourceChangedError,
+    TransportError,
+    UnsafeRedirectError,
+)
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.registry.blobs.upload import BlobUploader
+from oras_core.registry.endpoints import RegistryEndpoints
+from oras_core.registry.profiles import HostProfile, LearnedProfile
+from oras_core.registry.transports.guard import Guarded
+from oras_core.registry.transports.retries import Retrying, RetryPolicy
+from support.scripted_transport import Answer, ScriptedTransport
+
+CONTENT = b"0123456789"
+BLOB = Descriptor.of(CONTENT, "application/octet-stream")
+DIGEST = str(BLOB.digest)
+BASE = "https://reg.io"
+UPLOADS = f"{BASE}/v2/app/blobs/uploads/"
+PROBE = f"POST {UPLOADS}?mount={DIGEST}&from=app"
+PLAIN = f"POST {UPLOADS}"
+PUT = f"PUT {BASE}/u/1?digest={DIGEST}"
+PATCH = f"PATCH {BASE}/u/1"
+CANCEL = f"DELETE {BASE}/u/1"
+STATUS = f"GET {BASE}/u/1"
+
+EXISTS = Answer(201, {"Location": f"/v2/app/blobs/{DIGEST}"})
+BEGUN = Answer(202, {"Location": "/u/1"})
+STORED = Answer(201, {"Location": f"/v2/app/blobs/{DIGEST}", "Docker-Content-Digest": DIGEST})
+BROKEN = TransportError("PUT", BASE, "reset")
+
+
+def refusal(status, code=""):
+    body = f'{{"errors":[{{"code":"{code}","message":"no"}}]}}'.encode() if code else b""
+    return Answer(status, {}, body)
+
+
+def held(end, location="/u/1", status=202):
+    return Answer(status, {"Location": location, "Range": f"0-{end}"})
+
+
+def uploader(*steps, **profile):
+    transport = ScriptedTransport(*steps)
+    learned = LearnedProfile(HostProfile(**profile))
+    endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
+    return BlobUploader(Guarded(transport), endpoints, learned, Limits()), transport, learned
+
+
+def push(*steps, content=CONTENT, blob=BLOB, chunk_size=None, **profile):
+    subject, transport, _ = uploader(*steps, **profile)
+    subject.push(blob, BytesSource(content), chunk_size=chunk_size)
+    assert transport.finished
+    return transport
+
+
+def failing(kind, *steps, **options):
+    source = options.pop("source", BytesSource(options.pop("content", CONTENT)))
+    chunk_size = options.pop("chunk_size", None)
+    blob = options.pop("blob", BLOB)
+    subject, transport, _ = uploader(*steps, **options)
+    with pytest.raises(kind) as caught:
+        subject.push(blob, source, chunk_size=chunk_size)
+    assert transport.finished
+    return caught.value, transport
+
+
+# --- Whole --------------------------------------------------------------------------------
+
+
+def test_r14_a_blob_goes_in_two_requests():
+    transport = push(BEGUN, STORED)
+    assert transport.lines == [PROBE, PUT]
+    assert transport.requests[0].body == b""
+    assert transport.requests[1].body == CONTENT
+    assert transport.requests[1].headers["Content-Type"] == "application/octet-stream"
+
+
+def test_r21_a_blob_that_is_there_costs_one_request_and_is_not_read():
+    subject, transport, _ = uploader(EXISTS)
+    subject.push(BLOB, Unreadable())
+    assert transport.lines == [PROBE]
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 405])
+def test_r21_a_registry_that_knows_no_mounts_is_asked_plainly_and_remembered(status):
+    subject, transport, learned = uploader(
+        refusal(status), BEGUN, STORED, refusal(404), BEGUN, STORED, Answer(200)
+    )
+    for _ in range(2):
+        subject.push(BLOB, BytesSource(CONTENT))
+    subject.push(BLOB, Unreadable())
+    look = f"HEAD {BASE}/v2/app/blobs/{DIGEST}"
+    assert transport.lines == [PROBE, PLAIN, PUT, look, PLAIN, PUT, look]
+    assert not learned.current.probes_by_mount
+
+
+def test_nothing_is_learned_of_a_repository_that_cannot_be_pushed_to():
+    subject, _, learned = uploader(refusal(404, "NAME_UNKNOWN"), refusal(404, "NAME_UNKNOWN"))
+    with pytest.raises(RegistryError):
+        subject.push(BLOB, BytesSource(CONTENT))
+    assert learned.current.probes_by_mount
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (500, RegistryError)])
+def test_what_says_nothing_of_mounts_ends_the_push(status, kind):
+    error, transport = failing(kind, refusal(status))
+    assert transport.lines == [PROBE]
+    assert error.operation == f"push blob {DIGEST} to reg.io/app"
+
+
+def test_r8_forbidden_is_forbidden():
+    _, transport = failing(AccessDeniedError, refusal(403, "DENIED"), refusal(403, "DENIED"))
+    assert transport.lines == [PROBE, PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/u/1?_state=a%2Bb%3D&x", f"{BASE}/u/1?_state=a%2Bb%3D&x&digest={DIGEST}"),
+        ("https://reg.io:443/u/1", f"https://reg.io:443/u/1?digest={DIGEST}"),
+        ("1", f"{UPLOADS}1?digest={DIGEST}"),
+        ("https://store.example.org/b?sig=s", f"https://store.example.org/b?sig=s&digest={DIGEST}"),
+    ],
+)
+def test_r18_locations(location, expected):
+    transport = push(Answer(202, {"Location": location}), STORED)
+    assert transport.requests[1].url == expected
+
+
+def test_r18_a_location_is_relative_to_the_address_that_answered():
+    moved = Answer(202, {"Location": "1"}, url="https://reg.io/other/uploads/")
+    assert push(moved, STORED).requests[1].url == f"{BASE}/other/uploads/1?digest={DIGEST}"
+
+
+@pytest.mark.parametrize(
+    "location", ["http://reg.io/u/1", "https://127.0.0.1/u", "https://169.254.169.254/", "ftp://x/"]
+)
+def test_r18_locations_that_are_refused(location):
+    failing(UnsafeRedirectError, Answer(202, {"Location": location}))
+
+
+def test_r18_a_registry_on_this_machine_may_lead_back_to_itself():
+    begun = Answer(202, {"Location": "http://127.0.0.1:5000/u/1"}, url="http://front.example.org/u")
+    transport = ScriptedTransport(begun, STORED)
+    endpoints = RegistryEndpoints("http://127.0.0.1:5000", "127.0.0.1:5000").repository("app")
+    BlobUploader(transport, endpoints, LearnedProfile(HostProfile()), Limits()).push(
+        BLOB, BytesSource(CONTENT)
+    )
+    assert transport.finished
+
+
+def test_an_upload_without_a_location_is_an_error():
+    failing(RegistryError, Answer(202), Answer(202))
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 400, 500])
+def test_r19_only_201_means_stored(status):
+    error, transport = failing(RegistryError, BEGUN, refusal(status), Answer(204))
+    assert error.status == status
+    assert transport.lines == [PROBE, PUT, CANCEL]
+
+
+def test_a_registry_that_stored_something_else_is_noticed():
+    other = Answer(201, {"Docker-Content-Digest": str(Digest.of(b"other"))})
+    failing(DigestMismatchError, BEGUN, other, Answer(204))
+    mounted = Answer(201, {"Docker-Content-Digest": str(Digest.of(b"other"))})
+    failing(DigestMismatchError, mounted)
+
+
+def test_who_does_not_answer_is_asked_where_it_stands_and_not_told_either():
+    gone = TransportError("GET", BASE, "refused")
+    error, transport = failing(TransportError, BEGUN, BROKEN, gone)
+    assert error is gone
+    assert transport.lines == [PROBE, PUT, STATUS]
+    final = TransportError("PUT", BASE, "no address", retryable=False)
+    error, transport = failing(TransportError, BEGUN, final)
+    assert error is final
+
+
+def test_a_failing_cancellation_hides_nothing():
+    error, _ = failing(RegistryError, BEGUN, refusal(500), TransportError("DELETE", BASE, "x"))
+    assert error.status == 500
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(404), refusal(404, "BLOB_UPLOAD_UNKNOWN"), refusal(416),
+               refusal(400, "BLOB_UPLOAD_INVALID")]
+)  # fmt: skip
+def test_a_lost_upload_is_begun_anew_once(answer):
+    cancels = [] if answer.status == 404 else [Answer(204)]
+    transport = push(BEGUN, answer, *cancels, BEGUN, STORED)
+    assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT] * 2
+    failing(RegistryError, BEGUN, answer, *cancels, BEGUN, answer, *cancels)
+
+
+def test_an_upload_whose_answer_was_lost_is_found_stored():
+    push(BEGUN, refusal(404, "BLOB_UPLOAD_UNKNOWN"), EXISTS)
+
+
+def retrying(*steps):
+    transport = ScriptedTransport(*steps)
+    stack = Retrying(Guarded(transport), RetryPolicy(backoff=0), sleep=lambda _: None)
+    endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
+    return BlobUploader(stack, endpoints, LearnedProfile(HostProfile()), Limits()), transport
+
+
+def test_an_attempt_that_breaks_off_is_repeated_from_the_first_byte():
+    # In another upload: what is still on its way may yet be written to this one.
+    subject, transport = retrying(BEGUN, BROKEN, held(0, status=204), Answer(204), BEGUN, STORED)
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines == [PROBE, PUT, STATUS, CANCEL, PROBE, PUT]
+    assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT] * 2
+
+
+def test_r17_what_arrived_before_a_break_is_not_sent_again():
+    subject, transport = retrying(
+        BEGUN, BROKEN, held(3, "/u/2", 204), BROKEN, held(6, "/u/3", 204), held(9), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert chunks(transport) == [("4-9", b"456789"), ("7-9", b"789")]
+    assert transport.lines[-2] == f"PATCH {BASE}/u/3"
+    assert transport.requests[-1].body == b""
+
+
+def test_r17_chunks_go_on_from_where_a_break_left_them():
+    subject, transport = retrying(
+        BEGUN, held(3), BROKEN, held(5, status=204), BROKEN, held(9, status=204), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
+
+
+def test_a_chunk_that_is_asked_for_again_is_the_same():
+    subject, transport = retrying(BEGUN, held(3), refusal(503), held(7), held(9), STORED)
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert [body for _, body in chunks(transport)] == [b"0123", b"4567", b"4567", b"89"]
+
+
+@pytest.mark.parametrize("chunk_size", [None, 4])
+def test_r20_an_upload_that_gets_nowhere_for_breaks_is_given_up(chunk_size):
+    stuck = [BEGUN, BROKEN, held(0, status=204), Answer(204)]
+    subject, transport = retrying(*stuck * 5)
+    with pytest.raises(TransportError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert caught.value is BROKEN
+    assert transport.finished
+    subject, transport = retrying(BEGUN, *[BROKEN, held(3, status=204)] * 6)
+    with pytest.raises(TransportError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert caught.value is BROKEN
+    assert transport.finished
+
+
+@pytest.mark.parametrize("chunk_size", [None, 4])
+def test_a_registry_that_claims_more_than_it_can_have_is_not_believed(chunk_size):
+    subject, transport = retrying(BEGUN, BROKEN, held(10, status=204), Answer(204))
+    with pytest.raises(RegistryError, match="11 bytes, 10 were sent"):
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert transport.lines[-1] == CANCEL
+
+
+def test_r15_where_no_chunks_are_taken_a_part_that_arrived_is_of_no_use():
+    transport = ScriptedTransport(
+        BEGUN, BROKEN, held(3, status=204), Answer(204), Answer(202, {"Location": "/u/2"}), STORED
+    )
+    subject, _, _ = uploader(accepts_chunks=False)
+    subject._transport = transport
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines[1:] == [
+        PUT, STATUS, CANCEL, PROBE, f"PUT {BASE}/u/2?digest={DIGEST}"
+    ]  # fmt: skip
+    assert transport.requests[-1].body == CONTENT
+
+
+@pytest.mark.parametrize("chunk_size", [None, 100])
+def test_uploads_that_are_lost_by_breaks_are_begun_anew_several_times(chunk_size):
+    # Distribution cancels an upload that is asked about when it stands elsewhere than it said.
+    lost = [BEGUN, BROKEN, refusal(404, "BLOB_UPLOAD_INVALID")]
+    end = [STORED] if chunk_size is None else [held(9), STORED]
+    subject, transport = retrying(*lost * 4, BEGUN, *end)
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert transport.finished
+    subject, transport = retrying(*lost * 5)
+    with pytest.raises(TransportError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
+    assert caught.value is BROKEN
+    assert transport.finished
+
+
+# --- Sources ------------------------------------------------------------------------------
+
+
+class Unreadable:
+    size = BLOB.size
+
+    def open(self):
+        raise AssertionError("must not be read")
+
+
+class Unsized:
+    """Of unknown size, as a stream that was not read yet."""
+
+    size = None
+
+    def __init__(self, content):
+        self.content = content
+
+    def open(self):
+        return io.BytesIO(self.content)
+
+
+class Failing:
+    size = BLOB.size
+
+    def __init__(self, error):
+        self.error = error
+
+    def open(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("chunk_size", [None, 4])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"012345678x", DigestMismatchError),
+        (b"01234", SizeMismatchError),
+        (CONTENT + b"!", SizeMismatchError),
+    ],
+)
+def test_a_source_that_is_not_what_was_promised_is_never_sent_whole(content, kind, chunk_size):
+    patches = [] if chunk_size is None else [held(3), held(7), held(9)][: len(content) // 4 + 1]
+    steps = [BEGUN, *patches, Answer(204)] if chunk_size else [BEGUN, STORED, Answer(204)]
+    _, transport = failing(kind, *steps, source=Unsized(content), chunk_size=chunk_size)
+    if chunk_size:
+        assert all(sent.method != "PUT" for sent in transport.requests)
+    assert transport.lines[-1] == CANCEL
+
+
+def test_a_size_that_is_known_to_be_wrong_costs_no_request():
+    _, transport = failing(SizeMismatchError, content=CONTENT + b"!")
+    assert transport.requests == []
+
+
+def test_a_source_whose_error_is_its_own_keeps_it():
+    error = SourceChangedError("file 'a'", "it vanished")
+    caught, transport = failing(
+        SourceChangedError, BEGUN, STORED, Answer(204), source=Failing(error)
+    )
+    assert caught is error
+    assert transport.lines[-1] == CANCEL
+
+
+def test_a_registry_as_a_source_that_lacks_the_blob_is_no_lost_upload():
+    error = RegistryError("pull", status=404, method="GET", url="https://other.io/")
+    caught, transport = failing(RegistryError, BEGUN, STORED, Answer(204), source=Failing(error))
+    assert caught is error
+    assert transport.lines == [PROBE, CANCEL]
+
+
+def test_a_source_whose_connection_breaks_off_leaves_no_upload_behind():
+    error = TransportError("GET", "https://other.io/", "reset")
+    caught, transport = failing(TransportError, BEGUN, STORED, Answer(204), source=Failing(error))
+    assert caught is error
+    assert transport.lines[-1] == CANCEL
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1])
+def test_a_chunk_has_a_size(chunk_size):
+    _, transport = failing(InvalidInputError, chunk_size=chunk_size)
+    assert transport.requests == []
+
+
+def test_an_empty_blob_is_verified_though_nobody_reads_it():
+    empty = Descriptor.of(b"", "application/octet-stream")
+    _, transport = failing(SizeMismatchError, BEGUN, Answer(204), blob=empty, source=Unsized(b"x"))
+    assert [sent.method for sent in transport.requests] == ["POST", "DELETE"]
+    transport = push(BEGUN, Answer(201), content=b"", blob=empty)
+    assert transport.requests[1].body == b""
+
+
+# --- Chunks -------------------------------------------------------------------------------
+
+
+def chunks(transport):
+    return [
+        (sent.headers["Content-Range"], sent.body)
+        for sent in transport.requests
+        if sent.method == "PATCH"
+    ]
+
+
+def test_r17_chunks_with_inclusive_ranges_from_location_to_location():
+    transport = push(
+        BEGUN, held(3, "/u/2"), held(7, "/u/3?s"), held(9, "/u/4"), STORED, chunk_size=4
+    )
+    assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("8-9", b"89")]
+    assert transport.lines[1:] == [
+        PATCH,
+        f"PATCH {BASE}/u/2",
+        f"PATCH {BASE}/u/3?s",
+        f"PUT {BASE}/u/4?digest={DIGEST}",
+    ]
+    assert transport.requests[-1].body == b""
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Range": "nonsense"}, {"Range": "bytes=0-9"}, {"Range": "0-9"}]
+)
+def test_an_answer_without_a_range_means_all_of_it(headers):
+    assert chunks(push(BEGUN, Answer(202, headers), STORED, chunk_size=100)) == [("0-9", CONTENT)]
+
+
+def test_r16_chunks_are_at_least_what_the_registry_wants():
+    begun = Answer(202, {"Location": "/u/1", "OCI-Chunk-Min-Length": "6"})
+    transport = push(begun, held(5), held(9), STORED, chunk_size=2)
+    assert chunks(transport) == [("0-5", b"012345"), ("6-9", b"6789")]
+
+
+def test_r16_but_no_more_than_fits_here():
+    begun = Answer(202, {"Location": "/u/1", "OCI-Chunk-Min-Length": "999999999999"})
+    assert chunks(push(begun, held(4), held(9), STORED, chunk_size=2, max_chunk_size=5)) == [
+        ("0-4", b"01234"),
+        ("5-9", b"56789"),
+    ]
+
+
+def test_r17_a_registry_that_kept_less_gets_the_rest():
+    transport = push(BEGUN, held(2), held(6), held(9), STORED, chunk_size=4)
+    assert chunks(transport) == [("0-3", b"0123"), ("3-6", b"3456"), ("7-9", b"789")]
+
+
+def test_r17_a_registry_that_forgot_gets_it_again():
+    transport = push(BEGUN, held(3), held(1), held(5), held(9), STORED, chunk_size=4)
+    assert chunks(transport)[2:] == [("2-5", b"2345"), ("6-9", b"6789")]
+
+
+def test_r17_after_416_the_upload_is_asked_where_it_stands():
+    transport = push(
+        BEGUN, held(3), refusal(416), held(5, "/u/7", 204), held(9), STORED, chunk_size=4
+    )
+    assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
+    assert transport.lines[3:5] == [f"GET {BASE}/u/1", f"PATCH {BASE}/u/7"]
+
+
+def test_a_chunk_of_one_byte_has_arrived_where_the_range_says_0_0():
+    one = Descriptor.of(b"x", "application/octet-stream")
+    push(BEGUN, held(0), Answer(201), content=b"x", blob=one, chunk_size=4)
+
+
+def test_0_0_means_nothing_arrived():
+    transport = push(BEGUN, held(0), held(9), STORED, chunk_size=10)
+    assert chunks(transport) == [("0-9", CONTENT)] * 2
+
+
+def test_a_registry_that_claims_more_than_was_sent_is_not_believed():
+    transport = push(BEGUN, held(99), Answer(204), BEGUN, STORED, chunk_size=4)
+    assert transport.lines == [PROBE, PATCH, CANCEL, PROBE, PUT]
+
+
+def test_a_registry_that_gets_no_further_is_given_up():
+    # ECR Public names the first chunk for ever (R15): the blob goes whole then.
+    transport = push(BEGUN, *[held(3)] * 4, Answer(204), BEGUN, STORED, chunk_size=4)
+    assert transport.requests[-1].body == CONTENT
+
+
+# --- Fallbacks ----------------------------------------------------------------------------
+
+
+def test_r20_too_large_goes_in_chunks_once_and_is_remembered():
+    subject, transport, learned = uploader(
+        BEGUN, refusal(413), Answer(204), BEGUN, held(3), held(7), held(9), STORED, chunk_size=4
+    )
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert [sent.method for sent in transport.requests] == [
+        "POST", "PUT", "DELETE", "POST", "PATCH", "PATCH", "PATCH", "PUT",
+    ]  # fmt: skip
+    assert learned.current.chunk_for(BLOB.size, None) == 4
+    assert learned.current.chunk_for(BLOB.size - 1, None) is None
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 405, 416, 501])
+def test_r20_chunks_that_are_not_taken_go_whole_once_and_that_is_remembered(status):
+    asked = [held(0, "/u/1", 204)] if status == 416 else []
+    subject, transport, learned = uploader(
+        BEGUN, refusal(status), *asked, Answer(204), BEGUN, STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert transport.requests[-1].body == CONTENT
+    assert transport.finished
+    assert learned.current.chunk_for(BLOB.size, 4) is None
+
+
+def test_r20_416_with_a_code_of_its_own_is_not_a_lost_upload():
+    push(
+        BEGUN, refusal(416, "BLOB_UPLOAD_INVALID"), refusal(404), Answer(204), BEGUN, STORED,
+        chunk_size=4,
+    )  # fmt: skip
+
+
+def test_r20_there_is_no_circle_from_whole_to_chunks_to_whole():
+    failing(RegistryError, BEGUN, refusal(413), Answer(204), BEGUN, refusal(405), Answer(204))
+
+
+def test_r20_there_is_no_circle_from_chunks_to_whole_to_chunks():
+    failing(
+        RegistryError, BEGUN, refusal(405), Answer(204), BEGUN, refusal(413), Answer(204),
+        chunk_size=4,
+    )  # fmt: skip
+
+
+def test_r15_where_chunks_are_not_taken_none_are_tried():
+    transport = push(BEGUN, STORED, chunk_size=4, accepts_chunks=False)
+    assert transport.lines == [PROBE, PUT]
+    failing(RegistryError, BEGUN, refusal(413), Answer(204), accepts_chunks=False)
+
+
+def test_the_profile_may_ask_for_chunks():
+    subject, transport, _ = uploader(BEGUN, held(7), held(9), STORED, chunked=True, chunk_size=8)
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert len(chunks(transport)) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_refusal_within_ends_the_push(status):
+    cancels = [] if status == 401 else [Answer(204)]
+    error, _ = failing(RegistryError, BEGUN, held(3), refusal(status), *cancels, chunk_size=4)
+    assert error.status == status
+
+
+# --- Mounts -------------------------------------------------------------------------------
+
+MOUNT = f"POST {UPLOADS}?mount={DIGEST}&from=org/other"
+
+
+def test_r21_a_mount_takes_one_request():
+    subject, transport, _ = uploader(EXISTS)
+    assert subject.mount(BLOB, "org/other") is True
+    assert transport.lines == [MOUNT]
+
+
+def test_r21_a_mount_that_became_an_upload_is_used_by_the_push():
+    subject, transport, _ = uploader(BEGUN, STORED)
+    assert subject.mount(BLOB, "org/other") is False
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines == [MOUNT, PUT]
+
+
+def test_an_upload_that_waited_too_long_is_begun_anew():
+    subject, transport, _ = uploader(BEGUN, refusal(404), BEGUN, STORED)
+    subject.mount(BLOB, "org/other")
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines == [MOUNT, PUT, PROBE, PUT]
+
+
+def test_a_second_mount_abandons_its_upload():
+    subject, transport, _ = uploader(BEGUN, Answer(202, {"Location": "/u/2"}), Answer(204))
+    subject.mount(BLOB, "org/other")
+    subject.mount(BLOB, "org/other")
+    assert transport.lines == [MOUNT, MOUNT, f"DELETE {BASE}/u/2"]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 500])
+def test_r21_any_other_answer_to_a_mount_means_no(status):
+    subject, _, _ = uploader(refusal(status))
+    assert subject.mount(BLOB, "org/other") is False

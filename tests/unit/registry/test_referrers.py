@@ -1,0 +1,436 @@
+"""Referrers in a registry: its API, the tag in its place, and how the two are told apart."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from oras_core.errors import (
+    InvalidManifestError,
+    NotFoundError,
+    RegistryError,
+    RegistryNotFoundError,
+    UnsupportedError,
+)
+from oras_core.model import codec, media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.manifests import ManifestClient
+from oras_core.registry.referrers import (
+    ReferrersClient,
+    ReferrersMemory,
+    is_referrers_tag,
+    referrers_tag,
+)
+from oras_core.testing.contracts.content_access import (
+    digests,
+    push_artifact,
+    push_blob,
+    push_document,
+)
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from support.artifacts import repository
+from support.scripted_transport import Answer, ScriptedTransport
+
+SUBJECT = Digest.of(b"subject")
+ROOT = "http://localhost:5000/v2/app"
+API = f"{ROOT}/referrers/{SUBJECT}"
+TAG = f"{ROOT}/manifests/sha256-{SUBJECT.encoded}"
+INDEX = {"Content-Type": media_types.OCI_INDEX}
+
+
+def referrer(name, artifact_type="a/b"):
+    descriptor = Descriptor.of(name.encode(), media_types.OCI_MANIFEST)
+    return Descriptor(
+        descriptor.media_type, descriptor.digest, descriptor.size, artifact_type=artifact_type
+    )
+
+
+def listing(*referrers, headers=None, status=200):
+    content = codec.encode_index(manifests=referrers).content
+    return Answer(status, {**INDEX, **(headers or {})}, content)
+
+
+def missing(code="MANIFEST_UNKNOWN"):
+    return Answer(404, {}, json.dumps({"errors": [{"code": code}]}).encode())
+
+
+def client_of(*steps, memory=None):
+    transport = ScriptedTransport(*steps)
+    endpoints = RepositoryEndpoints("http://localhost:5000", "localhost:5000", "app")
+    client = ReferrersClient(
+        transport,
+        endpoints,
+        ManifestClient(transport, endpoints, Limits()),
+        memory=memory or ReferrersMemory(),
+        limits=Limits(),
+    )
+    return client, transport
+
+
+def lines(transport):
+    return [sent.line for sent in transport.requests]
+
+
+def sent_to(server, *methods):
+    return [
+        (sent.method, sent.path.removeprefix("/v2/app/"), sent.status)
+        for sent in server.requests
+        if sent.method in methods
+    ]
+
+
+@pytest.fixture
+def server():
+    """A registry without the referrers API."""
+    return EmbeddedRegistry(referrers=False)
+
+
+@pytest.fixture
+def app(server):
+    return repository(server)
+
+
+def tagged_list(app, subject):
+    """The list under the tag, as it stands in the registry."""
+    _, content = app.fetch_reference(referrers_tag(subject.digest))
+    return json.loads(content)
+
+
+# --- The tag ------------------------------------------------------------------------------
+
+
+def test_the_tag_is_algorithm_and_hex():
+    assert referrers_tag(SUBJECT) == f"sha256-{SUBJECT.encoded}"
+
+
+def test_the_tag_of_a_long_digest_is_cut():
+    digest = Digest.of(b"", "sha512")
+    assert referrers_tag(digest) == f"sha512-{digest.encoded[:64]}"
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_one"),
+    [
+        ("sha256-" + "a" * 64, True),
+        ("sha512-" + "0" * 64, True),
+        ("sha256-" + "a" * 64 + ".sig", False),
+        ("sha256-" + "a" * 63, False),
+        ("sha384-" + "a" * 64, False),
+        ("latest", False),
+    ],
+)
+def test_a_referrers_tag_is_known_by_its_form(tag, is_one):
+    assert is_referrers_tag(tag) is is_one
+
+
+# --- The API ------------------------------------------------------------------------------
+
+
+def test_r29_the_api_is_asked_by_digest_and_type():
+    client, transport = client_of(listing(referrer("a", "x/y+z")))
+    assert list(client.of(SUBJECT, "x/y+z")) == [referrer("a", "x/y+z")]
+    assert lines(transport) == [f"GET {API}?artifactType=x%2Fy%2Bz"]
+    assert transport.requests[0].headers["Accept"] == media_types.OCI_INDEX
+
+
+def test_r29_pages_are_followed_and_each_referrer_comes_once():
+    more = {"Link": f'</v2/app/referrers/{SUBJECT}?last=b>; rel="next"'}
+    client, transport = client_of(
+        listing(referrer("a"), referrer("b"), headers=more), listing(referrer("b"), referrer("c"))
+    )
+    assert list(client.of(SUBJECT)) == [referrer("a"), referrer("b"), referrer("c")]
+    assert lines(transport) == [f"GET {API}", f"GET {API}?last=b"]
+
+
+def test_r29_a_page_is_asked_for_when_it_is_wanted():
+    more = {"Link": f'<{API}?last=a>; rel="next"'}
+    client, transport = client_of(listing(referrer("a"), headers=more))
+    assert next(client.of(SUBJECT)) == referrer("a")
+    assert len(transport.requests) == 1
+
+
+def test_r29_what_the_registry_did_not_filter_is_filtered_here():
+    client, _ = client_of(listing(referrer("a", "x/a"), referrer("b", "x/b")))
+    assert list(client.of(SUBJECT, "x/b")) == [referrer("b", "x/b")]
+
+
+@pytest.mark.parametrize("applied", ["artifactType", "other, artifactType"])
+def test_r29_a_registry_that_filters_is_believed(applied):
+    # Some leave the type out of what they list.
+    headers = {"OCI-Filters-Applied": applied}
+    client, _ = client_of(listing(referrer("a", None), headers=headers))
+    assert list(client.of(SUBJECT, "x/b")) == [referrer("a", None)]
+
+
+def test_what_is_listed_malformed_is_an_error_with_its_place():
+    content = json.dumps({"mediaType": media_types.OCI_INDEX, "manifests": [{}]}).encode()
+    client, _ = client_of(Answer(200, INDEX, content))
+    with pytest.raises(InvalidManifestError, match=r"manifests\[0\]"):
+        list(client.of(SUBJECT))
+
+
+def test_refused_is_not_unsupported():
+    memory = ReferrersMemory()
+    client, _ = client_of(Answer(403), memory=memory)
+    with pytest.raises(RegistryError):
+        list(client.of(SUBJECT))
+    assert memory.has_api("app") is None
+
+
+def test_r29_name_unknown_is_not_unsupported():
+    memory = ReferrersMemory()
+    client, _ = client_of(missing("NAME_UNKNOWN"), memory=memory)
+    with pytest.raises(RegistryNotFoundError):
+        list(client.of(SUBJECT))
+    assert memory.has_api("app") is None
+
+
+# --- No API -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        missing(),
+        Answer(404, {"Content-Type": "text/plain"}, b"404 page not found"),
+        Answer(200, {"Content-Type": "text/html"}, b"<html></html>"),
+        Answer(200, {"Content-Type": "application/json"}, b"{}"),
+    ],
+)
+def test_r29_without_the_api_the_tag_is_read_and_that_is_remembered(answer):
+    memory = ReferrersMemory()
+    client, transport = client_of(
+        answer,
+        listing(referrer("a", "x/a"), referrer("b", "x/b"), referrer("a", "x/a")),
+        listing(referrer("b", "x/b"), referrer("c", "x/c")),
+        memory=memory,
+    )
+    assert list(client.of(SUBJECT)) == [referrer("a", "x/a"), referrer("b", "x/b")]
+    assert list(client.of(SUBJECT, "x/c")) == [referrer("c", "x/c")]
+    assert lines(transport) == [f"GET {API}", f"GET {TAG}", f"GET {TAG}"]
+    assert memory.has_api("app") is False
+
+
+def test_r29_no_tag_means_no_referrers():
+    client, _ = client_of(missing(), missing())
+    assert list(client.of(SUBJECT)) == []
+
+
+def test_a_tag_that_names_something_else_lists_nothing():
+    manifest = codec.encode_manifest(config=Descriptor.of(b"{}", "a/b"), layers=[])
+    headers = {"Content-Type": manifest.media_type}
+    client, _ = client_of(missing(), Answer(200, headers, manifest.content))
+    assert list(client.of(SUBJECT)) == []
+
+
+def test_r31_each_repository_is_remembered_by_itself():
+    memory = ReferrersMemory()
+    memory.learn("other", has_api=False)
+    client, transport = client_of(listing(), memory=memory)
+    assert list(client.of(SUBJECT)) == []
+    assert lines(transport) == [f"GET {API}"]
+    assert (memory.has_api("app"), memory.has_api("other")) == (True, False)
+
+
+# --- Pushing ------------------------------------------------------------------------------
+
+
+def test_r30_a_registry_that_names_the_subject_is_left_alone():
+    server = EmbeddedRegistry()
+    app = repository(server)
+    subject = push_artifact(app, b"a")
+    attached = push_artifact(app, b"b", subject=subject.descriptor)
+    assert digests(app.referrers(subject.descriptor)) == [attached.digest]
+    assert list(app.tags()) == []
+
+
+def test_r30_without_it_the_list_is_as_the_spec_says(app):
+    subject = push_artifact(app, b"a").descriptor.plain()
+    config = push_blob(app, b"{}")
+    manifest = codec.encode_manifest(
+        config=config, layers=[config], subject=subject, annotations={"b": "2", "a": "1"}
+    )
+    push_document(app, manifest)
+    index = codec.encode_index(
+        manifests=[], subject=subject, artifact_type="application/vnd.example.list"
+    )
+    push_document(app, index)
+    assert tagged_list(app, subject) == {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_INDEX,
+        "manifests": [
+            {
+                "mediaType": media_types.OCI_MANIFEST,
+                "digest": str(manifest.digest),
+                "size": len(manifest.content),
+                "annotations": {"a": "1", "b": "2"},
+                "artifactType": config.media_type,
+            },
+            {
+                "mediaType": media_types.OCI_INDEX,
+                "digest": str(index.digest),
+                "size": len(index.content),
+                "artifactType": "application/vnd.example.list",
+            },
+        ],
+    }
+
+
+def test_r30_a_referrer_pushed_again_is_listed_once_and_nothing_is_written(server, app):
+    subject = push_artifact(app, b"a").descriptor
+    attached = push_artifact(app, b"b", subject=subject)
+    before = len(sent_to(server, "PUT"))
+    app.push_manifest(attached.content, attached.media_type, "v1")
+    assert sent_to(server, "PUT")[before:] == [("PUT", "manifests/v1", 201)]
+    assert digests(app.referrers(subject)) == [attached.digest]
+
+
+def test_r30_duplicates_of_other_clients_go_with_the_next_write(app):
+    subject = push_artifact(app, b"a").descriptor
+    first = push_artifact(app, b"b", subject=subject)
+    entry = next(app.referrers(subject))
+    doubled = codec.encode_index(manifests=[entry, entry], annotations={"kept": "yes"})
+    app.push_manifest(doubled.content, doubled.media_type, referrers_tag(subject.digest))
+    second = push_artifact(app, b"c", subject=subject)
+    written = tagged_list(app, subject)
+    assert [item["digest"] for item in written["manifests"]] == [
+        str(first.digest),
+        str(second.digest),
+    ]
+    assert written["annotations"] == {"kept": "yes"}
+
+
+def test_by_tag_too_a_referrer_is_listed(app):
+    subject = push_artifact(app, b"a").descriptor
+    attached = push_artifact(EmbeddedRegistryLess(app), b"b", subject=subject)
+    app.push_manifest(attached.content, attached.media_type, "v1")
+    assert digests(app.referrers(subject)) == [attached.digest]
+
+
+class EmbeddedRegistryLess:
+    """Pushes blobs and no manifests."""
+
+    def __init__(self, target):
+        self._target = target
+
+    def push(self, descriptor, source):
+        if not descriptor.has_successors:
+            self._target.push(descriptor, source)
+
+
+def test_a_tag_that_names_something_else_is_not_overwritten(app):
+    subject = push_artifact(app, b"a").descriptor.plain()
+    app.tag(subject, referrers_tag(subject.digest))
+    with pytest.raises(UnsupportedError, match="something else than an image index"):
+        push_artifact(app, b"b", subject=subject)
+    assert app.resolve(referrers_tag(subject.digest)) == subject
+
+
+def test_many_threads_attach_at_once(app):
+    subject = push_artifact(app, b"a").descriptor
+    with ThreadPoolExecutor(8) as pool:
+        attached = list(
+            pool.map(lambda n: push_artifact(app, b"%d" % n, subject=subject), range(16))
+        )
+    found = list(app.referrers(subject))
+    assert digests(found) == digests(manifest.descriptor for manifest in attached)
+    assert len(tagged_list(app, subject)["manifests"]) == len(attached)
+
+
+class Interfering:
+    """A registry in which somebody writes the list each time after it was written."""
+
+    def __init__(self, registry, times):
+        self.registry = registry
+        self.times = times
+        self.overwrite = lambda: None
+
+    def send(self, request):
+        response = self.registry.send(request)
+        if request.method == "PUT" and "/manifests/sha256-" in request.url and self.times:
+            self.times -= 1
+            self.overwrite()
+        return response
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_list_that_another_client_overwrites_is_written_again(server, times):
+    interfering = Interfering(server, times)
+    other = repository(server)
+    subject = push_artifact(other, b"a").descriptor
+    theirs = push_artifact(other, b"theirs", subject=subject)
+    tag = referrers_tag(subject.digest)
+    _, content = other.fetch_reference(tag)
+    interfering.overwrite = lambda: other.push_manifest(content, media_types.OCI_INDEX, tag)
+    ours = push_artifact(repository(interfering), b"ours", subject=subject)
+    assert digests(other.referrers(subject)) == digests([theirs.descriptor, ours.descriptor])
+
+
+def test_overwriting_without_end_is_an_error(server):
+    interfering = Interfering(server, 1000)
+    other = repository(server)
+    subject = push_artifact(other, b"a").descriptor
+    empty = codec.encode_index(manifests=[])
+    interfering.overwrite = lambda: other.push_manifest(
+        empty.content, empty.media_type, referrers_tag(subject.digest)
+    )
+    with pytest.raises(UnsupportedError, match="others write it at the same time"):
+        push_artifact(repository(interfering), b"ours", subject=subject)
+
+
+# --- Deleting -----------------------------------------------------------------------------
+
+
+def test_r30_a_delete_prunes_the_list(server, app):
+    subject = push_artifact(app, b"a").descriptor
+    gone, stays = (push_artifact(app, name, subject=subject) for name in (b"b", b"c"))
+    app.delete(gone.descriptor)
+    listed = [item["digest"] for item in tagged_list(app, subject)["manifests"]]
+    assert listed == [str(stays.digest)]
+    app.delete(stays.descriptor)
+    assert tagged_list(app, subject)["manifests"] == []
+
+
+def test_r30_a_delete_prunes_though_nothing_is_known_of_the_registry(server, app):
+    subject = push_artifact(app, b"a").descriptor
+    gone = push_artifact(app, b"b", subject=subject)
+    repository(server).delete(gone.descriptor)
+    assert list(app.referrers(subject)) == []
+
+
+def test_a_delete_where_the_registry_keeps_the_list_costs_one_request():
+    server = EmbeddedRegistry()
+    app = repository(server)
+    subject = push_artifact(app, b"a").descriptor
+    gone = push_artifact(app, b"b", subject=subject)
+    before = len(server.requests)
+    app.delete(gone.descriptor)
+    assert [sent.method for sent in server.requests[before:]] == ["DELETE"]
+    assert list(app.referrers(subject)) == []
+
+
+def test_a_delete_of_what_is_not_here_writes_no_list(server, app):
+    subject = push_artifact(app, b"a").descriptor
+    absent = codec.encode_index(manifests=[], subject=subject)
+    with pytest.raises(NotFoundError):
+        app.delete(absent.descriptor)
+    with pytest.raises(NotFoundError):
+        app.resolve(referrers_tag(subject.digest))
+
+
+def test_a_manifest_that_may_not_be_read_can_be_deleted(server, app):
+    manifest = push_artifact(app, b"a")
+
+    class NoReading:
+        def send(self, request):
+            if request.method == "GET":
+                return Answer(403).response(request)
+            return server.send(request)
+
+    repository(NoReading()).delete(manifest.descriptor)
+    assert not app.exists(manifest.descriptor)

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oras_core.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContentError,
+    DigestMismatchError,
+    NotFoundError,
+    RateLimitedError,
+    RegistryError,
+    SizeLimitError,
+    SizeMismatchError,
+    TransportError,
+)
+from oras_core.model.digest import Digest
+from oras_core.ports.http import Headers, HttpRequest, HttpResponse
+from oras_core.registry.responses import (
+    MAX_BODY_ATTEMPTS,
+    check_digest_header,
+    content_length,
+    digest_header,
+    exchange,
+    exchange_body,
+    parse_json,
+    read_bounded,
+)
+from oras_core.registry.transports.notices import RateLimit, rate_limit, warnings
+from support.scripted_transport import Answer, ScriptedTransport
+
+URL = "https://reg.example.org/v2/app/manifests/v1"
+REQUEST = HttpRequest("GET", URL + "?sig=secret")
+
+
+def failure(answer, **options):
+    with pytest.raises(RegistryError) as caught:
+        exchange(ScriptedTransport(answer), REQUEST, "pull app:v1", **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, AuthenticationError),
+        (403, AccessDeniedError),
+        (404, NotFoundError),
+        (429, RateLimitedError),
+        (400, RegistryError),
+        (500, RegistryError),
+        (204, RegistryError),
+        (307, RegistryError),
+    ],
+)
+def test_a_status_is_an_error_of_its_kind(status, kind):
+    error = failure(Answer(status))
+    assert isinstance(error, kind)
+    assert (error.status, error.method, error.url) == (status, "GET", URL)
+    assert str(error).startswith(f"cannot pull app:v1: GET {URL} was answered with status {status}")
+
+
+@pytest.mark.parametrize(
+    ("body", "codes", "detail"),
+    [
+        (
+            b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag","detail":{"a":1}}]}',
+            ("MANIFEST_UNKNOWN",),
+            "no such tag",
+        ),
+        (
+            b'{"errors":[{"code":"DENIED","message":"a"},{"code":"UNAUTHORIZED","message":"b"}]}',
+            ("DENIED", "UNAUTHORIZED"),
+            "a; b",
+        ),
+        (b'{"message":"oh"}', (), "oh"),
+        (b'{"error":"oh"}', (), "oh"),
+        (b'{"errors":null}', (), ""),
+        (b'{"errors":{"code":1}}', (), ""),
+        (b'{"errors":[7,"x",{"code":9,"message":[]},{"code":"A B\\n"}]}', (), ""),
+        (b"[1,2]", (), ""),
+        (b"", (), ""),
+        (b"plain words\r\n", (), "plain words"),
+        (b"<html><head><title>502 Bad\nGateway</title></head><body>x</body></html>", (),
+         "502 Bad Gateway"),
+        (b"<Error><Message>expired</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>", (),
+         "expired"),
+        (b"<html>nothing to say</html>", (), ""),
+        (b"\xff\xfe broken", (), "\ufffd\ufffd broken"),
+        (b"[" * 100_000, (), "[" * 500 + "…"),
+    ],
+)  # fmt: skip
+def test_r32_what_a_body_says(body, codes, detail):
+    error = failure(Answer(400, {}, body))
+    assert (error.codes, error.detail) == (codes, detail)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "bad token: Bearer abcdefgh.ijkl-mnop_qrst",
+        "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+        "see https://user:hunter2@cdn.example.org/x?X-Amz-Signature=deadbeef00",
+    ],
+)
+def test_no_secret_that_a_body_repeats_is_kept(message):
+    body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
+    error = failure(Answer(403, {}, body))
+    for secret in ("abcdefgh", "dXNlcjpw", "hunter2", "deadbeef00"):
+        assert secret not in str(error) + repr(error.__dict__)
+
+
+def test_a_body_steers_no_terminal():
+    error = failure(Answer(400, {}, "a\x1b[31mred\x07\u202eb\x9bc\nd".encode()))
+    assert error.detail == "a [31mred b c d"
+
+
+def test_an_error_body_is_read_up_to_its_limit_only():
+    stream = CountingStream()
+    with pytest.raises(RegistryError):
+        exchange(Giving(HttpResponse(500, body=stream)), REQUEST, "pull", error_body=100)
+    assert (stream.count, stream.closed) == (100, True)
+
+
+class CountingStream:
+    """Endless."""
+
+    def __init__(self):
+        self.count, self.closed = 0, False
+
+    def read(self, size=-1, /):
+        assert size > 0
+        self.count += size
+        return b"x" * size
+
+    def close(self):
+        self.closed = True
+
+
+class Giving:
+    def __init__(self, response):
+        self.response = response
+
+    def send(self, request):
+        return self.response
+
+
+def test_a_broken_error_body_leaves_the_status():
+    assert failure(Answer(503, {}, b"half", breaks=True)).status == 503
+
+
+def test_an_unexpected_success_says_what_was_expected():
+    assert failure(Answer(202), expected=(201,)).detail == "expected 201"
+
+
+@pytest.mark.parametrize(("text", "pause"), [("7", 7.0), ("rubbish", None), ("-1", None)])
+def test_a_rate_limit_keeps_the_pause(text, pause):
+    assert failure(Answer(429, {"Retry-After": text})).retry_after == pause
+
+
+def read(answer, limit=10):
+    return read_bounded(ScriptedTransport(answer).send(REQUEST), limit, "listing")
+
+
+def test_a_body_up_to_the_limit_is_read():
+    assert read(Answer(200, {}, b"0123456789")) == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(200, {}, b"0123456789a"), SizeLimitError),
+        (Answer(200, {"Content-Length": "11"}, b""), SizeLimitError),
+        (Answer(200, {"Content-Length": "5"}, b"012"), SizeMismatchError),
+        (Answer(200, {"Content-Encoding": "gzip"}, b"012"), ContentError),
+    ],
+)
+def test_a_body_that_is_refused(answer, kind):
+    with pytest.raises(kind):
+        read(answer)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[1]", b"7", b"{", b"\xff", b"[" * 99_999])
+def test_r27_a_listing_is_a_json_object(body):
+    response = HttpResponse(200, {"Content-Type": "text/html"}, body=CountingStream())
+    with pytest.raises(RegistryError, match="JSON"):
+        parse_json(REQUEST, response, "list", body)
+
+
+def test_a_short_body_that_breaks_off_is_asked_for_again():
+    broken = Answer(200, {}, b"ha", breaks=True)
+    transport = ScriptedTransport(broken, broken, Answer(200, {}, b"half"))
+    assert exchange_body(transport, REQUEST, "pull", limit=10)[1] == b"half"
+    assert transport.finished
+
+
+def test_but_not_for_ever():
+    transport = ScriptedTransport(*[Answer(200, {}, b"ha", breaks=True)] * MAX_BODY_ATTEMPTS)
+    with pytest.raises(TransportError):
+        exchange_body(transport, REQUEST, "pull", limit=10)
+    assert transport.finished
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("12", 12), (" 12 ", 12), ("-1", None), ("1e3", None), ("", None), ("9" * 20, None)],
+)
+def test_content_length(text, expected):
+    assert content_length(Headers({"content-length": text})) == expected
+
+
+def test_r26_a_digest_header_may_be_absent_or_nonsense():
+    digest = Digest.of(b"a")
+    assert digest_header(Headers()) is None
+    assert digest_header(Headers({"Docker-Content-Digest": "nonsense"})) is None
+    assert digest_header(Headers({"docker-content-digest": f" {digest} "})) == digest
+
+
+def test_r24_a_digest_header_that_contradicts_is_an_error():
+    digest, other = Digest.of(b"a"), Digest.of(b"b")
+    check_digest_header(Headers(), digest, "x")
+    check_digest_header(Headers({"Docker-Content-Digest": "nonsense"}), digest, "x")
+    check_digest_header(Headers({"Docker-Content-Digest": str(digest)}), digest, "x")
+    sha512 = str(Digest.of(b"b", "sha512"))
+    check_digest_header(Headers({"Docker-Content-Digest": sha512}), digest, "x")
+    with pytest.raises(DigestMismatchError):
+        check_digest_header(Headers({"Docker-Content-Digest": str(other)}), digest, "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('299 - "old"', ["old"]),
+        ('299 - "one", 299 reg.io "two, three"', ["one", "two, three"]),
+        ('110 - "stale"', []),
+        ('299 - "say \\"hi\\""', ['say "hi"']),
+        ('299 - "a\x1b[31mb"', ["a [31mb"]),
+        ("299 - unquoted", []),
+    ],
+)
+def test_r35_warnings(value, expected):
+    assert warnings(Headers({"Warning": value})) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (
+            {"ratelimit-limit": "100;w=21600", "RateLimit-Remaining": "76;w=21600"},
+            RateLimit(100, 76, 21600),
+        ),
+        ({"ratelimit-remaining": "0"}, RateLimit(None, 0, None)),
+        ({"ratelimit-limit": "100"}, None),
+        ({"ratelimit-remaining": "many"}, None),
+    ],
+)
+def test_r33_rate_limits(headers, expected):
+    assert rate_limit(Headers(headers)) == expected

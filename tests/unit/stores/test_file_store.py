@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import gzip
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from oras_core.content.sources import BytesSource
+from oras_core.errors import (
+    AlreadyExistsError,
+    ContentError,
+    DigestMismatchError,
+    FileAccessError,
+    InvalidDigestError,
+    NotFoundError,
+    SizeLimitError,
+    SizeMismatchError,
+    UnsafeArchiveError,
+    UnsafePathError,
+)
+from oras_core.model import media_types
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.ports.content import Placer
+from oras_core.stores.file import FileStore, is_marked_for_unpacking
+from oras_core.testing.contracts.content import TargetContract
+from oras_core.testing.contracts.content_access import BreakingSource, CountingSource
+from oras_core.testing.contracts.content_access import read as fetched
+from oras_core.testing.contracts.tree_access import at, kind_at, names, read, write
+from oras_core.testing.memory_files import MemoryFileTree
+from support.tar_archives import directory, member, symlink, tar, tgz
+
+TITLE = media_types.ANNOTATION_TITLE
+UNPACK = media_types.ANNOTATION_UNPACK
+CONTENT_DIGEST = media_types.ANNOTATION_CONTENT_DIGEST
+
+
+def titled(content, title, **annotations):
+    return Descriptor.of(content, "a/b", annotations={TITLE: title, **annotations})
+
+
+def folder(content, title, **annotations):
+    return titled(content, title, **{UNPACK: "true"}, **annotations)
+
+
+@pytest.fixture
+def tree():
+    return MemoryFileTree()
+
+
+@pytest.fixture
+def store(tree):
+    return FileStore(tree)
+
+
+class TestUntitledContent(TargetContract):
+    """What has no title is kept as by any target."""
+
+    @pytest.fixture
+    def target(self, store):
+        return store
+
+    @pytest.fixture(autouse=True)
+    def no_file_appears(self, tree):
+        yield
+        assert names(tree) == []
+
+
+# --- Files --------------------------------------------------------------------------------
+
+
+def test_a_title_becomes_a_file(store, tree):
+    descriptor = titled(b"content", "docs/a.txt")
+    assert not store.exists(descriptor)
+    store.push(descriptor, BytesSource(b"content"))
+    assert read(tree, "docs/a.txt") == b"content"
+    assert names(tree, "docs") == ["docs/a.txt"]
+    assert store.exists(descriptor)
+    assert fetched(store, descriptor) == b"content"
+
+
+def test_a_title_is_normalised(store, tree):
+    store.push(titled(b"content", "./docs//a.txt"), BytesSource(b"content"))
+    assert read(tree, "docs/a.txt") == b"content"
+    assert store.exists(titled(b"content", "docs/a.txt"))
+
+
+def test_what_was_pushed_is_not_pushed_again(store):
+    descriptor, source = titled(b"content", "a"), CountingSource(b"content")
+    store.push(descriptor, source)
+    store.push(descriptor, source)
+    assert len(source.streams) == 1
+    assert source.streams[0].closed
+
+
+@pytest.mark.parametrize(
+    "title", ["../a", "/etc/a", "a/../../b", "C:/a", "a\\b", "a\0", "", ".", "a\x1b[2J"]
+)
+def test_an_unsafe_title_is_refused_before_a_byte_is_asked_for(store, tree, title):
+    source = CountingSource(b"content")
+    with pytest.raises(UnsafePathError):
+        store.push(titled(b"content", title), source)
+    with pytest.raises(UnsafePathError):
+        store.exists(titled(b"content", title))
+    with pytest.raises(UnsafePathError):
+        store.push(folder(tgz(), title), source)
+    assert source.streams == []
+    assert names(tree) == []
+
+
+def test_a_right_file_that_was_there_is_kept(store, tree):
+    write(tree, "a", b"content")
+    before = tree.entry(at("a"))
+    descriptor, source = titled(b"content", "a"), CountingSource(b"content")
+    assert store.exists(descriptor)
+    store.push(descriptor, source)
+    assert source.streams == []
+    assert tree.entry(at("a")) == before
+    assert fetched(store, descriptor) == b"content"
+
+
+@pytest.mark.parametrize("old", [b"other", b"c0ntent", b""])
+def test_another_file_that_was_there_is_replaced(store, tree, old):
+    write(tree, "a", old)
+    descriptor = titled(b"content", "a")
+    assert not store.exists(descriptor)
+    store.push(descriptor, BytesSource(b"content"))
+    assert read(tree, "a") == b"content"
+
+
+@pytest.mark.parametrize("old", [None, b"old", b"c0ntent"])
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (BytesSource(b"c0ntent"), DigestMismatchError),
+        (BytesSource(b"conten"), SizeMismatchError),
+        (BytesSource(b""), SizeMismatchError),
+        (BytesSource(b"contents"), SizeMismatchError),
+        (BytesSource(b"content" * 100_000), SizeMismatchError),
+        (BreakingSource(7), NotFoundError),
+    ],
+)
+def test_wrong_content_never_gets_the_name(store, tree, source, error, old):
+    if old is not None:
+        write(tree, "a", old)
+    descriptor = titled(b"content", "a")
+    with pytest.raises(error):
+        store.push(descriptor, source)
+    assert names(tree) == ([] if old is None else ["a"])
+    if old is not None:
+        assert read(tree, "a") == old
+    assert not store.exists(descriptor)
+    with pytest.raises(NotFoundError):
+        store.fetch(descriptor)
+    store.push(descriptor, BytesSource(b"content"))
+    assert read(tree, "a") == b"content"
+
+
+def test_two_contents_with_one_title_are_refused(store, tree):
+    store.push(titled(b"first", "a"), BytesSource(b"first"))
+    for title in ("a", "./a"):
+        source = CountingSource(b"second")
+        with pytest.raises(AlreadyExistsError):
+            store.push(titled(b"second", title), source)
+        assert source.streams == []
+    assert read(tree, "a") == b"first"
+
+
+def test_what_changes_while_it_is_looked_at_is_replaced(tree):
+    class Busy(MemoryFileTree):
+        def open(self, path):
+            stream = super().open(path)
+            write(self, str(path), b"changed")
+            return stream
+
+    busy = Busy()
+    write(busy, "a", b"content")
+    store = FileStore(busy)
+    assert not store.exists(titled(b"content", "a"))
+    store.push(titled(b"content", "a"), BytesSource(b"content"))
+    busy.__class__ = MemoryFileTree
+    assert read(busy, "a") == b"content"
+
+
+def test_what_lies_in_the_way_stays(store, tree):
+    write(tree, "folder/x", b"x")
+    write(tree, "file", b"x")
+    tree.make_symlink(at("link"), "file")
+    tree.make_symlink(at("out"), "../elsewhere")
+    for title in ("folder", "link", "out", "out/a", "link/a"):
+        with pytest.raises(UnsafePathError):
+            store.push(titled(b"content", title), BytesSource(b"content"))
+    with pytest.raises(FileAccessError):
+        store.push(titled(b"content", "file/a"), BytesSource(b"content"))
+    assert names(tree) == ["file", "folder", "link", "out"]
+    assert read(tree, "file") == read(tree, "folder/x") == b"x"
+
+
+def test_many_threads_write_at_once(store, tree):
+    def push(number):
+        content = b"%d" % (number % 5) * 1000
+        store.push(titled(content, f"deep/{number}"), BytesSource(content))
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(push, range(40)))
+    assert len(names(tree, "deep")) == 40
+    assert read(tree, "deep/13") == b"3" * 1000
+
+
+# --- Further titles -----------------------------------------------------------------------
+
+
+def test_content_is_placed_under_a_further_title(store, tree):
+    assert isinstance(store, Placer)
+    store.push(titled(b"content", "a"), BytesSource(b"content"))
+    store.place(titled(b"content", "b/c"))
+    assert read(tree, "a") == read(tree, "b/c") == b"content"
+    assert store.exists(titled(b"content", "b/c"))
+
+
+def test_content_without_title_is_placed_too(store, tree):
+    store.push(Descriptor.of(b"content", "a/b"), BytesSource(b"content"))
+    store.place(titled(b"content", "a"))
+    assert read(tree, "a") == b"content"
+
+
+def test_what_is_not_here_is_not_placed(store, tree):
+    with pytest.raises(NotFoundError):
+        store.place(titled(b"content", "a"))
+    assert names(tree) == []
+
+
+def test_a_further_title_is_checked_like_the_first(store, tree):
+    store.push(titled(b"content", "a"), BytesSource(b"content"))
+    store.push(titled(b"other", "b"), BytesSource(b"other"))
+    with pytest.raises(UnsafePathError):
+        store.place(titled(b"content", "../b"))
+    with pytest.raises(AlreadyExistsError):
+        store.place(titled(b"content", "b"))
+    assert read(tree, "b") == b"other"
+
+
+def test_what_was_tampered_with_since_is_not_placed(store, tree):
+    store.push(titled(b"content", "a"), BytesSource(b"content"))
+    write(tree, "a", b"c0ntent")
+    with pytest.raises(DigestMismatchError):
+        store.place(titled(b"content", "b"))
+    assert names(tree) == ["a"]
+
+
+# --- Folders ------------------------------------------------------------------------------
+
+ARCHIVE = tgz(directory("data"), member("data/a", b"one"), member("data/sub/b", b"two"))
+
+
+def test_a_packed_directory_is_unpacked(store, tree):
+    descriptor = folder(ARCHIVE, "data")
+    assert not store.exists(descriptor)
+    store.push(descriptor, BytesSource(ARCHIVE))
+    assert names(tree) == ["data"]
+    assert names(tree, "data") == ["data/a", "data/sub"]
+    assert read(tree, "data/sub/b") == b"two"
+    assert store.exists(descriptor)
+    source = CountingSource(ARCHIVE)
+    store.push(descriptor, source)
+    assert source.streams == []
+
+
+def test_other_files_of_a_folder_stay(store, tree):
+    write(tree, "data/mine", b"mine")
+    write(tree, "data/a", b"old")
+    store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))
+    assert read(tree, "data/mine") == b"mine"
+    assert read(tree, "data/a") == b"one"
+
+
+def test_what_is_not_marked_is_a_file(store, tree):
+    store.push(titled(ARCHIVE, "data.tar.gz"), BytesSource(ARCHIVE))
+    store.push(titled(ARCHIVE, "b", **{UNPACK: "false"}), BytesSource(ARCHIVE))
+    assert read(tree, "data.tar.gz") == ARCHIVE
+    assert kind_at(tree, "b") == "file"
+    assert is_marked_for_unpacking(folder(ARCHIVE, "data"))
+    assert not is_marked_for_unpacking(titled(ARCHIVE, "data"))
+
+
+def test_others_may_decide_what_is_unpacked(tree):
+    store = FileStore(tree, unpacks=lambda descriptor: descriptor.title == "data")
+    store.push(titled(ARCHIVE, "data"), BytesSource(ARCHIVE))
+    store.push(folder(ARCHIVE, "file"), BytesSource(ARCHIVE))
+    assert kind_at(tree, "data") == "directory"
+    assert read(tree, "file") == ARCHIVE
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (ARCHIVE[:-20] + bytes(20), ContentError),
+        (ARCHIVE[:-1], SizeMismatchError),
+        (ARCHIVE + b"x", SizeMismatchError),
+        (gzip.compress(tar(member("data/a", b"evil")), mtime=0), ContentError),
+        (b"", SizeMismatchError),
+    ],
+)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_wrong_archive_leaves_nothing(store, tree, content, error, old):
+    if old:
+        write(tree, "data/a", b"old")
+    descriptor = folder(ARCHIVE, "data")
+    with pytest.raises(error):
+        store.push(descriptor, BytesSource(content))
+    assert names(tree) == (["data"] if old else [])
+    if old:
+        assert names(tree, "data") == ["data/a"]
+        assert read(tree, "data/a") == b"old"
+    assert not store.exists(descriptor)
+    store.push(descriptor, BytesSource(ARCHIVE))
+    assert read(tree, "data/a") == b"one"
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        tgz(member("../a", b"x")),
+        tgz(member("data/ok", b"x"), member("/etc/a", b"x")),
+        tgz(member("data/ok", b"x"), symlink("data/l", "../../a")),
+        tgz(symlink("data/l", "/etc"), member("data/l/a", b"x")),
+    ],
+)
+def test_an_evil_archive_leaves_nothing(store, tree, archive):
+    with pytest.raises(UnsafeArchiveError):
+        store.push(folder(archive, "data"), BytesSource(archive))
+    assert names(tree) == []
+
+
+def test_the_digest_of_the_unpacked_archive_is_checked(store, tree):
+    right = str(Digest.of(gzip.decompress(ARCHIVE)))
+    wrong = str(Digest.of(b"something else"))
+    with pytest.raises(DigestMismatchError):
+        store.push(folder(ARCHIVE, "data", **{CONTENT_DIGEST: wrong}), BytesSource(ARCHIVE))
+    source = CountingSource(ARCHIVE)
+    with pytest.raises(InvalidDigestError):
+        store.push(folder(ARCHIVE, "data", **{CONTENT_DIGEST: "md5:00"}), source)
+    assert source.streams == []
+    assert names(tree) == []
+    store.push(folder(ARCHIVE, "data", **{CONTENT_DIGEST: right}), BytesSource(ARCHIVE))
+    assert read(tree, "data/a") == b"one"
+
+
+@pytest.mark.parametrize("limits", [Limits(archive_members=2), Limits(archive_bytes=5)])
+def test_limits_are_held_to(tree, limits):
+    store = FileStore(tree, limits=limits)
+    with pytest.raises(SizeLimitError):
+        store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))
+    assert names(tree) == []
+
+
+def test_the_archive_of_a_folder_is_not_kept(store):
+    store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))
+    with pytest.raises(NotFoundError):
+        store.fetch(folder(ARCHIVE, "data"))
+    with pytest.raises(NotFoundError):
+        store.place(folder(ARCHIVE, "other"))
+
+
+def test_a_folder_and_a_file_with_one_title_are_refused(store, tree):
+    store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))
+    with pytest.raises(AlreadyExistsError):
+        store.push(titled(b"content", "data"), BytesSource(b"content"))
+    assert kind_at(tree, "data") == "directory"

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oras_core.content.sources import BytesSource, FileSource
+from oras_core.copying.copy import CopyOptions
+from oras_core.errors import (
+    AlreadyExistsError,
+    CopyError,
+    NotFoundError,
+    SourceChangedError,
+    UnsafePathError,
+)
+from oras_core.model import codec, media_types
+from oras_core.model.annotations import AnnotationSet
+from oras_core.model.descriptor import Descriptor
+from oras_core.packing.manifest import empty_config
+from oras_core.stores.memory import MemoryStore
+from oras_core.testing.contracts.content_access import read
+from oras_core.testing.contracts.tree_access import at, names, write
+from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.verbs.push import Config, Directory, File, push
+from support.artifacts import TITLE, file, layer, repository, tree_of
+from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore
+
+
+@pytest.fixture(params=[StrictStore, repository], ids=["memory", "registry"])
+def target(request):
+    return request.param()
+
+
+@pytest.fixture
+def scratch():
+    return MemoryFileTree()
+
+
+@pytest.fixture
+def folder():
+    return MemoryFileTree()
+
+
+# --- Pushing ------------------------------------------------------------------------------
+
+
+def test_the_manifest_that_is_pushed(scratch):
+    target = StrictStore()
+    subject = push(target, "v0", [], scratch=scratch)
+    root = push(
+        target,
+        "v1",
+        [file("./a.txt", b"one", annotations={"k": "of the file", "l": "l"})],
+        scratch=scratch,
+        config=Config(BytesSource(b'{"a": 1}'), "application/vnd.example.config+json"),
+        annotations=AnnotationSet(
+            {
+                "$manifest": {"m": "1"},
+                "$config": {"c": "2"},
+                "./a.txt": {"k": "of the set"},
+                "other": {"o": "3"},
+            }
+        ),
+        subject=subject,
+    )
+    manifest = codec.decode(read(target, root))
+    assert manifest.descriptor == root
+    assert manifest.annotations == {"m": "1"}
+    assert manifest.config == Descriptor.of(
+        b'{"a": 1}', "application/vnd.example.config+json", annotations={"c": "2"}
+    )
+    assert manifest.layers == (
+        Descriptor.of(
+            b"one",
+            media_types.OCI_LAYER_TAR,
+            annotations={TITLE: "a.txt", "k": "of the set", "l": "l"},
+        ),
+    )
+    assert manifest.subject == subject.plain()
+    assert read(target, manifest.config) == b'{"a": 1}'
+
+
+def test_the_empty_config(target, scratch):
+    root = push(target, "v1", [], scratch=scratch)
+    manifest = codec.decode(read(target, root))
+    assert manifest.config == empty_config()
+    assert read(target, manifest.config) == b"{}"
+    annotated = push(
+        target, "v2", [], scratch=scratch, annotations=AnnotationSet({"$config": {"a": "1"}})
+    )
+    config = codec.decode(read(target, annotated)).config
+    assert config == Descriptor.of(b"{}", media_types.OCI_EMPTY, annotations={"a": "1"})
+
+
+@pytest.mark.parametrize("make", [MemoryStore, repository])
+def test_the_subject_need_not_be_there(make, scratch):
+    target = make()
+    absent = Descriptor.of(b"absent", media_types.OCI_MANIFEST)
+    root = push(target, "v1", [], scratch=scratch, subject=absent)
+    assert json.loads(read(target, root))["subject"]["digest"] == str(absent.digest)
+
+
+def test_equal_files_give_an_equal_digest(scratch):
+    contents = [file("a", b"one"), Directory("d", tree_of(x=b"ex"))]
+    roots = {push(MemoryStore(), tag, contents, scratch=scratch) for tag in ("v1", "v2")}
+    assert len(roots) == 1
+
+
+def test_the_manifest_comes_last(scratch):
+    server = EmbeddedRegistry()
+    contents = [file(f"f{number}", b"%d" % number) for number in range(5)]
+    push(repository(server), "v1", contents, scratch=scratch)
+    *before, last = [
+        request for request in server.requests if request.method in ("PUT", "PATCH", "POST")
+    ]
+    assert (last.method, last.path, last.status) == ("PUT", "/v2/app/manifests/v1", 201)
+    assert len(before) >= 6
+    assert all("/blobs/" in request.path for request in before)
+
+
+def test_what_is_there_is_not_pushed_again(scratch):
+    server = EmbeddedRegistry()
+    listener = EventRecorder()
+    push(repository(server), "v1", [file("a", b"one")], scratch=scratch)
+    contents = [file("b", b"one"), file("c", b"two")]
+    options = CopyOptions(listener=listener)
+    push(repository(server), "v2", contents, scratch=scratch, options=options)
+    assert listener.of(layer(b"one")) == [("skipped", "exists")]
+    assert listener.of(layer(b"two"))[-1] == ("finished",)
+
+
+@pytest.mark.parametrize("titles", [("a", "a"), ("a", "./a"), ("a/b", "a//b")])
+def test_two_contents_with_one_title_are_refused_before_anything_is_sent(scratch, titles):
+    target = WatchedStore()
+    contents = [file(title, title.encode() + b"%d" % n) for n, title in enumerate(titles)]
+    with pytest.raises(AlreadyExistsError, match="the title of another file"):
+        push(target, "v1", contents, scratch=scratch)
+    assert target.pushed == []
+
+
+@pytest.mark.parametrize("title", ["../a", "/etc/passwd", "C:/a", "a\\b", "", "."])
+def test_a_title_that_no_pull_would_write_is_refused(scratch, title):
+    target = WatchedStore()
+    for content in (file(title, b"one"), Directory(title, tree_of(x=b"ex"))):
+        with pytest.raises(UnsafePathError):
+            push(target, "v1", [content], scratch=scratch)
+    assert target.pushed == []
+    assert names(scratch) == []
+
+
+def test_a_file_that_changes_ends_the_push(target, scratch):
+    tree = MemoryFileTree()
+    write(tree, "a", b"content")
+    source = FileSource(tree, at("a"))
+
+    class Hasty(Forwarding):
+        """Reads the file as late as possible."""
+
+        def push(self, descriptor, source):
+            write(tree, "a", b"c0ntent")
+            super().push(descriptor, source)
+
+    with pytest.raises(SourceChangedError) as caught:
+        push(Hasty(target), "v1", [File("a", source)], scratch=scratch)
+    assert "(source)" in "".join(caught.value.__notes__)
+    with pytest.raises(NotFoundError):
+        target.resolve("v1")
+    assert not target.exists(layer(b"content"))
+
+
+def test_a_refused_blob_means_no_manifest(scratch):
+    class Refusing(StrictStore):
+        def push(self, descriptor, source):
+            if descriptor.size == 3:
+                raise PermissionError("quota")
+            super().push(descriptor, source)
+
+    target = Refusing()
+    with pytest.raises(CopyError, match="quota"):
+        push(target, "v1", [file("a", b"one"), file("b", b"three")], scratch=scratch)
+    assert target.tagged == []
+    assert not any(target.resolve(str(digest)).is_manifest for digest in target.pushed)

@@ -10,13 +10,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from oras_adapters.factory import compose
-from oras_adapters.files.local_files import scratch_directory
-from oras_core.content.sources import BytesSource
-from oras_core.model.annotations import AnnotationSet
-from oras_core.verbs.attach import attach
-from oras_core.verbs.discover import discover
-from oras_core.verbs.push import File, push
+from oras_adapters import compose, scratch_directory
+from oras_core import AnnotationSet, BytesSource, File, attach, discover, push
 
 SBOM = "application/vnd.example.sbom+json"
 SIGNATURE = "application/vnd.example.signature"

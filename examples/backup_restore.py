@@ -10,14 +10,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from oras_adapters.factory import compose
-from oras_adapters.files.local_files import scratch_directory
-from oras_core.content.sources import BytesSource
-from oras_core.model.paths import sanitize_path
-from oras_core.verbs.attach import attach
-from oras_core.verbs.backup import backup, backup_to_archive, restore, restore_from_archive
-from oras_core.verbs.discover import discover
-from oras_core.verbs.push import File, push
+from oras_adapters import compose, scratch_directory
+from oras_core import (
+    BytesSource,
+    File,
+    attach,
+    backup,
+    backup_to_archive,
+    discover,
+    push,
+    restore,
+    restore_from_archive,
+    sanitize_path,
+)
 
 
 def main(argv: Sequence[str]) -> None:

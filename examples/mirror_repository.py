@@ -10,17 +10,9 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 
-from oras_adapters.factory import compose
-from oras_adapters.files.local_files import scratch_directory
-from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions
-from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import Target
-from oras_core.ports.files import FileTree
-from oras_core.ports.progress import ProgressListener, SkipReason
-from oras_core.verbs.attach import attach
-from oras_core.verbs.mirror import mirror
-from oras_core.verbs.push import File, push
+from oras_adapters import compose, scratch_directory
+from oras_core import BytesSource, CopyOptions, Descriptor, File, attach, mirror, push
+from oras_core.ports import FileTree, ProgressListener, SkipReason, Target
 
 
 class Recording(ProgressListener):

@@ -10,13 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from oras_adapters.factory import compose
-from oras_adapters.files.local_files import scratch_directory
+from oras_adapters import compose, scratch_directory
+from oras_core import BytesSource, File, ReferrerFilter, attach, extended_copy, push
 from oras_core.content.referrers import is_of_type
-from oras_core.content.sources import BytesSource
-from oras_core.copying.extended import ReferrerFilter, extended_copy
-from oras_core.verbs.attach import attach
-from oras_core.verbs.push import File, push
 
 REPORT = "application/vnd.example.test-report"
 DRAFT = "application/vnd.example.draft"

@@ -13,11 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oras_adapters.factory import compose
-from oras_adapters.files.local_files import LocalFileTree, scratch_directory
-from oras_core.content.sources import BytesSource, FileSource, OpenedSource, spool
-from oras_core.model.paths import sanitize_path
-from oras_core.verbs.push import File, push
+from oras_adapters import LocalFileTree, compose, scratch_directory
+from oras_core import BytesSource, File, FileSource, OpenedSource, push, sanitize_path
+from oras_core.content.sources import spool
 
 
 class RemoteFiles:

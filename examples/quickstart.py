@@ -13,7 +13,7 @@ from pathlib import Path
 
 import oras.client
 import oras.utils
-from oras_adapters.registry_server import RegistryServer
+from oras_adapters import RegistryServer
 from oras_core.testing import EmbeddedRegistry
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
-from oras_core import __version__
+from oras_core.version import __version__
 
 __all__ = [
     "AUTHOR",

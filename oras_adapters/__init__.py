@@ -1,1 +1,102 @@
-"""The core's ports on sockets, processes, disks and keyrings, and the factory that wires them."""
+"""The ports on sockets, processes, disks and keyrings, and the factory that composes them.
+
+These are its public names. Each is imported on first use.
+"""
+
+from __future__ import annotations
+
+from oras_core.lazy import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from oras_adapters.compression.compressions import find_compression
+    from oras_adapters.compression.zstd_compression import Zstd
+    from oras_adapters.credentials.credential_helper import CredentialHelperStore
+    from oras_adapters.credentials.docker_config import DockerConfigStore
+    from oras_adapters.credentials.keyring_store import KeyringStore
+    from oras_adapters.factory import Composition, compose, config_file_store
+    from oras_adapters.files.local_files import LocalFileTree, scratch_directory
+    from oras_adapters.http.tls import ssl_context
+    from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
+    from oras_adapters.progress.log_progress import LogProgress
+    from oras_adapters.progress.rich_progress import RichProgress
+    from oras_adapters.registry_server import RegistryServer
+    from oras_adapters.settings.settings import (
+        ArchiveSettings,
+        CredentialSettings,
+        HostSettings,
+        NetworkSettings,
+        ProxySettings,
+        Settings,
+        TlsSettings,
+        TransferSettings,
+        load_settings,
+    )
+
+__all__ = [
+    "ArchiveSettings",
+    "Composition",
+    "CredentialHelperStore",
+    "CredentialSettings",
+    "DockerConfigStore",
+    "HostSettings",
+    "KeyringStore",
+    "LocalFileTree",
+    "LogProgress",
+    "NetworkSettings",
+    "ProxySettings",
+    "RegistryServer",
+    "RichProgress",
+    "Settings",
+    "Timeouts",
+    "TlsSettings",
+    "TransferSettings",
+    "Urllib3Transport",
+    "Zstd",
+    "compose",
+    "config_file_store",
+    "find_compression",
+    "load_settings",
+    "scratch_directory",
+    "ssl_context",
+]
+
+_MODULE_OF = {
+    "ArchiveSettings": "settings.settings",
+    "Composition": "factory",
+    "CredentialHelperStore": "credentials.credential_helper",
+    "CredentialSettings": "settings.settings",
+    "DockerConfigStore": "credentials.docker_config",
+    "HostSettings": "settings.settings",
+    "KeyringStore": "credentials.keyring_store",
+    "LocalFileTree": "files.local_files",
+    "LogProgress": "progress.log_progress",
+    "NetworkSettings": "settings.settings",
+    "ProxySettings": "settings.settings",
+    "RegistryServer": "registry_server",
+    "RichProgress": "progress.rich_progress",
+    "Settings": "settings.settings",
+    "Timeouts": "http.urllib3_transport",
+    "TlsSettings": "settings.settings",
+    "TransferSettings": "settings.settings",
+    "Urllib3Transport": "http.urllib3_transport",
+    "Zstd": "compression.zstd_compression",
+    "compose": "factory",
+    "config_file_store": "factory",
+    "find_compression": "compression.compressions",
+    "load_settings": "settings.settings",
+    "scratch_directory": "files.local_files",
+    "ssl_context": "http.tls",
+}
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers: they would accept every misspelt name.
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use (PEP 562)."""
+        return resolve(__name__, _MODULE_OF, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that are not yet imported, too."""
+    return sorted({*globals(), *__all__})

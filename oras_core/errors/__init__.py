@@ -10,44 +10,48 @@ is also a `LookupError`.
 
 from __future__ import annotations
 
-from oras_core.errors.base import OrasError, redact_url
-from oras_core.errors.content import (
-    ContentError,
-    DigestMismatchError,
-    FileAccessError,
-    SizeLimitError,
-    SizeMismatchError,
-    SourceChangedError,
-)
-from oras_core.errors.credentials import CredentialError, CredentialHelperError
-from oras_core.errors.registry import (
-    AccessDeniedError,
-    AuthenticationError,
-    RateLimitedError,
-    RegistryError,
-    RegistryNotFoundError,
-    UnsafeRedirectError,
-)
-from oras_core.errors.targets import (
-    AlreadyExistsError,
-    CancelledError,
-    CopyError,
-    NotFoundError,
-    UnsupportedError,
-)
-from oras_core.errors.values import (
-    InvalidAnnotationError,
-    InvalidConfigurationError,
-    InvalidDescriptorError,
-    InvalidDigestError,
-    InvalidInputError,
-    InvalidManifestError,
-    InvalidPlatformError,
-    InvalidReferenceError,
-    UnsafeArchiveError,
-    UnsafePathError,
-)
-from oras_core.errors.wire import TlsError, TransportError, TransportTimeoutError
+from oras_core.lazy import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from oras_core.errors.base import OrasError, redact_url
+    from oras_core.errors.content import (
+        ContentError,
+        DigestMismatchError,
+        FileAccessError,
+        SizeLimitError,
+        SizeMismatchError,
+        SourceChangedError,
+    )
+    from oras_core.errors.credentials import CredentialError, CredentialHelperError
+    from oras_core.errors.registry import (
+        AccessDeniedError,
+        AuthenticationError,
+        RateLimitedError,
+        RegistryError,
+        RegistryNotFoundError,
+        UnsafeRedirectError,
+    )
+    from oras_core.errors.targets import (
+        AlreadyExistsError,
+        CancelledError,
+        CopyError,
+        NotFoundError,
+        UnsupportedError,
+    )
+    from oras_core.errors.values import (
+        InvalidAnnotationError,
+        InvalidConfigurationError,
+        InvalidDescriptorError,
+        InvalidDigestError,
+        InvalidInputError,
+        InvalidManifestError,
+        InvalidPlatformError,
+        InvalidReferenceError,
+        UnsafeArchiveError,
+        UnsafePathError,
+    )
+    from oras_core.errors.wire import TlsError, TransportError, TransportTimeoutError
 
 __all__ = [
     "AccessDeniedError",
@@ -85,3 +89,52 @@ __all__ = [
     "UnsupportedError",
     "redact_url",
 ]
+
+_MODULE_OF = {
+    "AccessDeniedError": "registry",
+    "AlreadyExistsError": "targets",
+    "AuthenticationError": "registry",
+    "CancelledError": "targets",
+    "ContentError": "content",
+    "CopyError": "targets",
+    "CredentialError": "credentials",
+    "CredentialHelperError": "credentials",
+    "DigestMismatchError": "content",
+    "FileAccessError": "content",
+    "InvalidAnnotationError": "values",
+    "InvalidConfigurationError": "values",
+    "InvalidDescriptorError": "values",
+    "InvalidDigestError": "values",
+    "InvalidInputError": "values",
+    "InvalidManifestError": "values",
+    "InvalidPlatformError": "values",
+    "InvalidReferenceError": "values",
+    "NotFoundError": "targets",
+    "OrasError": "base",
+    "RateLimitedError": "registry",
+    "RegistryError": "registry",
+    "RegistryNotFoundError": "registry",
+    "SizeLimitError": "content",
+    "SizeMismatchError": "content",
+    "SourceChangedError": "content",
+    "TlsError": "wire",
+    "TransportError": "wire",
+    "TransportTimeoutError": "wire",
+    "UnsafeArchiveError": "values",
+    "UnsafePathError": "values",
+    "UnsafeRedirectError": "registry",
+    "UnsupportedError": "targets",
+    "redact_url": "base",
+}
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers: they would accept every misspelt name.
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use (PEP 562)."""
+        return resolve(__name__, _MODULE_OF, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that are not yet imported, too."""
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,165 @@
-"""What the core asks of the world, as small protocols.
+"""The ports: what the core asks of the outside, as small protocols.
 
-An implementer subclasses nothing: whatever has the methods is an implementation. Each
-port has a contract suite in `oras_core.testing`.
+An implementation subclasses nothing; it has the methods. Each port has a contract suite
+in `oras_core.testing`.
 """
+
+from __future__ import annotations
+
+from oras_core.lazy import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from oras_core.ports.compression import Compression, DamagedStreamError, Decompressor
+    from oras_core.ports.content import (
+        ByteSource,
+        ByteStream,
+        Deleter,
+        Fetcher,
+        Ingester,
+        Mounter,
+        Placer,
+        PredecessorFinder,
+        Pusher,
+        PushExpecter,
+        RangeFetcher,
+        ReadOnlyTarget,
+        ReferenceFetcher,
+        ReferencePusher,
+        ReferrerLister,
+        Resolver,
+        ResumableSource,
+        RootLister,
+        Storage,
+        Tagger,
+        TagLister,
+        Target,
+        Untagger,
+    )
+    from oras_core.ports.credentials import (
+        Credential,
+        CredentialRefresher,
+        CredentialStore,
+        Unpicklable,
+    )
+    from oras_core.ports.files import (
+        FileEntry,
+        FileKind,
+        FileTree,
+        HeldLock,
+        Locker,
+        PartialKeeper,
+        PendingDirectory,
+        PendingFile,
+        ResumableFile,
+    )
+    from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+    from oras_core.ports.progress import ProgressListener, SkipReason
+
+__all__ = [
+    "ByteSource",
+    "ByteStream",
+    "Compression",
+    "Credential",
+    "CredentialRefresher",
+    "CredentialStore",
+    "DamagedStreamError",
+    "Decompressor",
+    "Deleter",
+    "Fetcher",
+    "FileEntry",
+    "FileKind",
+    "FileTree",
+    "Headers",
+    "HeldLock",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpTransport",
+    "Ingester",
+    "Locker",
+    "Mounter",
+    "PartialKeeper",
+    "PendingDirectory",
+    "PendingFile",
+    "Placer",
+    "PredecessorFinder",
+    "ProgressListener",
+    "PushExpecter",
+    "Pusher",
+    "RangeFetcher",
+    "ReadOnlyTarget",
+    "ReferenceFetcher",
+    "ReferencePusher",
+    "ReferrerLister",
+    "Resolver",
+    "ResumableFile",
+    "ResumableSource",
+    "RootLister",
+    "SkipReason",
+    "Storage",
+    "TagLister",
+    "Tagger",
+    "Target",
+    "Unpicklable",
+    "Untagger",
+]
+
+_MODULE_OF = {
+    "ByteSource": "content",
+    "ByteStream": "content",
+    "Compression": "compression",
+    "Credential": "credentials",
+    "CredentialRefresher": "credentials",
+    "CredentialStore": "credentials",
+    "DamagedStreamError": "compression",
+    "Decompressor": "compression",
+    "Deleter": "content",
+    "Fetcher": "content",
+    "FileEntry": "files",
+    "FileKind": "files",
+    "FileTree": "files",
+    "Headers": "http",
+    "HeldLock": "files",
+    "HttpRequest": "http",
+    "HttpResponse": "http",
+    "HttpTransport": "http",
+    "Ingester": "content",
+    "Locker": "files",
+    "Mounter": "content",
+    "PartialKeeper": "files",
+    "PendingDirectory": "files",
+    "PendingFile": "files",
+    "Placer": "content",
+    "PredecessorFinder": "content",
+    "ProgressListener": "progress",
+    "PushExpecter": "content",
+    "Pusher": "content",
+    "RangeFetcher": "content",
+    "ReadOnlyTarget": "content",
+    "ReferenceFetcher": "content",
+    "ReferencePusher": "content",
+    "ReferrerLister": "content",
+    "Resolver": "content",
+    "ResumableFile": "files",
+    "ResumableSource": "content",
+    "RootLister": "content",
+    "SkipReason": "progress",
+    "Storage": "content",
+    "TagLister": "content",
+    "Tagger": "content",
+    "Target": "content",
+    "Unpicklable": "credentials",
+    "Untagger": "content",
+}
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers: they would accept every misspelt name.
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use (PEP 562)."""
+        return resolve(__name__, _MODULE_OF, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that are not yet imported, too."""
+    return sorted({*globals(), *__all__})

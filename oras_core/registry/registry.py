@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from oras_core import __version__
 from oras_core.errors import CredentialError, RegistryError, UnsupportedError
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
@@ -23,6 +22,7 @@ from oras_core.registry.transports.default_headers import DefaultHeaders
 from oras_core.registry.transports.notices import NoticeReader, RateLimit
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
+from oras_core.version import __version__
 
 __all__ = ["RemoteRegistry"]
 

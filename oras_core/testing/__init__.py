@@ -1,8 +1,100 @@
-"""For tests of this library and of those who embed it: contract suites and in-memory doubles."""
+"""Contract suites for the ports, and doubles that live in memory."""
 
 from __future__ import annotations
 
-from oras_core.testing.memory_files import MemoryFileTree
-from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.lazy import resolve
 
-__all__ = ["EmbeddedRegistry", "MemoryFileTree"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from oras_core.testing.contracts.cancellation import CancellationContract, SilentOrigin
+    from oras_core.testing.contracts.compression import CompressionContract
+    from oras_core.testing.contracts.content import TargetContract
+    from oras_core.testing.contracts.content_abilities import (
+        DeleterContract,
+        PredecessorFinderContract,
+        ReferenceFetcherContract,
+        ReferencePusherContract,
+        ReferrerListerContract,
+        TagListerContract,
+        UntaggerContract,
+    )
+    from oras_core.testing.contracts.credentials import CredentialStoreContract
+    from oras_core.testing.contracts.directories import DirectoryContract
+    from oras_core.testing.contracts.files import FileTreeContract
+    from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
+    from oras_core.testing.contracts.locks import LockerContract
+    from oras_core.testing.contracts.partials import PartialKeeperContract
+    from oras_core.testing.memory_files import MemoryFileTree
+    from oras_core.testing.memory_locks import MemoryLocks
+    from oras_core.testing.registry.auth import Access, BasicAccess, OpenAccess, TokenService
+    from oras_core.testing.registry.registry import EmbeddedRegistry, RecordedRequest
+
+__all__ = [
+    "Access",
+    "BasicAccess",
+    "CancellationContract",
+    "CompressionContract",
+    "ContractOrigin",
+    "CredentialStoreContract",
+    "DeleterContract",
+    "DirectoryContract",
+    "EmbeddedRegistry",
+    "FileTreeContract",
+    "HttpTransportContract",
+    "LockerContract",
+    "MemoryFileTree",
+    "MemoryLocks",
+    "OpenAccess",
+    "PartialKeeperContract",
+    "PredecessorFinderContract",
+    "RecordedRequest",
+    "ReferenceFetcherContract",
+    "ReferencePusherContract",
+    "ReferrerListerContract",
+    "SilentOrigin",
+    "TagListerContract",
+    "TargetContract",
+    "TokenService",
+    "UntaggerContract",
+]
+
+_MODULE_OF = {
+    "Access": "registry.auth",
+    "BasicAccess": "registry.auth",
+    "CancellationContract": "contracts.cancellation",
+    "CompressionContract": "contracts.compression",
+    "ContractOrigin": "contracts.http",
+    "CredentialStoreContract": "contracts.credentials",
+    "DeleterContract": "contracts.content_abilities",
+    "DirectoryContract": "contracts.directories",
+    "EmbeddedRegistry": "registry.registry",
+    "FileTreeContract": "contracts.files",
+    "HttpTransportContract": "contracts.http",
+    "LockerContract": "contracts.locks",
+    "MemoryFileTree": "memory_files",
+    "MemoryLocks": "memory_locks",
+    "OpenAccess": "registry.auth",
+    "PartialKeeperContract": "contracts.partials",
+    "PredecessorFinderContract": "contracts.content_abilities",
+    "RecordedRequest": "registry.registry",
+    "ReferenceFetcherContract": "contracts.content_abilities",
+    "ReferencePusherContract": "contracts.content_abilities",
+    "ReferrerListerContract": "contracts.content_abilities",
+    "SilentOrigin": "contracts.cancellation",
+    "TagListerContract": "contracts.content_abilities",
+    "TargetContract": "contracts.content",
+    "TokenService": "registry.auth",
+    "UntaggerContract": "contracts.content_abilities",
+}
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers: they would accept every misspelt name.
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use (PEP 562)."""
+        return resolve(__name__, _MODULE_OF, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that are not yet imported, too."""
+    return sorted({*globals(), *__all__})

@@ -8,17 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_type
 
-from oras_core.copying.copy import copy
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
-from oras_core.model.paths import SafePath, sanitize_path
-from oras_core.ports.content import ByteStream, Target
-from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.ports.files import FileTree
-from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.repository import RemoteRepository
-from oras_core.stores.memory import MemoryStore
+from oras_core import (
+    Descriptor,
+    Digest,
+    MemoryStore,
+    RemoteRegistry,
+    RemoteRepository,
+    SafePath,
+    copy,
+    sanitize_path,
+)
+from oras_core.ports import (
+    ByteStream,
+    Credential,
+    CredentialStore,
+    FileTree,
+    HttpRequest,
+    HttpResponse,
+    HttpTransport,
+    Target,
+)
 from oras_core.testing import EmbeddedRegistry, MemoryFileTree
 
 

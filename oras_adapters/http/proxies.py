@@ -24,6 +24,20 @@ def _with_scheme(address: str) -> str:
     return address if not address or "://" in address else f"http://{address}"
 
 
+def _check(_instance: object, _attribute: Attribute[str], value: str) -> None:
+    if not value:
+        return
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidConfigurationError(
+            redact_url(value), "a proxy is http://HOST:PORT or https://HOST:PORT"
+        )
+
+
 @frozen
 class ProxySettings:
     """Proxies, as the variables `http_proxy`, `https_proxy` and `no_proxy` have them.
@@ -39,24 +53,9 @@ class ProxySettings:
         InvalidConfigurationError: if a proxy is not an `http` or `https` address.
     """
 
-    http: str = field(default="", converter=_with_scheme, repr=redact_url)
-    https: str = field(default="", converter=_with_scheme, repr=redact_url)
+    http: str = field(validator=_check, default="", converter=_with_scheme, repr=redact_url)
+    https: str = field(validator=_check, default="", converter=_with_scheme, repr=redact_url)
     no_proxy: str = ""
-
-    @http.validator
-    @https.validator
-    def _check(self, _: Attribute[str], value: str) -> None:
-        if not value:
-            return
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise InvalidConfigurationError(
-                redact_url(value), "a proxy is http://HOST:PORT or https://HOST:PORT"
-            )
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy to be used for `url`; None to go directly."""

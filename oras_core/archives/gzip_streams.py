@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
@@ -39,8 +39,9 @@ class DeflateLibrary(Protocol):
         """What it raises for malformed data."""
         ...
 
-    def compressobj(self, level: int, method: int, wbits: int, /, *more: Any) -> Any:  # noqa: ANN401 - zlib's own is opaque
-        """Return a compressor; `more` are the memory level, the strategy and a dictionary."""
+    @property
+    def compressobj(self) -> Callable[..., Any]:
+        """Make a compressor: level, method, window bits, memory level, strategy, dictionary."""
         ...
 
     def decompressobj(self, wbits: int, /) -> Any:  # noqa: ANN401 - as above

@@ -6,9 +6,9 @@ import io
 from collections.abc import Callable, Iterable
 from functools import partial
 from secrets import token_hex
-from typing import Final
+from typing import Final, cast
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
@@ -128,12 +128,24 @@ def spool(content: ByteStream | Iterable[bytes], scratch: FileTree) -> FileSourc
     """
     path = sanitize_path(f"{token_hex(8)}.spooled")
     # Open files are iterable too, line by line, which may be all of a file at once.
-    pieces = iter(partial(content.read, CHUNK_SIZE), b"") if hasattr(content, "read") else content
+    read = getattr(content, "read", None)
+    pieces = iter(partial(read, CHUNK_SIZE), b"") if read else cast("Iterable[bytes]", content)
     with scratch.create(path) as file:
         for piece in pieces:
             file.write(piece)
         file.commit()
     return FileSource(scratch, path)
+
+
+def _entry_of(source: FileSource) -> FileEntry:
+    entry = source.tree.entry(source.path)
+    if entry is None:
+        raise NotFoundError(f"file {str(source.path)!r}", "the folder")
+    if entry.kind == "symlink":
+        raise UnsafePathError(str(source.path), "it is a symbolic link")
+    if entry.kind != "file":
+        raise FileAccessError("read", str(source.path), "it is not a regular file")
+    return entry
 
 
 @frozen
@@ -156,18 +168,7 @@ class FileSource:
 
     tree: FileTree = field(repr=False)
     path: SafePath
-    entry: FileEntry = field(kw_only=True, repr=False)
-
-    @entry.default
-    def _look(self) -> FileEntry:
-        entry = self.tree.entry(self.path)
-        if entry is None:
-            raise NotFoundError(f"file {str(self.path)!r}", "the folder")
-        if entry.kind == "symlink":
-            raise UnsafePathError(str(self.path), "it is a symbolic link")
-        if entry.kind != "file":
-            raise FileAccessError("read", str(self.path), "it is no regular file")
-        return entry
+    entry: FileEntry = field(default=Factory(_entry_of, takes_self=True), kw_only=True, repr=False)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from oras_core.cancellation import CancelToken
 from oras_core.content.graph import ManifestCache, fetch_document, successors
@@ -47,6 +47,12 @@ DEFAULT_CONCURRENCY: Final = 16
 a registry would mind."""
 
 
+def _all_successors(
+    options: CopyOptions,
+) -> Callable[[Fetcher, Descriptor], Sequence[Descriptor]]:
+    return partial(successors, limit=options.manifest_size)
+
+
 @frozen
 class CopyOptions:
     """How to copy.
@@ -65,12 +71,9 @@ class CopyOptions:
     concurrency: int = DEFAULT_CONCURRENCY
     listener: ProgressListener = field(factory=ProgressListener)
     manifest_size: int = MAX_MANIFEST_SIZE
-    find_successors: Callable[[Fetcher, Descriptor], Sequence[Descriptor]] = field()
-
-    @find_successors.default
-    def _all_successors(self) -> Callable[[Fetcher, Descriptor], Sequence[Descriptor]]:
-        return partial(successors, limit=self.manifest_size)
-
+    find_successors: Callable[[Fetcher, Descriptor], Sequence[Descriptor]] = field(
+        default=Factory(_all_successors, takes_self=True)
+    )
     platform: Platform | None = None
 
 

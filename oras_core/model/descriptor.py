@@ -26,6 +26,23 @@ def _as_annotations(items: Mapping[str, str] | None) -> Annotations:
     return items if isinstance(items, Annotations) else Annotations(items)
 
 
+def _check_media_type(_instance: object, _attribute: Attribute[str], value: str) -> None:
+    if not media_types.is_tolerable(value):
+        raise InvalidDescriptorError(value, "mediaType is not visible ASCII, 1 to 255 long")
+
+
+def _check_artifact_type(
+    _instance: object, _attribute: Attribute[str | None], value: str | None
+) -> None:
+    if value is not None and not media_types.is_tolerable(value):
+        raise InvalidDescriptorError(value, "artifactType is not visible ASCII, 1 to 255 long")
+
+
+def _check_size(_instance: object, _attribute: Attribute[int], value: int) -> None:
+    if not 0 <= value <= MAX_SIZE:
+        raise InvalidDescriptorError(value, "size is not between 0 and 2^63 - 1")
+
+
 @frozen
 class Descriptor:
     """The image spec's content descriptor (descriptor.md).
@@ -41,29 +58,14 @@ class Descriptor:
         platform: for which the manifest that this points to is meant.
     """
 
-    media_type: str = field()
+    media_type: str = field(validator=_check_media_type)
     digest: Digest
-    size: int = field()
+    size: int = field(validator=_check_size)
     urls: tuple[str, ...] = ()
     annotations: Annotations = field(factory=Annotations, converter=_as_annotations)
     data: bytes | None = field(default=None, repr=False)
-    artifact_type: str | None = field(default=None)
+    artifact_type: str | None = field(validator=_check_artifact_type, default=None)
     platform: Platform | None = None
-
-    @media_type.validator
-    def _check_media_type(self, _: Attribute[str], value: str) -> None:
-        if not media_types.is_tolerable(value):
-            raise InvalidDescriptorError(value, "mediaType is not visible ASCII, 1 to 255 long")
-
-    @artifact_type.validator
-    def _check_artifact_type(self, _: Attribute[str | None], value: str | None) -> None:
-        if value is not None and not media_types.is_tolerable(value):
-            raise InvalidDescriptorError(value, "artifactType is not visible ASCII, 1 to 255 long")
-
-    @size.validator
-    def _check_size(self, _: Attribute[int], value: int) -> None:
-        if not 0 <= value <= MAX_SIZE:
-            raise InvalidDescriptorError(value, "size is not between 0 and 2^63 - 1")
 
     def __attrs_post_init__(self) -> None:
         """Hold embedded data to its digest: a reader may use it instead of the content."""

@@ -58,6 +58,34 @@ def _names_registry(first: str) -> bool:
     return "." in first or ":" in first or first == "localhost"
 
 
+def _check_registry(_instance: object, _attribute: Attribute[str], value: str) -> None:
+    if not is_registry(value):
+        raise InvalidReferenceError(value, "the registry is not HOST or HOST:PORT")
+    port = value.rpartition(":")[2] if not value.endswith("]") and ":" in value else ""
+    if port and not 0 < int(port) < 65536:
+        raise InvalidReferenceError(value, f"there is no port {port}")
+
+
+def _check_repository(_instance: object, _attribute: Attribute[str], value: str) -> None:
+    if len(value) > MAX_NAME:
+        raise InvalidReferenceError(value, f"the repository has over {MAX_NAME} characters")
+    if not is_repository(value):
+        hint = " (upper case is not allowed)" if value != value.lower() else ""
+        raise InvalidReferenceError(
+            value,
+            "the repository is not of lower-case letters, digits, '.', '_', '-' "
+            f"and '/' between them{hint}",
+        )
+
+
+def _check_tag(_instance: object, _attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and not is_tag(value):
+        raise InvalidReferenceError(
+            value,
+            "a tag is at most 128 letters, digits, '_', '.' and '-', not first '.' or '-'",
+        )
+
+
 @frozen
 class Reference:
     """A registry, a repository in it, and maybe a tag or a digest or both.
@@ -66,38 +94,10 @@ class Reference:
     `docker.io`, its one-segment repositories get their `library/` (R11).
     """
 
-    registry: str = field()
-    repository: str = field()
-    tag: str | None = field(default=None)
+    registry: str = field(validator=_check_registry)
+    repository: str = field(validator=_check_repository)
+    tag: str | None = field(validator=_check_tag, default=None)
     digest: Digest | None = None
-
-    @registry.validator
-    def _check_registry(self, _: Attribute[str], value: str) -> None:
-        if not is_registry(value):
-            raise InvalidReferenceError(value, "the registry is not HOST or HOST:PORT")
-        port = value.rpartition(":")[2] if not value.endswith("]") and ":" in value else ""
-        if port and not 0 < int(port) < 65536:
-            raise InvalidReferenceError(value, f"there is no port {port}")
-
-    @repository.validator
-    def _check_repository(self, _: Attribute[str], value: str) -> None:
-        if len(value) > MAX_NAME:
-            raise InvalidReferenceError(value, f"the repository has over {MAX_NAME} characters")
-        if not is_repository(value):
-            hint = " (upper case is not allowed)" if value != value.lower() else ""
-            raise InvalidReferenceError(
-                value,
-                "the repository is not of lower-case letters, digits, '.', '_', '-' "
-                f"and '/' between them{hint}",
-            )
-
-    @tag.validator
-    def _check_tag(self, _: Attribute[str | None], value: str | None) -> None:
-        if value is not None and not is_tag(value):
-            raise InvalidReferenceError(
-                value,
-                "a tag is at most 128 letters, digits, '_', '.' and '-', not first '.' or '-'",
-            )
 
     @classmethod
     def parse(cls, text: str, *, default_registry: str = DEFAULT_REGISTRY) -> Reference:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, cast
 
 from attrs import field, frozen
 
@@ -36,7 +36,8 @@ class Headers(Unpicklable, Mapping[str, str]):
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         """Copy `fields`, joining what occurs twice."""
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        given = fields.items() if isinstance(fields, Mapping) else fields
+        pairs = cast("Iterable[tuple[str, str]]", given)
         kept: dict[str, tuple[str, str]] = {}
         for name, value in pairs:
             key = name.lower()

@@ -103,6 +103,11 @@ class RegistryEndpoints:
         return RepositoryEndpoints(self.base_url, self.registry, name)
 
 
+def _check_repository(_instance: object, _attribute: Attribute[str], value: str) -> None:
+    if not is_repository(value):
+        raise InvalidReferenceError(value, "it is no repository name")
+
+
 @frozen
 class RepositoryEndpoints:
     """The addresses of one repository.
@@ -115,12 +120,7 @@ class RepositoryEndpoints:
 
     base_url: str
     registry: str
-    repository: str = field()
-
-    @repository.validator
-    def _check_repository(self, _: Attribute[str], value: str) -> None:
-        if not is_repository(value):
-            raise InvalidReferenceError(value, "it is no repository name")
+    repository: str = field(validator=_check_repository)
 
     @property
     def name(self) -> str:

@@ -264,7 +264,7 @@ class _PendingFile(PendingFile):
         self._tree = tree
         self._path = path
         self._executable = executable
-        self._content = bytearray()
+        self._content: bytearray = bytearray()
 
     def write(self, data: bytes, /) -> None:
         """Append `data`."""
@@ -287,7 +287,7 @@ class _ResumableFile(_PendingFile, ResumableFile):
         super().__init__(tree, path, executable=False)
         self._digest = content
         self._beginning = kept
-        self._content += kept
+        self._content.extend(kept)
 
     @property
     def kept(self) -> int:

@@ -35,7 +35,7 @@ class Referrers:
 
     def walk(self) -> Iterator[tuple[int, Descriptor]]:
         """Iterate over the tree from the top, each manifest with its depth; the root has 0."""
-        waiting = [(0, self)]
+        waiting: list[tuple[int, Referrers]] = [(0, self)]
         while waiting:
             depth, node = waiting.pop()
             yield depth, node.descriptor

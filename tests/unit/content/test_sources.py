@@ -109,7 +109,7 @@ def test_what_is_no_file_is_no_source(tree):
         FileSource(tree, sanitize_path("missing"))
     with pytest.raises(UnsafePathError, match="link"):
         FileSource(tree, sanitize_path("link"))
-    with pytest.raises(FileAccessError, match="no regular file"):
+    with pytest.raises(FileAccessError, match="not a regular file"):
         FileSource(tree, sanitize_path("data"))
 
 

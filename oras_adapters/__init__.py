@@ -11,10 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oras_adapters.compression.compressions import find_compression
     from oras_adapters.compression.zstd_compression import Zstd
+    from oras_adapters.credential_stores import config_file_store
     from oras_adapters.credentials.credential_helper import CredentialHelperStore
     from oras_adapters.credentials.docker_config import DockerConfigStore
     from oras_adapters.credentials.keyring_store import KeyringStore
-    from oras_adapters.factory import Composition, compose, config_file_store
+    from oras_adapters.factory import Composition, compose
     from oras_adapters.files.local_files import LocalFileTree, scratch_directory
     from oras_adapters.http.tls import ssl_context
     from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
@@ -82,7 +83,7 @@ _MODULE_OF = {
     "Urllib3Transport": "http.urllib3_transport",
     "Zstd": "compression.zstd_compression",
     "compose": "factory",
-    "config_file_store": "factory",
+    "config_file_store": "credential_stores",
     "find_compression": "compression.compressions",
     "load_settings": "settings.settings",
     "scratch_directory": "files.local_files",

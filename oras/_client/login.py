@@ -11,7 +11,7 @@ from oras._client.hooks import authenticates_itself
 from oras.auth.utils import announce_logout
 from oras.logger import logger
 from oras.utils import iter_localhosts, readline
-from oras_adapters.factory import config_file_store
+from oras_adapters.credential_stores import config_file_store
 from oras_core.credentials import ChainedCredentialStore, config_key
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.verbs import login as verbs

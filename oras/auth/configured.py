@@ -14,7 +14,7 @@ __all__ = ["config_file", "configured"]
 
 def config_file(path: str) -> CredentialStore:
     """Return the store of a docker configuration, with the helpers that it names."""
-    from oras_adapters.factory import config_file_store
+    from oras_adapters.credential_stores import config_file_store
 
     return config_file_store(path)
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from oras_adapters.credential_stores import config_file_store
 from oras_adapters.credentials.docker_config import DockerConfigStore
-from oras_adapters.factory import config_file_store
 from oras_core.credentials import (
     ChainedCredentialStore,
     NoCredentials,

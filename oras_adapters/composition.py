@@ -1,0 +1,224 @@
+"""The parts of a client: from settings to registries, repositories, folders and credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from attrs import evolve
+
+from oras_adapters.credential_stores import chosen_store
+from oras_adapters.files.local_files import LocalFileTree
+from oras_adapters.http.certificate_folders import HostCertificates, find_certificates
+from oras_adapters.http.proxies import ProxySettings
+from oras_adapters.http.tls import ssl_context
+from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
+from oras_adapters.settings.settings import Settings, TlsSettings
+from oras_core.model.reference import Reference
+from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.http import HttpTransport
+from oras_core.registry.compose import Authorize
+from oras_core.registry.endpoints import is_loopback
+from oras_core.registry.profiles import HostProfile, profile_for
+from oras_core.registry.registry import RemoteRegistry
+from oras_core.registry.repository import RemoteRepository
+from oras_core.registry.transports.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from oras_core.ports.compression import Compression
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """What a client is made of, each part made when it is first needed, once. Thread-safe.
+
+    A context manager: leaving it closes the connections.
+    """
+
+    def __init__(self, settings: Settings, *, credentials: CredentialStore | None = None) -> None:
+        """Compose by `settings`.
+
+        Args:
+            settings: how.
+            credentials: a store to be used instead of the one that the settings choose.
+        """
+        self.settings = settings
+        self._credentials = credentials
+        self._transports: dict[TlsSettings, Urllib3Transport] = {}
+        self._registries: dict[str, RemoteRegistry] = {}
+        self._lock = RLock()
+
+    @property
+    def credentials(self) -> CredentialStore:
+        """The credential store that the settings choose.
+
+        Raises:
+            InvalidConfigurationError: if they name an unknown one.
+        """
+        with self._lock:
+            if self._credentials is None:
+                self._credentials = chosen_store(self.settings)
+            return self._credentials
+
+    def registry(self, host: str) -> RemoteRegistry:
+        """Return the registry `HOST` or `HOST:PORT`.
+
+        Raises:
+            InvalidReferenceError: if `host` is neither.
+        """
+        with self._lock:
+            if host not in self._registries:
+                self._registries[host] = self.registry_over(self.transport(host), host)
+            return self._registries[host]
+
+    def registry_over(
+        self,
+        transport: HttpTransport,
+        host: str,
+        *,
+        plain_http: bool | None = None,
+        credentials: CredentialStore | None = None,
+        headers: Mapping[str, str] | None = None,
+        authorize: Authorize | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> RemoteRegistry:
+        """Return a registry that is spoken to through a transport of the caller's.
+
+        Args:
+            transport: a plain one; redirects, retries and credentials are added.
+            host: `HOST` or `HOST:PORT`.
+            plain_http: whether without TLS; by default as the settings have it.
+            credentials: asked instead of the composition's own.
+            headers: go along with every request to the registry.
+            authorize: authentication of the caller's own, in place of `credentials`.
+            retry_policy: how often to try again; by default as the settings have it.
+        """
+        network = self.settings.network
+        usual = RetryPolicy(network.attempts, network.backoff, max_pause=network.max_pause)
+        return RemoteRegistry(
+            host,
+            transport,
+            plain_http=self.plain_http(host) if plain_http is None else plain_http,
+            credentials=credentials or self.credentials,
+            headers=headers or {},
+            retry_policy=retry_policy or usual,
+            profile=self._profile(host),
+            authorize=authorize,
+        )
+
+    def repository(self, reference: Reference | str) -> RemoteRepository:
+        """Return the repository that a reference names.
+
+        Raises:
+            InvalidReferenceError: if `reference` is malformed.
+        """
+        if isinstance(reference, str):
+            reference = Reference.parse(reference)
+        return self.registry(reference.registry).repository(reference.repository)
+
+    def compression(self) -> Compression:
+        """Return what directories are compressed by when they are pushed.
+
+        Raises:
+            InvalidConfigurationError: if the settings name what is not known.
+            UnsupportedError: if they name a library that is not installed.
+        """
+        # Here and below: most programs never pack or unpack a directory.
+        from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415
+
+        archive = self.settings.archive
+        return find_compression(archive.format, archive.implementation, archive.level)
+
+    def compressions(self) -> tuple[Compression, ...]:
+        """Return what a directory that is pulled may be compressed by."""
+        from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
+
+        return all_compressions()
+
+    def folder(self, path: str | Path) -> LocalFileTree:
+        """Return a folder to pull into; it is made when something is written."""
+        return LocalFileTree(path, create=True)
+
+    def transport(self, host: str) -> HttpTransport:
+        """Return the plain transport with which `host` is spoken to.
+
+        Raises:
+            InvalidConfigurationError: if a folder of certificates for it is incomplete.
+        """
+        tls = self._tls(host)
+        with self._lock:
+            if tls not in self._transports:
+                self._transports[tls] = self._new_transport(tls)
+            return self._transports[tls]
+
+    def plain_http(self, host: str) -> bool:
+        """Tell whether `host` is spoken to without TLS.
+
+        Registries on this machine usually are, but for those that have certificates here.
+        """
+        chosen = self.settings.host(host).plain_http
+        if chosen is not None:
+            return chosen
+        return is_loopback(host) and self._certificates(host) == HostCertificates()
+
+    def _tls(self, host: str) -> TlsSettings:
+        """Return whom to trust at `host` and who we are to it, `certs.d` folders looked into."""
+        tls = self.settings.host(host).tls or self.settings.tls
+        found = self._certificates(host)
+        own = bool(tls.client_certificate)
+        return evolve(
+            tls,
+            certificate_directories=(),
+            extra_authorities=(*tls.extra_authorities, *found.authorities),
+            client_certificate=tls.client_certificate if own else found.client_certificate,
+            client_key=tls.client_key if own else found.client_key,
+        )
+
+    def _certificates(self, host: str) -> HostCertificates:
+        tls = self.settings.host(host).tls or self.settings.tls
+        return find_certificates(tls.certificate_directories, host)
+
+    def _new_transport(self, tls: TlsSettings) -> Urllib3Transport:
+        network, proxy = self.settings.network, self.settings.proxy
+        return Urllib3Transport(
+            tls=lambda: ssl_context(
+                verify=tls.verify,
+                ca_bundle=tls.ca_bundle or None,
+                extra_authorities=tls.extra_authorities,
+                client_certificate=tls.client_certificate or None,
+                client_key=tls.client_key or None,
+            ),
+            proxies=ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy),
+            timeouts=Timeouts(connect=network.connect_timeout, read=network.read_timeout),
+            max_connections=max(self.settings.transfer.concurrency, 1),
+        )
+
+    def _profile(self, host: str) -> HostProfile:
+        chunk_size = self.settings.host(host).chunk_size
+        profile = profile_for(host)
+        if chunk_size is None:
+            return profile
+        return evolve(profile, chunked=chunk_size > 0, chunk_size=chunk_size or profile.chunk_size)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
+
+    def __enter__(self) -> Self:
+        """Return this object."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        self.close()

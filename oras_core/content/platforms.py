@@ -1,4 +1,4 @@
-"""Platforms of manifests: which of an index is meant, and for which one an image was made."""
+"""Platforms: select a manifest from an index, and read the platform of an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from oras_core.ports.content import Fetcher
 __all__ = ["platform_of", "select_manifest"]
 
 IMAGE_CONFIGS: Final = (media_types.OCI_IMAGE_CONFIG, media_types.DOCKER_IMAGE_CONFIG)
-"""Configs that say for which platform their image is; those of artifacts say what they like."""
+"""Media types of configs that name the platform of their image."""
 
 _MEMBERS: Final = ("os", "architecture", "variant", "os.version", "os.features")
 
@@ -30,12 +30,12 @@ _MEMBERS: Final = ("os", "architecture", "variant", "os.version", "os.features")
 def platform_of(
     fetcher: Fetcher, manifest: Manifest, *, limit: int = MAX_MANIFEST_SIZE
 ) -> Platform | None:
-    """Return the platform that an image's config names; None for what is no image.
+    """Return the platform in the config of an image; None for other artifacts.
 
     Raises:
-        NotFoundError: if the config is not there.
-        ContentError: if it is not what the manifest promises, or larger than `limit`.
-        InvalidManifestError: if it is malformed.
+        NotFoundError: if the config does not exist.
+        ContentError: if the config does not match its descriptor, or exceeds `limit` bytes.
+        InvalidManifestError: if the config is malformed.
     """
     config = manifest.config
     if config.media_type not in IMAGE_CONFIGS:
@@ -50,7 +50,7 @@ def platform_of(
         raise InvalidManifestError("it is not JSON", location="config") from error
     if not isinstance(members, dict):
         raise InvalidManifestError("it is not a JSON object", location="config")
-    # Empty strings stand for what is not known, as Go's encoder writes it.
+    # Go encodes an unknown value as an empty string.
     named = {key: members[key] for key in _MEMBERS if members.get(key)}
     if "os" not in named or "architecture" not in named:
         return None
@@ -61,14 +61,14 @@ def platform_of(
 def select_manifest(
     fetcher: Fetcher, root: Descriptor, platform: Platform, *, limit: int = MAX_MANIFEST_SIZE
 ) -> Descriptor:
-    """Return the manifest at or below `root` that is meant for `platform`.
+    """Return the first manifest at or below `root` that fits `platform`.
 
-    In an index what it says of its entries counts; where it says nothing of one, an index
-    is looked into, and an image is asked for its config. The first that fits is taken. A
-    manifest that is no image is for any platform.
+    The platform of an entry is the one in the index. If an entry has none, a nested index
+    is searched, and an image's config is read. A root that is not an image fits every
+    platform.
 
     Raises:
-        NotFoundError: if there is none; the message lists those that there are.
+        NotFoundError: if no manifest fits; the message lists the platforms on offer.
         OrasError: as `fetch_document`.
     """
     offered: list[str] = []
@@ -85,7 +85,7 @@ def select_manifest(
 def _manifests(
     fetcher: Fetcher, root: Descriptor, wanted: Platform, limit: int
 ) -> Iterator[tuple[Descriptor, Platform | None]]:
-    """Iterate over manifests with their platforms; those that say theirs come first."""
+    """Iterate over manifests and their platforms; entries with a platform come first."""
     seen: set[Digest] = set()
     waiting = [root]
     while waiting:

@@ -1,4 +1,4 @@
-"""Referrers: the manifests and indexes that name another one as their subject."""
+"""Referrers: manifests and indexes whose subject is another manifest."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
 ]
 
 MAX_REFERRERS: Final = 10_000
-"""Referrers found in one walk: ends a registry that always invents a further one."""
+"""Referrers in one walk; a hostile registry could invent referrers forever."""
 
 
 def as_referrer(document: Manifest | Index) -> Descriptor:
-    """Describe a manifest or index as a list of referrers does (distribution spec, end-12).
+    """Return the descriptor of a manifest or index for a list of referrers (end-12).
 
-    The artifact type is its own, or in want of one its config's media type; its
-    annotations are copied (R30).
+    Its artifact type is that of the manifest, or the media type of the config if the
+    manifest has none. The annotations are copied (R30).
     """
     own = document.artifact_type
     return Descriptor(
@@ -50,13 +50,13 @@ def referrers_among(
     *,
     limit: int = MAX_MANIFEST_SIZE,
 ) -> Iterator[Descriptor]:
-    """Iterate over those of `candidates` that have the subject, described as referrers.
+    """Iterate over the candidates with the given subject, described as referrers.
 
-    Those that have vanished are left out.
+    Candidates that no longer exist are left out.
 
     Raises:
-        ContentError: if one is not what its descriptor promises.
-        InvalidManifestError: if one is malformed.
+        ContentError: if a candidate does not match its descriptor.
+        InvalidManifestError: if a candidate is malformed.
     """
     for candidate in candidates:
         try:
@@ -77,10 +77,10 @@ def referrers_of(
     *,
     limit: int = MAX_MANIFEST_SIZE,
 ) -> Iterator[Descriptor]:
-    """Iterate over the referrers that a target holds, by whichever way it knows them.
+    """Iterate over the referrers of `subject` in a target.
 
     Raises:
-        UnsupportedError: if it can tell neither referrers nor predecessors.
+        UnsupportedError: if the target lists neither referrers nor predecessors.
         OrasError: whatever the target raises.
     """
     if isinstance(source, ReferrerLister):
@@ -88,19 +88,22 @@ def referrers_of(
     if isinstance(source, PredecessorFinder):
         found = source.predecessors(subject)
         return referrers_among(source, found, subject, artifact_type, limit=limit)
-    raise UnsupportedError(f"list the referrers of {subject.digest}", "the target cannot tell them")
+    raise UnsupportedError(
+        f"list the referrers of {subject.digest}",
+        "the target lists neither referrers nor predecessors",
+    )
 
 
-# --- Which ones ---------------------------------------------------------------------------
+# --- Selecting ----------------------------------------------------------------------------
 
 
 def is_of_type(*artifact_types: str) -> Callable[[Descriptor], bool]:
-    """Return a test that holds for referrers of one of these artifact types."""
+    """Return a predicate for referrers of one of these artifact types."""
     return lambda referrer: referrer.artifact_type in artifact_types
 
 
 def has_annotations(items: Mapping[str, str | None]) -> Callable[[Descriptor], bool]:
-    """Return a test that holds for referrers with all these annotations; None for any value."""
+    """Return a predicate for referrers with all these annotations; None allows any value."""
     return lambda referrer: all(
         key in referrer.annotations and value in (None, referrer.annotations[key])
         for key, value in items.items()

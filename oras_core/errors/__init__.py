@@ -1,11 +1,11 @@
-"""Every error that the library raises.
+"""All errors that the library raises.
 
-They form one tree under `OrasError`. Each says what was being done, to what, and why it
-failed; the facts are attributes, so that callers branch on them and not on text. No
-message and no repr holds a secret: URLs appear without user information and query.
+They form one tree under `OrasError`. Each message names the operation, its object and the
+reason of the failure. The facts are attributes, so that callers need not parse messages.
+No message and no repr holds a secret: URLs appear without user information and query.
 
-An error about a value that the caller passed is also a `ValueError`; something absent
-is also a `LookupError`.
+An error about a value that the caller passed is also a `ValueError`; an error about
+something absent is also a `LookupError`.
 """
 
 from __future__ import annotations

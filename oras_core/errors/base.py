@@ -1,4 +1,4 @@
-"""The root of the tree, and what keeps secrets out of messages."""
+"""The root of the error tree, and the redaction of URLs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = [
 def redact_url(url: str) -> str:
     """Return `url` without user information, query and fragment.
 
-    A presigned address carries its signature in the query, some people put passwords
-    before the `@`; neither belongs in a message or a log (R32).
+    The query of a presigned URL holds a signature, and user information may hold a
+    password; neither belongs in a message or a log (R32).
     """
     try:
         parts = urlsplit(url)
@@ -22,7 +22,7 @@ def redact_url(url: str) -> str:
         return "<unparsable URL>"
     host = parts.netloc.rpartition("@")[2]
     if not host and (parts.netloc or parts.path.startswith("//")):
-        # Put together again, the path would be read as a host, user information and all.
+        # In the rebuilt URL the path would become the host, with its user information.
         return "<unparsable URL>"
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
@@ -40,5 +40,5 @@ class OrasError(Exception):
     """The root of all errors of this library."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle message and facts as they are: an error may cross to another process."""
+        """Pickle the message and the facts: an error may cross to another process."""
         return _restore, (type(self), self.args, self.__dict__)

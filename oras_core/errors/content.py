@@ -1,4 +1,4 @@
-"""Bytes that are not what was promised, and files that cannot be read or written."""
+"""Content that does not match its descriptor, and files that cannot be read or written."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = [
 
 
 class ContentError(OrasError):
-    """Bytes are not what their descriptor promises."""
+    """Content does not match its descriptor."""
 
 
 class DigestMismatchError(ContentError):
-    """Content hashes to another digest than promised.
+    """Content has another digest than its descriptor.
 
     Attributes:
-        expected: the digest that the descriptor promises.
-        actual: the digest of what arrived.
+        expected: the digest in the descriptor.
+        actual: the digest of the content.
         what: what was being read.
     """
 
@@ -36,12 +36,12 @@ class DigestMismatchError(ContentError):
 
 
 class SizeMismatchError(ContentError):
-    """Content is shorter or longer than promised.
+    """Content is shorter or longer than its descriptor says.
 
     Attributes:
-        expected: the promised number of bytes.
-        actual: the number of bytes read; where more than promised came, the least
-            number that is certain.
+        expected: the size in the descriptor, in bytes.
+        actual: the number of bytes read. Reading stops after the first byte too many, so
+            that content which is too long may be longer than this.
         what: what was being read.
     """
 
@@ -55,11 +55,11 @@ class SizeMismatchError(ContentError):
 
 
 class SizeLimitError(ContentError):
-    """Something is larger than the limit set for its kind.
+    """Something is larger than the limit for its kind.
 
     Attributes:
         what: what was being read.
-        limit: the limit in its unit.
+        limit: the limit, in `unit`.
         unit: `bytes`, `members`, `pages`, …
     """
 
@@ -75,7 +75,7 @@ class SourceChangedError(ContentError):
     """A file changed between being described and being sent.
 
     Attributes:
-        what: the file.
+        what: the name of the file.
         reason: what changed.
     """
 
@@ -91,8 +91,8 @@ class FileAccessError(OrasError, OSError):
 
     Attributes:
         operation: what was being done.
-        path: to which path, relative to its folder.
-        reason: the system's word for it.
+        path: the path, relative to its folder.
+        reason: the message of the operating system.
     """
 
     def __init__(self, operation: str, path: str, reason: str) -> None:

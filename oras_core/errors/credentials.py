@@ -1,4 +1,4 @@
-"""Credentials that cannot be read, stored or erased."""
+"""Failures to read, store or erase credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CredentialError(OrasError):
 
     Attributes:
         operation: what was being done.
-        store: in which store, e.g. a file's path or a helper's name.
+        store: the credential store, e.g. the path of a file or the name of a helper.
         reason: why it failed.
     """
 
@@ -28,4 +28,4 @@ class CredentialError(OrasError):
 
 
 class CredentialHelperError(CredentialError):
-    """A `docker-credential-…` program is missing, failed, hung or answered nonsense (R12)."""
+    """A `docker-credential-…` program is missing, failed, hung or gave an invalid answer (R12)."""

@@ -1,4 +1,4 @@
-"""What a registry answers."""
+"""Errors that a registry answers with, and redirects that are refused."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class RegistryError(OrasError):
     Attributes:
         operation: what was being done, e.g. `push blob sha256:… to localhost:5000/app`.
         status: the HTTP status.
-        codes: the OCI error codes of the answer's body, e.g. `("MANIFEST_UNKNOWN",)`.
-        detail: the registry's own words, shortened; may be empty.
+        codes: the OCI error codes in the body of the answer, e.g. `("MANIFEST_UNKNOWN",)`.
+        detail: the registry's own message, shortened; may be empty.
         method: the HTTP method.
-        url: the address asked, without its query.
+        url: the requested URL, without its query.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RegistryError(OrasError):
         codes: Sequence[str] = (),
         detail: str = "",
     ) -> None:
-        """Keep the facts; the URL is redacted here, whatever was passed."""
+        """Keep the facts; redact the URL."""
         self.operation = operation
         self.status = status
         self.method = method
@@ -48,7 +48,7 @@ class RegistryError(OrasError):
         self.detail = detail
         words = ", ".join(codes)
         reason = ": ".join(part for part in (words, detail) if part)
-        # Not `super()`: the next class may be `NotFoundError`, which makes its own message.
+        # Not `super()`: the next class may be `NotFoundError`, which has a message of its own.
         OrasError.__init__(
             self,
             f"cannot {operation}: {method} {self.url} was answered with status {status}"
@@ -57,11 +57,11 @@ class RegistryError(OrasError):
 
 
 class AuthenticationError(RegistryError):
-    """The registry wants a credential, or refused the one it was given (401)."""
+    """The registry demands a credential, or refused the one it was given (401)."""
 
 
 class AccessDeniedError(RegistryError):
-    """The credential may not do this, or, by some registries, there is no such thing (403, R8)."""
+    """The credential does not allow this; some registries also mean "not found" (403, R8)."""
 
 
 class RegistryNotFoundError(RegistryError, NotFoundError):
@@ -69,32 +69,32 @@ class RegistryNotFoundError(RegistryError, NotFoundError):
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """What was being done when it was missed."""
+        """The operation that failed."""
         return self.operation
 
     @property
     def where(self) -> str:  # type: ignore[override]
-        """The address that answered."""
+        """The URL that answered."""
         return self.url
 
 
 class RateLimitedError(RegistryError):
-    """The registry asks to slow down (429), and went on asking after all attempts.
+    """The registry limits the rate of requests (429), and did so after all attempts.
 
     Attributes:
-        retry_after: the pause in seconds that it asked for, if it named one.
+        retry_after: the pause that the registry demands, in seconds; None if it names none.
     """
 
     retry_after: float | None = None
 
 
 class UnsafeRedirectError(OrasError):
-    """A registry sent the client to an address where it must not go (R10, R18).
+    """A registry redirected the client to a URL that is not allowed (R10, R18).
 
     Attributes:
-        source: the address that answered, without its query.
-        target: where it pointed to, without its query.
-        reason: why that is refused.
+        source: the URL that answered, without its query.
+        target: the URL that the answer names, without its query.
+        reason: why the target is refused.
     """
 
     def __init__(self, source: str, target: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Presence, abilities, and the copy between two targets, which may be cancelled."""
+"""Errors of targets: absent or existing objects, missing abilities, failed copies."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = [
 
 
 class NotFoundError(OrasError, LookupError):
-    """Content, a tag or a repository is not there.
+    """Content, a tag or a repository does not exist.
 
     Attributes:
         what: what was looked for.
-        where: in which target.
+        where: the target that does not have it.
     """
 
     def __init__(self, what: str, where: str) -> None:
@@ -29,11 +29,11 @@ class NotFoundError(OrasError, LookupError):
 
 
 class AlreadyExistsError(OrasError):
-    """Something is in the way that may not be replaced.
+    """Something exists already and may not be replaced.
 
     Attributes:
         what: what exists.
-        where: in which target.
+        where: the target that has it.
     """
 
     def __init__(self, what: str, where: str) -> None:
@@ -44,11 +44,11 @@ class AlreadyExistsError(OrasError):
 
 
 class UnsupportedError(OrasError):
-    """A target or registry cannot do what was asked for.
+    """A target or registry does not support an operation.
 
     Attributes:
-        operation: what was asked for.
-        reason: why it cannot be done.
+        operation: what was requested.
+        reason: why it is not possible.
     """
 
     def __init__(self, operation: str, reason: str) -> None:
@@ -63,12 +63,12 @@ class CopyError(OrasError):
 
     Attributes:
         operation: `resolve`, `fetch`, `push`, `tag`, …
-        origin: which side failed, `source` or `destination`.
-        descriptor: the digest of the content being moved; empty where none was known.
+        origin: the side that failed, `source` or `destination`.
+        descriptor: the digest of the content that was being copied; empty if unknown.
     """
 
     def __init__(self, operation: str, origin: str, descriptor: str, cause: Exception) -> None:
-        """Keep the facts; the cause's message ends the sentence."""
+        """Keep the facts; the message of the cause ends the sentence."""
         self.operation = operation
         self.origin = origin
         self.descriptor = descriptor
@@ -77,12 +77,12 @@ class CopyError(OrasError):
 
 
 class CancelledError(OrasError):
-    """What was being done has ended because its `CancelToken` was cancelled.
+    """An operation ended because its `CancelToken` was cancelled.
 
-    What had arrived before stays, and another run goes on from there.
+    Content that has arrived stays, and the next run continues from there.
 
     Attributes:
-        operation: what was being done, or waited for.
+        operation: what was being done or waited for.
     """
 
     def __init__(self, operation: str) -> None:

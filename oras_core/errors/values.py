@@ -1,4 +1,4 @@
-"""What the caller or a stranger handed in is not of its kind."""
+"""Values, manifests and archives that are invalid."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ class InvalidInputError(OrasError, ValueError):
     """A value does not follow the grammar or the limits of its kind.
 
     Attributes:
-        value: what was given.
+        value: the value.
         reason: what is wrong with it.
     """
 
     subject = "value"
 
     def __init__(self, value: object, reason: str) -> None:
-        """Keep the facts; the message names the kind of value, the value and the reason."""
+        """Keep the facts; the message names the kind, the value and the reason."""
         self.value = value
         self.reason = reason
         super().__init__(f"invalid {self.subject} {value!r}: {reason}")
 
 
 class InvalidReferenceError(InvalidInputError):
-    """A name of an artifact does not follow the distribution spec's grammar."""
+    """A reference does not follow the grammar of the distribution spec."""
 
     subject = "reference"
 
 
 class InvalidDigestError(InvalidInputError):
-    """A digest is malformed or of an algorithm that is not accepted."""
+    """A digest is malformed, or its algorithm is not accepted."""
 
     subject = "digest"
 
 
 class InvalidPlatformError(InvalidInputError):
-    """A platform is not of the form `os/architecture[/variant]`."""
+    """A platform does not have the form `os/architecture[/variant]`."""
 
     subject = "platform"
 
@@ -60,19 +60,19 @@ class InvalidAnnotationError(InvalidInputError):
 
 
 class InvalidDescriptorError(InvalidInputError):
-    """A descriptor breaks the image spec's descriptor rules."""
+    """A descriptor violates the rules of the image spec."""
 
     subject = "descriptor"
 
 
 class InvalidConfigurationError(InvalidInputError):
-    """A setting is unknown or its value cannot be used."""
+    """A setting is unknown, or its value is invalid."""
 
     subject = "setting"
 
 
 class UnsafePathError(InvalidInputError):
-    """A path would leave its folder, or could not be written on every platform."""
+    """A path would leave its folder, or cannot be written on every platform."""
 
     subject = "path"
 
@@ -82,11 +82,11 @@ class InvalidManifestError(OrasError, ValueError):
 
     Attributes:
         reason: what is wrong.
-        location: where, as a path such as `layers[2].size`; empty for the whole.
+        location: the place, such as `layers[2].size`; empty for the whole document.
     """
 
     def __init__(self, reason: str, *, location: str = "") -> None:
-        """Keep the facts; the message names the place."""
+        """Keep the facts; the message names the location."""
         self.reason = reason
         self.location = location
         where = f" at {location}" if location else ""
@@ -94,15 +94,15 @@ class InvalidManifestError(OrasError, ValueError):
 
 
 class UnsafeArchiveError(OrasError, ValueError):
-    """A tar archive is damaged, or holds a member that may not be unpacked.
+    """A tar archive is damaged, or has a member that may not be unpacked.
 
     Attributes:
-        member: the member's name as found; empty where the whole archive is refused.
+        member: the name of the member, unchanged; empty if the whole archive is refused.
         reason: why it is refused.
     """
 
     def __init__(self, member: str, reason: str) -> None:
-        """Keep the facts; the name is shown by repr, so that it can steer no terminal."""
+        """Keep the facts; `repr` escapes control characters in the name."""
         self.member = member
         self.reason = reason
         what = f"archive member {member!r}" if member else "the archive"

@@ -1,4 +1,4 @@
-"""What happens on the way to a registry."""
+"""Errors of the connection to a registry."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = [
 
 
 class TransportError(OrasError):
-    """A request got no answer, or the answer broke off.
+    """A request got no answer, or the connection broke within the answer.
 
     Attributes:
         method: the HTTP method.
-        url: the address, without its query.
+        url: the URL, without its query.
         reason: what went wrong.
         retryable: whether the same request may succeed later.
     """
 
     def __init__(self, method: str, url: str, reason: str, *, retryable: bool = True) -> None:
-        """Keep the facts, redacted."""
+        """Keep the facts; redact the URL."""
         self.method = method
         self.url = redact_url(url)
         self.reason = reason
@@ -31,12 +31,12 @@ class TransportError(OrasError):
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
-    """The server did not answer, or stopped sending, within the time allowed."""
+    """The server did not answer, or stopped sending, within the timeout."""
 
 
 class TlsError(TransportError):
-    """The server's certificate is not trusted, or no common TLS version exists."""
+    """The certificate of the server is not trusted, or no TLS version is shared."""
 
     def __init__(self, method: str, url: str, reason: str, *, retryable: bool = False) -> None:
-        """As `TransportError`, but another attempt is pointless."""
+        """As `TransportError`, but not retryable by default."""
         super().__init__(method, url, reason, retryable=retryable)

@@ -1,4 +1,4 @@
-"""The one order in which the transports of a registry stand."""
+"""Compose the transports of a registry, in their only order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oras_core.registry.transports.retries import Retrying, RetryPolicy
 __all__ = ["Authorize", "registry_transport"]
 
 Authorize = Callable[[HttpTransport, str], HttpTransport]
-"""Wraps a transport with what adds credentials to requests to an origin, and to no other."""
+"""Wraps a transport so that requests to one origin, and to no other, get credentials."""
 
 
 def registry_transport(
@@ -28,21 +28,21 @@ def registry_transport(
     limits: Limits | None = None,
     authorize: Authorize | None = None,
 ) -> HttpTransport:
-    """Wrap a plain transport with all that talking to one registry needs.
+    """Wrap a plain transport for one registry.
 
-    From the outside in: credentials, so that a token is fetched with retries too; retries, so
-    that a presigned address that expired is asked for again; redirects; and the wall that turns
-    foreign exceptions into `TransportError`.
+    The layers, from the outside in: authentication, so that token requests are retried too;
+    retries, so that an expired presigned URL is requested again from the registry; redirects;
+    and `Guarded`, which turns other exceptions into `TransportError`.
 
     Args:
-        transport: sends one request, as the port says.
-        origin: the registry's scheme, host and port, e.g. `https://ghcr.io`.
-        credentials: asked when the registry wants a credential.
-        registry: the registry's name in references and in `credentials`, e.g. `docker.io`;
-            by default the host and port of `origin`.
-        retry_policy: how often to try again.
-        limits: bounds on what others send.
-        authorize: in place of the `Authorizer`, which alone asks `credentials`.
+        transport: sends one request; see the port `HttpTransport`.
+        origin: the scheme, host and port of the registry, e.g. `https://ghcr.io`.
+        credentials: the store to read credentials from when the registry demands one.
+        registry: the name of the registry in references and in `credentials`, e.g.
+            `docker.io`; by default the host and port of `origin`.
+        retry_policy: how often and how fast to retry.
+        limits: limits on the size of answers.
+        authorize: replaces the `Authorizer`, and with it the use of `credentials`.
     """
     followed = RedirectFollower(Guarded(transport), limits)
     retried = Retrying(followed, retry_policy)

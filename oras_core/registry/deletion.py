@@ -1,4 +1,4 @@
-"""Removing blobs, manifests and tags; many registries refuse one or all of it (R34)."""
+"""Delete blobs, manifests and tags; many registries refuse some or all of it (R34)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DELETED: Final = (202, 200, 204)
 def delete_blob(
     transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
 ) -> None:
-    """Remove a blob.
+    """Delete a blob.
 
     Raises:
-        NotFoundError: if it is not here.
+        NotFoundError: if the repository does not have it.
         UnsupportedError: if the registry deletes no blobs.
     """
     operation = f"delete blob {digest} from {endpoints.name}"
@@ -32,10 +32,10 @@ def delete_blob(
 def delete_manifest(
     transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
 ) -> None:
-    """Remove a manifest, and with it every tag of it.
+    """Delete a manifest and every tag of it.
 
     Raises:
-        NotFoundError: if it is not here.
+        NotFoundError: if the repository does not have it.
         UnsupportedError: if the registry deletes no manifests.
     """
     operation = f"delete manifest {digest} from {endpoints.name}"
@@ -45,23 +45,23 @@ def delete_manifest(
 def delete_tag(
     transport: HttpTransport, endpoints: RepositoryEndpoints, tag: str, limits: Limits
 ) -> None:
-    """Remove a tag. Never the manifest instead, which would take its other tags along (R34).
+    """Delete a tag, and never its manifest, which may have other tags (R34).
 
     Raises:
         NotFoundError: if there is no such tag.
-        UnsupportedError: if the registry removes manifests only by digest.
-        InvalidReferenceError: if `tag` is no tag.
+        UnsupportedError: if the registry deletes by digest only.
+        InvalidReferenceError: if `tag` is not a tag.
     """
     if ":" in tag:
-        raise InvalidReferenceError(tag, "a tag is wanted here, not a digest")
-    operation = f"remove tag {tag} from {endpoints.name}"
+        raise InvalidReferenceError(tag, "expected a tag, not a digest")
+    operation = f"delete tag {tag} from {endpoints.name}"
     try:
         _delete(transport, endpoints.manifest(tag), operation, limits)
     except RegistryError as error:
-        # Distribution takes the tag for a malformed digest.
+        # Distribution parses the tag as a digest and finds it malformed.
         if error.status != 400:
             raise
-        reason = "the registry removes manifests by digest only, with all their tags"
+        reason = "the registry deletes manifests by digest only, with all their tags"
         raise UnsupportedError(operation, reason) from error
 
 

@@ -1,4 +1,4 @@
-"""Manifests and indexes: as bytes, which are never written anew (R24, R25, R26)."""
+"""Push, pull and resolve manifests and indexes as the bytes they are (R24, R25, R26)."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ __all__ = ["ManifestClient", "PushedManifest"]
 _logger = logging.getLogger(__name__)
 
 _NO_HEAD: Final = (400, 403, 405, 501)
-"""How servers say that they do not answer HEAD (R23)."""
+"""Statuses of servers that do not answer HEAD (R23)."""
 
 
 @frozen
 class PushedManifest:
-    """What a registry said of a manifest that it took.
+    """The registry's answer to the push of a manifest.
 
     Attributes:
-        descriptor: of the manifest.
-        subject: the digest in `OCI-Subject`: the registry has listed the manifest among
-            the referrers of that subject. None where it did not (R30).
+        descriptor: the descriptor of the manifest.
+        subject: the digest in `OCI-Subject`: the registry lists the manifest among the
+            referrers of that subject. None if the answer has no such field (R30).
     """
 
     descriptor: Descriptor
@@ -54,12 +54,12 @@ class PushedManifest:
 
 
 class ManifestClient:
-    """The manifests of one repository. Thread-safe."""
+    """Reads and writes the manifests of one repository. Thread-safe."""
 
     def __init__(
         self, transport: HttpTransport, endpoints: RepositoryEndpoints, limits: Limits
     ) -> None:
-        """Ask by `transport`."""
+        """Send requests through `transport`."""
         self._transport = transport
         self._endpoints = endpoints
         self._limits = limits
@@ -67,7 +67,7 @@ class ManifestClient:
     # --- Reading --------------------------------------------------------------------------
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the manifest is here; what forbids to look is taken for absence (R8)."""
+        """Tell whether the repository has the manifest; a 403 counts as absent (R8)."""
         operation = f"look for manifest {descriptor.digest} in {self._endpoints.name}"
         accept = (descriptor.media_type, *ACCEPTED_MANIFESTS)
         try:
@@ -79,19 +79,19 @@ class ManifestClient:
         except NotFoundError:
             return False
         except AccessDeniedError as error:
-            _logger.debug("taken for absent: %s", error)
+            _logger.debug("treated as absent: %s", error)
             return False
 
     def resolve(self, reference: str) -> Descriptor:
         """Return the descriptor of the manifest that a tag or a digest names.
 
-        HEAD is asked first: some registries count GETs (R26). Where its answer does not
-        describe the manifest, the manifest itself is asked for.
+        HEAD comes first: some registries count GETs (R26). If its answer does not describe
+        the manifest, the manifest is fetched.
 
         Raises:
-            NotFoundError: if there is none of that name.
+            NotFoundError: if no manifest has that tag or digest.
             RegistryError: if the registry refuses.
-            InvalidReferenceError: if `reference` is neither tag nor digest.
+            InvalidReferenceError: if `reference` is neither a tag nor a digest.
         """
         operation = f"resolve {self._shown(reference)}"
         with self._head(reference, operation, ACCEPTED_MANIFESTS) as response:
@@ -104,22 +104,23 @@ class ManifestClient:
     def fetch_reference(
         self, reference: str, *, accept: Sequence[str] = ACCEPTED_MANIFESTS
     ) -> tuple[Descriptor, bytes]:
-        """Return what a tag or a digest names, in one request.
+        """Return the manifest that a tag or a digest names, in one request.
 
         Args:
             reference: a tag or a digest.
-            accept: the media types that are asked for, and believed of the answer; of
-                any other type the manifest itself must say what it is.
+            accept: the media types to accept. If the `Content-Type` of the answer is none
+                of them, the media type is read from the manifest itself.
 
         Returns:
             The descriptor, whose digest is that of the bytes as received; and the bytes.
 
         Raises:
-            NotFoundError: if there is none of that name.
-            DigestMismatchError: if the bytes are not what was asked for, or not what the
-                registry says that they are.
-            SizeLimitError: if it is larger than the limit.
-            InvalidManifestError: if it is of a type that was not asked for, and no manifest.
+            NotFoundError: if no manifest has that tag or digest.
+            DigestMismatchError: if the bytes do not have the digest that was requested, or
+                the digest that the registry announced.
+            SizeLimitError: if the manifest is larger than the limit.
+            InvalidManifestError: if the type of the answer is not in `accept` and the body
+                is not a manifest.
             RegistryError: if the registry refuses.
         """
         what = f"manifest {self._shown(reference)}"
@@ -131,7 +132,7 @@ class ManifestClient:
         return Descriptor(media_type, digest, len(content)), content
 
     def fetch(self, descriptor: Descriptor) -> bytes:
-        """Return the manifest that `descriptor` describes, verified.
+        """Return the verified bytes of the manifest that `descriptor` describes.
 
         Raises: as `fetch_reference`.
         """
@@ -144,7 +145,7 @@ class ManifestClient:
         return content
 
     def _described(self, reference: str, response: HttpResponse) -> Descriptor | None:
-        """Return the descriptor that a HEAD gives; None if it gives none to rely on."""
+        """Return the descriptor in the answer to a HEAD; None if the answer is not reliable."""
         if response.status != 200:
             return None
         digest, size = digest_header(response.headers), content_length(response.headers)
@@ -161,18 +162,18 @@ class ManifestClient:
     # --- Writing --------------------------------------------------------------------------
 
     def push(self, content: bytes, media_type: str, reference: str | None = None) -> PushedManifest:
-        """Store a manifest under a tag or its digest; one that is here stays as it is.
+        """Push a manifest under a tag or its digest.
 
         Args:
-            content: its bytes, sent as they are.
-            media_type: of it, as its `mediaType` says.
-            reference: a tag, or its digest; its sha256 digest if None.
+            content: the bytes of the manifest, sent unchanged.
+            media_type: the media type, equal to the manifest's `mediaType`.
+            reference: a tag, or the digest of `content`; None for its sha256 digest.
 
         Raises:
-            DigestMismatchError: if `reference` is another digest than that of `content`,
-                or the registry says that it stored something else.
-            SizeLimitError: if it is larger than registries take.
-            RegistryError: if the registry refuses, as where blobs are missing.
+            DigestMismatchError: if `reference` is a digest that `content` does not have,
+                or the registry reports another digest.
+            SizeLimitError: if the manifest is larger than registries accept.
+            RegistryError: if the registry refuses, for example because blobs are missing.
         """
         digest = Digest.of(content)
         if reference is not None and ":" in reference:
@@ -194,7 +195,7 @@ class ManifestClient:
             subject = _subject(response.headers)
         return PushedManifest(Descriptor(media_type, digest, len(content)), subject)
 
-    # --- Asking ---------------------------------------------------------------------------
+    # --- Requests -------------------------------------------------------------------------
 
     def _shown(self, reference: str) -> str:
         return f"{self._endpoints.name}{'@' if ':' in reference else ':'}{reference}"
@@ -234,7 +235,7 @@ class ManifestClient:
 
 
 def _media_type(headers: Headers) -> str:
-    """Return the `Content-Type` without parameters, in lower case; empty where there is none."""
+    """Return the `Content-Type` without parameters, in lower case; empty if it is missing."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
@@ -246,10 +247,10 @@ def _subject(headers: Headers) -> Digest | None:
 
 
 def _digest_of(reference: str, content: bytes, headers: Headers, what: str) -> Digest:
-    """Return the digest of what came, which is what was asked for or announced.
+    """Return the digest of the content, verified.
 
-    Asked for by digest, the content answers for itself whatever the header says; asked for
-    by tag, a header that contradicts it shows that one of the two is not to be trusted.
+    A manifest requested by digest must have that digest; the header is ignored. A manifest
+    requested by tag must have the digest in the header, if there is one.
     """
     expected = Digest.parse(reference) if ":" in reference else digest_header(headers)
     actual = Digest.of(content, expected.algorithm if expected else "sha256")

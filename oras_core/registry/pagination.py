@@ -1,4 +1,4 @@
-"""Listings that come in pages, each naming the next by a `Link` (RFC 8288, R27)."""
+"""Read lists page by page; `Link` names the next page (RFC 8288, R27)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ def _link_grammar() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def next_link(headers: Headers, url: str) -> str | None:
-    """Return the address of the next page; None on the last one.
+    """Return the URL of the next page; None on the last page.
 
     Args:
-        headers: of the answer; `Link` may hold several links.
-        url: of the page itself, to which the link is relative.
+        headers: the header fields of the answer; `Link` may hold several links.
+        url: the URL of the page; the link is relative to it.
 
     Raises:
-        UnsafeRedirectError: if the next page is at another origin: the requests for it
-            would tell a stranger what is asked for, and its answers would be taken for
-            the registry's.
+        UnsafeRedirectError: if the next page is at another origin. That host would learn
+            what is being listed, and its answer would be taken for the registry's.
     """
     link, parameter = _link_grammar()
     text = headers.get("Link", "")
@@ -57,13 +56,13 @@ def _resolve(url: str, target: str) -> str:
 
 @frozen
 class Page:
-    """One page of a listing: a JSON object.
+    """One page of a list: a JSON object.
 
     Attributes:
-        request: what was asked for it.
-        response: what came; its body has been read.
+        request: the request for the page.
+        response: the answer; its body has been read.
         operation: what is being done, for errors.
-        members: of the object.
+        members: the members of the object.
     """
 
     request: HttpRequest
@@ -72,10 +71,10 @@ class Page:
     members: dict[str, Any] = field(repr=False)
 
     def entries(self, member: str) -> list[Any]:
-        """Return what `member` lists; nothing where it is null or absent.
+        """Return the list in `member`; an empty one if it is null or absent.
 
         Raises:
-            RegistryError: if it is not a list.
+            RegistryError: if `member` is not a list.
         """
         values = self.members.get(member)
         if values is None:
@@ -87,7 +86,7 @@ class Page:
         return values
 
     def strings(self, member: str) -> list[str]:
-        """Return the strings among what `member` lists: some registries list nulls too (R27)."""
+        """Return the strings in the list `member`; some registries also list nulls (R27)."""
         return [value for value in self.entries(member) if isinstance(value, str)]
 
 
@@ -99,20 +98,19 @@ def paginate(
     limits: Limits,
     accept: str = "application/json",
 ) -> Iterator[Page]:
-    """Iterate over the pages of a listing, asking for each when it is wanted.
+    """Iterate over the pages of a list; each is requested when the caller reaches it.
 
     Args:
         transport: sends the requests.
-        url: of the first page.
+        url: the URL of the first page.
         operation: what is being done, for errors.
-        limits: bounds on pages and their number.
-        accept: the media type asked for.
+        limits: the limits on the size and the number of pages.
+        accept: the media type to accept.
 
     Raises:
-        RegistryError: if the registry refuses, or a page is no JSON object.
+        RegistryError: if the registry refuses, or a page is not a JSON object.
         SizeLimitError: if a page is too large, or there are more than `limits.pages`.
-        UnsafeRedirectError: if a page names one that was read already as the next, or one
-            at another origin.
+        UnsafeRedirectError: if the next page was already read, or is at another origin.
     """
     seen: set[str] = set()
     following: str | None = url
@@ -128,4 +126,4 @@ def paginate(
         yield Page(request, response, operation, members)
         following = next_link(response.headers, request.url)
         if following in seen:
-            raise UnsafeRedirectError(request.url, following, "that page was read already")
+            raise UnsafeRedirectError(request.url, following, "that page has already been read")

@@ -1,8 +1,8 @@
-"""Referrers of a manifest: by the registry's API, or by a tag that clients keep themselves.
+"""List the referrers of a manifest by the registry's API, or by a tag that clients maintain.
 
-Without the API (R31) the list is an image index under the tag `sha256-HEX` of the subject,
-which each client that pushes or deletes a referrer has to write anew (distribution spec,
-"Referrers Tag Schema"). Nothing in that protocol excludes that two do so at once.
+Without the API (R31) the list is an image index under the tag `sha256-HEX` of the subject.
+Every client that pushes or deletes a referrer must rewrite it (distribution spec,
+"Referrers Tag Schema"). The protocol does not prevent two clients from writing at once.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ __all__ = ["ReferrersClient", "ReferrersMemory", "is_referrers_tag", "referrers_
 _logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 10
-"""Times that a list is written until it holds what it should: others may write it too."""
+"""Attempts to write a list; another client may overwrite it each time."""
 
 MAX_ALGORITHM: Final = 32
 MAX_ENCODED: Final = 64
-"""Characters of the two parts of the tag; together they stay below a tag's 128."""
+"""Characters of the two parts of the tag; a tag has at most 128."""
 
 LOCKS: Final = 16
-"""Lists that threads write at once, at most; more only save waiting."""
+"""Lists that threads may write at the same time."""
 
 
 def referrers_tag(subject: Digest) -> str:
@@ -59,33 +59,33 @@ def referrers_tag(subject: Digest) -> str:
 
 
 def is_referrers_tag(tag: str) -> bool:
-    """Tell whether `tag` has the form of one that lists referrers."""
+    """Tell whether `tag` has the form of a referrers tag."""
     return re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
 
 
 class ReferrersMemory:
-    """What is known of a registry's repositories, and who is writing a list. Thread-safe."""
+    """Which repositories have a referrers API, and locks for writing lists. Thread-safe."""
 
     def __init__(self) -> None:
-        """Know nothing."""
+        """Start with no knowledge."""
         self._available: dict[str, bool] = {}
         self._locks = tuple(Lock() for _ in range(LOCKS))
 
     def has_api(self, repository: str) -> bool | None:
-        """Tell whether there is a referrers API for `repository`; None while it is not known."""
+        """Tell whether `repository` has a referrers API; None if that is not known yet."""
         return self._available.get(repository)
 
     def learn(self, repository: str, *, has_api: bool) -> None:
-        """Remember what an answer has shown."""
+        """Remember whether `repository` has a referrers API."""
         self._available[repository] = has_api
 
     def writing(self, repository: str, subject: Digest) -> AbstractContextManager[object]:
-        """Return a block that no two threads are in for the same list."""
+        """Return a context that only one thread at a time enters for one list."""
         return self._locks[hash((repository, subject)) % LOCKS]
 
 
 class ReferrersClient:
-    """The referrers in one repository. Thread-safe."""
+    """Reads and writes lists of referrers in one repository. Thread-safe."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ReferrersClient:
         memory: ReferrersMemory,
         limits: Limits,
     ) -> None:
-        """Ask by `transport`; read and write lists by `manifests`."""
+        """Send API requests through `transport`; read and write lists by `manifests`."""
         self._transport = transport
         self._endpoints = endpoints
         self._manifests = manifests
@@ -108,13 +108,13 @@ class ReferrersClient:
     def of(self, subject: Digest, artifact_type: str | None = None) -> Iterator[Descriptor]:
         """Iterate over the referrers of `subject`, each once.
 
-        The first listing of a repository shows whether there is an API; where there is
-        none the tag is read (R29).
+        The first listing of a repository shows whether it has the API; if not, the list
+        under the tag is read (R29).
 
         Raises:
-            NotFoundError: if the registry says that it has no such repository.
-            RegistryError: if it refuses, or its answer is no listing.
-            InvalidManifestError: if what is listed is malformed.
+            NotFoundError: if the registry has no such repository.
+            RegistryError: if the registry refuses, or its answer is not a list.
+            InvalidManifestError: if an entry is malformed.
         """
         seen: set[Digest] = set()
         for descriptor in self._listed(subject, artifact_type):
@@ -133,7 +133,7 @@ class ReferrersClient:
             yield from _of_type(_descriptors(page), None if is_filtered else artifact_type)
 
     def _pages(self, subject: Digest, artifact_type: str | None = None) -> Iterator[Page] | None:
-        """Return the pages of the API, the first of them read; None where there is no API."""
+        """Return the pages of the API, the first already read; None if there is no API."""
         if self._memory.has_api(self._endpoints.repository) is False:
             return None
         pages = paginate(
@@ -152,13 +152,13 @@ class ReferrersClient:
             page = next(pages)
         except RegistryNotFoundError as error:
             if "NAME_UNKNOWN" in error.codes:
-                raise  # which says nothing of the API (R29)
-            _logger.debug("taken for no referrers API: %s", error)
+                raise  # It says nothing about the API (R29).
+            _logger.debug("no referrers API: %s", error)
             return None
         except RegistryError as error:
             if error.status != 200:
                 raise
-            _logger.debug("taken for no referrers API: %s", error)  # a web page
+            _logger.debug("no referrers API: %s", error)  # The body is a web page.
             return None
         kind = page.response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         is_index = media_types.OCI_INDEX in (kind, page.members.get("mediaType"))
@@ -168,15 +168,15 @@ class ReferrersClient:
         try:
             index = self._tagged(subject)
         except UnsupportedError as error:
-            _logger.debug("taken for no referrers: %s", error)
+            _logger.debug("treated as no referrers: %s", error)
             return ()
         return index.manifests if index else ()
 
     def _tagged(self, subject: Digest) -> Index | None:
-        """Return the list under the tag; None where there is none.
+        """Return the list under the tag; None if there is no such tag.
 
         Raises:
-            UnsupportedError: if the tag names something else.
+            UnsupportedError: if the tag does not name a list.
         """
         tag = referrers_tag(subject)
         try:
@@ -187,19 +187,20 @@ class ReferrersClient:
         if document.media_type != media_types.OCI_INDEX or not isinstance(document, Index):
             raise UnsupportedError(
                 f"list the referrers of {subject} in {self._endpoints.name}",
-                f"the tag {tag} names something else than an image index",
+                f"the tag {tag} does not name an image index",
             )
         return document
 
     # --- Writing --------------------------------------------------------------------------
 
     def note(self, pushed: PushedManifest, content: bytes) -> None:
-        """Put a manifest that was pushed into the list of its subject (R30).
+        """Add a pushed manifest to the list of its subject (R30).
 
-        A registry that answers with `OCI-Subject` has done so itself.
+        A registry that answers with `OCI-Subject` has already done so.
 
         Raises:
-            UnsupportedError: if the tag names something else, or others keep writing it.
+            UnsupportedError: if the tag does not name a list, or other clients keep
+                overwriting it.
             RegistryError: if the registry refuses.
         """
         if pushed.subject is not None:
@@ -208,24 +209,24 @@ class ReferrersClient:
         document = _decoded(pushed.descriptor, content)
         if document is None or document.subject is None:
             return
-        # By the digest under which it is here, which may be of another algorithm than ours.
+        # The registry may know the manifest by a digest of another algorithm.
         referrer = evolve(as_referrer(document), digest=pushed.descriptor.digest)
         self._rewrite(document.subject.digest, lambda listed: {**listed, referrer.digest: referrer})
 
     def subject_to_prune(self, descriptor: Descriptor) -> Digest | None:
-        """Return in whose list a manifest stands that is going to be deleted.
+        """Return the subject from whose list a manifest must be taken when it is deleted.
 
-        None where it has no subject, and where the registry keeps the list itself.
+        None if the manifest has no subject, or if the registry maintains the list itself.
 
         Raises:
-            NotFoundError: if the manifest is not here.
+            NotFoundError: if the repository does not have the manifest.
         """
         if self._memory.has_api(self._endpoints.repository):
             return None
         try:
             document = _decoded(descriptor, self._manifests.fetch(descriptor))
         except (AccessDeniedError, ContentError) as error:
-            _logger.debug("subject of %s not known: %s", descriptor, error)
+            _logger.debug("subject of %s is unknown: %s", descriptor, error)
             return None
         if document is None or document.subject is None:
             return None
@@ -233,7 +234,7 @@ class ReferrersClient:
         return None if has_api else document.subject.digest
 
     def prune(self, subject: Digest, referrer: Digest) -> None:
-        """Take a manifest that was deleted out of the list of its subject (R30).
+        """Remove a deleted manifest from the list of its subject (R30).
 
         Raises: as `note`.
         """
@@ -246,7 +247,7 @@ class ReferrersClient:
         subject: Digest,
         change: Callable[[Mapping[Digest, Descriptor]], Mapping[Digest, Descriptor]],
     ) -> None:
-        """Write the list until, read again, it is as `change` wants it."""
+        """Write the list until a second read shows that the change was kept."""
         with self._memory.writing(self._endpoints.repository, subject):
             for _ in range(MAX_ATTEMPTS):
                 index = self._tagged(subject)
@@ -261,8 +262,8 @@ class ReferrersClient:
                 )
                 self._manifests.push(written.content, written.media_type, referrers_tag(subject))
         raise UnsupportedError(
-            f"keep the list of the referrers of {subject} in {self._endpoints.name}",
-            "others write it at the same time again and again; push the referrer once more",
+            f"update the list of the referrers of {subject} in {self._endpoints.name}",
+            "other clients keep overwriting it; push the referrer again",
         )
 
 
@@ -281,11 +282,11 @@ def _of_type(found: Iterable[Descriptor], artifact_type: str | None) -> Iterator
 
 
 def _decoded(descriptor: Descriptor, content: bytes) -> Manifest | Index | None:
-    """Return the document; None for what has no subject that this library could read."""
+    """Return the document; None if no subject can be read from it."""
     if b'"subject"' not in content:
         return None
     try:
         return codec.decode(content, descriptor.media_type)
     except InvalidManifestError as error:
-        _logger.debug("subject of %s not known: %s", descriptor, error)
+        _logger.debug("subject of %s is unknown: %s", descriptor, error)
         return None

@@ -1,4 +1,4 @@
-"""A registry: where its API is, how to talk to it, and which repositories it has."""
+"""A registry: its address, its transport, its catalog and its repositories."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ __all__ = ["RemoteRegistry"]
 
 
 class RemoteRegistry:
-    """A registry, with all that talking to it needs wrapped around a plain transport.
+    """A registry that is reached through a plain transport.
 
-    Thread-safe. One is enough for all repositories: tokens, pauses and what is learned of
-    the registry are shared.
+    Adds authentication, retries, redirects and limits to the transport. Thread-safe. One
+    object serves all repositories of the registry; they share tokens, pauses and what is
+    learned about the registry.
 
     Attributes:
         host: the registry as references name it, `HOST[:PORT]`, e.g. `docker.io`.
-        base_url: scheme and host of its API.
-        origin: the same as an origin: the default port left out.
+        base_url: the scheme and host of its API.
+        origin: the origin of `base_url`: without a default port.
         transport: the composed transport, for requests that have no method here.
     """
 
@@ -53,21 +54,22 @@ class RemoteRegistry:
         headers: Mapping[str, str] | None = None,
         authorize: Authorize | None = None,
     ) -> None:
-        """Compose the transport. Nothing is sent yet.
+        """Compose the transport; no request is sent.
 
         Args:
             host: `HOST[:PORT]`, as in a reference.
-            transport: sends one request; see the port.
-            plain_http: speak unencrypted HTTP.
-            credentials: asked when the registry wants a credential; None for anonymous.
-            retry_policy: how often to try again.
-            limits: bounds on what the registry sends.
-            profile: what the registry can do; None for what is known of the host.
-            headers: fields for every request to the registry, and to it alone.
-            authorize: authentication of the caller's own, in place of `credentials`.
+            transport: sends one request; see the port `HttpTransport`.
+            plain_http: use HTTP without TLS.
+            credentials: the store to read credentials from when the registry demands
+                one; None for anonymous access.
+            retry_policy: how often and how fast to retry.
+            limits: limits on the size of the registry's answers.
+            profile: what the registry can do; None for the known profile of the host.
+            headers: header fields for requests to the registry, and to no other host.
+            authorize: a custom authentication that replaces `credentials`.
 
         Raises:
-            InvalidReferenceError: if `host` is not of that form.
+            InvalidReferenceError: if `host` does not have that form.
         """
         limits = limits or Limits()
         self.host = host
@@ -97,21 +99,21 @@ class RemoteRegistry:
         self._referrers = ReferrersMemory()
 
     def __repr__(self) -> str:
-        """Show the address."""
+        """Show the base URL."""
         return f"RemoteRegistry({self.base_url!r})"
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """What the latest answer that spoke of it said; None before, or where none does (R33)."""
+        """The rate limit in the latest answer that had one; None if no answer had one (R33)."""
         return self._notices.rate_limit
 
     def ping(self) -> None:
-        """Make sure that this is a registry, which takes the credentials.
+        """Check that the host is a registry and accepts the credentials.
 
         Raises:
-            AuthenticationError: if it does not.
-            RegistryError: if it is no registry.
-            TransportError: where there is no answer.
+            AuthenticationError: if the registry refuses the credentials.
+            RegistryError: if the host does not answer as a registry.
+            TransportError: if there is no answer.
         """
         request = HttpRequest("GET", self._endpoints.ping)
         exchange(
@@ -119,10 +121,10 @@ class RemoteRegistry:
         ).close()
 
     def repository(self, name: str) -> RemoteRepository:
-        """Return a repository; whether it exists is not asked.
+        """Return a repository, without checking that it exists.
 
         Raises:
-            InvalidReferenceError: if `name` is no repository name.
+            InvalidReferenceError: if `name` is not a repository name.
         """
         return RemoteRepository(
             self.transport,
@@ -137,11 +139,11 @@ class RemoteRegistry:
         """Iterate over the names of the repositories, page by page.
 
         Args:
-            page_size: names of a page; None for the registry's own choice.
+            page_size: the number of names on a page; None for the registry's default.
 
-        Raises, while it is iterated over:
-            UnsupportedError: if the registry lists none, or not for everybody (R28).
-            RegistryError: if its answer is no listing.
+        Raises during iteration:
+            UnsupportedError: if the registry has no catalog or refuses to show it (R28).
+            RegistryError: if the answer is not a list.
         """
         operation = f"list the repositories of {self.host}"
         url = self._endpoints.catalog(page_size)
@@ -156,19 +158,21 @@ class RemoteRegistry:
 
 
 class _Anonymous(CredentialStore):
-    """Knows nobody."""
+    """A store without credentials."""
 
     def get(self, registry: str) -> Credential | None:  # noqa: ARG002 - the port's signature
         """Return None."""
         return None
 
     def put(self, registry: str, credential: Credential) -> None:  # noqa: ARG002 - likewise
-        """Refuse: nothing is kept."""
-        raise CredentialError(f"keep the credential of {registry}", "no store", "there is none")
+        """Refuse: the store keeps nothing."""
+        raise CredentialError(
+            f"store the credential of {registry}", "no store", "none is configured"
+        )
 
     def delete(self, registry: str) -> None:
         """Do nothing."""
 
 
 def _expect_nothing(_: Scope) -> None:
-    """Authentication of somebody else's: what it asks for is not ours to say."""
+    """Do nothing: a custom authentication chooses its own scopes."""

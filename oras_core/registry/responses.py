@@ -1,7 +1,7 @@
-"""What registries answer: the status that was hoped for, or an error that says why not.
+"""Check the status of answers, read their bodies within limits, and raise errors.
 
-Error bodies are OCI JSON, HTML, XML of an object store, or empty (R32). They are a
-stranger's text: bounded, shortened, and freed of what steers a terminal or is a secret.
+Error bodies are OCI JSON, HTML, XML of an object store, or empty (R32). Their text is not
+trusted: it is shortened, and stripped of control characters and secrets.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ _logger = logging.getLogger(__name__)
 DIGEST_HEADER: Final = "Docker-Content-Digest"
 
 MAX_DETAIL: Final = 500
-"""Characters kept of a registry's message: people read a sentence or two."""
+"""Characters kept of a registry's message: one or two sentences."""
 
 MAX_CODES: Final = 8
-"""Error codes kept of one answer; registries send one or two."""
+"""Entries kept of the errors in one answer; registries send one or two."""
 
 MAX_BODY_ATTEMPTS: Final = 3
-"""Requests for one short body that breaks off each time."""
+"""Requests for one short body whose connection breaks each time."""
 
 READ_SIZE: Final = 256 * 1024
 
@@ -82,7 +82,7 @@ def exchange(
 ) -> HttpResponse:
     """Send `request` and return the answer if its status is one of `expected`.
 
-    The caller closes the answer. For the arguments and the errors see `raise_for_status`.
+    The caller closes the answer. See `raise_for_status` for the arguments and the errors.
     """
     response = transport.send(request)
     try:
@@ -109,16 +109,16 @@ def raise_for_status(
     error_body: int = MAX_ERROR_BODY,
     hidden: Collection[str] = (),
 ) -> None:
-    """Raise what the answer means, unless its status is one of `expected`.
+    """Raise the error that the answer stands for, unless its status is one of `expected`.
 
     Args:
-        request: what was asked.
-        response: what came back; its body is read only for an error.
+        request: the request.
+        response: the answer; its body is read only for an error.
         operation: what was being done, for the message.
-        expected: a web server that says 200 to everything is no registry (R24), so that
-            each call names what it takes.
-        error_body: bytes read of an error's body.
-        hidden: secrets that were sent; what repeats one is left out.
+        expected: the statuses that mean success. Each call names its own, since a web
+            server may answer 200 to everything (R24).
+        error_body: bytes to read of the body of an error.
+        hidden: secrets that were sent; text that repeats one is left out.
 
     Raises:
         AuthenticationError: for 401.
@@ -149,7 +149,7 @@ def raise_for_status(
 def protocol_error(
     request: HttpRequest, response: HttpResponse, operation: str, detail: str
 ) -> RegistryError:
-    """Return the error of an answer whose status is right and whose content is not."""
+    """Return the error for an answer whose status is right but whose content is not."""
     return RegistryError(
         operation,
         status=response.status,
@@ -163,11 +163,11 @@ def protocol_error(
 
 
 def _explain(response: HttpResponse, limit: int, hidden: Collection[str]) -> tuple[list[str], str]:
-    """Return the error codes and the message of an error's body, as far as it has them."""
+    """Return the error codes and the message in the body of an error."""
     try:
         body = _read_at_most(response, limit)
     except TransportError:
-        return [], ""  # the status is known, and says more than the broken body
+        return [], ""  # The status says enough.
     text = body.decode("utf-8", "replace").strip()
     try:
         document = json.loads(text)
@@ -189,7 +189,7 @@ def _without(hidden: Collection[str], text: str) -> str:
 
 
 def _error_entries(document: object) -> Iterator[dict[str, Any]]:
-    """Find the members that describe an error: in the spec's list, or at the top."""
+    """Return the objects that describe errors: the list of the spec, or the document itself."""
     if not isinstance(document, dict):
         return
     errors = document.get("errors")
@@ -198,15 +198,15 @@ def _error_entries(document: object) -> Iterator[dict[str, Any]]:
 
 
 def _text_of_markup(text: str) -> str:
-    # Object stores answer in XML and repeat keys and signatures in it, proxies in HTML:
-    # only what is meant to be read by people is taken.
+    # Object stores answer in XML, which repeats keys and signatures; proxies answer in HTML.
+    # Only the parts that are meant for people are taken.
     found = re.search(r"<(Message|title)[^>]{0,100}>([^<]{1,1000})</", text, re.IGNORECASE)
     return found[2] if found else ""
 
 
 @cache
 def _unprintable() -> re.Pattern[str]:
-    # C0 and C1 control characters, and those that change the direction of writing.
+    # C0 and C1 control characters, and those that change the direction of text.
     return re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
@@ -244,13 +244,14 @@ def read_bounded(response: HttpResponse, limit: int, what: str) -> bytes:
     """Read the whole body.
 
     Args:
-        response: the caller closes it.
-        limit: bytes accepted; not many more are ever read.
-        what: is being read, for the error.
+        response: the answer; the caller closes it.
+        limit: the most bytes to accept; at most one more is read.
+        what: what is being read, for the error.
 
     Raises:
-        SizeLimitError: if it is longer, or its `Content-Length` says so.
-        ContentError: if it is compressed, which nobody asked for.
+        SizeLimitError: if the body, or its `Content-Length`, is larger than `limit`.
+        SizeMismatchError: if the body does not have the length that was announced.
+        ContentError: if the body has a content coding, which was not requested.
     """
     refuse_encoding(response, what)
     announced = content_length(response.headers)
@@ -273,12 +274,13 @@ def exchange_body(
     error_body: int = MAX_ERROR_BODY,
     hidden: Collection[str] = (),
 ) -> tuple[HttpResponse, bytes]:
-    """Send `request`; return the answer, closed, if its status is 200, and its whole body.
+    """Send `request`; return the closed answer and its whole body if the status is 200.
 
-    A body that breaks off is asked for again: a transport's retries end where it begins.
+    If the connection breaks within the body, the request is repeated: the retries of a
+    transport end where the body begins.
 
     Raises:
-        TransportError: where there is no answer, or its body keeps breaking off.
+        TransportError: if there is no answer, or the connection keeps breaking.
     Others as `raise_for_status` and `read_bounded`.
     """
     attempt = 1
@@ -291,35 +293,35 @@ def exchange_body(
             except TransportError as error:
                 if attempt >= MAX_BODY_ATTEMPTS or not error.retryable:
                     raise
-                _logger.debug("asking again: %s", error)
+                _logger.debug("repeating the request: %s", error)
         attempt += 1
 
 
 def parse_json(
     request: HttpRequest, response: HttpResponse, operation: str, body: bytes
 ) -> dict[str, Any]:
-    """Return the JSON object that a body is; some hosts answer 200 with a web page (R27).
+    """Parse a body as a JSON object; some hosts answer 200 with a web page (R27).
 
     Raises:
-        RegistryError: if it is something else.
+        RegistryError: if the body is not a JSON object.
     """
     detail = "the answer is not a JSON object"
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "unknown type")
-        document, detail = None, f"the answer is not JSON, but says it is of {kind}"
-    # Outside: what it would be chained to holds the whole text, which may be a token's.
+        document, detail = None, f"the answer is not JSON; its Content-Type is {kind}"
+    # Raised outside the handler: a chained JSON error would hold the text, maybe a token.
     if not isinstance(document, dict):
         raise protocol_error(request, response, operation, detail)
     return document
 
 
 def refuse_encoding(response: HttpResponse, what: str) -> None:
-    """Refuse a compressed body: its bytes are not those that the digest is of.
+    """Refuse a body with a content coding: its digest is not that of the content.
 
     Raises:
-        ContentError: if `Content-Encoding` names anything but `identity`.
+        ContentError: if `Content-Encoding` is anything but `identity`.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -332,13 +334,13 @@ def refuse_encoding(response: HttpResponse, what: str) -> None:
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return what `Content-Length` says; None where it says nothing that is a number."""
+    """Return the value of `Content-Length`; None if it is not a number."""
     text = headers.get("Content-Length", "").strip()
     return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else None
 
 
 def digest_header(headers: Headers) -> Digest | None:
-    """Return what `Docker-Content-Digest` says; None where it says no digest (R26)."""
+    """Return the value of `Docker-Content-Digest`; None if it is not a digest (R26)."""
     try:
         return Digest.parse(headers.get(DIGEST_HEADER, "").strip())
     except InvalidDigestError:
@@ -346,12 +348,12 @@ def digest_header(headers: Headers) -> Digest | None:
 
 
 def check_digest_header(headers: Headers, expected: Digest, what: str) -> None:
-    """Compare what the registry says that it holds with what was meant (R24).
+    """Compare `Docker-Content-Digest` with the digest of the content that was sent (R24).
 
-    A digest by another algorithm, and a header that holds none, prove nothing either way.
+    A missing digest, and a digest of another algorithm, are ignored.
 
     Raises:
-        DigestMismatchError: if it names other content.
+        DigestMismatchError: if the two digests differ.
     """
     found = digest_header(headers)
     if found is not None and found.algorithm == expected.algorithm and found != expected:

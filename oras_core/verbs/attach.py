@@ -26,31 +26,32 @@ def attach(
     annotations: AnnotationSet | None = None,
     options: CopyOptions | None = None,
 ) -> Descriptor:
-    """Push files and directories as an artifact that refers to another one.
+    """Push files and directories as an artifact whose subject is another manifest.
 
-    It gets no tag: it is found through its subject, as `discover` does.
+    The artifact gets no tag; `discover` finds it through its subject.
 
     Args:
-        target: where the subject is.
-        subject: a tag or a digest there.
-        contents: the layers, in order; there may be none where the annotations say it all.
-        artifact_type: what is attached, a media type, by which it is found again.
-        scratch: takes the archives of directories; the caller empties it.
-        annotations: of manifest and config, and of layers by their title.
-        options: how to copy. With a platform, the subject is the manifest in an index that
-            is meant for it.
+        target: the target that holds the subject.
+        subject: a tag or a digest in `target`.
+        contents: the layers, in order; may be empty if annotations are enough.
+        artifact_type: the type of the artifact, a media type.
+        scratch: a folder for the archives of directories; the caller empties it.
+        annotations: annotations of the manifest, of the config, and of layers by title.
+        options: how to copy. If they name a platform, the manifest of that platform in an
+            index is the subject.
 
     Returns:
         The descriptor of the new manifest.
 
     Raises:
-        NotFoundError: if there is no such subject.
-        InvalidManifestError: if `artifact_type` is none.
-        UnsupportedError: if the registry has no referrers API and its list cannot be kept.
+        NotFoundError: if `target` does not have the subject.
+        InvalidManifestError: if `artifact_type` is not a media type.
+        UnsupportedError: if the registry has no referrers API and the list of referrers
+            cannot be updated.
         OrasError: as `push`.
     """
     if not media_types.is_media_type(artifact_type):
-        # Before anything is asked for: without a type nobody could tell what it is.
+        # Checked before any request: nobody could tell what an untyped artifact is.
         raise InvalidManifestError(
             f"{artifact_type!r} is not of the form type/subtype", location="artifactType"
         )

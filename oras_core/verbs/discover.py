@@ -17,24 +17,25 @@ from oras_core.ports.content import Fetcher, ReadOnlyTarget
 __all__ = ["Referrers", "discover"]
 
 MAX_DEPTH: Final = 100
-"""Referrers of referrers, one upon the other: ends a registry that always invents a further one."""
+"""Levels of referrers of referrers; a hostile registry could invent levels forever."""
 
 
 @frozen
 class Referrers:
-    """A manifest, and what is attached to it: a tree.
+    """A manifest and the tree of its referrers.
 
     Attributes:
-        descriptor: of the manifest; of a referrer with artifact type and annotations.
-        referrers: what is attached to it, each with its own; empty where nothing is, and
-            where it was not looked for.
+        descriptor: the descriptor of the manifest; for a referrer it has the artifact type
+            and the annotations.
+        referrers: the referrers of the manifest, each with its own; empty if there are
+            none, and below the requested depth.
     """
 
     descriptor: Descriptor
     referrers: tuple[Referrers, ...] = ()
 
     def walk(self) -> Iterator[tuple[int, Descriptor]]:
-        """Iterate over the tree from the top, each manifest with its depth; the root has 0."""
+        """Iterate over the tree in preorder; yield each manifest with its depth, 0 for the root."""
         waiting: list[tuple[int, Referrers]] = [(0, self)]
         while waiting:
             depth, node = waiting.pop()
@@ -50,18 +51,19 @@ def discover(
     depth: int | None = 1,
     options: CopyOptions | None = None,
 ) -> Referrers:
-    """Find what is attached to a manifest.
+    """Find the referrers of a manifest.
 
     Args:
-        target: where it is; it must be able to tell referrers or predecessors.
-        reference: a tag or a digest there.
-        artifact_type: what is looked for, on every level; None for everything.
-        depth: how many levels; None for the whole tree.
-        options: with a platform, the manifest in an index that is meant for it.
+        target: the target that holds the manifest; it must list referrers or predecessors.
+        reference: a tag or a digest in `target`.
+        artifact_type: the artifact type to look for, on every level; None for all.
+        depth: the number of levels; None for the whole tree.
+        options: if they name a platform, the manifest of that platform in an index is the
+            subject.
 
     Raises:
-        NotFoundError: if there is no such name.
-        UnsupportedError: if the target cannot tell referrers.
+        NotFoundError: if `target` has no such reference.
+        UnsupportedError: if `target` cannot list referrers.
         SizeLimitError: if there are more than `MAX_REFERRERS`, or `MAX_DEPTH` levels.
         OrasError: whatever the target raises.
     """
@@ -77,7 +79,7 @@ class _Finder:
         self._count = 0
 
     def tree(self, node: Descriptor, depth: int, above: frozenset[Digest]) -> Referrers:
-        """Return the tree below `node`, which itself is below the manifests `above`."""
+        """Return the tree below `node`; `above` holds the manifests that it is below."""
         if depth <= 0 or node.digest in above:
             return Referrers(node)
         if len(above) >= MAX_DEPTH:

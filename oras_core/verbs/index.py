@@ -1,4 +1,4 @@
-"""The verbs of indexes: make one of manifests that a target holds, and change it."""
+"""Create an index from manifests in a target, and change an index."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def describe_entry(
     annotations: Mapping[str, str] | None = None,
     limit: int = MAX_MANIFEST_SIZE,
 ) -> Descriptor:
-    """Describe a manifest or index as an index lists it.
+    """Return the descriptor of a manifest or index as an entry of an index.
 
     Args:
-        source: where it is.
-        reference: a tag or a digest there.
-        platform: for which it is meant; if None, what an image's config names.
-        annotations: of the entry.
-        limit: the largest manifest and config accepted, in bytes.
+        source: the target that holds it.
+        reference: a tag or a digest in `source`.
+        platform: the platform of the entry; None for the platform in the image's config.
+        annotations: annotations of the entry.
+        limit: the largest manifest and config to accept, in bytes.
 
     Raises:
-        NotFoundError: if there is no such name.
+        NotFoundError: if `source` has no such reference.
         OrasError: whatever the source raises.
     """
     root = source.resolve(reference).plain()
@@ -59,11 +59,11 @@ def describe_entry(
 
 
 def read_index(source: ReadOnlyTarget, reference: str, *, limit: int = MAX_MANIFEST_SIZE) -> Index:
-    """Return the index, of OCI or of Docker, that `reference` names.
+    """Return the OCI index or Docker manifest list that `reference` names.
 
     Raises:
-        NotFoundError: if there is no such name.
-        UnsupportedError: if it names a manifest.
+        NotFoundError: if `source` has no such reference.
+        UnsupportedError: if `reference` names a manifest.
         OrasError: whatever the source raises.
     """
     document = fetch_document(source, source.resolve(reference).plain(), limit=limit)
@@ -81,22 +81,22 @@ def create_index(
     annotations: Mapping[str, str] | None = None,
     subject: Descriptor | None = None,
 ) -> Descriptor:
-    """Make an index of what a target holds, and push it there.
+    """Create an index of manifests in a target, and push it to that target.
 
     Args:
-        target: where the entries are.
-        entries: tags, digests, or descriptors as `describe_entry` makes them; in order,
-            each digest once.
-        tags: that shall name the index; without one it is known by its digest.
-        artifact_type: what it is, a media type.
-        annotations: of the index.
-        subject: the manifest to which it is attached.
+        target: the target that holds the entries.
+        entries: tags, digests, or descriptors from `describe_entry`, in order; duplicate
+            digests are dropped.
+        tags: the tags to create; without one the index is known by its digest alone.
+        artifact_type: the artifact type of the index, a media type.
+        annotations: annotations of the index.
+        subject: the manifest that the index refers to.
 
     Returns:
         The descriptor of the index.
 
     Raises:
-        NotFoundError: if an entry names nothing.
+        NotFoundError: if an entry does not exist.
         OrasError: whatever the target raises.
     """
     index = codec.encode_index(
@@ -110,14 +110,14 @@ def create_index(
 
 @frozen
 class IndexChange:
-    """What shall become of an index: first entries go, then come those of others, then new ones.
+    """A change of an index: entries are removed, then merged, then added.
 
     Attributes:
-        remove: entries that go, by tag, digest or platform; each must be there.
-        merge: tags or digests of other indexes, whose entries come.
-        add: tags, digests, or descriptors that come. One of a digest that is listed takes
-            that entry's place.
-        annotations: of the index, besides those that it has.
+        remove: entries to remove, by tag, digest or platform; each must be in the index.
+        merge: tags or digests of other indexes whose entries are added.
+        add: tags, digests, or descriptors to add. An entry with the digest of a present
+            entry replaces it.
+        annotations: annotations to add to those of the index.
     """
 
     remove: Sequence[str | Platform] = ()
@@ -129,23 +129,23 @@ class IndexChange:
 def update_index(
     target: Target, reference: str, change: IndexChange, *, tags: Sequence[str] | None = None
 ) -> Descriptor:
-    """Make a changed index, and push it.
+    """Push a changed copy of an index.
 
-    The old one stays, known by its digest. A Docker list stays one as long as all its
-    entries are Docker's.
+    The old index stays, known by its digest. A Docker manifest list remains one as long as
+    all its entries have Docker's media types.
 
     Args:
-        target: where the index is.
-        reference: a tag or a digest there.
-        change: what shall become of it.
-        tags: that shall name the new index; if None, `reference` if that is a tag.
+        target: the target that holds the index.
+        reference: a tag or a digest in `target`.
+        change: the change to make.
+        tags: the tags of the new index; None for `reference`, if that is a tag.
 
     Returns:
         The descriptor of the new index.
 
     Raises:
-        NotFoundError: if there is no such index, or an entry names nothing.
-        UnsupportedError: if `reference`, or one that is merged, names a manifest.
+        NotFoundError: if there is no such index, or an entry does not exist.
+        UnsupportedError: if `reference`, or an index to merge, is a manifest.
         OrasError: whatever the target raises.
     """
     index = read_index(target, reference)
@@ -207,7 +207,7 @@ def _push(target: Target, index: Index, tags: Sequence[str]) -> Descriptor:
         index.descriptor.plain(),
         target,
         further_tags=tags,
-        # All that it refers to is there, or is missed by the target itself.
+        # The entries are in the target; the target itself reports what is missing.
         options=CopyOptions(find_successors=lambda _, __: ()),
     )
     return index.descriptor

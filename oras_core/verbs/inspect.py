@@ -1,4 +1,4 @@
-"""The verbs of looking at an artifact without taking it: its manifest, its config."""
+"""Inspect: fetch the manifest or the config of an artifact, without its layers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def fetch_manifest(
     """Return the manifest or index that `reference` names, verified.
 
     Args:
-        source: where it is.
-        reference: a tag or a digest there.
-        platform: which manifest of an index is meant; None for the index itself.
-        limits: bounds of what is accepted.
+        source: the target that holds it.
+        reference: a tag or a digest in `source`.
+        platform: the platform to select from an index; None for the index itself.
+        limits: limits on the size of manifests.
 
     Raises:
-        NotFoundError: if there is no such name, or no manifest for the platform.
+        NotFoundError: if there is no such reference, or no manifest for the platform.
         OrasError: whatever the source raises.
     """
     return _fetch(source, reference, platform, limits or Limits())[1]
@@ -47,17 +47,17 @@ def fetch_config(
     platform: Platform | None = None,
     limits: Limits | None = None,
 ) -> tuple[Descriptor, bytes]:
-    """Return the config of what `reference` names: its descriptor, and its bytes, verified.
+    """Return the descriptor and the verified bytes of an artifact's config.
 
     Args:
-        source: where it is.
-        reference: a tag or a digest there.
-        platform: which manifest of an index is meant.
-        limits: bounds of what is accepted; a config may be as large as a manifest.
+        source: the target that holds the artifact.
+        reference: a tag or a digest in `source`.
+        platform: the platform to select from an index.
+        limits: limits on sizes; a config may be as large as a manifest.
 
     Raises:
-        NotFoundError: if there is no such name, or no manifest for the platform.
-        UnsupportedError: if it names an index, and no platform is given.
+        NotFoundError: if there is no such reference, or no manifest for the platform.
+        UnsupportedError: if `reference` names an index and no platform is given.
         OrasError: whatever the source raises.
     """
     limits = limits or Limits()

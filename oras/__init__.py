@@ -1,7 +1,7 @@
-"""The names of the user guide, over the core and its adapters.
+"""The API of the user guide, built on `oras_core` and `oras_adapters`.
 
-Only `__version__` is here. Every submodule is also an attribute and is imported when it
-is first asked for, so that `import oras` costs next to nothing.
+Submodules are attributes of this package. They are imported on first access, so
+`import oras` is cheap.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 # ruff: noqa: PLR0402 - `from oras import …` in oras itself is a cycle that mypy does not resolve
 
-# Type checkers know the name; importing `typing` for it would be most of this module's cost.
+# Type checkers recognise the name; importing `typing` would double the cost of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import oras.auth as auth
@@ -51,10 +51,10 @@ __all__ = [
 
 
 def _refuse_another_owner(site: str) -> None:
-    # oras-py (the distribution "oras") installs into this same folder. Where both are
-    # in one site directory, each has overwritten files of the other, and uninstalling
-    # either deletes them: a mixture that fails late and strangely. Elsewhere on
-    # sys.path it does no harm. One listing costs a fraction of importlib.metadata.
+    # oras-py (the distribution "oras") installs into the same folder. If both are in one
+    # site directory, each has overwritten files of the other, and uninstalling either one
+    # deletes files of both. An oras-py elsewhere on sys.path is harmless. Listing one
+    # directory is much faster than importlib.metadata.
     try:
         names = os.listdir(site)
     except OSError:
@@ -72,10 +72,10 @@ _refuse_another_owner(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 
 if not TYPE_CHECKING:
-    # Hidden from type checkers, for which it would make every misspelt name an attribute.
+    # Hidden from type checkers: with it they would accept every misspelt name.
 
     def __getattr__(name: str) -> object:
-        """Import a submodule, or read the version, at its first use (PEP 562)."""
+        """Import a submodule, or read the version, on first access (PEP 562)."""
         if name == "__version__":
             return importlib.import_module("oras.version").__version__
         if name in __all__:
@@ -84,5 +84,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    """List the lazy names too."""
+    """List the lazy names as well."""
     return sorted({*globals(), *__all__})

@@ -1,11 +1,11 @@
-"""`OrasClient`, the client of the user guide: another name of `oras.provider.Registry`.
+"""`OrasClient`, the client of the user guide: an alias of `oras.provider.Registry`.
 
-It is loaded when it is first used, so that `import oras.client` costs next to nothing.
+The class is loaded on first access, so `import oras.client` is cheap.
 """
 
 from __future__ import annotations
 
-# Type checkers know the name; importing `typing` for it would be most of this module's cost.
+# Type checkers recognise the name; importing `typing` would double the cost of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oras.provider import Registry as OrasClient
@@ -14,7 +14,7 @@ __all__ = ["OrasClient"]
 
 
 if not TYPE_CHECKING:
-    # Hidden from type checkers, for which it would make every misspelt name an attribute.
+    # Hidden from type checkers: with it they would accept every misspelt name.
 
     def __getattr__(name: str) -> object:
         """Load the client (PEP 562)."""

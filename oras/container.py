@@ -1,4 +1,4 @@
-"""`Container`: a name of an artifact, with the addresses that follow from it."""
+"""`Container`: the parsed name of an artifact, and the URLs derived from it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ docker_regex: Final = re.compile(
     \Z""",
     re.VERBOSE,
 )
-"""The parts of a name, roughly; `Container` parses by the spec's stricter grammar (R36)."""
+"""Matches the parts of a name loosely; `Container` uses the spec's stricter grammar (R36)."""
 
 
 class UnrecognizedNameError(InvalidReferenceError):
-    """A name is not `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`."""
+    """A name does not have the form `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`."""
 
     def __str__(self) -> str:
-        """Say it in oras-py's words, then why."""
+        """Return oras-py's message, followed by the reason."""
         name = self.value if isinstance(self.value, str) and self.value.isprintable() else None
         return (
             f"{repr(self.value) if name is None else name} does not match a recognized registry "
@@ -40,23 +40,24 @@ class UnrecognizedNameError(InvalidReferenceError):
 
 
 class Container:
-    """A parsed name: where an artifact is, and which URLs belong to it.
+    """A parsed name of an artifact, and the URLs of its repository.
 
     Attributes:
-        registry: host, maybe with port; `docker.io` where neither name nor argument says.
-        namespace: what stands before the last `/`, or None.
-        repository: the last component.
-        tag: `latest` where the name has none, also where it has a digest.
-        digest: or None; it wins over the tag.
+        registry: the host, with a port if there is one. The default is `docker.io`.
+        namespace: the part of the path before the last `/`, or None.
+        repository: the last component of the path.
+        tag: the tag; `latest` if the name has none, even if it has a digest.
+        digest: the digest, or None. A digest takes precedence over the tag.
 
     Args:
         name: `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`. The first part is a
-            registry only if it has `.` or `:` or is `localhost` (R11).
-        registry: the one to assume where the name has none.
+            registry only if it contains `.` or `:` or equals `localhost` (R11).
+        registry: the registry to use if the name has none.
 
     Raises:
-        UnrecognizedNameError: also a ValueError; for a scheme, characters or a case that
-            the distribution spec does not allow, a missing part, a malformed digest.
+        UnrecognizedNameError: also a ValueError; if the name contains a scheme, characters
+            or upper case that the distribution spec forbids, lacks a part, or has a
+            malformed digest.
     """
 
     registry: str
@@ -70,7 +71,7 @@ class Container:
         self.parse(name)
 
     def parse(self, name: str) -> None:
-        """Take over the parts of `name`; a registry that it lacks stays as it is.
+        """Set the attributes from `name`. If it has no registry, `registry` is unchanged.
 
         Raises:
             UnrecognizedNameError: see the class.
@@ -83,7 +84,7 @@ class Container:
                 reason = "You are minimally required to include a <namespace>/<repository>"
             raise UnrecognizedNameError(name, reason) from error
         namespace, _, self.repository = reference.repository.rpartition("/")
-        # Docker Hub's `library/` belongs to its API (R11); people leave it out, and so does `uri`.
+        # `library/` is part of Docker Hub's API paths (R11); users omit it, and so does `uri`.
         implied = namespace == "library" and "library/" not in name
         self.namespace = None if implied else namespace or None
         self.registry = reference.registry
@@ -92,51 +93,51 @@ class Container:
 
     @property
     def api_host(self) -> str:
-        """The host that answers the API: the registry, but for Docker Hub another name (R11)."""
+        """The host that serves the API: the registry, except for Docker Hub (R11)."""
         return api_host(self.registry)
 
     @property
     def api_prefix(self) -> str:
-        """The repository's full name, as it stands in URLs."""
+        """The full name of the repository, as used in URLs."""
         return self._reference().repository
 
     @property
     def uri(self) -> str:
-        """The whole name, with the digest if there is one, else with the tag."""
+        """The full name, with the digest if there is one, otherwise with the tag."""
         path = f"{self.namespace}/{self.repository}" if self.namespace else self.repository
         end = f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else ""
         return f"{self.registry}/{path}{end}"
 
     def get_blob_url(self, digest: str) -> str:
-        """Return where a blob is, without scheme.
+        """Return the URL of a blob, without the scheme.
 
         Raises:
-            InvalidDigestError: for what is no digest, and would lead elsewhere.
+            InvalidDigestError: if `digest` is malformed.
         """
         return self._endpoints().blob(Digest.parse(digest))
 
     def upload_blob_url(self) -> str:
-        """Return where an upload begins, without scheme."""
+        """Return the URL that starts an upload, without the scheme."""
         return self._endpoints().uploads()
 
     def tags_url(self, N: int | None = None) -> str:
-        """Return where the tags are listed, `N` to a page, without scheme."""
+        """Return the URL of the tag list with `N` tags a page, without the scheme."""
         return self._endpoints().tags(N)
 
     def manifest_url(self, tag: str | None = None) -> str:
-        """Return where a manifest is, without scheme.
+        """Return the URL of a manifest, without the scheme.
 
         Args:
-            tag: a tag or digest; by default the container's digest, else its tag.
+            tag: a tag or digest. The default is the container's digest, or else its tag.
 
         Raises:
-            InvalidReferenceError: for what is no tag, and would lead elsewhere.
-            InvalidDigestError: for what looks like a digest and is none.
+            InvalidReferenceError: if `tag` is not a valid tag.
+            InvalidDigestError: if `tag` is a malformed digest.
         """
         return self._endpoints().manifest(tag or self.digest or self.tag)
 
     def _reference(self) -> Reference:
-        # The attributes are the user's to change: they are checked when they are used.
+        # Users may assign the attributes, so they are validated on use.
         return Reference.parse(self.uri)
 
     def _endpoints(self) -> RepositoryEndpoints:
@@ -147,5 +148,5 @@ class Container:
         return self.uri
 
     def __repr__(self) -> str:
-        """Show the name."""
+        """Return the class and `uri`."""
         return f"Container({self.uri!r})"

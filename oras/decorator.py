@@ -20,19 +20,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TARGET_PARAMETERS: Final = ("container", "package", "target", "uri", "reference", "image")
-"""Names under which a method may take its target, wherever it stands."""
+"""Parameter names that mark a method's target, at any position."""
 
 MAX_WAIT: Final = 60.0
-"""Seconds that one decorated call may spend waiting between attempts, all in all."""
+"""Maximum total seconds that one decorated call waits between attempts."""
 
 
 def ensure_container(func: Callable[P, T]) -> Callable[P, T]:
-    """Let a method take a name or a `Container` as its target, and see a `Container`.
+    """Decorate a method so that its target may be a name or a `Container`.
 
-    The target is the first of the method's parameters that is called as one of
-    `TARGET_PARAMETERS`; where none is, the first parameter after `self`. It is found by
-    position and by keyword, and parsed with the object's `get_container`. An argument
-    `container=…` is a target in any case.
+    The method always receives a `Container`. The target is the first parameter whose name
+    is in `TARGET_PARAMETERS`, or else the first parameter after `self`. It may be passed by
+    position or by keyword, and is parsed with the object's `get_container`. A keyword
+    argument `container` is always a target.
     """
     names = [
         parameter.name
@@ -60,19 +60,20 @@ def ensure_container(func: Callable[P, T]) -> Callable[P, T]:
 
 
 def retry(attempts: int = 5, timeout: float = 2) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Call a function again after failures that may pass (R33).
+    """Retry a function after transient failures (R33).
 
-    These are: no connection or no answer in time, and an answer with status 408, 429 or
-    5xx (but 501 and 505 stay). Anything else comes at once, a refused credential or
-    certificate above all. The last attempt's answer or error is the caller's. The
-    client's own methods need no such decorator: their transport retries.
+    Transient failures are connection errors, timeouts, and responses with status 408, 429
+    or 5xx except 501 and 505. All other errors, such as a rejected credential or an invalid
+    certificate, are raised immediately. The response or error of the last attempt is
+    returned or raised. The client's own methods do not need this decorator: their transport
+    retries.
 
     Args:
-        attempts: how many calls at most.
-        timeout: seconds to wait after the first failure; each further wait is twice as
-            long, all are up to half shorter by chance, or as long as the answer's
-            `Retry-After` asks for. Where the waits would exceed `MAX_WAIT` in all, the last
-            failure counts.
+        attempts: the maximum number of calls.
+        timeout: seconds to wait after the first failure. Each further wait is twice as
+            long, minus a random part of up to a half. The response's `Retry-After` takes
+            precedence. If the waits would exceed `MAX_WAIT` in total, the last failure is
+            final.
     """
     policy = RetryPolicy(attempts=max(attempts, 1), backoff=timeout)
 
@@ -87,7 +88,7 @@ def retry(attempts: int = 5, timeout: float = 2) -> Callable[[Callable[P, T]], C
                 except Exception as error:
                     if not _may_pass(error) or wait > left:
                         raise
-                    # Another library's message may hold a URL with its signature (R32).
+                    # Messages of other libraries may contain a signed URL (R32).
                     reason = str(error) if isinstance(error, OrasError) else type(error).__name__
                 else:
                     status = getattr(result, "status_code", None)
@@ -113,6 +114,6 @@ def _may_pass(error: Exception) -> bool:
         return error.retryable
     if isinstance(error, (ConnectionError, TimeoutError)):
         return True
-    # Custom clients often call `requests`; known by name, since it is no dependency.
+    # Custom clients often call `requests`. It is not a dependency, so match by name.
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "requests.exceptions"}
     return bool(names & {"ConnectionError", "Timeout"}) and "SSLError" not in names

@@ -1,4 +1,4 @@
-"""The constants of oras-py, taken from the core where the core has them."""
+"""The constants of oras-py. Values that the core defines are taken from the core."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ default_manifest_accepted_media_types: Final = [
     docker_manifest_media_type,
     docker_manifest_list_media_type,
 ]
-"""What is asked for when a manifest is read (R25)."""
+"""The media types requested when a manifest is fetched (R25)."""
 
 annotation_digest: Final = media_types.ANNOTATION_CONTENT_DIGEST
 annotation_title: Final = media_types.ANNOTATION_TITLE
@@ -44,11 +44,11 @@ oci_index_schema_version: Final = 2
 oci_ref_name_annotation: Final = media_types.ANNOTATION_REF_NAME
 
 default_blocksize: Final = 32 * 1024
-"""Bytes read at a time."""
+"""Bytes per read."""
 default_chunksize: Final = 16 * 1024 * 1024
-"""Bytes of a chunk where a blob is uploaded in chunks."""
+"""Bytes per chunk of a chunked upload."""
 
 blank_hash: Final = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-"""The digest of no bytes."""
+"""The digest of an empty blob."""
 blank_config_hash: Final = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-"""The digest of `{}`, the config that every registry takes (R22)."""
+"""The digest of `{}`, the config that every registry accepts (R22)."""

@@ -1,11 +1,11 @@
-"""What the facade says: through `logging`, and silent until somebody listens.
+"""Logging in oras-py's style, on top of the standard `logging` module.
 
-Importing this module changes no root logger. The logger `oras` gets a `NullHandler`, as
-a library's should. `setup_logger` shows what the three packages say on a terminal.
+Importing this module does not change the root logger. The logger `oras` gets a
+`NullHandler`. `setup_logger` shows the log records of the three packages on a terminal.
 
-`announce` is for the few words that a person who pushes by hand expects to read, such as
-`Successfully pushed localhost:5000/dinosaur/artifact:v1`: it logs at INFO, and also writes
-to standard output as long as nobody has configured the loggers `oras` or `oras.logger`.
+`announce` is for messages that interactive users expect, such as
+`Successfully pushed localhost:5000/demo/report:v1`. It logs at INFO. It also writes to
+standard output unless the program has configured the logger `oras` or `oras.logger`.
 """
 
 from __future__ import annotations
@@ -33,24 +33,25 @@ logging.getLogger("oras").addHandler(logging.NullHandler())
 
 
 class Announcement(str):
-    """A message that is also meant for the person at the terminal."""
+    """A message that is also written to the terminal."""
 
     __slots__ = ()
 
 
 class Logger:
-    """oras-py's logger over `logging.getLogger("oras.logger")`; each method takes one string.
+    """oras-py's logger, over `logging.getLogger("oras.logger")`. Each method takes one string.
 
     Attributes:
-        logger: the logger underneath.
-        log_handler: called with each message as a dictionary; users append their own.
+        logger: the underlying logger.
+        log_handler: functions that are called with each message as a dictionary. Users may
+            append their own.
         stream_handler: the handler that `set_stream_handler` installed.
-        quiet: drops INFO and progress.
-        printshellcmds: whether `shellcmd` is shown.
+        quiet: drop INFO messages and progress.
+        printshellcmds: log the commands passed to `shellcmd`.
     """
 
     def __init__(self) -> None:
-        """Start unconfigured: messages go to `logging` and nowhere else."""
+        """Make a logger that passes messages to `logging` only."""
         self.logger = logging.getLogger(__name__)
         self.log_handler: list[Callable[[dict[str, Any]], None]] = [self.text_handler]
         self.stream_handler: logging.Handler | None = None
@@ -61,7 +62,7 @@ class Logger:
         self.logfile_handler: logging.Handler | None = None
 
     def cleanup(self) -> None:
-        """Close the log file, if there is one, and forget added handlers."""
+        """Close the log file, if there is one, and remove added handlers."""
         if self.logfile_handler is not None:
             self.logger.removeHandler(self.logfile_handler)
             self.logfile_handler.close()
@@ -69,12 +70,12 @@ class Logger:
         self.log_handler = [self.text_handler]
 
     def handler(self, msg: dict[str, Any]) -> None:
-        """Give a message, `{"level": …, "msg": …}`, to every one of `log_handler`."""
+        """Pass a message, `{"level": …, "msg": …}`, to each function in `log_handler`."""
         for handle in self.log_handler:
             handle(msg)
 
     def set_stream_handler(self, stream_handler: logging.Handler) -> None:
-        """Show what the three packages say through `stream_handler`, instead of the last one."""
+        """Install `stream_handler` on the three packages' loggers, replacing the last one."""
         for name in _PACKAGES:
             package = logging.getLogger(name)
             if self.stream_handler is not None:
@@ -114,7 +115,7 @@ class Logger:
         self.handler({"level": "error", "msg": msg})
 
     def exit(self, msg: str, return_code: int = 1) -> NoReturn:
-        """Log at ERROR and end the program. The library itself never calls this.
+        """Log at ERROR and exit the program. The library itself never calls this method.
 
         Raises:
             SystemExit: always.
@@ -123,16 +124,16 @@ class Logger:
         sys.exit(return_code)
 
     def progress(self, done: int, total: int) -> None:
-        """Log at INFO how many of how many steps are done, unless `quiet`."""
+        """Log at INFO that `done` of `total` steps are complete, unless `quiet`."""
         self.handler({"level": "progress", "done": done, "total": total})
 
     def shellcmd(self, msg: str | None) -> None:
-        """Log a command at WARNING if `printshellcmds`."""
+        """Log a command at WARNING if `printshellcmds` is set."""
         if msg is not None:
             self.handler({"level": "shellcmd", "msg": msg})
 
     def text_handler(self, msg: dict[str, Any]) -> None:
-        """Pass a message on to `logging`; an announcement also to an unconfigured terminal."""
+        """Log a message. Also print an announcement if logging is not configured."""
         level = msg["level"]
         if level == "progress":
             if not self.quiet:
@@ -146,8 +147,7 @@ class Logger:
                 _write_to_stdout(msg["msg"])
 
     def _is_configured(self) -> bool:
-        # The root's handlers do not count: an application that logs its own things has
-        # not yet said where this library's should go.
+        # Handlers of the root logger do not count: they say nothing about this library.
         package = logging.getLogger("oras")
         return any(
             one.level != logging.NOTSET
@@ -173,10 +173,10 @@ logger = Logger()
 
 
 def announce(message: str) -> None:
-    """Log `message` at INFO, and write it to standard output if nobody configured logging.
+    """Log `message` at INFO, and print it if the program has not configured logging.
 
-    Configured means: a handler, a level or `propagate = False` on the logger `oras` or
-    `oras.logger`, or a call of `setup_logger`. Then the application's choice holds alone.
+    Logging is configured if the logger `oras` or `oras.logger` has a handler, a level or
+    `propagate = False`, or if `setup_logger` was called.
     """
     logger.info(Announcement(message))
 
@@ -191,15 +191,15 @@ def setup_logger(
 ) -> None:
     """Show log messages of `oras`, `oras_adapters` and `oras_core` on the terminal.
 
-    For programs, not for libraries. A second call replaces the first.
+    Programs call this function; libraries should not. A second call replaces the first.
 
     Args:
         quiet: drop INFO messages and progress.
-        printshellcmds: show what is passed to `Logger.shellcmd`.
-        nocolor: no colours, also on a terminal.
-        stdout: write to standard output, not standard error.
-        debug: show DEBUG messages, else from INFO on.
-        use_threads: of no effect.
+        printshellcmds: log the commands passed to `Logger.shellcmd`.
+        nocolor: disable colours.
+        stdout: write to standard output instead of standard error.
+        debug: log at DEBUG instead of INFO.
+        use_threads: ignored; kept for oras-py's callers.
     """
     stream = sys.stdout if stdout else sys.stderr
     logger.set_stream_handler(ColorizingStreamHandler(nocolor, stream, use_threads))

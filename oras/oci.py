@@ -1,4 +1,4 @@
-"""Layers, configs, annotations and manifests, as the dictionaries of the user guide."""
+"""Build layers, configs, annotations and manifests as plain dictionaries."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ EmptyManifest: Final[dict[str, Any]] = {
     "layers": [],
     "annotations": {},
 }
-"""What `NewManifest` copies; a `Subject` depends on the order of its keys."""
+"""The template of `NewManifest`. `Subject.from_manifest` depends on the order of its keys."""
 
 
 def NewManifest() -> dict[str, Any]:
-    """Return a manifest without layers and config, to be filled."""
+    """Return a manifest without layers and config."""
     return copy.deepcopy(EmptyManifest)
 
 
 class ReceivedManifest(dict[str, Any]):
-    """A manifest or index from a registry: a dictionary that remembers its bytes.
+    """A manifest or index from a registry: a dictionary that keeps its original bytes.
 
-    Its digest is that of the bytes; they cannot be told from the dictionary, since tools
-    write JSON differently.
+    The digest is computed from those bytes. They cannot be rebuilt from the dictionary,
+    because tools format JSON differently.
 
     Attributes:
         content: the bytes as received.
@@ -54,14 +54,14 @@ class ReceivedManifest(dict[str, Any]):
         """Parse `content`, a JSON object.
 
         Raises:
-            ValueError: if it is none.
+            ValueError: if `content` is not a JSON object.
         """
         super().__init__(json.loads(content))
         self.content = content
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether the dictionary still says what the bytes say."""
+        """Whether the dictionary still equals the parsed bytes."""
         return bool(self == json.loads(self.content))
 
 
@@ -69,15 +69,15 @@ class Annotations:
     """The annotations of an artifact by section: `$manifest`, `$config`, or a file's path.
 
     Attributes:
-        lookup: section -> annotations.
+        lookup: the annotations of each section.
 
     Args:
-        filename: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`, or a
-            mapping of that form, or nothing.
+        filename: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`, a mapping
+            of that form, or None.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        InvalidAnnotationError: also a ValueError; for content of another form.
+        FileNotFoundError: if the file does not exist.
+        InvalidAnnotationError: also a ValueError; if the file has another form.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Annotations:
             self.load(filename)
 
     def load(self, filename: str | os.PathLike[str] | None) -> None:
-        """Replace all sections by those of an annotation file; without a name, keep them.
+        """Replace all sections with those of an annotation file. None changes nothing.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            InvalidAnnotationError: also a ValueError; for content of another form.
+            FileNotFoundError: if the file does not exist.
+            InvalidAnnotationError: also a ValueError; if the file has another form.
         """
         if not filename:
             return
@@ -108,13 +108,13 @@ class Annotations:
         self.lookup = {name: dict(items) for name, items in sections.sections().items()}
 
     def add(self, section: str, key: str, value: str) -> None:
-        """Add one annotation to a section, which is made where it is missing."""
+        """Add one annotation to a section. Create the section if it is missing."""
         self.lookup.setdefault(section, {})[key] = value
 
     def get_annotations(self, section: str) -> dict[str, str]:
-        """Return a copy of a section; for a path also the one under its absolute path.
+        """Return a copy of a section, or an empty dictionary if there is none.
 
-        Empty where there is none.
+        A path also matches a section named by its absolute path.
         """
         for name in (section, os.path.abspath(section)):
             if name in self.lookup:
@@ -123,20 +123,21 @@ class Annotations:
 
 
 class Layer:
-    """A file, to be described as a layer.
+    """A file that is described as a layer.
 
     Attributes:
         blob_path: the file.
-        media_type: given, or the default: tar for a file, tar+gzip for a packed directory.
+        media_type: its media type. The default is tar for a file and tar+gzip for a packed
+            directory.
     """
 
     def __init__(self, blob_path: str, media_type: str | None = None, is_dir: bool = False) -> None:
-        """Read nothing yet."""
+        """Set the attributes. The file is not read."""
         self.blob_path = blob_path
         self.set_media_type(media_type, is_dir)
 
     def set_media_type(self, media_type: str | None = None, is_dir: bool = False) -> None:
-        """Set the media type, or the default of a file or of a packed directory."""
+        """Set the media type. None means the default for a file or a packed directory."""
         default = (
             defaults.default_blob_dir_media_type if is_dir else defaults.default_blob_media_type
         )
@@ -145,11 +146,11 @@ class Layer:
     def to_dict(self) -> dict[str, Any]:
         """Read the file and return its descriptor: `mediaType`, `size`, `digest`.
 
-        Any string is taken as media type: the user guide's have no `/`.
+        Any string is accepted as the media type, even without a `/`.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            InvalidDescriptorError: also a ValueError; if the media type is no string.
+            FileNotFoundError: if the file does not exist.
+            InvalidDescriptorError: also a ValueError; if the media type is not a string.
         """
         return _describe(self.blob_path, self.media_type)
 
@@ -162,18 +163,18 @@ def NewLayer(blob_path: str, media_type: str | None = None, is_dir: bool = False
 def ManifestConfig(
     path: str | None = None, media_type: str | None = None
 ) -> tuple[dict[str, Any], str | None]:
-    """Return a config's descriptor, and the file that holds it.
+    """Return the descriptor of a config and the path of its file.
 
-    Without a path the config is empty: size 0, and the file is the null device. Some
-    registries take no empty blob (R22); for those name a file that holds `{}`.
+    Without `path` the config is empty: its size is 0 and the file is the null device. Some
+    registries reject empty blobs (R22). For those, pass a file that contains `{}`.
 
     Args:
         path: the config file.
-        media_type: by default `application/vnd.unknown.config.v1+json`.
+        media_type: the media type. The default is `application/vnd.unknown.config.v1+json`.
 
     Raises:
-        FileNotFoundError: if `path` is given and does not exist. (oras-py pushed an empty
-            config then, in silence.)
+        FileNotFoundError: if `path` is given and does not exist. oras-py silently pushed an
+            empty config in this case.
     """
     if path and not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist.")
@@ -184,7 +185,7 @@ def ManifestConfig(
 def _describe(path: str, media_type: str) -> dict[str, Any]:
     if not isinstance(media_type, str):
         raise InvalidDescriptorError(media_type, "mediaType is not a string")
-    # Size and digest come from the same reading, so that they agree in any case.
+    # One pass computes size and digest, so they agree even if the file changes.
     size, hasher = 0, hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(defaults.default_blocksize):
@@ -195,7 +196,7 @@ def _describe(path: str, media_type: str) -> dict[str, Any]:
 
 @dataclass
 class Subject:
-    """The manifest that another one is attached to; see `push(subject=…)`."""
+    """The manifest to which an artifact is attached; see `push(subject=…)`."""
 
     mediaType: str
     digest: str
@@ -203,11 +204,10 @@ class Subject:
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Subject:
-        """Return a manifest's descriptor.
+        """Return the descriptor of a manifest.
 
-        A manifest that `get_manifest` returned, if it was not changed, is known by the
-        bytes that it came in. Of any other dictionary the JSON text is taken that
-        `upload_manifest` sends.
+        An unchanged manifest from `get_manifest` is described by its original bytes. Any
+        other dictionary is described by the JSON text that `upload_manifest` sends.
         """
         if isinstance(manifest, ReceivedManifest) and manifest.is_unchanged:
             content = manifest.content

@@ -1,4 +1,4 @@
-"""`Registry`, the client and the base class of custom clients."""
+"""`Registry`, the client, which is also the base class of custom clients."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ __all__ = ["Registry", "logger", "temporary_empty_config"]
 
 @replaceable
 class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
-    """A client of registries, to be used as it is or as the base of a custom client.
+    """A registry client. Use it directly or subclass it.
 
-    Names without a registry mean `hostname`. Credentials come from the user's docker
-    configuration unless `login` or `auth` has given others. Making a client does nothing:
-    connections are made when something is asked for, and kept.
+    A name without a registry refers to `hostname`. Credentials come from the user's docker
+    configuration unless `login` or `auth` provides others. Creating a client opens no
+    connection. Connections are opened on the first request and reused.
 
-    `push` and `pull` run in parallel and verify everything. A subclass that replaces one
-    of the methods that oras-py's call is called instead; see `oras._client.hooks`.
+    `push` and `pull` transfer blobs in parallel and verify every digest. If a subclass
+    overrides a method that oras-py's `push` or `pull` calls, that method is called; see
+    `oras._client.hooks`.
     """
 
     def push(
@@ -56,27 +57,28 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         """Push files and folders as one artifact.
 
         Args:
-            target: where to, with the tag.
-            config_path: a docker configuration with credentials, besides the user's own.
-            disable_path_validation: take files from outside the working directory too.
-            files: paths, each maybe followed by `:` and a media type.
-            manifest_config: a config file, maybe followed by `:` and a media type.
+            target: the repository and tag to push to.
+            config_path: a docker configuration with credentials, in addition to the user's.
+            disable_path_validation: accept files outside the working directory.
+            files: paths, each with an optional `:` and media type.
+            manifest_config: a config file, with an optional `:` and media type.
             annotation_file: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`.
-            manifest_annotations: go before those of the file.
-            subject: the manifest that this artifact is attached to.
-            do_chunked: send blobs in chunks.
-            chunk_size: bytes of a chunk.
-            quiet: do not say that it succeeded.
-            artifact_type: what it is, a media type.
-            tags: further tags that shall name it.
+            manifest_annotations: annotations of the manifest. They override those of the file.
+            subject: the manifest to attach the artifact to.
+            do_chunked: upload blobs in chunks.
+            chunk_size: bytes per chunk.
+            quiet: do not log or print that the push succeeded.
+            artifact_type: the artifact type, a media type.
+            tags: additional tags to create.
 
         Returns:
-            The answer to the manifest; its header `Docker-Content-Digest` has the digest.
+            The response to the manifest. Its header `Docker-Content-Digest` is the digest.
 
         Raises:
             FileNotFoundError: if a file does not exist.
-            ValueError: if a file lies outside the working directory, or the registry refuses.
-            OrasError: whatever else goes wrong.
+            ValueError: if a file is outside the working directory, or the registry rejects
+                the request.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.push("dinosaur/artifact:v2", files=["artifact.txt:text/plain"], quiet=True)
@@ -114,19 +116,19 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         """Pull the files and folders of an artifact.
 
         Args:
-            target: what, by tag or digest.
-            config_path: a docker configuration with credentials, besides the user's own.
-            allowed_media_type: the types of manifest to ask for.
-            overwrite: replace files that are there; else they are left out, with a warning.
-            outdir: the folder to write to; a new temporary one if None.
-            platform: which manifest of an index is meant, `os/architecture[/variant]`.
+            target: the artifact, by tag or digest.
+            config_path: a docker configuration with credentials, in addition to the user's.
+            allowed_media_type: the manifest media types to request.
+            overwrite: replace existing files. If False, they are skipped with a warning.
+            outdir: the folder to write to. The default is a new temporary folder.
+            platform: the platform to select from an index, `os/architecture[/variant]`.
 
         Returns:
-            The absolute paths, in the manifest's order.
+            The absolute paths, in the order of the manifest.
 
         Raises:
-            ValueError: if there is no such artifact, or a file's name leads out of the folder.
-            OrasError: whatever else goes wrong.
+            ValueError: if the artifact does not exist, or a file name points outside `outdir`.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.pull("dinosaur/artifact:v1", outdir="copies")
@@ -145,6 +147,6 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
             )
 
     def _parse_manifest_ref(self, ref: str) -> tuple[str, str]:
-        """Split `path[:media/type]` of a config; without a type the unknown one."""
+        """Split the `path[:media/type]` of a config. The default type is the unknown config."""
         part = split_path_and_content(ref)
         return part.path, part.content or defaults.unknown_config_media_type

@@ -1,7 +1,7 @@
 """JSON schemas of layers, manifests and indexes, as plain dictionaries.
 
-For a `get_manifest(..., validation_schema=...)`, and for whoever validates on their own.
-The library checks manifests with `oras_core.model.codec`, which is stricter.
+Pass one as `validation_schema` to `get_manifest`, or use it with a JSON schema validator.
+The library itself validates manifests with `oras_core.model.codec`, which is stricter.
 """
 
 from __future__ import annotations

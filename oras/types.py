@@ -1,4 +1,4 @@
-"""Names for annotations."""
+"""Type aliases."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from oras.container import Container
 __all__ = ["container_type"]
 
 container_type = Union[str, Container]  # noqa: UP007 - oras-py's form: users read `.__args__`
-"""What a method takes as its target: a name, or one that is parsed already."""
+"""The target of a method: a name or a `Container`."""

@@ -1,4 +1,4 @@
-"""What this distribution is called, and what it needs: read from its metadata."""
+"""The name, version and requirements of this distribution, read from its metadata."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 Requirement = tuple[str, dict[str, str | None]]
-"""A distribution's name, and `min_version` or `exact_version`; None where any will do."""
+"""A distribution's name, and its `min_version` or `exact_version`; None allows any version."""
 
 DISTRIBUTION: Final = "oras-sdk"
 
 NAME: Final = "oras"
-"""The name to import, as oras-py has it; the distribution is called `oras-sdk`."""
+"""The import name, as in oras-py. The distribution is called `oras-sdk`."""
 
 AUTHOR: str
 DESCRIPTION: str
@@ -63,7 +63,7 @@ _EXTRAS: Final = {
 
 
 def _reader() -> ModuleType:
-    # importlib.metadata takes longer to import than the rest of the facade.
+    # Lazy: importing importlib.metadata takes longer than importing the rest of `oras`.
     return import_module("importlib.metadata")
 
 
@@ -97,7 +97,7 @@ def _requirements(extra: str) -> tuple[Requirement, ...]:
 
 
 def __getattr__(name: str) -> Any:
-    """Read the metadata when one of its facts is asked for (PEP 562)."""
+    """Read a field of the metadata on first access (PEP 562)."""
     if name in _FIELDS:
         return _metadata(_FIELDS[name])
     if name in _EXTRAS:

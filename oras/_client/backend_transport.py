@@ -1,4 +1,4 @@
-"""Authentication by a backend of the program's own, in place of the core's Authorizer."""
+"""Authentication by a custom backend instead of the core's `Authorizer`."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ __all__ = ["BackendAuthorization"]
 
 
 class BackendAuthorization:
-    """What one backend knows and does, for all registries of a client. Thread-safe.
+    """Connects one backend with all registries of a client. Thread-safe.
 
-    The header that the backend offers unasked belongs to the registry that it was first
-    sent to, or that the backend made it for; another one gets it only if the backend
-    answers that registry's own challenge with it (R10).
+    The backend's preemptive header belongs to the registry that first received it, or that
+    the backend created it for. Another registry receives it only if the backend returns it
+    in response to that registry's own challenge (R10).
 
     Attributes:
-        backend: has `authenticate_request`, and maybe `get_auth_header`.
+        backend: an object with `authenticate_request` and, optionally, `get_auth_header`.
     """
 
     def __init__(self, backend: Any) -> None:
-        """Ask `backend`, by one thread at a time."""
+        """Wrap `backend`, which is called by one thread at a time."""
         self.backend = backend
         self._offered = ""
         self._owner = ""
         self._lock = threading.Lock()
 
     def __call__(self, transport: HttpTransport, origin: str) -> HttpTransport:
-        """Return a transport that authenticates requests to `origin`, and no others."""
+        """Return a transport that authenticates requests to `origin` only."""
         return _BackendTransport(transport, origin_of(origin), self)
 
     def header_for(self, origin: str) -> dict[str, str]:
-        """Return what may be sent to `origin` unasked."""
+        """Return the header to send to `origin` before any challenge."""
         with self._lock:
             if isinstance(self.backend, AuthBackend):
-                self.backend.known_at(origin)  # so that its header is the one for there
+                self.backend.known_at(origin)  # selects the header for this origin
             header = self._own_header()
             value = header.get("Authorization", "")
             if value and value != self._offered:
@@ -54,7 +54,7 @@ class BackendAuthorization:
     def answer(
         self, response: Response, headers: Mapping[str, str], origin: str, *, refresh: bool
     ) -> dict[str, str] | None:
-        """Return the header fields that the backend answers a refusal with; None if it cannot."""
+        """Return the backend's answer to a 401 or 403 as header fields, or None."""
         with self._lock:
             fields, changed = self.backend.authenticate_request(
                 response, dict(headers), refresh=refresh
@@ -71,11 +71,11 @@ class BackendAuthorization:
         try:
             return dict(offer() or {})
         except (AttributeError, NotImplementedError):
-            return {}  # of backends that have nothing before they are asked
+            return {}  # the backend has no preemptive header
 
 
 class _BackendTransport:
-    """Sends as oras-py does: once unasked, once after a 401 or 403, once more after a 403."""
+    """Sends as oras-py does: once first, again after a 401 or 403, and again after a 403."""
 
     def __init__(
         self, transport: HttpTransport, origin: str, authorization: BackendAuthorization
@@ -108,7 +108,7 @@ class _BackendTransport:
 
 
 def _read(response: HttpResponse) -> bytes:
-    """Return what matters of the body, and give the connection back."""
+    """Return the start of the body and release the connection."""
     body = bytearray()
     with response:
         while chunk := response.body.read(MAX_ERROR_BODY - len(body)):

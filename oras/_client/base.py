@@ -1,4 +1,4 @@
-"""What every client has: its attributes, its connections, and requests of one's own."""
+"""`BaseClient`: the attributes of a client, its connections, and raw requests."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["BaseClient"]
 
 
 class BaseClient:
-    """The ground of `oras.provider.Registry`, below its methods by subject.
+    """The base of `oras.provider.Registry`, without its methods for blobs, manifests and tags.
 
     Attributes:
-        hostname: the registry of names that have none; None for Docker Hub.
-        headers: fields that go along with every request to a registry.
-        prefix: `http` if `insecure`, else `https`. Registries on this machine are spoken
-            to by plain HTTP even so, unless `tls_verify` asks for TLS.
-        tls_verify: True, False to check no certificate, or the path of a CA bundle.
+        hostname: the registry of names that have none. None means Docker Hub.
+        headers: header fields sent with every request to a registry.
+        prefix: `http` if `insecure`, otherwise `https`. Registries on the loopback interface
+            use plain HTTP with either value, unless `tls_verify` asks for TLS.
+        tls_verify: True, False to verify no certificate, or the path of a CA bundle.
         auth: the authentication backend.
-        connections: the core's registries, for what has no method here.
+        connections: gives access to the core's registry objects.
     """
 
     _own_methods: ClassVar[Mapping[str, object]]
@@ -43,16 +43,16 @@ class BaseClient:
         tls_verify: bool | str = True,
         auth_backend: str = "token",
     ) -> None:
-        """Make a client.
+        """Create a client.
 
         Args:
             hostname: see the class.
-            insecure: speak plain HTTP.
+            insecure: use plain HTTP.
             tls_verify: see the class.
             auth_backend: `token`, `basic`, `ecr`, or a name added to `oras.auth.auth_backends`.
 
         Raises:
-            ValueError: for an unknown backend.
+            ValueError: if the backend is unknown.
         """
         self.hostname = hostname
         self.headers: dict[str, str] = {}
@@ -70,7 +70,7 @@ class BaseClient:
         )
 
     def __repr__(self) -> str:
-        """Show as oras-py does."""
+        """Return oras-py's text."""
         return "[oras-client]"
 
     __str__ = __repr__
@@ -81,10 +81,10 @@ class BaseClient:
 
     @property
     def session(self) -> Any:
-        """How requests are sent.
+        """The object that sends requests.
 
-        Set it to a session of one's own, of `requests` or alike, and every request goes
-        through that, credentials and retries included.
+        Assign a `requests.Session`, or a compatible object, to send all requests through it.
+        Credentials and retries still apply.
         """
         return self._default_session if self.own_session is None else self.own_session
 
@@ -93,13 +93,13 @@ class BaseClient:
         self.own_session = None if session is self._default_session else session
 
     def version(self, return_items: bool = False) -> str | dict[str, str]:
-        """Return the versions of this library and of Python, as a text or a dictionary.
+        """Return the versions of this library and of Python.
 
         Args:
-            return_items: return a dictionary.
+            return_items: return a dictionary instead of text.
 
         Returns:
-            A text of a line each, or a dictionary.
+            Text with one version a line, or a dictionary.
 
         Example:
             >>> sorted(client.version(return_items=True))
@@ -111,11 +111,11 @@ class BaseClient:
         return "\n".join(f"{name}: {value}" for name, value in items.items())
 
     def set_header(self, name: str, value: str) -> None:
-        """Let every request to a registry carry a header field.
+        """Send a header field with every request to a registry.
 
         Args:
-            name: of the field; in whatever case.
-            value: of the field.
+            name: the name of the field, in any case.
+            value: the value of the field.
 
         Example:
             >>> client.set_header("X-Team", "dinosaurs")
@@ -123,16 +123,16 @@ class BaseClient:
         self.headers[name] = value
 
     def get_container(self, name: container_type) -> Container:
-        """Return the `Container` that `name` means; one that is already is returned as it is.
+        """Parse a name into a `Container`. A `Container` is returned unchanged.
 
         Args:
             name: `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`, or a `Container`.
 
         Returns:
-            The container; `hostname` is its registry where the name has none.
+            The container. If the name has no registry, its registry is `hostname`.
 
         Raises:
-            ValueError: for a malformed name.
+            ValueError: if the name is malformed.
 
         Example:
             >>> client.get_container("dinosaur/artifact:v1").uri
@@ -149,21 +149,21 @@ class BaseClient:
         json: Any = None,
         stream: bool = False,
     ) -> Response:
-        """Send a request: with the credentials that are the registry's, with retries.
+        """Send an HTTP request with the registry's credentials and with retries.
 
         Args:
-            url: absolute.
-            method: of HTTP.
-            data: the body: bytes, text, an open binary file, an iterable of bytes.
-            headers: fields; the dictionary stays as it is.
-            json: instead of `data`, an object to be sent as JSON.
-            stream: read the body when it is asked for, not now.
+            url: the absolute URL.
+            method: the HTTP method.
+            data: the body: bytes, text, an open binary file, or an iterable of bytes.
+            headers: header fields. The dictionary is not modified.
+            json: an object to send as JSON instead of `data`.
+            stream: do not read the body until it is accessed.
 
         Returns:
-            The answer, whatever its status.
+            The response, whatever its status.
 
         Raises:
-            TransportError: where there is no answer.
+            TransportError: if there is no response.
 
         Example:
             >>> container = client.get_container("dinosaur/artifact:v1")
@@ -175,15 +175,15 @@ class BaseClient:
         )
 
     def _validate_path(self, path: str) -> bool:
-        """Tell whether `push` takes a file: whether it lies in the working directory."""
+        """Return whether `push` accepts the file: whether it is in the working directory."""
         base = os.getcwd()
         return os.path.commonpath([base, os.path.abspath(path)]) == base
 
     def _check_200_response(self, response: Any) -> None:
-        """Do nothing for status 200, 201 and 202; log what the registry says for others.
+        """Accept status 200, 201 and 202. Log the registry's messages for any other status.
 
         Raises:
-            RegistryError: also a ValueError, for other statuses.
+            RegistryError: also a ValueError; for any other status.
         """
         if response.status_code in (200, 201, 202):
             return
@@ -193,7 +193,7 @@ class BaseClient:
         raise ValueError(f"Issue with {response.url}: {response.reason}")
 
     def _parse_response_errors(self, response: Any) -> None:
-        """Log the messages of the registry's errors."""
+        """Log the error messages in the response."""
         try:
             errors = response.json().get("errors") or []
             messages = [error["message"] for error in errors if "message" in error]
@@ -203,7 +203,7 @@ class BaseClient:
             logger.error(str(message))
 
     def _get_location(self, r: Any, container: Container) -> str:
-        """Return where an upload goes on, absolute; empty where the answer does not say."""
+        """Return the absolute URL that continues an upload, or an empty string."""
         location = r.headers.get("location") or ""
         base = f"{self.prefix}://{container.api_host}/"
         return urljoin(base, location) if location else ""

@@ -1,4 +1,4 @@
-"""What a client does with blobs."""
+"""The client's methods for blobs."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class BlobMethods(BaseClient):
     def get_blob(
         self, container: container_type, digest: str, stream: bool = False, head: bool = False
     ) -> Response:
-        r"""Return the answer to a request for a blob, whatever its status. Nothing is verified.
+        r"""Request a blob and return the response, whatever its status. Nothing is verified.
 
         Args:
             container: the repository.
-            digest: of the blob.
-            stream: read the body when it is asked for, not now.
-            head: ask whether it is there only.
+            digest: the digest of the blob.
+            stream: do not read the body until it is accessed.
+            head: send a HEAD request, which returns no body.
 
         Returns:
-            The answer; its body is `content`, or is read by `iter_content`.
+            The response. Read its body with `content` or `iter_content`.
 
         Raises:
-            InvalidDigestError: also a ValueError; for what is no digest.
-            TransportError: where there is no answer.
+            InvalidDigestError: also a ValueError; if `digest` is malformed.
+            TransportError: if there is no response.
 
         Example:
             >>> layer = client.get_manifest("dinosaur/artifact:v1")["layers"][0]
@@ -59,23 +59,23 @@ class BlobMethods(BaseClient):
 
     @ensure_container
     def download_blob(self, container: container_type, digest: str, outfile: str) -> str:
-        """Write a blob to a file, verified, and return `outfile`.
+        """Download a blob, verify it, and write it to a file.
 
-        Folders on the way are made. The file appears under its name when it is whole;
-        until then an older one stays. For `defaults.blank_hash`, the empty blob that some
-        registries do not serve (R22), any failure gives the null device instead.
+        Missing folders are created. The file replaces an older one only when it is complete
+        and verified. Some registries do not serve the empty blob (R22): if the download of
+        `defaults.blank_hash` fails, the null device is returned instead.
 
         Args:
             container: the repository.
-            digest: of the blob.
+            digest: the digest of the blob.
             outfile: the file to write.
 
         Returns:
             `outfile`.
 
         Raises:
-            ValueError: if there is no such blob.
-            OrasError: whatever else goes wrong.
+            ValueError: if the blob does not exist.
+            OrasError: if anything else fails.
 
         Example:
             >>> layer = client.get_manifest("dinosaur/artifact:v1")["layers"][0]
@@ -98,7 +98,7 @@ class BlobMethods(BaseClient):
         folder, name = os.path.split(os.path.abspath(outfile))
         tree = LocalFileTree(folder, create=True)
         with (
-            # Of its own, so that an interrupt cuts what a thread reads ahead of the writing.
+            # A separate token, so that an interrupt also stops the read-ahead thread.
             closing(CancelToken(current_token())) as token,
             token.scope(),
             closing(repository.fetch(descriptor)) as stream,
@@ -108,17 +108,17 @@ class BlobMethods(BaseClient):
             file.commit()
 
     def blob_exists(self, layer: dict[str, Any], container: Container) -> bool:
-        """Tell whether the blob that a layer describes is in the repository.
+        """Return whether the blob described by a layer is in the repository.
 
         Args:
-            layer: the blob's descriptor.
+            layer: the descriptor of the blob.
             container: the repository.
 
         Returns:
-            Whether it is; also False where the registry forbids to look (R8).
+            True if the blob exists. False also if the registry denies access (R8).
 
         Raises:
-            OrasError: if the registry gives no such answer.
+            OrasError: if the registry gives any other response.
 
         Example:
             >>> layer = oras.oci.NewLayer("artifact.txt")
@@ -131,10 +131,10 @@ class BlobMethods(BaseClient):
 
 
 def described(layer: dict[str, Any]) -> Descriptor:
-    """Return the descriptor that a layer's dictionary is.
+    """Convert the dictionary of a layer to a `Descriptor`.
 
     Raises:
-        InvalidManifestError: also a ValueError; if a member is missing or of a wrong type.
+        InvalidManifestError: also a ValueError; if a member is missing or has a wrong type.
     """
     described = {name: layer[name] for name in ("mediaType", "digest", "size") if name in layer}
     parsed: Descriptor = from_wire(described, Descriptor, location="layer")

@@ -1,4 +1,4 @@
-"""What users hand in as the `data` of a request, as a source of bytes."""
+"""Conversions between the `data` of a request and the core's `ByteSource`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Upload", "as_data", "as_source", "joined"]
 
 
 def as_source(data: Any) -> ByteSource | None:
-    """Return a source of `data`: bytes, text, an open binary file, an iterable of bytes.
+    """Return a source of `data`: bytes, text, an open binary file, or an iterable of bytes.
 
-    Another attempt, after a challenge or a failure, reads it again; where that is impossible,
-    as with a generator or a pipe, it is an error. A large upload of our own, which an
-    overridden `do_request` hands back, is known again.
+    A retry, or a second request after a challenge, reads the data again. If that is
+    impossible, as with a generator or a pipe, the retry fails with an error. An `Upload`
+    that an overridden `do_request` passes back is unwrapped.
 
     Raises:
-        InvalidInputError: for anything else.
+        InvalidInputError: if `data` has another type.
     """
     if data is None:
         return None
@@ -51,7 +51,7 @@ def _position(file: Any) -> int | None:
 
 
 class _Borrowed:
-    """A stream over a file that stays the caller's: closing it does nothing."""
+    """A stream over a file that the caller owns. `close` does nothing."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -65,7 +65,7 @@ class _Borrowed:
 
 @frozen
 class _OpenFile:
-    """An open binary file, from where it stands."""
+    """An open binary file, read from its current position."""
 
     file: Any = field(repr=False)
     start: int
@@ -83,7 +83,7 @@ class _OpenFile:
 
 @frozen
 class _Pieces:
-    """A collection of pieces, of which nobody knows the size."""
+    """A collection of pieces with an unknown total size."""
 
     pieces: Iterable[bytes] = field(repr=False)
     size: None = None
@@ -93,7 +93,7 @@ class _Pieces:
 
 
 class _Once:
-    """A stream that cannot be read again."""
+    """A source whose stream can be opened only once."""
 
     size = None
 
@@ -102,9 +102,9 @@ class _Once:
 
     def open(self) -> ByteStream:
         if self._stream is None:
-            # What is left of it, maybe nothing, must not pass for the whole.
-            reason = "its data gives its bytes only once; pass bytes or a file that can seek"
-            raise UnsupportedError("send the request another time", reason)
+            # The rest of a consumed stream must not be sent as the whole body.
+            reason = "its data can be read only once; pass bytes or a seekable file"
+            raise UnsupportedError("send the request again", reason)
         stream, self._stream = self._stream, None
         return stream
 
@@ -133,15 +133,15 @@ def _nothing() -> None:
 
 
 def joined(pieces: Iterable[bytes], close: Callable[[], object] | None = None) -> ByteStream:
-    """Return a stream over pieces, which `close` closes."""
+    """Return a stream over `pieces`. Closing the stream calls `close`."""
     return _Joined(iter(pieces), close or _nothing)
 
 
 class Upload:
-    """A source as `requests` takes one: a file that can be iterated and knows its length.
+    """A request body in the form that `requests` accepts: an iterable file with a length.
 
     Attributes:
-        source: what it reads.
+        source: the source of the bytes.
     """
 
     def __init__(self, source: ByteSource, size: int) -> None:
@@ -159,7 +159,7 @@ class Upload:
         return self._stream.read(size)
 
     def close(self) -> None:
-        """Release what is held."""
+        """Close the stream."""
         self._stream.close()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -168,7 +168,7 @@ class Upload:
 
 
 def as_data(source: ByteSource | None) -> Any:
-    """Return a source as the `data` of a request: bytes where it is small, else a file."""
+    """Return a source as the `data` of a request: bytes if it is small, otherwise a file."""
     if source is None:
         return None
     if source.size is None:

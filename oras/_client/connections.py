@@ -1,4 +1,4 @@
-"""From a client of the user guide's kind to the core's registries and repositories."""
+"""`Connections`: makes the core's registry and repository objects for a client."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _ONCE: Final = RetryPolicy(attempts=1)
 
 
 def composition_for(verify: bool | str) -> Composition:
-    """Compose by the user's settings, but for whom to trust.
+    """Compose from the user's settings, with the given certificate verification.
 
     Args:
-        verify: True for the settings' own, False to check no certificate, or the path of a
-            CA bundle.
+        verify: True to follow the settings, False to verify no certificate, or the path of
+            a CA bundle.
     """
     settings = load_settings()
     if verify is not True:
         bundle = verify if isinstance(verify, str) else ""
 
-        # What the program says goes before all settings, those for one host too.
+        # The program's choice overrides all settings, including those of a single host.
         def decided(tls: TlsSettings) -> TlsSettings:
             return evolve(tls, verify=bool(verify), ca_bundle=bundle)
 
@@ -58,7 +58,7 @@ def composition_for(verify: bool | str) -> Composition:
 
 @frozen
 class _Key:
-    """What a registry object depends on; a client's attributes may change at any time."""
+    """The client attributes a registry object depends on; users may assign them any time."""
 
     host: str
     scheme: str
@@ -70,10 +70,10 @@ class _Key:
 
 
 class Connections:
-    """The registries that one client speaks to, made when they are first needed."""
+    """The registry objects of one client, created on first use."""
 
     def __init__(self, client: BaseClient) -> None:
-        """Look at `client`'s attributes whenever a registry is asked for."""
+        """Read the attributes of `client` at each request."""
         self._client = client
         self._compositions: dict[bool | str, Composition] = {}
         self._registries: dict[_Key, RemoteRegistry] = {}
@@ -81,18 +81,18 @@ class Connections:
         self._lock = RLock()
 
     def repository(self, container: Container) -> RemoteRepository:
-        """Return the repository that `container` names."""
+        """Return the repository of `container`."""
         return self.registry(container.registry).repository(container.api_prefix)
 
     def registry(self, host: str) -> RemoteRegistry:
-        """Return a registry that is spoken to as the client, or its subclass, wants it.
+        """Return a registry that sends requests with the client's settings.
 
-        Where `do_request` is overridden every request goes through it.
+        If `do_request` is overridden, every request goes through it.
         """
         key = self._key(host, self._scheme(host, self._client.tls_verify))
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
-        # Credentials and retries are up to `do_request`: it may come to call the client's own.
+        # `do_request` adds credentials and retries itself, usually through the base method.
         return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is, _ONCE)
 
     def trial(
@@ -103,13 +103,13 @@ class Connections:
         insecure: bool | None = None,
         verify: bool | str = True,
     ) -> RemoteRegistry:
-        """Return a registry that is shown one credential, to find out what it thinks of it.
+        """Return a registry that uses one credential only, to check that credential.
 
         Args:
             host: `HOST` or `HOST:PORT`.
-            credential: the only one.
-            insecure: speak plain HTTP; None to speak as usual.
-            verify: as the client's `tls_verify`, where that asks for nothing special.
+            credential: the credential to check.
+            insecure: use plain HTTP. None means the client's usual scheme.
+            verify: certificate verification, used if the client's `tls_verify` is True.
         """
         if self._client.tls_verify is not True:
             verify = self._client.tls_verify
@@ -117,26 +117,26 @@ class Connections:
         if insecure is not None:
             scheme = "http" if insecure else "https"
         key = evolve(self._key(host, scheme), verify=verify)
-        # Not by an overridden `do_request`: that may come to add what the client knows already.
+        # Bypasses an overridden `do_request`, which may add the client's other credentials.
         authorize = self._by_challenge(host, StaticCredentials(credential))
         return self._new_registry(key, self._transport(key), authorize)
 
     @property
     def composition(self) -> Composition:
-        """What the user's settings make."""
+        """The composition made from the user's settings."""
         return self._composition(self._client.tls_verify)
 
     @property
     def credentials(self) -> CredentialStore:
-        """The store that the user has configured."""
+        """The credential store that the user configured."""
         return self.composition.credentials
 
     @property
     def copy_options(self) -> CopyOptions:
-        """How `push` and `pull` copy.
+        """The options of `push` and `pull`.
 
-        What a program brings itself, an overridden `do_request` or a session, is called in
-        the program's own thread, by one after the other: oras-py has never done otherwise.
+        An overridden `do_request` or a custom session is called one request at a time, in
+        the caller's thread, as in oras-py.
         """
         client = self._client
         if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
@@ -145,7 +145,7 @@ class Connections:
         return CopyOptions(concurrency=settings.transfer.concurrency)
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send a request of the user's own, as the client: authorised, with retries."""
+        """Send a raw request with the client's credentials and retries."""
         parts = urlsplit(request.url)
         registry = self._cached(self._key(parts.netloc, parts.scheme))
         return registry.transport.send(request)
@@ -164,7 +164,7 @@ class Connections:
         composition = self._composition(verify)
         plain = composition.settings.host(host).plain_http
         if plain is None:
-            # Whoever says whom to trust wants TLS, also on this machine.
+            # An explicit `tls_verify` asks for TLS, even on the loopback interface.
             plain = verify is True and composition.plain_http(host)
         return "http" if plain else "https"
 
@@ -183,7 +183,7 @@ class Connections:
     def _cached(self, key: _Key) -> RemoteRegistry:
         with self._lock:
             if key not in self._registries:
-                # Those that have seen other credentials are not asked for again.
+                # Registries made with earlier credentials are not used again.
                 self._registries = {
                     known: registry
                     for known, registry in self._registries.items()
@@ -195,7 +195,7 @@ class Connections:
             return self._registries[key]
 
     def _authorization(self, key: _Key) -> Authorize:
-        """Return who authenticates: the core, or the backend itself."""
+        """Return the authorization: the core's, or that of a custom backend."""
         backend = self._client.auth
         if not authenticates_itself(backend):
             configured = self._composition(key.verify).credentials

@@ -1,4 +1,4 @@
-"""Names that oras-py's methods had before its 0.1.11; the user guide still mentions one."""
+"""Deprecated names: oras-py's methods had them before version 0.1.11."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["EarlierNames"]
 
 
 class EarlierNames(UploadMethods, ManifestMethods):
-    """Mixed into `oras.provider.Registry`: each method warns, and does what it does today."""
+    """Mixed into `oras.provider.Registry`: each method warns and calls its current name."""
 
     def _download_blob(self, container: container_type, digest: str, outfile: str) -> str:
         _warn("download_blob")
@@ -48,4 +48,4 @@ class EarlierNames(UploadMethods, ManifestMethods):
 
 
 def _warn(name: str) -> None:
-    logger.warning(f"_{name} is an earlier name and may go; call {name}")
+    logger.warning(f"_{name} is deprecated; call {name}")

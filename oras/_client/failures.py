@@ -1,4 +1,4 @@
-"""Errors in the terms of oras-py's callers: what a registry refuses is also a `ValueError`."""
+"""Errors for oras-py's callers: a registry's error response is also a `ValueError`."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ __all__ = ["PassedError", "issue_of", "reporting"]
 
 
 class PassedError(OrasError):
-    """What a method of the program's own has raised, on its way through the core.
+    """Carries an exception of a user's method through the core.
 
     Attributes:
-        error: that.
+        error: the exception.
     """
 
     def __init__(self, error: Exception) -> None:
-        """Wrap `error` until `reporting` takes it out again."""
+        """Wrap `error` until `reporting` unwraps it."""
         self.error = error
-        super().__init__(f"the program's own method raised {type(error).__name__}")
+        super().__init__(f"a user's method raised {type(error).__name__}")
 
 
 class _Issue(ValueError):
-    """Mixed into a `RegistryError`: says first what oras-py says, then all that is known."""
+    """Mixed into a `RegistryError`: the message starts with oras-py's text."""
 
     def __str__(self) -> str:
         if not isinstance(self, RegistryError):
@@ -53,7 +53,7 @@ class _Issue(ValueError):
 
 
 class _RegistryIssue(_Issue, RegistryError):
-    """A refusal without a class of its own."""
+    """Any other error status."""
 
 
 class _AuthenticationIssue(_Issue, AuthenticationError, AuthenticationException):
@@ -92,7 +92,7 @@ def _as_issue(error: RegistryError) -> RegistryError:
 
 
 def issue_of(response: Response) -> RegistryError:
-    """Return the error of an answer that is not what was hoped for; reads its body."""
+    """Return the error for an unexpected response. Reads its body."""
     body = BytesSource(response.content).open()
     answer = HttpResponse(
         response.status_code, Headers(response.headers), body=body, url=response.url
@@ -107,11 +107,11 @@ def issue_of(response: Response) -> RegistryError:
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Let a registry's refusals be what oras-py's callers catch.
+    """Raise the registry's errors as classes that oras-py's callers catch.
 
     Raises:
         RegistryError: also a ValueError.
-        Exception: what a method of the program's own has raised.
+        Exception: an exception that a user's method raised.
     """
     try:
         yield

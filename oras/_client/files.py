@@ -1,4 +1,4 @@
-"""Files and folders that the user names by paths of the operating system."""
+"""Files and folders that users name by operating system paths."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["LocalFiles", "temporary_empty_config"]
 
 
 class LocalFiles:
-    """Opens what the user names. Each folder is held once, however many files it gives.
+    """Opens files and folders. Each folder is opened once, whatever the number of files.
 
-    A symbolic link that the user names is followed: it is the user's own.
+    Symbolic links in the paths that the user passes are followed.
     """
 
     def __init__(self) -> None:
-        """Hold nothing yet."""
+        """Open nothing yet."""
         self._folders: dict[str, LocalFileTree] = {}
         self._real: dict[str, str] = {}
 
     def source(self, path: str | os.PathLike[str]) -> ByteSource:
-        """Return the bytes of the file at `path`; of the null device none.
+        """Return the source of the file at `path`. The null device is an empty source.
 
         Raises:
-            NotFoundError: if there is no such file.
-            FileAccessError: if it is no regular file.
+            NotFoundError: if the file does not exist.
+            FileAccessError: if it is not a regular file.
         """
         folder, name = self._located(os.fspath(path))
         if os.path.join(folder, name) == os.devnull:
@@ -43,12 +43,12 @@ class LocalFiles:
         """Return the folder at `path`.
 
         Raises:
-            NotFoundError: if there is no such folder.
+            NotFoundError: if the folder does not exist.
         """
         return self._held(os.path.realpath(path))
 
     def _located(self, path: str) -> tuple[str, str]:
-        """Return the real folder of a file, found once for all that lie in it, and its name."""
+        """Return the resolved folder of a file, and the file's name. Folders are cached."""
         folder, name = os.path.split(path)
         if name in ("", ".", "..") or os.path.islink(path):
             return os.path.split(os.path.realpath(path))
@@ -64,7 +64,7 @@ class LocalFiles:
 
 @contextmanager
 def temporary_empty_config() -> Iterator[str]:
-    """Give the path of a file that holds `{}`, the empty config, for the time being."""
+    """Yield the path of a temporary file that contains `{}`, the empty config."""
     path = get_tmpfile(suffix=".json")
     try:
         yield write_file(path, "{}")

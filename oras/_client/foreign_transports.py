@@ -1,4 +1,4 @@
-"""Transports over what a program brings: an overridden `do_request`, a session of its own."""
+"""Transports over user code: an overridden `do_request` or a custom session."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["ThroughDoRequest", "ThroughSession"]
 
 
 class ThroughDoRequest:
-    """A transport over an overridden `do_request`, whatever it does and returns."""
+    """A transport over an overridden `do_request`."""
 
     def __init__(self, client: BaseClient) -> None:
-        """Send by `client.do_request`."""
+        """Send through `client.do_request`."""
         self._client = client
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`.
 
         Raises:
-            PassedError: around what the method raises: it is for the program to see, once.
+            PassedError: wraps an exception of the method; `reporting` unwraps it.
         """
         with _sending(request) as data:
             try:
@@ -48,15 +48,15 @@ class ThroughDoRequest:
 
 
 class ThroughSession:
-    """A transport over a session of the user's, of `requests` or alike."""
+    """A transport over a `requests.Session` or a compatible object."""
 
     def __init__(self, session: Any, verify: bool | str) -> None:
-        """Send by `session.request`; `verify` is as `requests` has it."""
+        """Send through `session.request`. `verify` has the meaning that `requests` gives it."""
         self._session = session
         self._verify = verify
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request`; raises whatever the session raises."""
+        """Send `request`. Exceptions of the session are not converted."""
         with _sending(request) as data:
             response = self._session.request(
                 request.method,
@@ -72,7 +72,7 @@ class ThroughSession:
 
 @contextmanager
 def _sending(request: HttpRequest) -> Iterator[Any]:
-    """Give the request's body as `data`, and release it afterwards."""
+    """Yield the request's body as `data` and close it afterwards."""
     data = as_data(request.body)
     try:
         yield data

@@ -1,4 +1,4 @@
-"""What a client does with artifacts that refer to others, and from place to place."""
+"""The client's methods for referrers and copies."""
 
 from __future__ import annotations
 
@@ -39,29 +39,30 @@ class GraphMethods(BaseClient):
         disable_path_validation: bool = False,
         config_path: str | None = None,
     ) -> Response:
-        """Push files and folders as an artifact that refers to another one.
+        """Push files and folders as an artifact attached to another one.
 
-        It gets no tag: `discover` finds it. Where the registry does not know referrers, the
-        list of them is kept under a tag, as the distribution spec says.
+        The new artifact has no tag; `discover` finds it. If the registry does not support
+        the referrers API, the referrers are listed in an index under a tag, as the
+        distribution spec requires.
 
         Args:
-            target: the artifact to which they are attached, by tag or digest.
-            artifact_type: what is attached, a media type.
-            files: paths, each maybe followed by `:` and a media type.
-            manifest_annotations: go before those of the file.
+            target: the artifact to attach to, by tag or digest.
+            artifact_type: the type of the new artifact, a media type.
+            files: paths, each with an optional `:` and media type.
+            manifest_annotations: annotations of the manifest. They override those of the file.
             annotation_file: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`.
-            platform: of an index, to the manifest that is meant for this one.
-            disable_path_validation: take files from outside the working directory too.
-            config_path: a docker configuration with credentials, besides the user's own.
+            platform: if the target is an index, attach to its manifest for this platform.
+            disable_path_validation: accept files outside the working directory.
+            config_path: a docker configuration with credentials, in addition to the user's.
 
         Returns:
-            An answer of status 201; its header `Docker-Content-Digest` has the digest.
+            A response with status 201. Its header `Docker-Content-Digest` is the digest.
 
         Raises:
             FileNotFoundError: if a file does not exist.
-            ValueError: if there is no such artifact, `artifact_type` is none, or a file lies
-                outside the working directory.
-            OrasError: whatever else goes wrong.
+            ValueError: if the target does not exist, `artifact_type` is not a media type, or
+                a file is outside the working directory.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.attach(
@@ -102,23 +103,24 @@ class GraphMethods(BaseClient):
         platform: str | None = None,
         config_path: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Find what is attached to an artifact.
+        """List the artifacts attached to an artifact.
 
         Args:
             target: the artifact, by tag or digest.
-            artifact_type: only what is of this type, on every level.
-            depth: how many levels: 1 for what is attached to it, 2 also for what is attached
-                to that, None for everything.
-            platform: of an index, what is attached to the manifest that is meant for this one.
-            config_path: a docker configuration with credentials, besides the user's own.
+            artifact_type: list only artifacts of this type, on every level.
+            depth: the number of levels: 1 for direct referrers, 2 to include their referrers,
+                None for all levels.
+            platform: if the target is an index, list the referrers of its manifest for this
+                platform.
+            config_path: a docker configuration with credentials, in addition to the user's.
 
         Returns:
-            Descriptors, with `artifactType` and `annotations` where there are some. Each has
-            `referrers`, a list of the same kind.
+            Descriptors as dictionaries, with `artifactType` and `annotations` if present.
+            Each has a list `referrers` of the same form.
 
         Raises:
-            ValueError: if there is no such artifact.
-            OrasError: whatever else goes wrong.
+            ValueError: if the target does not exist.
+            OrasError: if anything else fails.
 
         Example:
             >>> response = client.attach("dinosaur/artifact:v1", "application/vnd.example.sbom")
@@ -146,24 +148,25 @@ class GraphMethods(BaseClient):
         tags: Iterable[str] = (),
         config_path: str | None = None,
     ) -> Response:
-        """Copy an artifact, an image or an index from one place to another, as it is.
+        """Copy an artifact, an image or an index unchanged.
 
-        What is at the target already is left out; within one registry blobs move not at all.
+        Blobs that the target already has are skipped. Within one registry, blobs are mounted
+        instead of transferred.
 
         Args:
-            source: what, by tag or digest.
-            target: where to; a tag there, which may be another one. A digest gives no name.
-            platform: of an index, only the manifest that is meant for this one.
-            referrers: copy all that refers to it too.
-            tags: further tags that shall name it there.
-            config_path: a docker configuration with credentials, besides the user's own.
+            source: the source target, by tag or digest.
+            target: the repository and tag to copy to. With a digest, no tag is created.
+            platform: if the source is an index, copy only its manifest for this platform.
+            referrers: copy all referrers, too.
+            tags: additional tags to create.
+            config_path: a docker configuration with credentials, in addition to the user's.
 
         Returns:
-            An answer of status 201; its header `Docker-Content-Digest` has the digest.
+            A response with status 201. Its header `Docker-Content-Digest` is the digest.
 
         Raises:
-            ValueError: if there is no such artifact, or the registry refuses.
-            OrasError: whatever else goes wrong.
+            ValueError: if the source does not exist, or the registry rejects the request.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.copy("dinosaur/artifact:v1", "museum/artifact:v1", tags=["latest"])

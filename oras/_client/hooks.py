@@ -1,8 +1,7 @@
-"""Which methods a subclass, or a patch, has put in the place of the client's own.
+"""Detect methods that a subclass or a mock has overridden.
 
-`push` and `pull` run on the engine of the core, in parallel and verified. A method that
-somebody has replaced is called instead, as oras-py would call it. This is the one place
-that decides it.
+`push` and `pull` use the core's engine, in parallel and verified. An overridden method is
+called instead, in the way that oras-py calls it. Only this module decides which.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ __all__ = [
 ]
 
 UPLOAD_HOOKS: Final = ("put_upload", "chunked_upload", "blob_exists")
-"""What `upload_blob` is made of."""
+"""The methods that `upload_blob` calls."""
 
 PUSH_HOOKS: Final = ("upload_blob", "upload_manifest", *UPLOAD_HOOKS)
-"""Replacing one of these makes `push` go step by step."""
+"""Overriding one of these makes `push` call the client's methods step by step."""
 
 PULL_HOOKS: Final = ("get_manifest", "get_blob", "download_blob")
-"""Replacing one of these makes `pull` go step by step."""
+"""Overriding one of these makes `pull` call the client's methods step by step."""
 
 REQUEST_HOOK: Final = "do_request"
-"""Replacing it makes every request go through it."""
+"""Overriding this method sends every request through it."""
 
 AUTH_HOOKS: Final = (
     "authenticate_request",
@@ -45,41 +44,41 @@ AUTH_HOOKS: Final = (
     "request_token",
     "request_anonymous_token",
 )
-"""Having one of these of its own makes a backend answer the registry's refusals itself."""
+"""A backend that overrides one of these authenticates by itself, without the core."""
 
 C = TypeVar("C", bound="BaseClient")
 B = TypeVar("B", bound="AuthBackend")
 
 
 def replaceable(cls: type[C]) -> type[C]:
-    """Decorate the client: note which methods are its own, as long as nobody replaces them."""
+    """Decorate the client class: record its own methods, before anything overrides them."""
     names = (*PUSH_HOOKS, *PULL_HOOKS, REQUEST_HOOK)
     cls._own_methods = MappingProxyType({name: inspect.getattr_static(cls, name) for name in names})
     return cls
 
 
 def is_overridden(client: BaseClient, *names: str) -> bool:
-    """Tell whether one of the methods `names` is not the client's own.
+    """Return whether one of the methods `names` is overridden.
 
-    A static look-up sees what a subclass defines, what is set on the object, and mocks. The
-    function itself is compared: what wraps it, or a mock with its signature, copies its name
-    and module.
+    The static lookup finds methods of subclasses, attributes of the object, and mocks. It
+    compares the function objects, because wrappers and autospec mocks copy the name and
+    the module.
     """
     own = client._own_methods
     return any(inspect.getattr_static(client, name) is not own[name] for name in names)
 
 
 def replaceable_backend(cls: type[B]) -> type[B]:
-    """Decorate a backend: note likewise which methods of `AUTH_HOOKS` are its own."""
+    """Decorate a backend class: record its own methods of `AUTH_HOOKS`."""
     found = {name: inspect.getattr_static(cls, name, None) for name in AUTH_HOOKS}
     cls._own_methods = MappingProxyType(found)
     return cls
 
 
 def authenticates_itself(backend: Any) -> bool:
-    """Tell whether a backend answers the registry's refusals itself, instead of the core.
+    """Return whether a backend authenticates by itself, without the core.
 
-    It does if it is no `AuthBackend`, or if one of the methods `AUTH_HOOKS` is not ours.
+    It does if it is not an `AuthBackend`, or if it overrides one of `AUTH_HOOKS`.
     """
     own = getattr(type(backend), "_own_methods", None)
     if own is None:

@@ -32,31 +32,33 @@ class LoginMethods(BaseClient):
         config_path: str | os.PathLike[str] | None = None,
         insecure: bool | None = None,
     ) -> dict[str, str]:
-        """Log in to a registry: from now on in this client, and for later ones.
+        """Log in to a registry, and store the credential for this client and later ones.
 
-        The registry is asked first; what it refuses is not kept. Where neither `hostname`
-        nor the client's own says which registry is meant, nothing is asked and nothing
-        stored: the credential is held in memory for the first registry that is used.
+        The registry verifies the credential first; a rejected credential is not stored. If
+        neither `hostname` nor the client's `hostname` names the registry, the credential is
+        neither verified nor stored. It is kept in memory for the first registry used.
 
         Args:
-            username: whom the registry knows; asked for at the terminal if it is empty.
-            password: a password or an access key; likewise, without echo.
+            username: the user name. If it is empty, it is read from the terminal.
+            password: a password or access key. If it is empty, it is read from the terminal
+                without echo.
             password_stdin: read the password from the first line of standard input.
-            tls_verify: for this login, False to check no certificate, or the path of a CA
-                bundle, where the client's own `tls_verify` is True.
-            hostname: the registry; by default the client's.
-            config_path: the docker configuration to write to; by default the store that the
-                user has configured, docker's own where nothing is.
-            insecure: for this login, speak plain HTTP; None to speak as the client does.
+            tls_verify: for this login, False to verify no certificate, or the path of a CA
+                bundle. Used if the client's `tls_verify` is True.
+            hostname: the registry. The default is the client's.
+            config_path: the docker configuration to write to. The default is the store that
+                the user configured, or else docker's own file.
+            insecure: use plain HTTP for this login. None means the client's usual scheme.
 
         Returns:
-            `{"Status": "Login Succeeded"}`; `{"Login": "Not successful"}` without a user name.
+            `{"Status": "Login Succeeded"}`, or `{"Login": "Not successful"}` if there is no
+            user name.
 
         Raises:
-            ValueError: without a password.
-            AuthenticationError: also a ValueError, if the registry refuses the credential.
-            CredentialError: if it cannot be stored.
-            TransportError: where there is no answer.
+            ValueError: if there is no password.
+            AuthenticationError: also a ValueError; if the registry rejects the credential.
+            CredentialError: if the credential cannot be stored.
+            TransportError: if there is no response.
 
         Example:
             >>> client.login(username="myuser", password="mypass", hostname="localhost:5000")
@@ -82,8 +84,8 @@ class LoginMethods(BaseClient):
         else:
             self.auth.set_basic_auth(username, password)
             logger.info(
-                "No registry was named: the credential is not stored, "
-                "and kept in memory for the first registry that is used."
+                "No registry was named: the credential is not stored. "
+                "It is kept in memory for the first registry used."
             )
         return {"Status": "Login Succeeded"}
 
@@ -101,7 +103,7 @@ class LoginMethods(BaseClient):
         if own:
             remote = self.connections.trial(registry, credential, insecure=insecure, verify=verify)
         else:
-            # Only the backend knows how its credential is shown.
+            # Only the backend knows how to send its credential.
             self.auth.set_basic_auth(credential.username, credential.password)
             remote = self.connections.registry(registry)
         with reporting():
@@ -110,13 +112,13 @@ class LoginMethods(BaseClient):
             self.auth.keep(registry, credential)
 
     def logout(self, hostname: str, config_path: str | os.PathLike[str] | None = None) -> None:
-        """Forget the credential for a registry, in memory and wherever it is stored.
+        """Delete the credential of a registry, in memory and in every configured store.
 
-        `localhost` and `127.0.0.1` are one registry.
+        `localhost` and `127.0.0.1` are the same registry.
 
         Args:
             hostname: the registry.
-            config_path: a docker configuration to erase it from too.
+            config_path: an additional docker configuration to delete the credential from.
 
         Raises:
             CredentialError: if a store cannot be read or written.
@@ -141,7 +143,7 @@ class LoginMethods(BaseClient):
 
 
 def _registry_of(hostname: str) -> str:
-    """Return `HOST[:PORT]` of what people call a registry, `https://index.docker.io/v1/` too."""
+    """Return the `HOST[:PORT]` of a registry name or URL, such as docker's index server."""
     address = hostname.partition("://")[2] or hostname
     host = address.partition("/")[0]
     return "docker.io" if config_key(host) == config_key("docker.io") else host

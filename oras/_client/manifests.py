@@ -1,4 +1,4 @@
-"""What a client does with manifests."""
+"""The client's methods for manifests."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ class ManifestMethods(BaseClient):
         validation_schema: dict[str, Any] | None = None,
         platform: str | None = None,
     ) -> dict[str, Any]:
-        """Return a manifest or index.
+        """Fetch a manifest or index.
 
         Args:
-            container: what, by tag or digest.
-            allowed_media_type: the types to ask for; by default those of OCI and Docker.
-            validation_schema: a JSON schema that it must follow; needs `jsonschema`.
-            platform: follow an index, and indexes in it, to the manifest that is meant for
-                this one, `os/architecture[/variant]`.
+            container: the artifact, by tag or digest.
+            allowed_media_type: the media types to request. The default is those of OCI and
+                Docker.
+            validation_schema: a JSON schema to validate the manifest with. Needs `jsonschema`.
+            platform: resolve an index, and nested indexes, to the manifest for this platform,
+                `os/architecture[/variant]`.
 
         Returns:
-            A dictionary that remembers the bytes it came in, as `content`.
+            A dictionary whose attribute `content` holds the original bytes.
 
         Raises:
-            ValueError: if there is none of that name.
-            OrasError: whatever else goes wrong.
+            ValueError: if the manifest does not exist.
+            OrasError: if anything else fails.
 
         Example:
             >>> manifest = client.get_manifest("dinosaur/artifact:v1")
@@ -78,16 +79,17 @@ class ManifestMethods(BaseClient):
         """Push a manifest under the container's tag or digest.
 
         Args:
-            manifest: sent as Python's own JSON text of it, which `Subject.from_manifest`
-                takes too; one that `get_manifest` returned, unchanged, goes byte for byte.
-            container: where to.
+            manifest: the manifest. It is sent as the output of `json.dumps`, which
+                `Subject.from_manifest` uses, too. An unchanged manifest from `get_manifest`
+                is sent byte for byte.
+            container: the repository, with the tag or digest.
 
         Returns:
-            An answer of status 201; its header `Docker-Content-Digest` has the digest.
+            A response with status 201. Its header `Docker-Content-Digest` is the digest.
 
         Raises:
-            InvalidManifestError: if it is no manifest or index.
-            OrasError: if the registry refuses.
+            InvalidManifestError: if `manifest` is not a manifest or index.
+            OrasError: if the registry rejects the manifest.
 
         Example:
             >>> manifest = client.get_manifest("dinosaur/artifact:v1")
@@ -110,7 +112,7 @@ class ManifestMethods(BaseClient):
         )
 
     def _organize_layers(self, manifest: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-        """Return the layers of a manifest by their media type, each in the manifest's order."""
+        """Return the layers of a manifest grouped by media type, in the manifest's order."""
         layers: dict[str, list[dict[str, Any]]] = {}
         for layer in manifest.get("layers") or []:
             layers.setdefault(layer["mediaType"], []).append(layer)
@@ -119,7 +121,7 @@ class ManifestMethods(BaseClient):
 
 def _validate(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
     try:
-        import jsonschema  # noqa: PLC0415 - only for those who have a schema
+        import jsonschema  # noqa: PLC0415 - optional dependency
     except ImportError as error:
         raise ImportError("validation_schema needs jsonschema: pip install jsonschema") from error
     jsonschema.validate(manifest, schema)

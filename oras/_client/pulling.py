@@ -1,4 +1,4 @@
-"""`pull`: from the arguments of the user guide to the core's verb, and back."""
+"""`pull`: converts the client's arguments for the core's `pull`, and its result."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _ARCHIVE_NAMES = (".tar.gz", ".tgz", ".tar")
 
 
 def title_of(layer: Descriptor) -> str:
-    """Return a layer's title, or in want of one its digest, as oras-py has it."""
+    """Return the title of a layer, or its digest if it has none, as in oras-py."""
     return layer.title or str(layer.digest)
 
 
 def unpacks(layer: Descriptor) -> bool:
-    """Tell whether a layer is a packed directory.
+    """Return whether a layer is a packed directory.
 
-    The layer says so by an annotation. oras-py writes none: there it is a directory if it
-    has a directory's media type, unless it is called as an archive that somebody pushed.
+    An annotation decides. oras-py writes no such annotation: without it, a layer is a packed
+    directory if it has the media type of one and its title is not the name of an archive.
     """
     marked = layer.annotations.get(media_types.ANNOTATION_UNPACK)
     if marked is not None:
@@ -49,7 +49,7 @@ def unpacks(layer: Descriptor) -> bool:
 
 
 class Selection:
-    """Which layers a pull takes."""
+    """Selects the layers that a pull writes."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Selection:
         *,
         overwrite: bool,
     ) -> None:
-        """Take everything or, unless `overwrite`, what is not there yet."""
+        """Select all layers or, unless `overwrite`, those whose file does not exist."""
         self._tree = tree
         self._overwrite = overwrite
 
     def includes(self, layer: Descriptor) -> bool:
-        """Tell whether `layer` is taken; say so if a file of its name keeps it out."""
+        """Return whether to write `layer`. Log a warning if its file exists already."""
         path = sanitize_path(title_of(layer))
         if self._overwrite or self._tree.entry(path) is None:
             return True
@@ -71,7 +71,7 @@ class Selection:
 
 
 class _Accepting:
-    """A repository that is asked for some types of manifest only."""
+    """A repository that requests only certain manifest media types."""
 
     def __init__(self, repository: RemoteRepository, media_types: list[str] | None) -> None:
         self._repository = repository
@@ -86,7 +86,7 @@ class _Accepting:
 
 @contextmanager
 def _folder(outdir: str | os.PathLike[str] | None) -> Iterator[str]:
-    """Give where to pull to; what was made for that goes again if the pull fails."""
+    """Yield the folder to pull into. A temporary folder is deleted if the pull fails."""
     if outdir:
         yield os.path.abspath(outdir)
         return
@@ -107,16 +107,16 @@ def pull(
     overwrite: bool,
     platform: Platform | None,
 ) -> list[str]:
-    """Pull, by the engine or through the methods that the client has replaced.
+    """Pull with the core's engine, or through the methods that the client overrides.
 
     Returns:
-        The absolute paths of what was pulled, in the manifest's order.
+        The absolute paths of the pulled files and folders, in the manifest's order.
     """
     with _folder(outdir) as root:
         tree = LocalFileTree(root, create=True)
         selection = Selection(tree, overwrite=overwrite)
         if is_overridden(client, *PULL_HOOKS):
-            from oras._client.stepwise import pull_stepwise  # noqa: PLC0415 - for few clients
+            from oras._client.stepwise import pull_stepwise  # noqa: PLC0415 - rarely needed
 
             paths = pull_stepwise(client, container, root, selection, allowed_media_type, platform)
         else:

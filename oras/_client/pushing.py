@@ -1,4 +1,4 @@
-"""`push`: from the arguments of the user guide to the core's verb, and back."""
+"""`push`: converts the client's arguments for the core's `push`, and its result."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ __all__ = ["InChunks", "PushRequest", "push"]
 
 @frozen
 class PushRequest:
-    """What is to be pushed, in the core's terms.
+    """The arguments of a push, in the core's types.
 
     Attributes:
-        contents: files and directories.
-        paths: where each of them lies.
+        contents: the files and directories.
+        paths: the path of each of them.
         config: the config.
-        config_path: where it lies; None for the empty one.
-        annotations: of manifest and config.
-        subject: to what it is attached.
-        chunk_size: bytes of a chunk; None to leave it to the registry.
-        artifact_type: what it is, a media type.
-        further_tags: that shall name it too.
+        config_path: the path of the config. None for the empty config.
+        annotations: the annotations of the manifest and the config.
+        subject: the manifest to attach the artifact to.
+        chunk_size: bytes per chunk. None to follow the registry's profile.
+        artifact_type: the artifact type, a media type.
+        further_tags: additional tags to create.
     """
 
     contents: tuple[File | Directory, ...]
@@ -63,7 +63,7 @@ class PushRequest:
 
     @property
     def chunking(self) -> dict[str, Any]:
-        """The arguments of `upload_blob` that say whether the upload goes in chunks."""
+        """The arguments of `upload_blob` for a chunked upload."""
         size = self.chunk_size or defaults.default_chunksize
         return {"do_chunked": self.chunk_size is not None, "chunk_size": size}
 
@@ -81,7 +81,7 @@ class PushRequest:
         artifact_type: str | None = None,
         further_tags: Iterable[str] = (),
     ) -> PushRequest:
-        """Read the arguments of `push`; `is_allowed` tells which files it takes, None for all.
+        """Convert the arguments of `push`. `is_allowed` accepts files; None accepts all files.
 
         Raises:
             FileNotFoundError: if a file, the config or the annotation file does not exist.
@@ -117,7 +117,7 @@ class PushRequest:
 
 
 def _created() -> Mapping[str, str]:
-    """Return when the artifact is made, if the build says so: no clock is looked at."""
+    """Return the creation time from SOURCE_DATE_EPOCH, if it is set. No clock is read."""
     seconds = source_date_epoch()
     return {} if seconds is None else created_at(seconds)
 
@@ -126,7 +126,7 @@ def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:
     if is_allowed is not None and not is_allowed(path):
         raise ValueError(
             f"Blob {path} is not in the present working directory context. "
-            "Go there, or pass disable_path_validation=True."
+            "Change to its directory, or pass disable_path_validation=True."
         )
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist.")
@@ -163,15 +163,15 @@ def _config(reference: str | None, local: LocalFiles) -> tuple[Config, str | Non
 def subject_of(
     client: Registry, container: Container, subject: Subject | str | None
 ) -> Descriptor | None:
-    """Return the descriptor of the manifest that an artifact is attached to.
+    """Return the descriptor of the manifest to attach an artifact to.
 
     Args:
-        client: who asks.
-        container: where the artifact goes.
+        client: the client.
+        container: the repository of the artifact.
         subject: a `Subject`, or a tag or digest in the same repository.
 
     Raises:
-        NotFoundError: if a tag or digest names nothing there.
+        NotFoundError: if the tag or digest does not exist.
     """
     if subject is None:
         return None
@@ -181,10 +181,10 @@ def subject_of(
 
 
 class InChunks:
-    """A repository that sends blobs in chunks of one size."""
+    """A repository that uploads blobs in chunks of one size."""
 
     def __init__(self, repository: RemoteRepository, chunk_size: int) -> None:
-        """Push into `repository`, `chunk_size` bytes at a time."""
+        """Push to `repository` with chunks of `chunk_size` bytes."""
         self._repository = repository
         self._chunk_size = chunk_size
         self.exists = repository.exists
@@ -195,7 +195,7 @@ class InChunks:
         self.tag = repository.tag
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
-        """Store content, as the repository does."""
+        """Push a blob in chunks."""
         self._repository.push(descriptor, source, chunk_size=self._chunk_size)
 
 
@@ -209,13 +209,13 @@ def _compressed_by(
 
 
 def push(client: Registry, container: Container, request: PushRequest) -> Any:
-    """Push, by the engine or through the methods that the client has replaced.
+    """Push with the core's engine, or through the methods that the client overrides.
 
     Returns:
-        The answer to the manifest: ours, or whatever the client's own method returned.
+        The response to the manifest. An overridden method may return any object.
     """
     if is_overridden(client, *PUSH_HOOKS):
-        from oras._client.stepwise import push_stepwise  # noqa: PLC0415 - for few clients
+        from oras._client.stepwise import push_stepwise  # noqa: PLC0415 - rarely needed
 
         return push_stepwise(client, container, request)
     repository = client.connections.repository(container)

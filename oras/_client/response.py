@@ -1,4 +1,4 @@
-"""`Response`: what the registry answered, in the shape that users of `requests` know."""
+"""`Response`: a registry's response, with the interface of `requests.Response`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CHUNK = 1024 * 1024
 
 
 class Response:
-    """An HTTP answer: status, header fields, and a body that is read when it is asked for.
+    """An HTTP response: status, header fields, and a body that is read on access.
 
     Attributes:
         status_code: the HTTP status.
-        reason: the phrase behind it.
-        headers: found in any case.
-        url: the address that answered.
-        request: what it answers.
+        reason: the reason phrase.
+        headers: the header fields, case-insensitive.
+        url: the URL that sent the response, after redirects.
+        request: the request.
     """
 
     def __init__(self, response: HttpResponse, request: HttpRequest | None = None) -> None:
-        """Take over `response`, which is closed when the body was read, or by `close`."""
+        """Wrap `response`. It is closed when its body has been read, or by `close`."""
         self.status_code = response.status
         self.reason = response.reason or _phrase(response.status)
         self.headers: Headers = response.headers
@@ -46,32 +46,32 @@ class Response:
         *,
         url: str = "",
     ) -> Response:
-        """Return the answer to something that took other requests, or none, to do."""
+        """Return a response that stands for an operation of several requests, or of none."""
         body = BytesSource(content).open()
         return cls(HttpResponse(status, Headers(headers or {}), body=body, url=url))
 
     @property
     def content(self) -> bytes:
-        """The whole body. For large blobs use `iter_content`."""
+        """The whole body. Use `iter_content` for large blobs."""
         if self._content is None:
             self._content = b"".join(self.iter_content(CHUNK))
         return self._content
 
     @property
     def text(self) -> str:
-        """The body as text: UTF-8, what is none replaced."""
+        """The body decoded as UTF-8. Invalid bytes are replaced."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the body's JSON.
+        """Parse the body as JSON.
 
         Raises:
-            ValueError: if it is none.
+            ValueError: if the body is not JSON.
         """
         return json.loads(self.content)
 
     def iter_content(self, chunk_size: int = CHUNK) -> Iterator[bytes]:
-        """Yield the body in pieces of at most `chunk_size` bytes; once, if it is large."""
+        """Yield the body in pieces of at most `chunk_size` bytes. The stream is read once."""
         if self._content is not None:
             for start in range(0, len(self._content), chunk_size):
                 yield self._content[start : start + chunk_size]
@@ -91,13 +91,13 @@ class Response:
         """Do nothing if `ok`.
 
         Raises:
-            RegistryError: also a ValueError, if the status is 400 or more.
+            RegistryError: also a ValueError; if the status is 400 or more.
         """
         if not self.ok:
             raise issue_of(self)
 
     def close(self) -> None:
-        """Give the connection back; what was not read is lost."""
+        """Release the connection. Unread bytes are discarded."""
         self._body.close()
 
     def __enter__(self) -> Response:
@@ -110,20 +110,20 @@ class Response:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the response."""
         self.close()
 
     def __bool__(self) -> bool:
-        """Tell whether the status is below 400."""
+        """Return whether the status is below 400."""
         return self.ok
 
     def __repr__(self) -> str:
-        """Show the status."""
+        """Return the class and the status."""
         return f"<Response [{self.status_code}]>"
 
 
 def _phrase(status: int) -> str:
-    from http import HTTPStatus  # noqa: PLC0415 - only where a transport gives no phrase
+    from http import HTTPStatus  # noqa: PLC0415 - rarely needed
 
     try:
         return HTTPStatus(status).phrase

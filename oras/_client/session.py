@@ -1,4 +1,4 @@
-"""`Session`: what a client's `session` is until the user sets one of their own."""
+"""`Session`: the default value of a client's `session`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["Session"]
 
 
 class Session:
-    """Sends requests as the client does, in the manner of `requests.Session`.
+    """Sends requests for a client, with the interface of `requests.Session`.
 
-    Cookies are never kept (R13).
+    Cookies are never stored (R13).
     """
 
     def __init__(self, client: BaseClient) -> None:
-        """Send as `client`."""
+        """Send requests for `client`."""
         self._client = client
 
     @property
     def headers(self) -> MutableMapping[str, str]:
-        """Fields that go along with every request to a registry: those of the client."""
+        """The client's header fields, sent with every request to a registry."""
         return self._client.headers
 
     @property
     def verify(self) -> bool | str:
-        """Whom to trust: the client's `tls_verify`."""
+        """The client's `tls_verify`."""
         return self._client.tls_verify
 
     @verify.setter
@@ -51,21 +51,21 @@ class Session:
         stream: bool = False,
         **_: Any,
     ) -> Response:
-        """Send a request: with the credentials that are the registry's, with retries.
+        """Send an HTTP request with the registry's credentials and with retries.
 
-        Arguments of `requests` that are not named here have no effect: whom to trust, how
-        long to wait and which redirects to follow is settled for the whole client.
+        Other arguments of `requests` have no effect: certificate verification, timeouts and
+        redirects are settings of the client.
 
         Args:
-            method: of HTTP.
-            url: absolute.
-            data: the body: bytes, text, an open binary file, an iterable of bytes.
-            headers: fields; the dictionary stays as it is.
-            json: instead of `data`, an object to be sent as JSON.
-            stream: read the body when it is asked for, not now.
+            method: the HTTP method.
+            url: the absolute URL.
+            data: the body: bytes, text, an open binary file, or an iterable of bytes.
+            headers: header fields. The dictionary is not modified.
+            json: an object to send as JSON instead of `data`.
+            stream: do not read the body until it is accessed.
 
         Raises:
-            TransportError: where there is no answer.
+            TransportError: if there is no response.
         """
         fields = Headers(headers or {})
         if json is not None:
@@ -76,7 +76,7 @@ class Session:
         with reporting():
             response = Response(self._client.connections.send(request), request)
             if not stream:
-                response.content  # noqa: B018 - reads the body and gives the connection back
+                response.content  # noqa: B018 - reads the body and releases the connection
         return response
 
     def get(self, url: str, **options: Any) -> Response:
@@ -104,5 +104,5 @@ class Session:
         return self.request("DELETE", url, **options)
 
     def close(self) -> None:
-        """Close the client's connections; the next request opens new ones."""
+        """Close the client's connections. The next request opens new ones."""
         self._client.connections.close()

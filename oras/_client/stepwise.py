@@ -1,7 +1,7 @@
-"""`push` and `pull` step by step, through the methods that a client has replaced.
+"""`push` and `pull` step by step, through the methods that a client overrides.
 
-They are called in oras-py's order and with its arguments, and what they return is
-nobody's business but that of the client's `_check_200_response`.
+The methods are called in oras-py's order and with its arguments. Their results are passed
+to the client's `_check_200_response` and are not inspected otherwise.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = ["pull_stepwise", "push_stepwise"]
 
 
 def push_stepwise(client: Registry, container: Container, request: PushRequest) -> Any:
-    """Push by the client's `upload_blob` and `upload_manifest`.
+    """Push through the client's `upload_blob` and `upload_manifest`.
 
     Returns:
-        What `upload_manifest` returned, unchecked.
+        The result of `upload_manifest`, unchecked.
 
-    Raises: as `oras_core.verbs.push.check_titles`, before anything is uploaded; and whatever
-        the client's methods raise.
+    Raises: as `oras_core.verbs.push.check_titles`, before the first upload, and as the
+        client's methods.
     """
     check_titles(request.contents)
     chunking = request.chunking
@@ -55,7 +55,7 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
         manifest["subject"] = to_wire(request.subject)
     if request.artifact_type is not None:
         manifest["artifactType"] = request.artifact_type
-    # oras-py passes no chunking for the config: an override may look at what it gets.
+    # oras-py passes no chunking arguments for the config. An override may depend on that.
     config_file = nullcontext(request.config_path) if request.config_path else empty_config()
     with config_file as config_path:
         config = NewLayer(config_path, request.config.media_type)
@@ -73,7 +73,7 @@ def push_stepwise(client: Registry, container: Container, request: PushRequest) 
 
 def _layer(content: File | Directory, blob: str) -> dict[str, Any]:
     is_directory = isinstance(content, Directory)
-    # What `make_targz` packs is gzip, whatever the settings say.
+    # `make_targz` always compresses with gzip, whatever the settings say.
     media_type = content.media_type or defaults.default_blob_dir_media_type
     layer = NewLayer(blob, media_type, is_dir=is_directory)
     layer["annotations"] = {
@@ -86,7 +86,7 @@ def _layer(content: File | Directory, blob: str) -> dict[str, Any]:
 
 @contextmanager
 def _as_file(content: File | Directory, path: str) -> Iterator[str]:
-    """Give the path of a file; of a directory that of its archive, for the time being."""
+    """Yield the path of a file, or that of a temporary archive of a directory."""
     if isinstance(content, File):
         yield path
         return
@@ -106,7 +106,7 @@ def _manifest(
     manifest: dict[str, Any] = client.get_manifest(container, allowed_media_type)
     if "manifests" not in manifest:
         return manifest
-    # An index: oras-py finds no layers in it, and pulls nothing without a word.
+    # For an index oras-py silently pulls nothing, because an index has no layers.
     repository = client.connections.repository(container)
     reference = container.digest or container.tag
     chosen = find_manifest(repository, reference, platform=platform)
@@ -123,7 +123,7 @@ def pull_stepwise(
     allowed_media_type: list[str] | None,
     platform: Platform | None,
 ) -> list[str]:
-    """Pull by the client's `get_manifest` and `download_blob`.
+    """Pull through the client's `get_manifest` and `download_blob`.
 
     Returns:
         The absolute paths, in the manifest's order.

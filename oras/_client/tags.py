@@ -1,4 +1,4 @@
-"""What a client does with tags."""
+"""The client's methods for tags."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class TagMethods(BaseClient):
 
     @ensure_container
     def get_tags(self, container: container_type, N: int | None = None) -> list[str]:
-        """Return the tags of a repository, in the registry's order.
+        """List the tags of a repository, in the registry's order.
 
         Args:
-            container: the repository; a tag in it plays no part.
-            N: how many at most; all if None.
+            container: the repository. A tag in the name is ignored.
+            N: the maximum number of tags. None means all tags.
 
         Returns:
             The tags.
 
         Raises:
-            ValueError: if there is no such repository.
-            OrasError: whatever else goes wrong.
+            ValueError: if the repository does not exist.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.get_tags("dinosaur/artifact")
@@ -49,18 +49,18 @@ class TagMethods(BaseClient):
 
     @ensure_container
     def delete_tag(self, container: container_type, tag: str) -> bool:
-        """Delete what a tag names: the manifest, and with it every tag that it has.
+        """Delete the manifest of a tag, and with it all tags of that manifest.
 
         Args:
-            container: the repository; a tag in it plays no part.
+            container: the repository. A tag in the name is ignored.
             tag: the tag.
 
         Returns:
-            Whether there was such a tag.
+            Whether the tag existed.
 
         Raises:
-            UnsupportedError: if the registry deletes nothing.
-            OrasError: whatever else goes wrong.
+            UnsupportedError: if the registry does not support deletion.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.delete_tag("dinosaur/artifact", "v1")
@@ -78,18 +78,18 @@ class TagMethods(BaseClient):
         return True
 
     def delete_tags(self, name: str, tags: str | Iterable[str] = ()) -> list[str]:
-        """Delete what each of `tags`, one or several, names; see `delete_tag`.
+        """Delete several tags; see `delete_tag`.
 
         Args:
             name: the repository.
             tags: one tag, or several.
 
         Returns:
-            Those that there were.
+            The tags that existed.
 
         Raises:
-            UnsupportedError: if the registry deletes nothing.
-            OrasError: whatever else goes wrong.
+            UnsupportedError: if the registry does not support deletion.
+            OrasError: if anything else fails.
 
         Example:
             >>> client.delete_tags("dinosaur/artifact", ["v1", "absent"])
@@ -99,7 +99,7 @@ class TagMethods(BaseClient):
         return [tag for tag in wanted if self.delete_tag(name, tag)]
 
     def _do_paginated_request(self, url: str, callable: Callable[[Response], bool]) -> None:
-        """Get a page, hand it to `callable`, and go on with the next while that says True."""
+        """Request page after page and pass each to `callable`, until it returns False."""
         following: str | None = url
         while following is not None:
             response = self.do_request(following)

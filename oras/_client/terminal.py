@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Final, TextIO
 
 __all__ = ["ColorizingStreamHandler"]
 
-# A registry's words may hold terminal escapes (CWE-117, CWE-150): they are shown, not obeyed.
+# Text from a registry may contain terminal escapes (CWE-117, CWE-150). Show them as text.
 _VISIBLE_CONTROLS: Final = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
 }
 
 
 class ColorizingStreamHandler(logging.StreamHandler[Any]):
-    """Writes records to a stream, in the colour of their level if it is a terminal.
+    """Writes records to a stream. On a terminal the level selects the colour.
 
     Attributes:
-        nocolor: whether colours are off: asked for, `TERM=dumb`, or no terminal.
+        nocolor: whether colours are off: by argument, by `TERM=dumb`, or without a terminal.
     """
 
     BLACK, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE = range(8)
@@ -41,15 +41,15 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         stream: TextIO | None = None,
         use_threads: bool = False,
     ) -> None:
-        """Write to `stream`, by default today's standard error.
+        """Write to `stream`. The default is the current standard error.
 
-        `use_threads` changes nothing, as in oras-py: a handler locks itself.
+        `use_threads` has no effect, as in oras-py: handlers are thread-safe.
         """
         super().__init__(stream=stream)
         self.nocolor = nocolor or not self.can_color_tty()
 
     def can_color_tty(self) -> bool:
-        """Tell whether the stream is a terminal that knows colours."""
+        """Return whether the stream is a terminal that supports colours."""
         return os.environ.get("TERM") != "dumb" and self.is_tty and sys.platform != "win32"
 
     @property
@@ -59,18 +59,18 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         return bool(isatty and isatty())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a failure is `logging`'s to report, a broken pipe is raised."""
+        """Write one record. `logging` reports failures; a broken pipe is raised."""
         try:
             text = self.decorate(record)
             self.stream.write(text + self.terminator)
             self.flush()
         except BrokenPipeError:
             raise
-        except Exception:  # noqa: BLE001 - a log line may not stop the program (logging's own rule)
+        except Exception:  # noqa: BLE001 - a log record must not stop the program
             self.handleError(record)
 
     def decorate(self, record: logging.LogRecord) -> str:
-        """Return the formatted record, made harmless for a terminal, in its colour."""
+        """Return the formatted record with control characters escaped, in its colour."""
         text = self.format(record).translate(_VISIBLE_CONTROLS)
         if self.nocolor or record.levelname not in self.colors:
             return text

@@ -1,4 +1,4 @@
-"""How a client uploads blobs."""
+"""The client's methods for uploads."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class UploadMethods(BlobMethods):
         do_chunked: bool = False,
         chunk_size: int = defaults.default_chunksize,
     ) -> Response:
-        """Upload a file, unless the repository has it.
+        """Upload a file unless the repository already has it.
 
         Args:
-            blob: the file; None or the null device for the empty config.
+            blob: the file. None or the null device for the empty config.
             container: the repository.
-            layer: its descriptor, to which the file is held.
-            do_chunked: send it in chunks.
-            chunk_size: bytes of a chunk.
+            layer: the descriptor of the file. The upload is verified against it.
+            do_chunked: upload in chunks.
+            chunk_size: bytes per chunk.
 
         Returns:
-            An answer of status 201, or 200 if it was there.
+            A response with status 201, or 200 if the blob was already present.
 
         Raises:
-            ContentError: if the file is not what `layer` says.
-            OrasError: if the registry refuses.
+            ContentError: if the file does not match `layer`.
+            OrasError: if the registry rejects the upload.
 
         Example:
             >>> layer = oras.oci.NewLayer("artifact.txt", "text/plain")
@@ -69,19 +69,19 @@ class UploadMethods(BlobMethods):
     def put_upload(
         self, blob: str | None, container: container_type, layer: dict[str, Any]
     ) -> Response:
-        """Upload a file whole; see `upload_blob`.
+        """Upload a file in one request; see `upload_blob`.
 
         Args:
-            blob: the file; None or the null device for the empty config.
+            blob: the file. None or the null device for the empty config.
             container: the repository.
-            layer: its descriptor, to which the file is held.
+            layer: the descriptor of the file. The upload is verified against it.
 
         Returns:
-            An answer of status 201, or 200 if it was there.
+            A response with status 201, or 200 if the blob was already present.
 
         Raises:
-            ContentError: if the file is not what `layer` says.
-            OrasError: if the registry refuses.
+            ContentError: if the file does not match `layer`.
+            OrasError: if the registry rejects the upload.
 
         Example:
             >>> layer = oras.oci.NewLayer("artifact.txt", "text/plain")
@@ -100,17 +100,17 @@ class UploadMethods(BlobMethods):
         """Upload a file in chunks; see `upload_blob`.
 
         Args:
-            blob: the file; None or the null device for the empty config.
+            blob: the file. None or the null device for the empty config.
             container: the repository.
-            layer: its descriptor, to which the file is held.
-            chunk_size: bytes of a chunk.
+            layer: the descriptor of the file. The upload is verified against it.
+            chunk_size: bytes per chunk.
 
         Returns:
-            An answer of status 201, or 200 if it was there.
+            A response with status 201, or 200 if the blob was already present.
 
         Raises:
-            ContentError: if the file is not what `layer` says.
-            OrasError: if the registry refuses.
+            ContentError: if the file does not match `layer`.
+            OrasError: if the registry rejects the upload.
 
         Example:
             >>> layer = oras.oci.NewLayer("artifact.txt", "text/plain")
@@ -132,8 +132,8 @@ class UploadMethods(BlobMethods):
         except RegistryError as error:
             if str(descriptor.digest) != defaults.blank_hash:
                 raise
-            # R22: such a registry takes a manifest that refers to the empty blob all the same.
-            logger.warning(f"{container.registry} does not take an empty blob: {error}")
+            # R22: such a registry still accepts a manifest that refers to the empty blob.
+            logger.warning(f"{container.registry} does not accept an empty blob: {error}")
             return Response.of(200)
         return Response.of(
             201 if source.opened else 200,
@@ -143,7 +143,7 @@ class UploadMethods(BlobMethods):
 
 
 class _Noticed:
-    """A source that knows whether it was needed."""
+    """A source that records whether it was opened."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""OCI image layouts: artifacts in a folder, from and to a registry."""
+"""OCI image layouts: store artifacts in a folder, and push or pull them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an artifact consists of, and in which order it can be pushed."""
+"""The blobs and manifests of an artifact, in the order in which they can be pushed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["leaves_first", "parts_of"]
 
 
 def parts_of(fetcher: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
-    """Return what a manifest or index consists of; nothing for other content.
+    """Return the descriptors in a manifest or index. Other blobs have none.
 
-    What it is attached to, its subject, is another artifact.
+    The subject is not included: it is another artifact.
 
     Raises:
-        NotFoundError: if it is not there.
-        ContentError: if it is not what the descriptor promises.
-        InvalidManifestError: if it is malformed.
+        NotFoundError: if the manifest does not exist.
+        ContentError: if the manifest does not match its descriptor.
+        InvalidManifestError: if the manifest is malformed.
     """
     if not descriptor.has_successors:
         return ()
@@ -34,9 +34,9 @@ def parts_of(fetcher: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
 def leaves_first(
     root: Descriptor, parts_of: Callable[[Descriptor], Sequence[Descriptor]]
 ) -> list[Digest]:
-    """Return the digests of an artifact's content, each once and behind its own parts.
+    """Return the digests of an artifact's blobs and manifests, each once and after its parts.
 
-    Raises: as `parts_of`, which tells what a manifest or index consists of.
+    Raises: as `parts_of`, which returns the parts of a manifest or index.
     """
     ordered: dict[Digest, None] = {}
     todo = [(root, False)]

@@ -1,4 +1,4 @@
-"""`Layout`: a folder in the OCI image layout, from and to a registry."""
+"""`Layout`: a folder in the OCI image layout that can be pushed to and pulled from a registry."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ __all__ = ["Layout", "NewLayout", "NewLayoutFromRegistry"]
 
 
 def NewLayout(path: str, validate: bool = True) -> Layout:
-    """Return the layout in the folder `path`; arguments and errors are those of `Layout`."""
+    """Return the layout in the folder `path`. Arguments and errors are those of `Layout`."""
     return Layout(path, validate)
 
 
 def NewLayoutFromRegistry(
     path: str, provider: Registry, target: str, tag: str = "latest"
 ) -> Layout:
-    """Make a layout of an artifact in a registry.
+    """Pull an artifact from a registry into a new layout.
 
     Args:
-        path: a folder that does not exist, or is empty.
+        path: a folder that does not exist or is empty.
         provider: the client.
         target: the artifact, by tag or digest.
-        tag: what it is called in the layout.
+        tag: the tag to create in the layout.
 
     Raises:
         FileExistsError: if the folder is not empty.
-        ValueError: if `path` is no folder; also as `Layout.pull_from_registry`.
+        ValueError: if `path` is not a folder; also as `Layout.pull_from_registry`.
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
@@ -64,14 +64,14 @@ def NewLayoutFromRegistry(
 
 
 class Layout:
-    """A folder in the OCI image layout. The work is `OciLayoutStore`'s, of the core."""
+    """A folder in the OCI image layout. It is based on the core's `OciLayoutStore`."""
 
     def __init__(self, path: str, validate: bool = True) -> None:
         """Use the folder `path`.
 
         Args:
             path: the folder.
-            validate: whether to check that it is a layout; else it may become one.
+            validate: check that the folder is a layout.
 
         Raises: as `validate`.
         """
@@ -80,53 +80,53 @@ class Layout:
             self.validate()
 
     def validate(self) -> str:
-        """Check that the folder is a layout; its content is checked when it is read.
+        """Check that the folder is a layout. Blobs are verified when they are read.
 
         Returns:
-            The folder's absolute path.
+            The absolute path of the folder.
 
         Raises:
-            FileNotFoundError: if it does not exist, or lacks a part.
-            ValueError: if it is no folder, or a part is not as it should be.
+            FileNotFoundError: if the folder or a required file does not exist.
+            ValueError: if `path` is not a folder, or a required file is malformed.
         """
         return str(validate_layout(self._oci_layout_path))
 
     @staticmethod
     def is_oci_layout(path: str) -> bool:
-        """Tell whether the folder `path` is a layout."""
+        """Return whether the folder `path` is a layout."""
         try:
             Layout(path)
         except (OSError, ValueError):
             return False
         return True
 
-    # --- Content --------------------------------------------------------------------------
+    # --- Blobs ----------------------------------------------------------------------------
 
     def digest_to_blob_path(self, digest: str) -> Path:
-        """Return where the content of `digest` lies, or would.
+        """Return the path of the blob `digest`. The blob need not exist.
 
         Raises:
-            InvalidDigestError: also a ValueError; if it is none, and could lead elsewhere.
+            InvalidDigestError: also a ValueError; if `digest` is malformed.
         """
         return Path(self._oci_layout_path, *blob_path(Digest.parse(digest)).parts)
 
     def blob_exists(self, digest: str) -> bool:
-        """Tell whether there is content of that digest."""
+        """Return whether the blob exists."""
         try:
             return self.digest_to_blob_path(digest).exists()
         except InvalidDigestError:
             return False
 
     def get_ordered_blobs(self, tag: str = "latest") -> list[str]:
-        """Return the digests of an artifact's content, each behind all that it refers to.
+        """Return the digests of an artifact's blobs and manifests, each after its parts.
 
-        Of a manifest first the layers, then the config.
+        The layers of a manifest precede its config.
 
         Args:
-            tag: what the artifact is called in the layout.
+            tag: the tag in the layout.
 
         Raises:
-            ValueError: if nothing is called so, or a manifest is malformed.
+            ValueError: if the tag does not exist, or a manifest is malformed.
             FileNotFoundError: if a manifest is missing.
         """
         store = self._store()
@@ -156,7 +156,7 @@ class Layout:
         except NotFoundError as error:
             if tag in store.tags():
                 folder = self._oci_layout_path
-                message = f"Blob not found: the manifest called '{tag}' in {folder}"
+                message = f"Blob not found: the manifest of tag '{tag}' in {folder}"
                 raise FileNotFoundError(message) from error
             raise ValueError(f"Tag '{tag}' not found in index") from error
 
@@ -170,23 +170,23 @@ class Layout:
         do_chunked: bool = False,
         chunk_size: int = defaults.default_chunksize,
     ) -> Response:
-        """Push an artifact of the layout.
+        """Push an artifact of the layout to a registry.
 
         Args:
             provider: the client.
-            target: where to, with the tag there.
-            tag: what the artifact is called in the layout.
-            do_chunked: send blobs in chunks.
-            chunk_size: bytes of a chunk.
+            target: the repository and tag to push to.
+            tag: the tag in the layout.
+            do_chunked: upload blobs in chunks.
+            chunk_size: bytes per chunk.
 
         Returns:
-            The answer to the last manifest; its header `Docker-Content-Digest` has the digest.
+            The response to the last manifest. Its header `Docker-Content-Digest` is the digest.
 
         Raises:
-            ValueError: if `target` has no tag, the layout no artifact of that name, or the
-                registry refuses.
-            FileNotFoundError: if the layout lacks content.
-            OrasError: whatever else goes wrong.
+            ValueError: if `target` has no tag, the layout has no such tag, or the registry
+                rejects the request.
+            FileNotFoundError: if the layout lacks a blob.
+            OrasError: if anything else fails.
         """
         if ":" not in target or target.endswith(":"):
             raise ValueError(
@@ -217,22 +217,22 @@ class Layout:
         )
 
     def pull_from_registry(self, provider: Registry, target: str, tag: str = "latest") -> None:
-        """Pull an artifact into the layout; the folder is made, or becomes one, if need be.
+        """Pull an artifact into the layout. The folder is created if necessary.
 
-        What else is in the layout stays.
+        Other artifacts in the layout are kept.
 
         Args:
             provider: the client.
             target: the artifact, by tag or digest.
-            tag: what it is called in the layout from now on.
+            tag: the tag to create in the layout.
 
         Raises:
-            ValueError: if `target` is malformed, `tag` is no tag, or there is no such artifact.
-            OrasError: whatever else goes wrong.
+            ValueError: if `target` or `tag` is malformed, or the artifact does not exist.
+            OrasError: if anything else fails.
         """
         container = provider.get_container(target)
         if not is_tag(tag):
-            raise InvalidReferenceError(tag, "it is no tag")
+            raise InvalidReferenceError(tag, "it is not a valid tag")
         provider.auth.load_configs(container)
         repository = provider.connections.repository(container)
         with reporting():

@@ -1,4 +1,4 @@
-"""What makes a folder an OCI image layout (image-layout.md)."""
+"""Validation of OCI image layouts (image-layout.md)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["validate_layout"]
 
 
 def validate_layout(path: str) -> Path:
-    """Check the files of a layout, not its content.
+    """Check the required files of a layout. Blobs are not checked.
 
     Returns:
         The absolute path.
 
     Raises:
-        FileNotFoundError: if the folder or something in it is missing.
-        ValueError: if something in it is of another kind.
+        FileNotFoundError: if the folder or a required file is missing.
+        ValueError: if a required file is malformed.
     """
     folder = Path(path).expanduser().resolve()
     if not folder.exists():
@@ -68,7 +68,7 @@ def _object(folder: Path, name: str, demanded: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"File '{name}' is not valid JSON: {error}") from error
     if not isinstance(members, dict):
-        # Not a TypeError: it is the file's content that is wrong, as below.
+        # Not a TypeError: the file is malformed, as below.
         raise ValueError(f"File '{name}' must contain a JSON object")  # noqa: TRY004
     if demanded not in members:
         raise ValueError(f"File '{name}' must contain '{demanded}' property")

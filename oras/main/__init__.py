@@ -1,4 +1,4 @@
-"""Where oras-py keeps its login."""
+"""The package in which oras-py has its login."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Import `oras.main.login` at its first use (PEP 562)."""
+        """Import `oras.main.login` on first access (PEP 562)."""
         if name == "login":
             return importlib.import_module("oras.main.login")
         raise AttributeError(f"module 'oras.main' has no attribute {name!r}")

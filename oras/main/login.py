@@ -1,4 +1,4 @@
-"""Login by writing docker's configuration file, without docker."""
+"""Log in by writing docker's configuration file. Docker is not needed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["DockerClient"]
 
 
 class DockerClient:
-    """Keeps credentials where docker keeps them."""
+    """Stores credentials in docker's configuration file."""
 
     def login(
         self, username: str, password: str, registry: str, dockercfg_path: str | None = None
     ) -> dict[str, str]:
-        """Write a registry's user name and password into a docker `config.json`.
+        """Write a user name and password into a docker `config.json`.
 
-        The registry is not asked. Everything else in the file stays; only its owner can
-        read it afterwards. The password is encoded there, not encrypted. Where the file names
-        a credential helper for the registry, the helper keeps it instead.
+        The credential is not verified. The rest of the file is kept. Only the owner can read
+        the file afterwards. The password is encoded, not encrypted. If the file names a
+        credential helper for the registry, the helper stores the credential instead.
 
         Args:
-            username: whom the registry knows.
-            password: a password or an access key.
+            username: the user name.
+            password: a password or access key.
             registry: `HOST` or `HOST:PORT`.
-            dockercfg_path: the file; by default docker's own.
+            dockercfg_path: the file. The default is docker's own.
 
         Returns:
             `{"Status": "Login Succeeded"}`.
 
         Raises:
-            CredentialError: if the file cannot be read or written, or is no such file.
+            CredentialError: if the file cannot be read or written, or is malformed.
         """
         path = dockercfg_path or find_docker_config(exists=False) or ""
         store = config_file(str(Path(path).expanduser()))

@@ -1,4 +1,4 @@
-"""Helpers for programs around a client: files, folders, archives, addresses."""
+"""Helpers for programs that use a client: files, folders, archives and URLs."""
 
 from __future__ import annotations
 

@@ -16,21 +16,21 @@ from oras_core.ports.files import PendingFile
 if TYPE_CHECKING:
     import tarfile
 
-# Functions import what packs and unpacks: few programs come to that.
+# Imports of archive code are inside the functions: few programs need them.
 
 __all__ = ["TarPathTraversalError", "extract_targz", "make_targz", "reset"]
 
 
 class TarPathTraversalError(UnsafeArchiveError):
-    """A tar archive holds a member whose name leads out of the folder."""
+    """A tar archive contains a member whose name points outside the folder."""
 
     def __str__(self) -> str:
-        """Say it in oras-py's words, then which member."""
+        """Return oras-py's message, followed by the member and the reason."""
         return f"Attempted Path Traversal in Tar File: {self.member!r}: {self.reason}"
 
 
 def reset(tarinfo: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Clear the time and the owner of a member: a filter for `tarfile.TarFile.add`."""
+    """Clear the time and the owner of a member. Use as a filter of `tarfile.TarFile.add`."""
     tarinfo.mtime = 0
     tarinfo.uid = tarinfo.gid = 0
     tarinfo.uname = tarinfo.gname = ""
@@ -38,20 +38,20 @@ def reset(tarinfo: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def make_targz(source_dir: str, dest_name: str | None = None) -> str:
-    """Pack a folder, or a single file, and return the archive's path.
+    """Pack a folder or a single file, and return the path of the archive.
 
-    The same names, contents and execute bits give the same bytes, whatever their owner,
-    times, umask and order on the disk. The members stand under the folder's own name.
+    The archive is reproducible: it depends only on names, file data and execute bits, not on
+    owners, times, the umask or the order on disk. Member names start with the folder's name.
 
     Args:
-        source_dir: what to pack.
-        dest_name: the archive; by default a new temporary file in a folder of its own.
+        source_dir: the folder or file to pack.
+        dest_name: the archive. The default is a new temporary file in a new folder.
 
     Raises:
-        FileNotFoundError: if there is nothing to pack.
-        UnsafePathError: also a ValueError; for a symbolic link that leads out of the folder,
-            a device, a FIFO or a socket; for a name that not every platform can write; for
-            an archive that would lie in the folder itself.
+        FileNotFoundError: if `source_dir` does not exist.
+        UnsafePathError: also a ValueError; if the folder contains a symbolic link that points
+            outside it, a device, a FIFO, a socket, or a name that is not portable, or if
+            `dest_name` is inside the folder.
     """
     from oras_core.archives.archive import pack_directory  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def _pack_file(source: str, archive: PendingFile) -> None:
     import gzip  # noqa: PLC0415
     import tarfile  # noqa: PLC0415
 
-    # The core packs folders: a lone file without one is a form of oras-py's.
+    # The core packs folders only. oras-py also packs a single file.
     if not os.path.isfile(source):
         raise UnsafePathError(source, "it is neither a folder nor a regular file")
     name = str(sanitize_path(os.path.basename(source)))
@@ -97,23 +97,23 @@ def _plain(tarinfo: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
-    """Unpack a tar archive, compressed by gzip, by zstd or not at all, into a folder.
+    """Unpack a tar archive into a folder. It may be compressed with gzip or zstd.
 
-    All of it or nothing, as long as the folder's parent can be written to and is of the
-    same file system; else what came before a fault stays. Files of the same name are
-    replaced, others stay.
+    Unpacking is all or nothing if the parent folder is writable and on the same file system.
+    Otherwise, members unpacked before an error remain. Existing files of the same name are
+    replaced; other files are kept.
 
     Args:
         targz: the archive.
-        outdir: the folder; it is made where it is missing.
-        numeric_owner: of no effect: owners are never taken from an archive.
+        outdir: the folder. It is created if it is missing.
+        numeric_owner: ignored: owners are never taken from an archive.
 
     Raises:
-        FileNotFoundError: if there is no such archive.
-        UnsafeArchiveError: also a ValueError; for a member or link that leads out of the
-            folder, a device, a damaged archive.
-        UnsafePathError: also a ValueError; if a link lies in the way in the folder.
-        SizeLimitError: if it holds too much.
+        FileNotFoundError: if the archive does not exist.
+        UnsafeArchiveError: also a ValueError; if a member or link points outside the folder,
+            a member is a device, or the archive is damaged.
+        UnsafePathError: also a ValueError; if a symbolic link in the folder is in the way.
+        SizeLimitError: if the archive exceeds a limit.
     """
     from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
     from oras_core.archives.archive import unpack  # noqa: PLC0415

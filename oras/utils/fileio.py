@@ -1,4 +1,4 @@
-"""Reading and writing files; with `archives` and `paths`, all that oras-py has here."""
+"""Read and write files. Also exports the functions of `archives` and `paths`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ __all__ = [
 def readline() -> str:
     """Return the first line of standard input, without its line end.
 
-    Blanks stay: they may belong to a password. An empty input gives an empty string.
+    Blanks are kept: they may be part of a password. Empty input returns an empty string.
     """
     return sys.stdin.readline().rstrip("\r\n")
 
@@ -68,7 +68,7 @@ def get_file_hash(path: str, algorithm: str = "sha256") -> str:
     """Return a file's hash in hexadecimal digits, without the algorithm's name.
 
     Raises:
-        AttributeError: for an algorithm that `hashlib` does not have.
+        AttributeError: if `hashlib` does not have the algorithm.
     """
     make = getattr(hashlib, algorithm)
     with open(path, "rb") as file:
@@ -76,14 +76,14 @@ def get_file_hash(path: str, algorithm: str = "sha256") -> str:
 
 
 def copyfile(source: str, destination: str, force: bool = True) -> str:
-    """Copy a file's content and return `destination`.
+    """Copy a file and return `destination`.
 
-    The copy appears under its name when it is complete; until then an older file stays.
+    The copy replaces an older file only when it is complete.
 
     Args:
         source: the file.
-        destination: its new name.
-        force: without, a file that exists is left alone.
+        destination: the path of the copy.
+        force: replace an existing file.
     """
     if os.path.exists(destination) and (not force or os.path.samefile(source, destination)):
         return destination
@@ -106,7 +106,7 @@ def _open(filename: str, mode: str) -> IO[Any]:
 
 
 def read_file(filename: str, mode: str = "r") -> Any:
-    """Return a file's content: UTF-8 text, or bytes with mode `rb`."""
+    """Read a file as UTF-8 text, or as bytes with mode `rb`."""
     with _open(filename, mode) as file:
         return file.read()
 
@@ -116,9 +116,9 @@ def write_file(filename: str, content: AnyStr, mode: str = "w", make_exec: bool 
 
     Args:
         filename: the file.
-        content: what to write.
-        mode: as of `open`.
-        make_exec: whether everybody may execute the file afterwards.
+        content: the text or bytes.
+        mode: the mode of `open`.
+        make_exec: make the file executable for all users.
     """
     with _open(filename, mode) as file:
         file.write(content)
@@ -129,16 +129,16 @@ def write_file(filename: str, content: AnyStr, mode: str = "w", make_exec: bool 
 
 
 def read_in_chunks(image: IO[AnyStr], chunk_size: int = 1024) -> Iterator[AnyStr]:
-    """Yield what an open file holds, `chunk_size` bytes or characters at a time."""
+    """Yield the rest of an open file, `chunk_size` bytes or characters at a time."""
     while chunk := image.read(chunk_size):
         yield chunk
 
 
 def print_json(json_obj: object) -> str:
-    """Return JSON text, indented by four blanks. Nothing is printed.
+    """Return an object as JSON text, indented by four blanks. Nothing is printed.
 
     Raises:
-        TypeError: for what JSON cannot hold.
+        TypeError: if the object is not serializable as JSON.
     """
     return json.dumps(json_obj, indent=4)
 
@@ -147,15 +147,15 @@ def write_json(json_obj: object, filename: str, mode: str = "w") -> str:
     """Write an object as JSON and return `filename`.
 
     Raises:
-        TypeError: for what JSON cannot hold; the file is not touched then.
+        TypeError: if the object is not serializable as JSON. The file is not changed then.
     """
     return write_file(filename, print_json(json_obj), mode)
 
 
 def read_json(filename: str, mode: str = "r") -> Any:
-    """Return what a JSON file holds.
+    """Parse a JSON file.
 
     Raises:
-        ValueError: if it holds no JSON.
+        ValueError: if the file is not JSON.
     """
     return json.loads(read_file(filename, mode))

@@ -1,4 +1,4 @@
-"""Paths: contained, temporary, found, and split from a media type."""
+"""Paths: containment, temporary files, searches, and splitting off a media type."""
 
 from __future__ import annotations
 
@@ -28,49 +28,49 @@ __all__ = [
 
 
 class OutsideDirectoryError(UnsafePathError):
-    """A path does not lie in the folder where it is expected; also a ValueError.
+    """A path is outside the expected folder; also a ValueError.
 
     Attributes:
-        value: the path, resolved where that is possible.
+        value: the path, resolved if possible.
         directory: the folder, resolved.
     """
 
     def __init__(self, value: str, directory: str) -> None:
-        """Keep the facts."""
+        """Set the attributes."""
         super().__init__(value, f"it is not in {directory}")
         self.directory = directory
 
     def __str__(self) -> str:
-        """Say it in oras-py's words."""
+        """Return oras-py's message."""
         shown = self.value if str(self.value).isprintable() else repr(self.value)
         return f"Filename {shown} is not in {self.directory} directory"
 
     def __reduce__(self) -> tuple[type[OutsideDirectoryError], tuple[object, str]]:
-        """Pickle by the facts, not by the message."""
+        """Pickle the attributes, not the message."""
         return type(self), (self.value, self.directory)
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
-    # RuntimeError: a home that is unknown, a loop of links. ValueError: a NUL character.
+    # RuntimeError: an unknown home, or a loop of links. ValueError: a NUL character.
     resolved = Path(path).expanduser().resolve()
     try:
         resolved.stat()
     except OSError as error:
-        # From Python 3.13 on a loop is left in the path, without a word.
+        # From Python 3.13, `resolve` leaves a loop in the path without an error.
         if error.errno == errno.ELOOP:
             raise
     return resolved
 
 
 def sanitize_path(expected_dir: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
-    """Return `path` as an absolute path without links, if it lies in `expected_dir`.
+    """Resolve `path` and return it if it is inside `expected_dir`.
 
-    The folder itself counts as being in it. Symbolic links are followed in both, so that
-    a link inside the folder which leads out of it is caught. What `path` names need not
-    exist; a relative one is relative to the working directory.
+    The folder itself counts as inside. Symbolic links are followed in both paths, so a link
+    in the folder that points outside is detected. The path need not exist. A relative path
+    is relative to the working directory.
 
     Raises:
-        OutsideDirectoryError: if it lies elsewhere or is no path at all.
+        OutsideDirectoryError: if the path is outside the folder, or is not a valid path.
     """
     directory = _resolve(expected_dir)
     try:
@@ -83,7 +83,7 @@ def sanitize_path(expected_dir: str | os.PathLike[str], path: str | os.PathLike[
 
 
 def is_within_directory(directory: str, target: str) -> bool:
-    """Tell whether `target` is `directory` or lies in it, links followed."""
+    """Return whether `target` is `directory` or inside it, with links followed."""
     try:
         sanitize_path(directory, target)
     except OutsideDirectoryError:
@@ -92,15 +92,15 @@ def is_within_directory(directory: str, target: str) -> bool:
 
 
 class PathAndOptionalContent:
-    """A path, and what stood behind its last `:`.
+    """A path with an optional media type.
 
     Attributes:
         path: the path.
-        content: a media type, or None where there was no `:`.
+        content: the media type, or None.
     """
 
     def __init__(self, path: str, content: str | None = None) -> None:
-        """Keep both."""
+        """Set the attributes."""
         self.path = path
         self.content = content
 
@@ -108,8 +108,8 @@ class PathAndOptionalContent:
 def split_path_and_content(ref: str) -> PathAndOptionalContent:
     """Split `PATH[:MEDIA_TYPE]`.
 
-    A path that exists is taken whole, whatever colons it has. Else the last `:` splits;
-    on Windows the one behind the drive's.
+    An existing path is never split, even if it contains colons. Otherwise, the last `:`
+    separates the media type. On Windows, the colon after the drive letter does not count.
     """
     if ":" not in ref or os.path.exists(ref):
         return PathAndOptionalContent(ref)
@@ -123,7 +123,7 @@ def split_path_and_content(ref: str) -> PathAndOptionalContent:
 
 @contextmanager
 def workdir(dirname: str | os.PathLike[str]) -> Iterator[None]:
-    """Change the working directory for a `with` block, of the whole process."""
+    """Change the working directory of the process for the duration of a `with` block."""
     here = os.getcwd()
     os.chdir(dirname)
     try:
@@ -133,10 +133,10 @@ def workdir(dirname: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def mkdir_p(path: str) -> None:
-    """Make a folder and its parents; one that exists is fine.
+    """Create a folder and its parents. An existing folder is accepted.
 
     Raises:
-        ValueError: if it cannot be made.
+        ValueError: if the folder cannot be created.
     """
     try:
         os.makedirs(path, exist_ok=True)
@@ -145,12 +145,13 @@ def mkdir_p(path: str) -> None:
 
 
 def get_tmpdir(tmpdir: str | None = None, prefix: str | None = "", create: bool = True) -> str:
-    """Return a new folder that only this user can read.
+    """Create a new folder that only this user can read, and return its path.
 
     Args:
-        tmpdir: where; by default where the system keeps temporary files.
-        prefix: the start of its name, `oras-tmp` where empty; a dot and a random part follow.
-        create: without, only a name is chosen, which somebody else may take.
+        tmpdir: the parent folder. The default is the system's temporary folder.
+        prefix: the start of its name, before a dot and a random part. The default is
+            `oras-tmp`.
+        create: create the folder. If False, only return an unused name.
     """
     parent = tmpdir or tempfile.gettempdir()
     start = f"{prefix or 'oras-tmp'}."
@@ -160,13 +161,13 @@ def get_tmpdir(tmpdir: str | None = None, prefix: str | None = "", create: bool 
 
 
 def get_tmpfile(tmpdir: str | None = None, prefix: str = "", suffix: str = "") -> str:
-    """Return a new, empty file in a new folder of its own.
+    """Create an empty file in a new folder, and return its path.
 
-    The folder makes it safe to remove the file's directory together with it.
+    The folder contains nothing else, so callers may delete it together with the file.
 
     Args:
-        tmpdir: where the folder is made; by default where the system keeps such.
-        prefix: the start of the file's name; folders in it are left out.
+        tmpdir: the parent of the new folder. The default is the system's temporary folder.
+        prefix: the start of the file's name. Folders in it are ignored.
         suffix: the end of the file's name, such as `.json`.
     """
     descriptor, path = tempfile.mkstemp(suffix, os.path.basename(prefix), get_tmpdir(tmpdir))
@@ -179,7 +180,7 @@ def recursive_find(base: str, pattern: str | None = None) -> Iterator[str]:
 
     Args:
         base: the folder.
-        pattern: a regular expression that a path must match somewhere.
+        pattern: a regular expression to search for in the path.
     """
     wanted = re.compile(pattern) if pattern else None
     for root, folders, files in os.walk(base):

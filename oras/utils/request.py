@@ -1,4 +1,4 @@
-"""Addresses, and where docker keeps its configuration."""
+"""URLs, host names, and the path of docker's configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["append_url_params", "find_docker_config", "get_docker_client", "iter
 
 
 def iter_localhosts(name: str) -> Iterator[str]:
-    """Yield `name`, and its twin if its host is `localhost` or `127.0.0.1`."""
+    """Yield `name`. If its host is `localhost`, also yield it with `127.0.0.1`, and vice versa."""
     yield name
     for host, twin in (("localhost", "127.0.0.1"), ("127.0.0.1", "localhost")):
         found = re.match(rf"((?:[a-z]+://)?){re.escape(host)}(?=[:/]|\Z)", name)
@@ -22,10 +22,10 @@ def iter_localhosts(name: str) -> Iterator[str]:
 
 
 def find_docker_config(exists: bool = True) -> str | None:
-    """Return the path of docker's `config.json`: in `~/.docker`, or where `DOCKER_CONFIG` says.
+    """Return the path of docker's `config.json`, in `DOCKER_CONFIG` or `~/.docker`.
 
     Args:
-        exists: return None where there is no such file.
+        exists: return None if the file does not exist.
     """
     from oras_adapters.settings.settings import load_settings  # noqa: PLC0415 - cattrs, for this alone
 
@@ -34,9 +34,9 @@ def find_docker_config(exists: bool = True) -> str | None:
 
 
 def append_url_params(url: str, params: Mapping[str, Any]) -> str:
-    """Return `url` with `params` in its query, replacing those of the same name.
+    """Add `params` to the query of `url`, replacing parameters of the same name.
 
-    The rest of the query is kept to the letter: it may be signed, and may hold a name
+    The rest of the query is kept byte for byte: it may be signed, and may contain a name
     several times or without a value (R18).
     """
     parts = urlsplit(url)
@@ -50,9 +50,9 @@ def append_url_params(url: str, params: Mapping[str, Any]) -> str:
 
 
 def get_docker_client(tls_verify: bool = True, **kwargs: Any) -> Any:
-    """Return a `docker.DockerClient` of the docker SDK for Python, if that is installed.
+    """Return a `docker.DockerClient` of the Docker SDK for Python.
 
     Raises:
-        ImportError: if it is not.
+        ImportError: if the Docker SDK is not installed.
     """
     return importlib.import_module("docker").DockerClient(tls=tls_verify, **kwargs)

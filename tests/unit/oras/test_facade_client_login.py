@@ -110,7 +110,7 @@ def test_without_a_registry_nothing_is_asked_and_nothing_stored(client, store, w
     assert client.login(password="sesame", username="alice", insecure=True) == SUCCESS
     assert world.seen == []
     assert store.get("docker.io") is None
-    assert "kept in memory for the first registry that is used" in caplog.text
+    assert "kept in memory for the first registry used" in caplog.text
     assert get(client, A + TAGS) == 200
     assert get(client, HUB + TAGS) == 401
     assert {seen.authorization for seen in world.to(HUB)} == {""}

@@ -177,7 +177,7 @@ def test_what_is_not_there_is_told(path, store):
         layout.get_ordered_blobs("nonexistent")
     layout.digest_to_blob_path(str(manifest.digest)).unlink()
     with pytest.raises(
-        FileNotFoundError, match=f"Blob not found: the manifest called 'latest' in {path}"
+        FileNotFoundError, match=f"Blob not found: the manifest of tag 'latest' in {path}"
     ):
         layout.get_ordered_blobs()
     with pytest.raises(FileNotFoundError, match="Path does not exist: "):

@@ -1,4 +1,4 @@
-"""The parts of a client: from settings to registries, repositories, folders and credentials."""
+"""The parts of a client, composed from settings: registries, repositories, folders, stores."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ __all__ = ["Parts"]
 
 
 class Parts:
-    """What a client is made of, each part made when it is first needed, once. Thread-safe.
+    """The parts of one client. Each part is made once, on first use. Thread-safe.
 
     A context manager: leaving it closes the connections.
     """
 
     def __init__(self, settings: Settings, *, credentials: CredentialStore | None = None) -> None:
-        """Compose by `settings`.
+        """Compose as `settings` say.
 
         Args:
-            settings: how.
-            credentials: a store to be used instead of the one that the settings choose.
+            settings: the settings.
+            credentials: a store to use instead of the stores that the settings name.
         """
         self.settings = settings
         self._credentials = credentials
@@ -54,10 +54,10 @@ class Parts:
 
     @property
     def credentials(self) -> CredentialStore:
-        """The credential store that the settings choose.
+        """The credential store.
 
         Raises:
-            InvalidConfigurationError: if they name an unknown one.
+            InvalidConfigurationError: if the settings name an unknown store.
         """
         with self._lock:
             if self._credentials is None:
@@ -68,7 +68,7 @@ class Parts:
         """Return the registry `HOST` or `HOST:PORT`.
 
         Raises:
-            InvalidReferenceError: if `host` is neither.
+            InvalidReferenceError: if `host` is malformed.
         """
         with self._lock:
             if host not in self._registries:
@@ -86,16 +86,16 @@ class Parts:
         authorize: Authorize | None = None,
         retry_policy: RetryPolicy | None = None,
     ) -> RemoteRegistry:
-        """Return a registry that is spoken to through a transport of the caller's.
+        """Return a registry that is reached through a transport of the caller.
 
         Args:
-            transport: a plain one; redirects, retries and credentials are added.
+            transport: a plain transport; redirects, retries and credentials are added.
             host: `HOST` or `HOST:PORT`.
-            plain_http: whether without TLS; by default as the settings have it.
-            credentials: asked instead of the composition's own.
-            headers: go along with every request to the registry.
-            authorize: authentication of the caller's own, in place of `credentials`.
-            retry_policy: how often to try again; by default as the settings have it.
+            plain_http: whether to use plain HTTP; by default as the settings say.
+            credentials: a store to use instead of the composition's own.
+            headers: header fields of every request to the registry.
+            authorize: the caller's own authentication, in place of `credentials`.
+            retry_policy: how often to try again; by default as the settings say.
         """
         network = self.settings.network
         usual = RetryPolicy(network.attempts, network.backoff, max_pause=network.max_pause)
@@ -111,7 +111,7 @@ class Parts:
         )
 
     def repository(self, reference: Reference | str) -> RemoteRepository:
-        """Return the repository that a reference names.
+        """Return the repository of a reference.
 
         Raises:
             InvalidReferenceError: if `reference` is malformed.
@@ -121,33 +121,33 @@ class Parts:
         return self.registry(reference.registry).repository(reference.repository)
 
     def compression(self) -> Compression:
-        """Return what directories are compressed by when they are pushed.
+        """Return the compression for directories that are pushed.
 
         Raises:
-            InvalidConfigurationError: if the settings name what is not known.
-            UnsupportedError: if they name a library that is not installed.
+            InvalidConfigurationError: if the settings name an unknown compression.
+            UnsupportedError: if the settings name a library that is not installed.
         """
-        # Here and below: most programs never pack or unpack a directory.
+        # Imported here: most programs never pack or unpack a directory.
         from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415
 
         archive = self.settings.archive
         return find_compression(archive.format, archive.implementation, archive.level)
 
     def compressions(self) -> tuple[Compression, ...]:
-        """Return what a directory that is pulled may be compressed by."""
+        """Return all compressions that a pulled directory may have."""
         from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
 
         return all_compressions()
 
     def folder(self, path: str | Path) -> LocalFileTree:
-        """Return a folder to pull into; it is made when something is written."""
+        """Return a folder to pull into; the folder is created on the first write."""
         return LocalFileTree(path, create=True)
 
     def transport(self, host: str) -> HttpTransport:
-        """Return the plain transport with which `host` is spoken to.
+        """Return the plain transport for `host`.
 
         Raises:
-            InvalidConfigurationError: if a folder of certificates for it is incomplete.
+            InvalidConfigurationError: if the host's certificate folder is incomplete.
         """
         tls = self._tls(host)
         with self._lock:
@@ -156,9 +156,9 @@ class Parts:
             return self._transports[tls]
 
     def plain_http(self, host: str) -> bool:
-        """Tell whether `host` is spoken to without TLS.
+        """Tell whether requests to `host` use plain HTTP.
 
-        Registries on this machine usually are, but for those that have certificates here.
+        By default that is so for loopback hosts that have no certificate folder.
         """
         chosen = self.settings.host(host).plain_http
         if chosen is not None:
@@ -166,7 +166,7 @@ class Parts:
         return is_loopback(host) and self._certificates(host) == HostCertificates()
 
     def _tls(self, host: str) -> TlsSettings:
-        """Return whom to trust at `host` and who we are to it, `certs.d` folders looked into."""
+        """Return the TLS settings for `host`, those of its `certs.d` folder included."""
         tls = self.settings.host(host).tls or self.settings.tls
         found = self._certificates(host)
         own = bool(tls.client_certificate)

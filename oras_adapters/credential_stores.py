@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["chosen_store", "config_file_store"]
 
 STORES_GROUP: Final = "oras.credential_stores"
-"""Entry points of this group are functions without arguments that return a store."""
+"""The entry points of this group are functions without arguments that return a store."""
 
 HELPER_PREFIX: Final = "helper:"
 
@@ -40,7 +40,7 @@ def chosen_store(settings: Settings) -> CredentialStore:
     """
     names = settings.credentials.stores
     stores = {name: _named_store(name, settings) for name in names}
-    # Environment variables keep nothing: what is put goes to the first store that does.
+    # Nothing can be written to environment variables: `put` writes to the first other store.
     keeper = next((store for name, store in stores.items() if name != "environment"), None)
     if len(stores) == 1:
         return next(iter(stores.values()))
@@ -58,7 +58,7 @@ def _named_store(name: str, settings: Settings) -> CredentialStore:
         return built_in[name](settings)
     if name.startswith(HELPER_PREFIX):
         return _helper_store(name.removeprefix(HELPER_PREFIX))
-    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and needed for plug-ins only
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only plug-ins need it
 
     registered = {point.name: point for point in entry_points(group=STORES_GROUP)}
     if name not in registered:
@@ -70,10 +70,10 @@ def _named_store(name: str, settings: Settings) -> CredentialStore:
 
 
 def _registered_store(point: EntryPoint) -> CredentialStore:
-    """Return the store that a package has registered, made by its function.
+    """Return the store that the registered function of a package makes.
 
     Raises:
-        InvalidConfigurationError: if that fails, or returns something else.
+        InvalidConfigurationError: if the function fails or does not return a store.
     """
     what = f"the store {point.name!r} of {point.value}"
     try:
@@ -89,7 +89,7 @@ def _registered_store(point: EntryPoint) -> CredentialStore:
 
 
 def config_file_store(path: str) -> CredentialStore:
-    """Return a docker config's store, with the helpers that it names for registries (R12)."""
+    """Return the store of a docker configuration file and of the helpers it names (R12)."""
     if not path:
         return NoCredentials()
     config = DockerConfigStore(path)
@@ -113,9 +113,9 @@ def _helper_store(name: str) -> CredentialStore:
 
 
 def _podman_store(settings: Settings) -> CredentialStore:
-    """Return podman's files in their order: containers-auth.json(5)."""
+    """Return a store over podman's files, in the order of containers-auth.json(5)."""
     own = settings.credentials
-    # Podman looks into docker's file too; where that is a store of its own it has its place.
+    # Podman also reads the docker file; a separate `docker` store in the chain covers that.
     docker = () if "docker" in own.stores else (own.docker_config,)
     fallbacks = own.auth_file_fallbacks and (*own.auth_file_fallbacks, *docker)
     paths = dict.fromkeys((own.auth_file, *fallbacks))

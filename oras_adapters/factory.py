@@ -1,4 +1,4 @@
-"""The only composer: from settings to the parts of a client, and to the client itself."""
+"""Composes the parts of a client, and the client itself, from settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Composition(Parts):
 def compose(
     settings: Settings | None = None, *, credentials: CredentialStore | None = None
 ) -> Composition:
-    """Compose a client: by settings of one's own, or by those of the user's machine.
+    """Compose a client from `settings`; by default from those of the user's machine.
 
     Raises:
         InvalidConfigurationError: if the user's settings cannot be used.

@@ -1,18 +1,17 @@
-"""Ending what goes on: a token, and the thread's knowledge of the one that governs it.
+"""Cancellation: a token, and the token of the current thread.
 
-A token governs what a thread does within `with token.scope():`, and what the engine's threads
-do for it: every operation of this library, its pauses between attempts included, ends within
-a second of `cancel` with a `CancelledError`. No signature carries the token, so that it
-reaches through targets and transports of the program's own, too.
+A token governs the operations of a thread within `with token.scope():`, and the threads that
+these operations start. Every operation of this library, pauses between attempts included, ends
+within a second of `cancel` with a `CancelledError`. The token is no argument of any function,
+so that it also reaches operations inside the program's own targets and transports.
 
     token = CancelToken()
     signal.signal(signal.SIGTERM, lambda *_: token.cancel())
     with token.scope():
         pull(repository, "v1", folder)
 
-What waits where no check of `cancelled` reaches it, in a socket above all, registers how to be
-woken by `on_cancel`. An interrupt, Ctrl-C in the calling thread, goes the same way: it
-cancels the token of what the thread was doing.
+Code that waits without checking `cancelled`, in a socket for example, registers a callback by
+`on_cancel`. An interrupt (Ctrl-C in the calling thread) cancels the thread's token.
 """
 
 from __future__ import annotations
@@ -48,50 +47,52 @@ __all__ = [
 _LOGGER = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.1
-"""How often a thread that waits for a lock looks whether it is cancelled."""
+"""Seconds between two checks for a cancellation while a thread waits for a lock."""
 
 
 class CancelToken:
-    """Cancelled once, by any thread or by a signal's handler, and for good. Thread-safe.
+    """A token that any thread or signal handler can cancel, for good. Thread-safe.
 
     Attributes:
-        cancelled: whether it is; to be read only.
-        deadline: when it will be at the latest, on the clock of `time.monotonic`.
+        cancelled: whether the token is cancelled; read-only.
+        deadline: the latest time of cancellation, by `time.monotonic`.
     """
 
     __slots__ = ("_callbacks", "_forget", "_lock", "cancelled", "deadline")
 
     def __init__(self, parent: CancelToken | None = None) -> None:
-        """Begin uncancelled, unless `parent` is cancelled, which cancels this one too."""
+        """Make a token that is cancelled together with `parent`."""
         self.cancelled = False
         self.deadline: float = math.inf if parent is None else parent.deadline
-        # Entered again by a handler that cancels in the middle of one of its own sections.
+        # Reentrant: a signal handler may cancel while its thread holds the lock.
         self._lock = RLock()
         self._callbacks: dict[object, Callable[[], object]] = {}
         self._forget = _nothing if parent is None else parent.on_cancel(self.cancel)
 
     def __repr__(self) -> str:
-        """Say whether it is cancelled."""
+        """Show whether the token is cancelled."""
         return f"<{type(self).__name__}{', cancelled' if self.cancelled else ''}>"
 
     def cancel(self) -> None:
-        """End what this token governs; again does no harm. Returns at once."""
+        """Cancel the token and call its callbacks. A second call does nothing."""
         with self._lock:
             self.cancelled = True
             while self._callbacks:
                 try:
                     _, callback = self._callbacks.popitem()
-                except KeyError:  # whoever registered it has seen that it is too late
+                except KeyError:  # its owner has taken it back
                     break
                 _call(callback)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Let `callback` be called once when the token is cancelled; at once if it is.
+        """Call `callback` once when the token is cancelled; at once if it already is.
 
-        It is called in the thread that cancels, must return quickly and not wait for others.
+        The callback runs in the cancelling thread. It must return quickly and must not wait
+        for other threads.
 
         Returns:
-            What takes that back: when it has returned, `callback` neither runs nor will.
+            A function that removes the callback. After it has returned, the callback does
+            not run any more.
         """
         key = object()
         self._callbacks[key] = callback
@@ -105,16 +106,16 @@ class CancelToken:
         return forget
 
     def raise_if_cancelled(self, operation: str) -> None:
-        """Do nothing, unless the token is cancelled.
+        """Raise an error if the token is cancelled.
 
         Raises:
-            CancelledError: if it is; `operation` says what was being done.
+            CancelledError: if the token is cancelled; `operation` says what was being done.
         """
         if self.cancelled:
             raise CancelledError(operation)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for so long, or until the token is cancelled; return whether it is."""
+        """Wait `seconds`, or until the token is cancelled; return whether it is cancelled."""
         woken: SimpleQueue[None] = SimpleQueue()
         forget = self.on_cancel(lambda: woken.put(None))
         try:
@@ -127,7 +128,7 @@ class CancelToken:
 
     @contextmanager
     def scope(self) -> Iterator[CancelToken]:
-        """Govern what this thread does within the block, in place of another token."""
+        """Make this the thread's token within the block."""
         reset = _CURRENT.set(self)
         try:
             yield self
@@ -135,38 +136,38 @@ class CancelToken:
             _CURRENT.reset(reset)
 
     def close(self) -> None:
-        """Part from the parent, which forgets this token."""
+        """Detach the token from its parent."""
         self._forget()
 
 
 class _Never(CancelToken):
-    """Governs where nobody has said otherwise."""
+    """The token of threads without a scope; it is never cancelled."""
 
     __slots__ = ()
 
     def cancel(self) -> None:
-        """Do nothing: it is everybody's."""
+        """Do nothing: all threads share this token."""
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:  # noqa: ARG002
-        """Forget `callback`."""
+        """Do nothing."""
         return _nothing
 
     def wait(self, seconds: float) -> bool:
-        """Wait."""
+        """Wait `seconds`; return False."""
         time.sleep(seconds)
         return False
 
 
 def _nothing() -> None:
-    """Take nothing back."""
+    """Do nothing."""
 
 
 def _call(callback: Callable[[], object]) -> None:
     try:
         callback()
     except Exception:
-        # The others are to be called all the same, and who cancels is not to blame.
-        _LOGGER.exception("what a cancellation should have ended may go on")
+        # The other callbacks must run, and the cancelling thread must not get this error.
+        _LOGGER.exception("a callback failed; the cancelled operation may continue")
 
 
 _NEVER: Final = _Never()
@@ -175,18 +176,18 @@ _CURRENT: Final[ContextVar[CancelToken]] = ContextVar("_CURRENT", default=_NEVER
 
 
 def current_token() -> CancelToken:
-    """Return the token that governs this thread; one that is never cancelled if none does."""
+    """Return the thread's token; without a scope, one that is never cancelled."""
     return _CURRENT.get()
 
 
 def sleep(seconds: float) -> None:
-    """Wait for so long.
+    """Wait `seconds`.
 
     Raises:
         CancelledError: as soon as the thread's token is cancelled.
     """
     if current_token().wait(seconds):
-        raise CancelledError("go on after a pause")
+        raise CancelledError("continue after a pause")
 
 
 def wait_for(future: Future[Any]) -> None:
@@ -209,10 +210,10 @@ def wait_for(future: Future[Any]) -> None:
 
 @contextmanager
 def acquired(lock: Lock) -> Iterator[None]:
-    """Hold `lock` for the block; another thread may hold it for as long as a request takes.
+    """Hold `lock` within the block, for locks that are held as long as a request takes.
 
     Raises:
-        CancelledError: where the thread's token is cancelled before it has the lock.
+        CancelledError: if the thread's token is cancelled while it waits for the lock.
     """
     token = current_token()
     while not lock.acquire(timeout=LOOK_SECONDS):
@@ -225,10 +226,9 @@ def acquired(lock: Lock) -> Iterator[None]:
 
 @contextmanager
 def interrupts_cancelling() -> Iterator[None]:
-    """Let an interrupt of the block cancel the thread's token.
+    """Cancel the thread's token if the block is interrupted.
 
-    For blocks within others that wait for threads when they are left: what those wait for
-    has to end first.
+    An outer block may wait for threads on its exit: these threads must end first.
     """
     try:
         yield
@@ -241,7 +241,7 @@ def interrupts_cancelling() -> Iterator[None]:
 
 @contextmanager
 def respite(seconds: float) -> Iterator[None]:
-    """Give the block so much more time once the thread's token is cancelled."""
+    """Delay a cancellation within the block by `seconds`."""
     governing = current_token()
     if governing is _NEVER:
         yield
@@ -259,7 +259,7 @@ def respite(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Cancel what the block has not done in time, whatever became of the thread's token."""
+    """Cancel the block after `seconds`, independently of the thread's token."""
     own = CancelToken()
     own.deadline = time.monotonic() + seconds
     over: SimpleQueue[None] = SimpleQueue()
@@ -272,7 +272,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def _cancel_later(token: CancelToken, seconds: float, over: SimpleQueue[None]) -> None:
-    """Cancel `token` after a while, unless something is put into `over`."""
+    """Cancel `token` after `seconds`, unless an item is put into `over`."""
 
     def end() -> None:
         try:
@@ -280,6 +280,6 @@ def _cancel_later(token: CancelToken, seconds: float, over: SimpleQueue[None]) -
         except Empty:
             token.cancel()
 
-    # Not `threading.Thread`, whose start takes a lock that must not be taken by the handler
-    # of a signal, where a token may be cancelled.
+    # Not `threading.Thread`: its start takes a lock, and a token may be cancelled in a signal
+    # handler.
     _thread.start_new_thread(end, ())

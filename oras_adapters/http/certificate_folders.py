@@ -1,4 +1,4 @@
-"""Folders of certificates by registry: docker's and podman's `certs.d`."""
+"""Certificate folders for single registries: `certs.d` of docker and podman."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 @frozen
 class HostCertificates:
-    """What a folder holds for one registry: paths of PEM files.
+    """The PEM files of one registry's folder.
 
     Attributes:
-        authorities: `*.crt`: whom to trust besides the usual authorities.
+        authorities: `*.crt`: authorities to trust in addition to the usual ones.
         client_certificate: the first `*.cert`; empty for none.
         client_key: the `*.key` of the same name.
     """
@@ -34,13 +34,13 @@ class HostCertificates:
 
 
 def find_certificates(directories: Iterable[str], host: str) -> HostCertificates:
-    """Return what the first of `directories` with a folder for `host` has in it.
+    """Return the files in the first folder for `host` below `directories`.
 
-    A folder that may not be looked into counts as absent, as docker and podman have it.
+    An unreadable folder counts as absent, as with docker and podman.
 
     Args:
-        directories: `certs.d` folders, the first one to look into first.
-        host: `HOST` or `HOST:PORT`, the name of the folder in them.
+        directories: `certs.d` folders in the order of their precedence.
+        host: `HOST` or `HOST:PORT`, which is the folder's name.
 
     Raises:
         InvalidConfigurationError: if a certificate lacks its key, or a key its certificate.
@@ -54,7 +54,7 @@ def find_certificates(directories: Iterable[str], host: str) -> HostCertificates
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            _LOGGER.debug("cannot look into %s: %s", folder, error.strerror)
+            _LOGGER.debug("cannot read the folder %s: %s", folder, error.strerror)
             continue
         return _sorted_out(paths)
     return HostCertificates()

@@ -1,4 +1,4 @@
-"""Connections that another thread may cut: their sockets, waited for and held.
+"""Sockets that another thread can shut down, and how they are connected.
 
 A part of `oras_adapters.http.urllib3_connection`.
 """
@@ -23,50 +23,50 @@ from oras_core.cancellation import CancelToken
 __all__ = ["Lifeline", "connected"]
 
 LOOK_SECONDS: Final = 0.1
-"""How often it is looked whether a connection that is not made yet is wanted still. A socket
-that is not connected cannot be cut on every system."""
+"""Seconds between two checks for a cancellation while connecting. Not every system can shut down
+a socket that is not connected yet."""
 
 _BEGUN: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
 class Lifeline:
-    """A handle of a connection's socket, by which any thread can shut it down.
+    """A duplicate of a connection's socket, by which any thread can shut the connection down.
 
-    Of its own, so that nobody else's object is touched: one of TLS bears no second thread.
-    It is held by the connection and by the answer that is read from it, whichever lives on.
+    It is a duplicate because a TLS socket object must not be used by two threads. Connection
+    and response both hold it; it is closed when both have released it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        """Hold `sock`, once."""
+        """Duplicate `sock`; the caller is the first holder."""
         self._socket = sock.dup()
         self._holders = 1
         self._forget: Callable[[], None] | None = None
 
     def tie(self, token: CancelToken) -> None:
-        """Cut the connection when `token` is cancelled, at once if it is."""
+        """Shut the connection down when `token` is cancelled; at once if it already is."""
         self.untie()
         self._forget = token.on_cancel(self._cut)
 
     def untie(self) -> None:
-        """Cut it no more: what it served is done."""
+        """Stop watching the token: the request is finished."""
         forget, self._forget = self._forget, None
         if forget is not None:
             forget()
 
     def hold(self) -> Lifeline:
-        """Keep it open until one more `release`."""
+        """Add a holder, which must call `release`."""
         self._holders += 1
         return self
 
     def release(self) -> None:
-        """Let go; the last one closes it."""
+        """Remove a holder; the last one closes the duplicate."""
         self._holders -= 1
         if self._holders == 0:
             self.untie()
             self._socket.close()
 
     def _cut(self) -> None:
-        # Whoever waits for it, to read or to write, in whatever layer, is woken by that.
+        # Wakes every thread that waits to read or write, in whatever layer.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -77,12 +77,12 @@ def connected(
     options: Iterable[tuple[int, int, int | bytes]],
     token: CancelToken,
 ) -> socket.socket:
-    """Return a socket that is connected to one of the addresses that a name has.
+    """Return a socket that is connected to one of the addresses of a host.
 
     Raises:
-        socket.gaierror: if the name is not known.
-        TimeoutError: if nobody answers within `timeout` seconds.
-        OSError: if nobody takes the connection, or `token` is cancelled.
+        socket.gaierror: if the name cannot be resolved.
+        TimeoutError: if no address answers within `timeout` seconds.
+        OSError: if every address refuses the connection, or `token` is cancelled.
     """
     host, port = address
     failure = OSError("the name has no address")
@@ -106,7 +106,7 @@ def connected(
 
 
 def _addresses(host: str, port: int, token: CancelToken) -> Sequence[Any]:
-    """Return what the system's resolver knows of a name, as `socket.getaddrinfo` does."""
+    """Return the addresses of a host, in the form of `socket.getaddrinfo`."""
     if _is_address(host):
         return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
     answers: SimpleQueue[Sequence[Any] | Exception] = SimpleQueue()
@@ -114,12 +114,12 @@ def _addresses(host: str, port: int, token: CancelToken) -> Sequence[Any]:
     def ask() -> None:
         try:
             found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
-        except Exception as error:  # noqa: BLE001 - raised by whoever waits
+        except Exception as error:  # noqa: BLE001 - raised by the thread that waits
             answers.put(error)
         else:
             answers.put(found)
 
-    # Nothing interrupts a resolver, not even a signal. Who is cancelled leaves it behind.
+    # A resolver cannot be interrupted, not even by a signal: a cancelled thread leaves it behind.
     forget = token.on_cancel(lambda: answers.put(OSError(errno.ECANCELED, "cancelled")))
     try:
         threading.Thread(target=ask, name="oras-resolver", daemon=True).start()

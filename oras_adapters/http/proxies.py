@@ -1,4 +1,4 @@
-"""Which proxy leads to an address."""
+"""The choice of a proxy for an address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _with_scheme(address: str) -> str:
-    """Take `HOST:PORT` for an HTTP proxy, as other programs do."""
+    """Complete `HOST:PORT` to the address of an HTTP proxy, as other programs do."""
     address = address.strip()
     return address if not address or "://" in address else f"http://{address}"
 
@@ -40,14 +40,14 @@ def _check(_instance: object, _attribute: Attribute[str], value: str) -> None:
 
 @frozen
 class ProxySettings:
-    """Proxies, as the variables `http_proxy`, `https_proxy` and `no_proxy` have them.
+    """Proxies, in the form of the variables `http_proxy`, `https_proxy` and `no_proxy`.
 
     Attributes:
         http: the proxy for `http` addresses; empty for none. May hold `USER:PASSWORD@`.
-        https: the one for `https` addresses, which are tunnelled.
-        no_proxy: what is reached directly, separated by commas: `HOST` and all below it,
-            `.DOMAIN`, an IP address, a network such as `10.0.0.0/8`, each maybe with
-            `:PORT`; `*` for everything. This machine itself never needs to be named.
+        https: the proxy for `https` addresses, which are tunnelled.
+        no_proxy: hosts to reach without a proxy, separated by commas: `HOST`, which includes
+            its subdomains, `.DOMAIN`, an IP address, a network such as `10.0.0.0/8`, each
+            with an optional `:PORT`; `*` for all. Loopback addresses never use a proxy.
 
     Raises:
         InvalidConfigurationError: if a proxy is not an `http` or `https` address.
@@ -58,12 +58,12 @@ class ProxySettings:
     no_proxy: str = ""
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy to be used for `url`; None to go directly."""
+        """Return the proxy for `url`; None for a direct connection."""
         try:
             parts = urlsplit(url)
             proxy = {"http": self.http, "https": self.https}.get(parts.scheme)
             direct = not proxy or self._is_direct(parts)
-        except ValueError:  # an address that is none: the transport will say so
+        except ValueError:  # malformed: the transport reports it
             return None
         return None if direct else proxy
 
@@ -105,7 +105,7 @@ def _matches(rule: str, host: str, address: _Address | None, port: int) -> bool:
 
 
 def _split_port(rule: str) -> tuple[str, int | None]:
-    """Split `HOST:PORT`; an IPv6 address needs its brackets there."""
+    """Split `HOST:PORT`; an IPv6 address with a port needs brackets."""
     if rule.startswith("["):
         inner, _, port = rule[1:].partition("]")
         port = port.removeprefix(":")

@@ -1,4 +1,4 @@
-"""The bodies of requests, as a server reads them from a connection."""
+"""Bodies of requests, as a server reads them from a connection."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from oras_core.ports.content import ByteSource, ByteStream
 __all__ = ["ChunkedStream", "RequestBody", "SizedStream"]
 
 CHUNK: Final = 1024 * 1024
-"""Bytes read away at a time."""
+"""Bytes read at a time when a body is discarded."""
 
 MAX_CHUNK_LINE: Final = 4096
-"""Bytes of a chunk's size with its extensions, and of a trailer field."""
+"""Bytes of a chunk-size line with its extensions, and of a trailer field."""
 
 MAX_TRAILERS: Final = 100
-"""Trailer fields of a chunked body, as many as header fields are accepted."""
+"""Trailer fields of a chunked body; the same number as header fields."""
 
 
 class RequestBody(ByteSource):
-    """A body on its way: it can be read once."""
+    """The body of a request that is being received; it can be opened once."""
 
     def __init__(self, size: int | None, stream: SizedStream | ChunkedStream) -> None:
         self._size = size
@@ -32,22 +32,24 @@ class RequestBody(ByteSource):
 
     @property
     def size(self) -> int | None:
-        """The number of bytes that the client has announced; None for chunks."""
+        """The `Content-Length` in bytes; None for a chunked body."""
         return self._size
 
     def open(self) -> ByteStream:
         """Return the stream.
 
         Raises:
-            TransportError: the second time.
+            TransportError: if it was opened before.
         """
         if self._opened:
-            raise TransportError("READ", "", "a request's body comes only once", retryable=False)
+            raise TransportError(
+                "READ", "", "the body of a received request can be read only once", retryable=False
+            )
         self._opened = True
         return self._stream
 
     def drain(self, limit: int) -> bool:
-        """Read the rest away; False where it has `limit` bytes or more, or does not come."""
+        """Read and discard the rest; False if it exceeds `limit` or ends early."""
         left = limit
         try:
             while piece := self._stream.read(min(left, CHUNK)):
@@ -60,21 +62,23 @@ class RequestBody(ByteSource):
 
 
 def _broken() -> TransportError:
-    return TransportError("READ", "", "the client's request broke off")
+    return TransportError("READ", "", "the client closed the connection within its request")
 
 
 class SizedStream(ByteStream):
-    """As many bytes as `Content-Length` says."""
+    """A body whose length `Content-Length` gives."""
 
     def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self._file = file
         self._left = size
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; raises `TransportError` where they do not come."""
+        """Return at most `size` bytes; raise `TransportError` if the body ends early."""
         wanted = self._left if size < 0 else min(size, self._left)
         try:
-            piece = self._file.read1(wanted)  # what is there: more may never come
+            piece = self._file.read1(
+                wanted
+            )  # not `read`: it would wait for bytes that may never come
         except OSError as error:
             raise _broken() from error
         if not piece and wanted:
@@ -83,11 +87,11 @@ class SizedStream(ByteStream):
         return piece
 
     def close(self) -> None:
-        """Leave the rest to `drain`."""
+        """Do nothing: `RequestBody.drain` discards the rest."""
 
 
 class ChunkedStream(ByteStream):
-    """The chunks of RFC 9112, section 7.1, without their sizes."""
+    """The data of a chunked body (RFC 9112, section 7.1)."""
 
     def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
@@ -95,7 +99,7 @@ class ChunkedStream(ByteStream):
         self._ended = False
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; raises `TransportError` where they do not come."""
+        """Return at most `size` bytes; raise `TransportError` if the body ends early."""
         if size < 0:
             return b"".join(iter(lambda: self.read(CHUNK), b""))
         try:
@@ -113,7 +117,7 @@ class ChunkedStream(ByteStream):
             raise _broken()
         self._left -= len(piece)
         if self._left == 0:
-            self._line()  # the end of the chunk's line
+            self._line()  # the line end after the data
         return piece
 
     def _begin_chunk(self) -> None:
@@ -125,7 +129,7 @@ class ChunkedStream(ByteStream):
             return
         self._ended = True
         for _ in range(MAX_TRAILERS):
-            if not self._line():  # the fields mean nothing here
+            if not self._line():  # trailer fields are ignored
                 return
         raise _broken()
 
@@ -136,7 +140,7 @@ class ChunkedStream(ByteStream):
         return line.strip()
 
     def close(self) -> None:
-        """Leave the rest to `drain`."""
+        """Do nothing: `RequestBody.drain` discards the rest."""
 
 
 @cache

@@ -23,20 +23,21 @@ def ssl_context(
     client_certificate: str | None = None,
     client_key: str | None = None,
 ) -> ssl.SSLContext:
-    """Return the settings for TLS 1.2 and later.
+    """Return a context for TLS 1.2 and later.
 
     Args:
-        verify: whether the server must prove who it is. Without it anybody on the way can
-            read and change everything, passwords included; a warning is logged.
-        ca_bundle: a PEM file, or a folder of such, of the only authorities to be trusted;
-            by default the system's are. (With the extra `truststore` these are the
-            operating system's own, else those that OpenSSL knows.)
-        extra_authorities: PEM files of authorities that are trusted besides those.
-        client_certificate: a PEM file with our certificate and those that vouch for it.
-        client_key: a PEM file with its key; by default that is in the same file.
+        verify: whether to check the server's certificate. Without the check, everybody on
+            the network path can read and change everything, passwords included; a warning
+            is logged.
+        ca_bundle: a PEM file, or a folder of PEM files, with the only authorities to trust.
+            By default those of the operating system are trusted with the extra
+            `truststore`, else those that OpenSSL finds.
+        extra_authorities: PEM files with further authorities to trust.
+        client_certificate: a PEM file with the client's certificate and its chain.
+        client_key: a PEM file with its key; by default the key is in the same file.
 
     Raises:
-        InvalidConfigurationError: if a file cannot be read or holds something else.
+        InvalidConfigurationError: if a file cannot be read or does not hold what is expected.
     """
     context = _trusting_context(ca_bundle)
     for path in extra_authorities:
@@ -44,14 +45,16 @@ def ssl_context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         _LOG.warning(
-            "TLS certificates are not verified: whoever is on the way can read and change all"
+            "TLS certificates are not verified: others on the network can read and change all"
         )
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if client_certificate is not None:
         _load_certificate(context, client_certificate, client_key)
     elif client_key is not None:
-        raise InvalidConfigurationError(client_key, "a client key needs a client certificate")
+        raise InvalidConfigurationError(
+            client_key, "a client key needs a client certificate beside it"
+        )
     return context
 
 
@@ -75,7 +78,7 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
 def _system_context() -> ssl.SSLContext:
     if importlib.util.find_spec("truststore") is None:
         return ssl.create_default_context()
-    # By name: it is an extra, which the type checker need not find.
+    # Imported by name: the type checker need not find an extra.
     truststore = importlib.import_module("truststore")
     context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return context

@@ -27,15 +27,15 @@ def _shown(key: str, value: str) -> str:
 
 
 class Headers(Unpicklable, Mapping[str, str]):
-    """Header fields: immutable, found in any case (RFC 9110, section 5.1).
+    """Header fields: immutable, with case-insensitive names (RFC 9110, section 5.1).
 
-    Fields that came several times are one, joined by `, ` (section 5.2).
+    Repeated fields are joined by `, ` (section 5.2).
     """
 
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        """Copy `fields`, joining what occurs twice."""
+        """Copy `fields` and join repeated ones."""
         given = fields.items() if isinstance(fields, Mapping) else fields
         pairs = cast("Iterable[tuple[str, str]]", given)
         kept: dict[str, tuple[str, str]] = {}
@@ -46,11 +46,11 @@ class Headers(Unpicklable, Mapping[str, str]):
         self._fields = kept
 
     def __getitem__(self, name: str) -> str:
-        """Return the value of the field `name`, in whatever case."""
+        """Return the value of the field `name`."""
         return self._fields[name.lower()][1]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the names as they were written."""
+        """Iterate over the names in their original case."""
         return (name for name, _ in self._fields.values())
 
     def __len__(self) -> int:
@@ -58,28 +58,28 @@ class Headers(Unpicklable, Mapping[str, str]):
         return len(self._fields)
 
     def __repr__(self) -> str:
-        """Show the fields, but no secret."""
+        """Show the fields without secrets."""
         shown = {name: _shown(key, value) for key, (name, value) in self._fields.items()}
         return f"Headers({shown!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle fields without secrets; refuse others.
+        """Pickle the fields if none holds a secret.
 
         Raises:
-            TypeError: if there is a credential or a cookie.
+            TypeError: if a field holds a credential or a cookie.
         """
         if not _SECRET_HEADERS.isdisjoint(self._fields):
             super().__reduce__()
         return Headers, (list(self._fields.values()),)
 
     def with_fields(self, fields: Mapping[str, str]) -> Headers:
-        """Return headers in which `fields` replace those of the same name."""
+        """Return headers in which `fields` replace fields of the same names."""
         replaced = self.without(*fields)
         replaced._fields.update(Headers(fields)._fields)
         return replaced
 
     def without(self, *names: str) -> Headers:
-        """Return headers that lack the fields `names`."""
+        """Return headers without the fields `names`."""
         rest = Headers()
         rest._fields = dict(self._fields)
         for name in names:
@@ -98,12 +98,12 @@ class HttpRequest:
     Attributes:
         method: in upper case.
         url: absolute.
-        headers: to be sent as they are. `Content-Length` is the transport's to add, from
-            the body's size; `Host` likewise.
-        body: where the body comes from; None for none. It may be opened again for
-            another attempt. A size of None means a body of unknown length, sent chunked.
-        repeatable: whether it may be sent again where an attempt broke off. Who sends another
-            one finds out itself how far it came; transports have nothing to heed.
+        headers: sent unchanged. The transport adds `Content-Length`, from the body's size,
+            and `Host`.
+        body: the source of the body; None for no body. It may be opened again for another
+            attempt. A size of None means an unknown length; the body is sent chunked.
+        repeatable: whether the request may be sent again after a broken connection. If not,
+            the caller finds out how much the server received. Plain transports ignore this.
     """
 
     method: str
@@ -113,7 +113,7 @@ class HttpRequest:
     repeatable: bool = field(default=True, kw_only=True)
 
     def with_headers(self, fields: Mapping[str, str]) -> HttpRequest:
-        """Return the request with `fields` set, replacing those of the same name."""
+        """Return the request with `fields`, which replace fields of the same names."""
         headers = self.headers.with_fields(fields)
         return HttpRequest(self.method, self.url, headers, self.body, repeatable=self.repeatable)
 
@@ -124,18 +124,18 @@ class HttpRequest:
 
 @frozen(eq=False)
 class HttpResponse:
-    """What came back: status and header fields, and a body still to be read.
+    """One HTTP response: status, header fields, and a body that is still to be read.
 
-    A context manager: leaving it closes the body, which gives the connection back.
+    A context manager: leaving it closes the body, which releases the connection.
 
     Attributes:
         status: the HTTP status.
-        headers: found in any case.
+        headers: the header fields.
         body: the raw body, not decoded by `Content-Encoding`. Reading raises
-            `TransportError` where the connection breaks off, also when fewer bytes come
-            than `Content-Length` said.
-        reason: the phrase behind the status; may be empty.
-        url: the address that answered, after redirects; a plain transport may leave it
+            `TransportError` if the connection breaks, also if the body is shorter than
+            `Content-Length`.
+        reason: the reason phrase; may be empty.
+        url: the address of the response, after redirects; a plain transport may leave it
             empty.
     """
 
@@ -150,7 +150,7 @@ class HttpResponse:
         return HttpResponse(self.status, self.headers, body=body, reason=self.reason, url=self.url)
 
     def close(self) -> None:
-        """Close the body; twice does no harm."""
+        """Close the body. A second call does nothing."""
         self.body.close()
 
     def __enter__(self) -> HttpResponse:
@@ -170,16 +170,16 @@ class HttpResponse:
 class HttpTransport(Protocol):
     """Sends requests. Thread-safe.
 
-    A plain transport, the embedder's ten lines, follows no redirect, retries nothing, adds
-    no credentials, decodes no body and keeps no cookies (R13): the core wraps it with
-    transports that do what of this is wanted.
+    A plain transport, which an embedder writes in ten lines, follows no redirect, retries
+    nothing, adds no credentials, decodes no body and keeps no cookies (R13). The core wraps
+    it with transports that do what is needed of this.
     """
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request` and return as soon as the header fields have come.
+        """Send `request` and return as soon as the header fields have arrived.
 
         Raises:
-            TransportError: where there is no answer. Another exception is taken for one
-                that may be retried, and wrapped.
+            TransportError: if there is no response. Any other exception is wrapped in one
+                that may be retried.
         """
         ...

@@ -1,7 +1,7 @@
-"""Which hosts an address literal can reach: the internet, a private network, this machine.
+"""The reach of an address literal: the internet, a private network or this machine.
 
-A registry on the internet has no business to send the client into its own network (R18).
-Names are not resolved here: only what stands literally in a URL is judged.
+A registry on the internet must not redirect the client into the client's own network (R18).
+Only literals in a URL are judged; names are not resolved.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _part(text: str) -> int | None:
 
 
 def _legacy_ipv4(host: str) -> ipaddress.IPv4Address | None:
-    # inet_aton(3), which resolvers still follow: `127.1`, `0x7f000001`, `0177.0.0.1`.
+    # Resolvers still accept the forms of inet_aton(3): `127.1`, `0x7f000001`, `0177.0.0.1`.
     parts = [_part(text) for text in host.split(".")]
     numbers = [number for number in parts if number is not None]
     if len(numbers) != len(parts) or len(numbers) > 4:
@@ -50,7 +50,7 @@ def _legacy_ipv4(host: str) -> ipaddress.IPv4Address | None:
 
 
 def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    # ::ffff:a.b.c.d, 6to4, and the NAT64 and IPv4-compatible prefixes lead to an IPv4 host.
+    # ::ffff:a.b.c.d, 6to4, NAT64 and IPv4-compatible addresses lead to an IPv4 host.
     embedded = address.ipv4_mapped or address.sixtofour
     if embedded is not None:
         return embedded
@@ -71,9 +71,9 @@ def _address(host: str) -> _Address | None:
 
 
 def reach_of(host: str) -> Reach:
-    """Tell what `host`, a name or an address literal of any spelling, can reach.
+    """Return the reach of `host`, a name or an address literal in any spelling.
 
-    A name is `public`, but `localhost` and names under it are `loopback`.
+    Names are `public`; `localhost` and its subdomains are `loopback`.
     """
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
@@ -91,10 +91,10 @@ def reach_of(host: str) -> Reach:
 
 
 def may_lead_to(registry: Reach, target: Reach) -> bool:
-    """Tell whether a registry of one reach may send the client to a host of another (R18).
+    """Tell whether a registry of one reach may redirect to a host of another reach (R18).
 
-    Inwards only as far as the registry itself stands: from this machine to a private
-    network, but from neither to the link-local addresses where clouds keep credentials.
+    A loopback registry may redirect to a private network. Only a link-local registry may
+    redirect to link-local addresses: clouds serve credentials there.
     """
     if target == "public":
         return True

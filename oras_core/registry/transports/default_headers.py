@@ -1,4 +1,4 @@
-"""Header fields that go along with every request."""
+"""Header fields that every request carries."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _USER_AGENT = "User-Agent"
 
 
 class DefaultHeaders:
-    """A transport that adds fields to requests that do not have them.
+    """A transport that adds header fields to requests that lack them.
 
-    They may hold an access key: only the registry's origin gets them, and no host that it
-    redirects to (R10). The `User-Agent` alone goes everywhere.
+    The fields may hold an access key: only the registry's origin gets them, not the hosts
+    that it redirects to (R10). The `User-Agent` alone is sent to every host.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class DefaultHeaders:
         self._others = Headers({_USER_AGENT: self._own[_USER_AGENT]})
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request` with the fields that are meant for its origin."""
+        """Send `request` with the fields for its origin."""
         fields = self._own if origin_of(request.url) == self._origin else self._others
         missing = {name: value for name, value in fields.items() if name not in request.headers}
         return self._transport.send(request.with_headers(missing))

@@ -1,7 +1,7 @@
-"""The wall around a foreign transport: whatever it raises becomes a `TransportError`.
+"""Translates the exceptions of a foreign transport to `TransportError`.
 
-An embedder's transport raises what its HTTP library raises. Here, and nowhere else, that is
-turned into what the port promises, in the sending as well as in the reading of the body.
+An embedder's transport raises the exceptions of its HTTP library. Only this module translates
+them to those of the port, while a request is sent and while a response's body is read.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 __all__ = ["Guarded"]
 
 _MAX_REASON: Final = 300
-"""Characters of a foreign exception's text that enter the message."""
+"""Characters of a foreign exception's text that a message repeats."""
 
 _BODYLESS: Final = frozenset({204, 304})
 
 
 @cache
 def _secret() -> re.Pattern[str]:
-    # A query, and user information: HTTP libraries put whole URLs into their messages.
+    # Query and user information: HTTP libraries put whole URLs into their messages.
     return re.compile(r"\?[^\s'\"<>)]+|(?<=://)[^/@\s]+@")
 
 
 def _fail(request: HttpRequest, error: Exception) -> NoReturn:
-    """Raise what the port promises in place of `error`."""
+    """Raise the port's error in place of `error`."""
     text = str(error)
     shown = _secret().sub("", text)
     name = type(error).__name__
     reason = f"{name}: {shown[:_MAX_REASON]}" if shown else name
     kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
-    # The cause is printed with a traceback: it is left out where its text holds a secret.
+    # A traceback prints the cause: it is left out if its text holds a secret.
     raise kind(request.method, request.url, reason) from (error if shown == text else None)
 
 
@@ -51,7 +51,7 @@ def _cancelled(request: HttpRequest) -> CancelledError:
 
 
 class _WatchedStream:
-    """A request's body that remembers its own failure, to tell it from the transport's."""
+    """A stream of a request's body that records its own failure."""
 
     def __init__(self, stream: ByteStream, source: _WatchedSource) -> None:
         self._stream = stream
@@ -93,7 +93,7 @@ class _WatchedSource:
 
 
 class _GuardedStream:
-    """A response's body whose errors are the port's, also that of ending too early."""
+    """A response's body that raises only the port's errors, also if it ends early."""
 
     def __init__(
         self, stream: ByteStream, request: HttpRequest, length: int | None, token: CancelToken
@@ -119,13 +119,13 @@ class _GuardedStream:
         ended = size < 0 or (size > 0 and not data)
         if not ended or self._count == self._length:
             return data
-        if self._token.cancelled:  # and who ended it may be we
+        if self._token.cancelled:  # the cancellation may have ended the body
             raise _cancelled(self._request)
         if self._length is not None and self._count < self._length:
             raise TransportError(
                 self._request.method,
                 self._request.url,
-                f"the answer broke off after {self._count} of {self._length} bytes",
+                f"the response ended after {self._count} of {self._length} bytes",
             )
         return data
 
@@ -134,7 +134,7 @@ class _GuardedStream:
 
 
 def _promised_length(request: HttpRequest, response: HttpResponse) -> int | None:
-    """Return how many bytes the answer's body must have; None where that is not known."""
+    """Return the length of the response's body in bytes; None if it is unknown."""
     if request.method == "HEAD" or response.status in _BODYLESS:
         return None
     if "Content-Encoding" in response.headers or "Transfer-Encoding" in response.headers:
@@ -144,13 +144,13 @@ def _promised_length(request: HttpRequest, response: HttpResponse) -> int | None
 
 
 class Guarded:
-    """A transport that raises nothing but the library's own errors.
+    """A transport that raises only the library's own errors.
 
-    The error of a request's body source passes through as it is: a file that cannot be read
-    is no failure of the network, and another attempt would not help.
+    An error of the request's body is raised unchanged: an unreadable file is no network
+    failure, and a retry would not help.
 
-    Where the thread's token is cancelled whatever comes of it is a `CancelledError`, and an
-    interrupt of the thread cancels the token.
+    Once the thread's token is cancelled, every error becomes a `CancelledError`. An interrupt
+    of the thread cancels the token.
     """
 
     def __init__(self, transport: HttpTransport) -> None:
@@ -161,8 +161,8 @@ class Guarded:
         """Send `request`.
 
         Raises:
-            TransportError: where there is no answer, or a foreign exception came.
-            CancelledError: if the thread's token is cancelled, before or meanwhile.
+            TransportError: if there is no response, or the transport raised something else.
+            CancelledError: if the thread's token is cancelled before or meanwhile.
         """
         token = current_token()
         if token.cancelled:
@@ -179,7 +179,7 @@ class Guarded:
                 raise
             _fail(request, error)
         except BaseException:
-            # An interrupt: what waits for another thread, in what it unwinds, waits for no answer.
+            # An interrupt: the threads that this one waits for must end, too.
             token.cancel()
             raise
         length = _promised_length(request, response)

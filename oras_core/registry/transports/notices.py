@@ -1,4 +1,4 @@
-"""What a registry says beside its answers: warnings, and how much it will still answer."""
+"""Warnings and rate limits in a registry's responses."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["NoticeReader", "RateLimit", "rate_limit", "warnings"]
 _logger = logging.getLogger(__name__)
 
 MAX_WARNINGS: Final = 20
-"""Different warnings logged of one registry; more is noise."""
+"""Different warnings of one registry that are logged."""
 
 MAX_WARNING: Final = 300
-"""Characters logged of one warning."""
+"""Characters of one warning that are logged."""
 
 
 @frozen
 class RateLimit:
-    """How many requests a registry answers in a span of time (R33).
+    """How many requests a registry accepts in a period (R33).
 
     Attributes:
-        limit: requests in all; None if it does not say.
-        remaining: requests left.
-        window: the span, in seconds; None if it does not say.
+        limit: requests in a period; None if unknown.
+        remaining: requests left in this period.
+        window: the length of the period in seconds; None if unknown.
     """
 
     limit: int | None
@@ -59,7 +59,7 @@ def rate_limit(headers: Headers) -> RateLimit | None:
 
 
 def warnings(headers: Headers) -> list[str]:
-    """Return the texts of `Warning: 299` (distribution spec, Warnings), fit to be printed."""
+    """Return the printable texts of `Warning: 299` fields (distribution spec, Warnings)."""
     _, warning = _grammars()
     texts = warning.findall(headers.get("Warning", ""))
     return [
@@ -69,10 +69,10 @@ def warnings(headers: Headers) -> list[str]:
 
 
 class NoticeReader:
-    """A transport that logs each of a registry's warnings once, and keeps its rate limit."""
+    """A transport that logs each warning of a registry once and keeps its rate limit."""
 
     def __init__(self, transport: HttpTransport, registry: str) -> None:
-        """Wrap `transport`, which speaks to `registry`."""
+        """Wrap `transport`, which sends requests to `registry`."""
         self._transport = transport
         self._registry = registry
         self._seen: set[str] = set()
@@ -80,7 +80,7 @@ class NoticeReader:
         self.rate_limit: RateLimit | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request` and look at the answer."""
+        """Send `request` and read the notices in its response."""
         response = self._transport.send(request)
         if "ratelimit-remaining" in response.headers:
             self.rate_limit = rate_limit(response.headers) or self.rate_limit

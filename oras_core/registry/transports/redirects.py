@@ -1,7 +1,7 @@
-"""Where a registry may send the client, and the transport that goes there.
+"""Which redirects of a registry are followed, and the transport that follows them.
 
-Registries keep blobs in object storage and answer with its address (R35). Another host is
-another party: it gets no credentials, and not every address is followed (R10, R18).
+Registries keep blobs in object storage and redirect to it (R35). Another host is another
+party: it gets no credentials, and some addresses are refused (R10, R18).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["RedirectFollower", "origin_of", "resolve_location", "without_secrets
 _LOGGER = logging.getLogger(__name__)
 
 HOSTS: Final = 256
-"""Hosts of which is remembered what their addresses mean: a client speaks to a few."""
+"""Hosts in the cache of parsed addresses; a client uses a few."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -32,8 +32,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD: Final = frozenset({307, 308})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
-# All that goes along to another origin. A list of what may, since a secret can stand in
-# any other field: Authorization, Cookie, or one that the user set (R10).
+# The only fields sent to another origin. Any other field may hold a secret: Authorization,
+# Cookie, or one that the user set (R10).
 _HARMLESS: Final = (
     "Accept",
     "Accept-Encoding",
@@ -53,7 +53,7 @@ _MALFORMED: Final = "<malformed address>"
 
 @cache
 def _forbidden() -> re.Pattern[str]:
-    # What `urlsplit` would silently remove, and what clients read in two ways.
+    # `urlsplit` silently removes control characters; clients disagree about the backslash.
     return re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -64,7 +64,7 @@ def _port_of(parts: SplitResult) -> int:
 def origin_of(url: str) -> str:
     """Return scheme, host and port of `url`, the port left out where it is the default.
 
-    Two URLs are of one party only if their origins are equal (RFC 6454): the same host
+    Two URLs belong to one party only if their origins are equal (RFC 6454): the same host
     with another scheme or port is another party.
 
     Raises:
@@ -117,20 +117,20 @@ def _refusal(base_scheme: str, scheme: str, netloc: str, registry_host: str) -> 
 
 
 def resolve_location(base_url: str, location: str, *, registry_url: str = "") -> str:
-    """Return the absolute URL that `location` means in an answer from `base_url` (R18).
+    """Return the absolute URL of a `Location` in a response from `base_url` (R18).
 
-    It may be absolute, a path, or a query alone. An explicit port stays; the fragment goes.
+    A location may be a URL, a path or a query. An explicit port is kept, a fragment dropped.
 
     Args:
-        base_url: the address that answered, `HttpResponse.url`.
-        location: what the answer said.
-        registry_url: any address of the registry that was asked in the first place, by which
-            it is judged whether private addresses may be meant; by default `base_url`.
+        base_url: the address of the response, `HttpResponse.url`.
+        location: the field's value.
+        registry_url: an address of the registry that got the first request. Its reach decides
+            whether private addresses are allowed; by default `base_url`.
 
     Raises:
-        UnsafeRedirectError: if it leads from https to http, to another scheme, to a private,
-            loopback or link-local address where the registry is not itself at such a one, or
-            if it is no proper URL.
+        UnsafeRedirectError: if the location is malformed, or leads from https to http, to
+            another scheme, or to a private, loopback or link-local address that the
+            registry's own address does not allow.
     """
     if not location.strip() or _forbidden().search(location):
         reason = "control characters" if location.strip() else "nothing"
@@ -154,7 +154,7 @@ def resolve_location(base_url: str, location: str, *, registry_url: str = "") ->
 
 
 def without_secrets(request: HttpRequest) -> HttpRequest:
-    """Return the request with those header fields alone that another origin may see."""
+    """Return the request with only the header fields that another origin may see."""
     kept = {name: request.headers[name] for name in _HARMLESS if name in request.headers}
     return evolve(request, headers=Headers(kept))
 
@@ -166,12 +166,12 @@ def _is_form(request: HttpRequest) -> bool:
 class RedirectFollower:
     """A transport that follows redirects, within the rules of `resolve_location`.
 
-    GET and HEAD follow every redirect and stay what they are (R23); other methods follow
-    307 and 308, which promise that method and body may be repeated, and get any other
-    redirect back as the response. The response's `url` is the address that answered.
+    GET and HEAD follow every redirect and keep their method (R23). Other methods follow only
+    307 and 308, which allow repeating method and body; other redirects are returned as the
+    response. The response's `url` is the last address.
 
-    Another origin gets no credentials (R10), and once it was visited they stay behind. A form,
-    in which a refresh token may stand, is not sent to another origin at all.
+    Another origin gets no credentials (R10), nor does any later address of the same request.
+    A form is never sent to another origin: it may hold a refresh token.
     """
 
     def __init__(self, transport: HttpTransport, limits: Limits | None = None) -> None:
@@ -180,11 +180,11 @@ class RedirectFollower:
         self._hops = (limits or Limits()).redirects
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request`, and again to wherever it is redirected.
+        """Send `request`, and again to every address it is redirected to.
 
         Raises:
-            TransportError: where there is no answer.
-            UnsafeRedirectError: if a redirect is refused, or one too many comes.
+            TransportError: if there is no response.
+            UnsafeRedirectError: if a redirect is refused, or there are too many.
         """
         current = request
         for _ in range(self._hops + 1):
@@ -197,7 +197,7 @@ class RedirectFollower:
             response.close()
             target = resolve_location(response.url, location, registry_url=request.url)
             current = self._step(current, target)
-        reason = f"more than {self._hops} redirects followed one another"
+        reason = f"there were more than {self._hops} redirects"
         raise UnsafeRedirectError(request.url, current.url, reason)
 
     @staticmethod
@@ -216,6 +216,6 @@ class RedirectFollower:
             return evolve(request, url=target)
         if request.body is not None and _is_form(request):
             raise UnsafeRedirectError(
-                request.url, target, "a form may hold secrets and goes to no other host"
+                request.url, target, "a form may hold secrets and is not sent to another host"
             )
         return evolve(without_secrets(request), url=target)

@@ -1,4 +1,4 @@
-"""Trying again what may succeed later (R33)."""
+"""Retries of requests that may succeed later (R33)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _VERSION_UNSUPPORTED: Final = 505
 
 
 def is_retryable(status: int) -> bool:
-    """Tell whether the same request may be answered otherwise later.
+    """Tell whether the same request may succeed later.
 
-    408, 429 and 5xx are, but 501 and 505 say something about the server that stays so.
+    That holds for 408, 429 and 5xx, except 501 and 505, which do not change.
     """
     if status in (_NOT_IMPLEMENTED, _VERSION_UNSUPPORTED):
         return False
@@ -53,11 +53,11 @@ def _moment(text: str) -> datetime | None:
 
 
 def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> float | None:
-    """Return the pause in seconds that an answer asks for; None if it names none.
+    """Return the pause in seconds that a response asks for; None if it asks for none.
 
     `Retry-After` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). A date
-    counts from the answer's own `Date` where it has one, since the two clocks may differ, else
-    from `clock`, in seconds since the epoch. A moment gone by means 0; nonsense means None.
+    counts from the response's own `Date` if it has one, since the two clocks may differ, else
+    from `clock`, in seconds since the epoch. A past date gives 0, a malformed value None.
     """
     text = headers.get("Retry-After", "").strip()
     if _seconds().match(text):
@@ -71,7 +71,7 @@ def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> 
 
 
 def _is_too_long(pause: float) -> bool:
-    """Tell whether what is being done has a deadline before the end of a pause."""
+    """Tell whether the operation's deadline comes before the end of a pause."""
     return pause >= current_token().deadline - time.monotonic()
 
 
@@ -80,11 +80,11 @@ class RetryPolicy:
     """How often and after which pauses a request is sent again. Times are in seconds.
 
     Attributes:
-        attempts: how often a request is sent at most; 1 means no second time.
-        backoff: the first pause; each further one is twice as long.
-        max_backoff: the longest pause of our own choice.
-        max_pause: the longest pause that a registry may ask for. If it asks for a longer one
-            its answer is given back at once: a day is not waited for.
+        attempts: the largest number of attempts; 1 means no retry.
+        backoff: the first pause; each further pause is twice as long.
+        max_backoff: the longest pause that the client chooses.
+        max_pause: the longest pause that a registry may ask for. If it asks for more, its
+            response is returned at once.
     """
 
     attempts: int = field(default=5, validator=validators.ge(1))
@@ -93,23 +93,23 @@ class RetryPolicy:
     max_pause: float = field(default=60.0, validator=validators.ge(0))
 
     def pause(self, attempt: int, *, chance: float) -> float:
-        """Return the pause after the attempt of this number, the first being 1.
+        """Return the pause after attempt number `attempt`, counted from 1.
 
-        `chance`, from 0 to 1, takes away up to half of it, so that clients that failed
-        together do not come back together.
+        `chance`, from 0 to 1, shortens it by up to half, so that clients that failed at the
+        same time do not retry at the same time.
         """
         longest = min(self.max_backoff, self.backoff * 2.0 ** min(attempt - 1, 60))
         return longest * (1.0 - 0.5 * chance)
 
 
 class Retrying:
-    """A transport that sends a request again where that may help. Thread-safe.
+    """A transport that sends a request again if that may help. Thread-safe.
 
-    Every body can be opened again, so that a request can be repeated; one that is not
-    `repeatable` is sent again only after an answer that asks for it, not after a break.
-    After the last attempt its response is returned, or its error raised.
+    A request can be repeated since its body can be opened again. A request that is not
+    `repeatable` is sent again after a response that allows a retry, not after a broken
+    connection. The last attempt's response is returned, or its error raised.
 
-    Where a registry asks to slow down, by 429 or `Retry-After`, all threads pause.
+    After 429 or `Retry-After` all threads pause.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class Retrying:
         """Wrap `transport`.
 
         Args:
-            transport: what sends.
-            policy: how often and after which pauses.
-            sleep: waits for a number of seconds, or raises if that is cancelled.
-            now: the time in seconds from any start, always going forwards.
+            transport: the transport to wrap.
+            policy: how often to try, and after which pauses.
+            sleep: waits for a number of seconds, or raises if it is cancelled.
+            now: a monotonic clock in seconds.
             clock: the time in seconds since the epoch, for `Retry-After` dates.
             chance: a random number from 0 to 1.
         """
@@ -145,8 +145,8 @@ class Retrying:
         """Send `request`, as often as the policy allows.
 
         Raises:
-            TransportError: if the last attempt got no answer; if the only one broke off, of a
-                request that is not repeatable.
+            TransportError: if the last attempt got no response, or an attempt failed and the
+                request is not repeatable.
             CancelledError: if the thread's token is cancelled, also within a pause.
         """
         host = origin_of(request.url)
@@ -173,7 +173,7 @@ class Retrying:
             attempt += 1
 
     def _pause_after(self, response: HttpResponse, attempt: int, host: str) -> float | None:
-        """Return how long to wait before another attempt; None for no other attempt."""
+        """Return the pause before another attempt; None for no other attempt."""
         if not is_retryable(response.status):
             return None
         asked = retry_after(response.headers, clock=self._clock)
@@ -181,7 +181,7 @@ class Retrying:
         if asked is not None:
             if asked > self._policy.max_pause:
                 return None
-            # Not to the second together with everybody else who was told the same.
+            # A random addition: other clients were told the same second.
             wanted = asked + min(wanted, self._policy.backoff)
         if asked is not None or response.status == 429:
             self._slow_down(host, wanted)
@@ -197,9 +197,9 @@ class Retrying:
             remaining = self._not_before.get(host, -math.inf) - self._now()
             if remaining <= 0:
                 self._not_before.pop(host, None)
-        # Once, not until nobody asks for a pause any more: threads must not hold each other up.
+        # Wait once only: threads that extend the pause must not block one another for ever.
         longest = max(pause, remaining)
-        # For what has to be done sooner there is no later.
+        # A request with an earlier deadline does not wait.
         if longest > 0 and not _is_too_long(longest):
             self._sleep(longest)
 

@@ -1,1 +1,1 @@
-"""The copy engine: plan what is missing, copy it leaves first, take referrers along."""
+"""The copy engine: plan what is missing, copy leaves first, copy referrers too."""

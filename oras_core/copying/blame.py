@@ -1,4 +1,4 @@
-"""Which side of a copy failed."""
+"""Say which side of a copy failed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ __all__ = ["blaming"]
 
 @contextmanager
 def blaming(operation: str, origin: str, descriptor: Descriptor | None) -> Iterator[None]:
-    """Let an error say which side it came from, and hide none behind another type.
+    """Add the failing side to every error of the block, and keep the type of the error.
 
-    Whatever comes of a cancellation is a `CancelledError`.
+    Args:
+        operation: what the block does, as a verb.
+        origin: `source` or `destination`.
+        descriptor: the blob or manifest; None where there is none yet.
+
+    Raises:
+        CancelledError: if the thread's token is cancelled, whatever the block raised.
+        CopyError: in place of an exception that is not an `OrasError`.
     """
     what = str(descriptor) if descriptor else ""
     try:

@@ -1,4 +1,4 @@
-"""Copying a graph of content from one target to another: what push and pull are made of."""
+"""Copy a graph of blobs and manifests from one target to another; push and pull are copies."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from oras_core.ports.progress import ProgressListener
 __all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "expect_pushes", "find_root"]
 
 DEFAULT_CONCURRENCY: Final = 16
-"""Contents in flight: as many small ones as hide a round trip of some 40 ms, and not so many that
-a registry would mind."""
+"""Blobs in flight. So many small blobs hide a round trip of about 40 ms, and registries accept as
+many connections."""
 
 
 def _all_successors(
@@ -55,17 +55,17 @@ def _all_successors(
 
 @frozen
 class CopyOptions:
-    """How to copy.
+    """Options of a copy.
 
     Attributes:
-        concurrency: how many contents move at the same time; 1 also means that everything
-            happens in the caller's thread.
-        listener: told of the progress.
+        concurrency: the number of blobs that move at the same time; with 1, the copy runs in
+            the caller's thread.
+        listener: receives the progress.
         manifest_size: the largest manifest accepted, in bytes.
-        find_successors: what of a manifest's or index' successors is copied with it; by
-            default all, but for a subject that the source lacks.
-        platform: which manifest of an index is meant; None for the whole index. Says what
-            `copy` copies, not what of a graph.
+        find_successors: returns the successors of a manifest or index that are copied with it;
+            by default all of them, except a subject that the source lacks.
+        platform: selects one manifest of an index; None copies the whole index. `copy` and
+            `extended_copy` use it, `copy_graph` does not.
     """
 
     concurrency: int = DEFAULT_CONCURRENCY
@@ -86,23 +86,23 @@ def copy(
     further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> Descriptor:
-    """Copy what `reference` names, and all that it refers to.
+    """Copy an artifact: a manifest or index, and everything that it refers to.
 
     Args:
-        source: where it is.
-        reference: a tag or a digest there.
-        destination: where it shall be.
-        destination_reference: the tag that shall name it there; `reference` if None. A
-            digest names nothing new.
-        further_tags: tags that shall name it there too.
-        options: how. With a platform, an index is left behind: the manifest in it that is
-            meant for the platform is what is copied and named.
+        source: the target to copy from.
+        reference: a tag or a digest in the source.
+        destination: the target to copy to.
+        destination_reference: the tag to create; `reference` if None. No tag is created for
+            a digest.
+        further_tags: more tags to create.
+        options: how to copy. With a platform, only the manifest for that platform is copied
+            and tagged, not the index.
 
     Returns:
-        The descriptor of what was copied.
+        The descriptor of the manifest or index that was copied.
 
-    Raises: as `copy_graph`, and `NotFoundError` if the source has no such name, or nothing
-        for the platform.
+    Raises: as `copy_graph`, and `NotFoundError` if the source has no such reference, or no
+        manifest for the platform.
     """
     options = options or CopyOptions()
     root = find_root(source, reference, options)
@@ -119,7 +119,7 @@ def copy(
 
 
 def find_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:
-    """Return what `copy` copies: what `reference` names, or what in it is for the platform.
+    """Return the descriptor that `copy` copies, with the platform of `options` applied.
 
     Raises: as `copy`.
     """
@@ -140,24 +140,25 @@ def copy_graph(
     further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> None:
-    """Copy `root` and all that it refers to; what the destination has is left out.
+    """Copy `root` and everything that it refers to, except what the destination has.
 
-    Whatever is referred to arrives before what refers to it. The first failure ends the
-    copy: nothing new is begun, what is under way is broken off, and no manifest is pushed.
-    What has arrived stays, so that another run goes on from there.
+    Blobs arrive before the manifests that refer to them. The first failure ends the copy:
+    no further transfer starts, running transfers are cancelled, and no manifest is pushed.
+    Blobs that have arrived stay, so that the next run resumes there.
 
     Args:
-        source: where it is.
-        root: what is copied.
-        destination: where it shall be.
-        reference: the tag that shall name the root there; needs a `Target`.
-        further_tags: tags that shall name it too.
-        options: how.
+        source: the target to copy from.
+        root: the blob, manifest or index to copy.
+        destination: the target to copy to.
+        reference: the tag to create for the root; needs a `Target`.
+        further_tags: more tags to create.
+        options: how to copy.
 
     Raises:
-        OrasError: whatever one of the two sides raises; a note says which and at what.
+        OrasError: an error of the source or the destination; a note names the side and the
+            descriptor.
         CancelledError: within a second of the cancellation of the thread's `CancelToken`.
-        CopyError: in place of an exception that is no `OrasError`.
+        CopyError: in place of an exception that is not an `OrasError`.
     """
     tags = [tag for tag in (reference, *further_tags) if tag is not None]
     _copy_graphs(source, [root], destination, tags, options or CopyOptions())
@@ -170,7 +171,7 @@ def copy_graphs(
     *,
     options: CopyOptions | None = None,
 ) -> None:
-    """Copy several graphs at once, which may share content; otherwise as `copy_graph`."""
+    """Copy several graphs at once, which may share blobs; otherwise as `copy_graph`."""
     _copy_graphs(source, roots, destination, (), options or CopyOptions())
 
 
@@ -181,7 +182,7 @@ def _copy_graphs(
     tags: Sequence[str],
     options: CopyOptions,
 ) -> None:
-    """Copy; the tags are for the one root where there are some."""
+    """Copy the roots; `tags` are created for the single root."""
     expect_pushes(destination)
     cached = ManifestCache(source, limit=options.manifest_size)
     named = {root.digest for root in roots if tags}
@@ -197,13 +198,13 @@ def _copy_graphs(
 
 
 def expect_pushes(destination: Storage) -> None:
-    """Tell `destination` that content is going to come, if it wants to know."""
+    """Announce the pushes to `destination`, if it is a `PushExpecter`."""
     if isinstance(destination, PushExpecter):
         destination.expect_pushes()
 
 
 class _Walk:
-    """Finds out what the destination lacks. `explore` runs on several threads."""
+    """Finds the blobs and manifests that the destination lacks. Threads share `explore`."""
 
     def __init__(self, source: Fetcher, destination: Storage, options: CopyOptions) -> None:
         self._source = source
@@ -217,9 +218,9 @@ class _Walk:
     def plan(
         self, roots: Sequence[Descriptor], crew: Crew, *, named: Collection[Digest] = ()
     ) -> CopyPlan:
-        """Walk from the roots, a generation at a time, down to what is there already.
+        """Walk from the roots, one generation at a time, to what the destination has.
 
-        Of what is `named` nothing is told: it may still have to be pushed, under its name.
+        The listener is not told about roots in `named`: the copy may still push them, by tag.
         """
         generation: Sequence[Descriptor] = roots
         while generation:
@@ -242,7 +243,7 @@ class _Walk:
         )
 
     def explore(self, node: Descriptor) -> Sequence[Descriptor]:
-        """Return what a manifest refers to; nothing if it is there already, or nowhere."""
+        """Return the successors of a manifest; none if it is present, or missing everywhere."""
         with blaming("look for", "destination", node):
             if self._destination.exists(node):
                 self._present.add(node.digest)
@@ -255,9 +256,9 @@ class _Walk:
             return ()
 
     def _wanted(self, digest: Digest) -> list[Descriptor]:
-        """Return what a manifest refers to and is to be moved before it.
+        """Return the successors of a manifest that must move before it.
 
-        A subject that the source lacks is left out: it may come later, or may have been
+        A subject that the source lacks is left out. It may arrive later, or may have been
         deleted (image spec, manifest.md).
         """
         wanted = []
@@ -275,7 +276,7 @@ class _Walk:
 
 
 class _Mover:
-    """Moves single steps. Its methods run on several threads."""
+    """Carries out single steps. Threads share its methods."""
 
     def __init__(
         self,
@@ -288,14 +289,14 @@ class _Mover:
         self._source = source
         self._cached = cached
         self._destination = destination
-        # Looked for once: it takes longer than anything else that is done for a small file.
+        # Checked once: the check takes longer than all other work for a small file.
         self._mounter = destination if isinstance(destination, Mounter) else None
         self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
         self._token = token
 
     def move(self, step: CopyStep) -> None:
-        """Move one content, and put it under its further titles."""
+        """Move one blob or manifest, and place it under its further titles."""
         descriptor = step.descriptor
         if self._mounted(descriptor):
             self._listener.skipped(descriptor, "mounted")
@@ -306,7 +307,7 @@ class _Mover:
                 self._place(self._placer, further)
 
     def name(self, root: Descriptor, tags: Sequence[str]) -> None:
-        """Move the root and let `tags` name it; the first in one step where that is possible."""
+        """Move the root and tag it; push and first tag are one request where possible."""
         for number, tag in enumerate(tags):
             if number == 0:
                 self._move_named(root, tag)
@@ -326,13 +327,13 @@ class _Mover:
     def _tag(self, root: Descriptor, tag: str) -> None:
         destination = self._destination
         if isinstance(destination, ReferencePusher) and root.has_successors:
-            # Its `tag` would have to fetch the content first.
+            # `tag` of a registry would fetch the manifest first.
             destination.push_reference(root, self._cached.source(root), tag)
         elif isinstance(destination, Target):
             destination.tag(root, tag)
         else:
             raise CopyError(
-                "tag", "destination", str(root), TypeError("it is no Target: it has no tags")
+                "tag", "destination", str(root), TypeError("it is not a Target: it has no tags")
             )
 
     def _place(self, destination: Placer, further: Descriptor) -> None:
@@ -340,7 +341,7 @@ class _Mover:
             with blaming("place", "destination", further):
                 destination.place(further)
         except NotFoundError:
-            # An unpacked directory, whose archive nobody keeps: it travels again.
+            # The archive of an unpacked directory is not kept: transfer it again.
             self._transfer(further, partial(self._destination.push, further))
 
     def _mounted(self, descriptor: Descriptor) -> bool:
@@ -363,7 +364,7 @@ class _Mover:
         except Exception as error:
             if self._token.cancelled or isinstance(error, CancelledError):
                 raise CancelledError(f"copy {descriptor}") from error
-            # Who verifies is the destination, but what is wrong came from the source.
+            # The destination verifies, but wrong bytes came from the source.
             wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
             at_source = watched.failed or wrong
             operation, origin = ("fetch", "source") if at_source else ("push", "destination")

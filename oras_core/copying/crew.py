@@ -1,4 +1,4 @@
-"""The threads of a copy."""
+"""The thread pool of a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class CancellableSource:
-    """A source that breaks off when the crew that reads it is cancelled."""
+    """A source whose streams raise `CancelledError` once a token is cancelled."""
 
     def __init__(self, source: ByteSource, token: CancelToken) -> None:
         """Read `source` until `token` is cancelled."""
@@ -41,7 +41,7 @@ class _CancellableStream:
         self._token = token
 
     def read(self, size: int = -1, /) -> bytes:
-        self._token.raise_if_cancelled("read what is to be pushed")
+        self._token.raise_if_cancelled("read a blob to push")
         return self._stream.read(size)
 
     def close(self) -> None:
@@ -51,15 +51,15 @@ class _CancellableStream:
 class Crew:
     """A few threads that work through items, and stop together. Tasks never wait for tasks.
 
-    A context manager, which governs by its token what the calling thread and its own do.
+    A context manager. Its token governs the calling thread and the threads of the pool.
 
     Attributes:
         token: cancelled by the first failure, by an interrupt of the calling thread, and by
-            the token that governs that thread.
+            the token that governs the calling thread.
     """
 
     def __init__(self, size: int) -> None:
-        """Hire up to `size` threads; one alone is the caller's."""
+        """Use up to `size` threads; a single one is the caller's thread."""
         self._alone = size <= 1
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
         self._lock = Lock()
@@ -73,8 +73,8 @@ class Crew:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Stop, and wait until everybody has."""
-        # Also after an interrupt: no thread goes on behind our back.
+        """Cancel the tasks, and wait until all threads have ended."""
+        # Also after an interrupt: no thread outlives the block.
         self.token.cancel()
         self.token.close()
         try:
@@ -85,7 +85,7 @@ class Crew:
     def each(self, task: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Run `task` on every item and return the results in order.
 
-        The first failure cancels the rest, which has stopped when the crew is left.
+        The first failure cancels the other tasks; they have ended when the block is left.
         """
         todo = list(items)
         if self._alone or len(todo) == 1:
@@ -98,7 +98,7 @@ class Crew:
 
     def _run(self, task: Callable[[T], R], item: T) -> R:
         try:
-            self.token.raise_if_cancelled("go on with a copy")
+            self.token.raise_if_cancelled("start the next step of a copy")
             with self.token.scope():
                 return task(item)
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""A copy that takes the referrers along: signatures, attestations, and what is attached to them."""
+"""Copy an artifact with its referrers: signatures, attestations, and their own referrers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _every(_: Descriptor) -> bool:
 
 @frozen
 class ReferrerFilter:
-    """Which referrers are taken along.
+    """Selects the referrers to copy.
 
     Attributes:
-        includes: whether one is, by its descriptor with artifact type and annotations; what
-            refers to one that is left out is left out too.
-            `oras_core.content.referrers` makes such tests.
-        depth: how many times to go on from referrers to theirs; None for all the way.
+        includes: tells whether to copy a referrer, by its descriptor with artifact type and
+            annotations. The referrers of an excluded referrer are excluded too.
+            `oras_core.content.referrers` makes such predicates.
+        depth: the number of levels of referrers of referrers; None for all.
     """
 
     includes: Callable[[Descriptor], bool] = _every
@@ -59,27 +59,26 @@ def extended_copy(
     further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
 ) -> Descriptor:
-    """Copy what `reference` names, all that it refers to, and all that refers to it.
+    """Copy an artifact, everything that it refers to, and everything that refers to it.
 
-    Referrers are those of the root, those of the manifests of an index, and those of the
-    referrers themselves. They arrive before the root gets its name: whoever sees the tag
-    finds the signatures.
+    Referrers of the root, of the manifests of an index, and of other referrers are copied.
+    They arrive before the tag is created: a client that sees the tag finds the signatures.
 
     Args:
-        source: where it is; it must be able to tell referrers or predecessors.
-        reference: a tag or a digest there.
-        destination: where it shall be.
-        destination_reference: the tag that shall name it there; `reference` if None. A
-            digest names nothing new.
-        referrers: which of them; all by default.
-        further_tags: tags that shall name it there too.
+        source: the target to copy from; it must list referrers or predecessors.
+        reference: a tag or a digest in the source.
+        destination: the target to copy to.
+        destination_reference: the tag to create; `reference` if None. No tag is created for
+            a digest.
+        referrers: selects the referrers; all by default.
+        further_tags: more tags to create.
         options: how to copy.
 
     Returns:
         The descriptor of the root.
 
     Raises:
-        UnsupportedError: if the source cannot tell referrers.
+        UnsupportedError: if the source cannot list referrers.
         SizeLimitError: if there are more than `MAX_REFERRERS`.
         OrasError: as `copy`.
     """
@@ -96,7 +95,7 @@ def extended_copy(
             destination,
             reference=first,
             further_tags=others,
-            options=evolve(options, listener=ProgressListener()),  # which knows it already
+            options=evolve(options, listener=ProgressListener()),  # it has been told already
         )
     return root
 
@@ -109,7 +108,7 @@ def extended_copy_graphs(
     referrers: ReferrerFilter | None = None,
     options: CopyOptions | None = None,
 ) -> None:
-    """Copy several roots at once, as `extended_copy` does one, without names.
+    """Copy several roots with their referrers, without tags.
 
     Raises: as `extended_copy`.
     """
@@ -133,10 +132,10 @@ def extended_copy_graphs(
 
 
 class _Search:
-    """Finds referrers, a generation at a time. Its methods run on several threads.
+    """Finds referrers, one generation at a time. Threads share its methods.
 
     Attributes:
-        nodes: all that was asked about, by digest.
+        nodes: the manifests and indexes whose referrers were requested, by digest.
     """
 
     def __init__(
@@ -155,7 +154,7 @@ class _Search:
         self._lock = Lock()
 
     def run(self, roots: Iterable[Descriptor], crew: Crew) -> Mapping[Digest, Sequence[Descriptor]]:
-        """Return the referrers of each manifest that has some, by its digest."""
+        """Return the referrers of each manifest that has any, by the digest of the manifest."""
         found: dict[Digest, Sequence[Descriptor]] = {}
         depth = self._referrers.depth
         generation = list(roots)
@@ -176,7 +175,7 @@ class _Search:
         return list(new.values())
 
     def _below(self, root: Descriptor) -> list[Descriptor]:
-        """Return `root` and, of an index, all manifests that it contains, however deep."""
+        """Return `root` and, for an index, every manifest in it, at any depth."""
         below: dict[Digest, Descriptor] = {}
         waiting = [root]
         while waiting:
@@ -213,10 +212,10 @@ def _relist(
     referrers: Iterable[Descriptor],
     destination: ReferrerLister,
 ) -> None:
-    """Push those once more that are there and that the destination does not list.
+    """Push again the referrers that are present but not listed at the destination.
 
-    A registry without the referrers API relies on its clients, and one of them may have
-    ended between its push and its entry in the list.
+    Without the referrers API each client updates the list itself. A client may have ended
+    between its push and its update.
     """
     if not isinstance(destination, ReferencePusher):
         return
@@ -232,7 +231,7 @@ def _relist(
 
 
 class _SkipNoter(ProgressListener):
-    """Passes everything on, and notes what is there already."""
+    """Forwards every event, and notes the digests that were present."""
 
     def __init__(self, listener: ProgressListener) -> None:
         self.skipped_digests: set[Digest] = set()

@@ -1,4 +1,4 @@
-"""What a copy has to move, and in which order: a pure plan."""
+"""The plan of a copy: what moves, and in which order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CopyPlan", "CopyStep", "arrange"]
 
 @frozen
 class CopyStep:
-    """One content to be moved once, and the further titles under which it is wanted."""
+    """A blob or manifest to move once, and the further titles to place it under."""
 
     descriptor: Descriptor
     further_titles: tuple[Descriptor, ...] = ()
@@ -23,36 +23,36 @@ class CopyStep:
 
 @frozen
 class CopyPlan:
-    """Steps in levels: a level needs only what the levels before it have moved."""
+    """Steps in levels: a level refers only to blobs and manifests of earlier levels."""
 
     levels: tuple[tuple[CopyStep, ...], ...]
 
     @property
     def contents(self) -> int:
-        """The number of all steps together."""
+        """The number of steps."""
         return sum(len(level) for level in self.levels)
 
     @property
     def size(self) -> int:
-        """The bytes of all steps together."""
+        """The bytes of all steps."""
         return sum(step.descriptor.size for level in self.levels for step in level)
 
 
 def arrange(roots: Sequence[Descriptor], edges: Mapping[Digest, Sequence[Descriptor]]) -> CopyPlan:
-    """Order what is reachable from `roots`, leaves first.
+    """Order everything reachable from `roots`, leaves first.
 
     Args:
-        roots: what is copied.
-        edges: what each manifest and index that is to be moved refers to. Content that is
-            no key here is a leaf.
+        roots: the graphs to copy.
+        edges: the successors of each manifest and index to move. A digest that is not a key
+            is a leaf.
 
     Raises:
-        InvalidManifestError: if content refers to itself, which honest digests exclude.
+        InvalidManifestError: if a manifest refers to itself, which honest digests exclude.
     """
     uses: dict[Digest, dict[str | None, Descriptor]] = {}
     heights: dict[Digest, int] = {}
     open_nodes: set[Digest] = set()
-    # An explicit stack: how deep indexes nest is a stranger's choice.
+    # An explicit stack: the nesting of indexes is untrusted and must not hit Python's limit.
     stack: list[tuple[Descriptor, bool]] = [(root, False) for root in reversed(roots)]
     while stack:
         node, children_done = stack.pop()

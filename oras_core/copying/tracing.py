@@ -1,4 +1,4 @@
-"""What a copy reads, watched: how far it is, and whether it was the source that failed."""
+"""Trace the reads of a copy: report progress, and note whether the source failed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def traced(
     listener: ProgressListener,
     token: CancelToken,
 ) -> TracedSource:
-    """Return `source`, watched; it can still be resumed if `source` can."""
+    """Return a traced `source`; it can be resumed if `source` can."""
     if isinstance(source, RangedSource):
         return _TracedResumableSource(source, descriptor, listener, token)
     return TracedSource(source, descriptor, listener, token)
 
 
 class TracedSource:
-    """A source that knows whether it was opened and whether it failed, and tells of progress."""
+    """A source that notes whether it was opened or failed, and reports progress."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class TracedSource:
         listener: ProgressListener,
         token: CancelToken,
     ) -> None:
-        """Tell `listener` of what is read of `source`, until `token` is cancelled."""
+        """Report reads of `source` to `listener`, until `token` is cancelled."""
         self._source = source
         self._descriptor = descriptor
         self._listener = listener
@@ -58,18 +58,18 @@ class TracedSource:
             return _TracedStream(self._source.open(), self)
 
     def begin(self, kept: int = 0) -> None:
-        """Report that it begins, once more perhaps, after the bytes that are there already."""
+        """Report a start or restart, after `kept` bytes of an earlier attempt."""
         if self.opened:
             self._listener.restarted(self._descriptor, self._moved)
         else:
             self._listener.started(self._descriptor)
         self.opened, self._moved = True, kept
-        self.failed = False  # of an earlier attempt
+        self.failed = False
         if kept:
             self._listener.resumed(self._descriptor, kept)
 
     def advance(self, chunk: bytes) -> bytes:
-        """Report a chunk and hand it on."""
+        """Report a chunk and return it."""
         if chunk:
             self._moved += len(chunk)
             self._listener.advanced(self._descriptor, len(chunk))
@@ -77,7 +77,7 @@ class TracedSource:
 
     @contextmanager
     def noticing_failure(self) -> Iterator[None]:
-        """Note that it was the source that failed; raise if the copy is cancelled."""
+        """Note a failure of the source; raise if the copy is cancelled."""
         if self._token.cancelled:
             raise CancelledError(f"copy {self._descriptor}")
         try:

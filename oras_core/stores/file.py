@@ -1,4 +1,4 @@
-"""A folder of files as a target: a title is a path in it."""
+"""A folder of files as a target: the title of a blob is its path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
 from oras_core.stores.memory import MemoryStore
-from oras_core.stores.resuming import forget_beginning, write_file
+from oras_core.stores.resuming import forget_partial, write_file
 
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
@@ -27,17 +27,17 @@ __all__ = ["FileStore", "is_marked_for_unpacking"]
 
 
 def is_marked_for_unpacking(descriptor: Descriptor) -> bool:
-    """Tell whether the content says of itself that it is a packed directory."""
+    """Tell whether the annotations mark the blob as a packed directory."""
     return descriptor.annotations.get(media_types.ANNOTATION_UNPACK) == "true"
 
 
 class FileStore:
-    """Writes content with a title as a file or folder of that name. Thread-safe.
+    """Writes each blob with a title to a file or folder of that name. Thread-safe.
 
-    A title becomes a path before a byte is asked for. A file appears under its name only
-    when size and digest agree; until then an older file stays. Large content whose transfer
-    breaks off is continued by the next push, where tree and source can do that. Content
-    without a title, manifests above all, is kept in memory.
+    Titles are checked before any byte is requested. A file appears under its name once size
+    and digest match; until then an older file stays. The next push of a large blob resumes an
+    interrupted transfer, if the folder and the source support it. Blobs without a title, and
+    manifests, are kept in memory.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class FileStore:
 
         Args:
             tree: the folder.
-            unpacks: which content is a packed directory, to be unpacked.
-            limits: bounds of what is unpacked.
-            compressions: returns what a packed directory may be compressed by, besides gzip
-                by the standard library.
+            unpacks: tells whether to unpack a blob as a directory.
+            limits: bounds of unpacked archives.
+            compressions: returns the compressions accepted for packed directories, besides
+                gzip of the standard library.
         """
         self._tree = tree
         self._unpacks = unpacks
@@ -68,10 +68,10 @@ class FileStore:
         self._lock = Lock()
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the content is here, under its title if it has one.
+        """Tell whether the blob is present, under its title if it has one.
 
-        A file that lay there before counts if its bytes hash to the digest. Of an unpacked
-        directory that cannot be told.
+        An earlier file counts if its bytes match the digest. An earlier unpacked directory
+        does not count, since it has no digest.
         """
         path = _path_of(descriptor)
         if path is None:
@@ -79,23 +79,23 @@ class FileStore:
         return self._has(descriptor, path)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of content that is here.
+        """Return a stream of a blob.
 
         Raises:
-            NotFoundError: if it is not, or is here only as an unpacked directory.
+            NotFoundError: if the blob is missing, or present only as an unpacked directory.
         """
         with self._lock:
             path = self._files.get(descriptor.digest)
         return self._untitled.fetch(descriptor) if path is None else self._tree.open(path)
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
-        """Write the content under its title, replacing an older file.
+        """Write a blob under its title, replacing an older file.
 
         Raises:
-            UnsafePathError: if the title leads out of the folder.
-            AlreadyExistsError: if other content of this artifact has the same title.
-            ContentError: if the bytes are not what `descriptor` promises.
-            UnsafeArchiveError: if a packed directory holds what may not be unpacked.
+            UnsafePathError: if the title is a path outside the folder.
+            AlreadyExistsError: if another blob of this artifact has the same title.
+            ContentError: if the bytes do not match `descriptor`.
+            UnsafeArchiveError: if a packed directory has an unsafe member.
         """
         path = _path_of(descriptor)
         if path is None:
@@ -112,9 +112,9 @@ class FileStore:
             self._placed[path] = descriptor.digest
 
     def place(self, descriptor: Descriptor) -> None:
-        """Write content that is here under a further title.
+        """Write a present blob under a further title.
 
-        Raises: as `push`, and `NotFoundError` if the content is not here.
+        Raises: as `push`, and `NotFoundError` if the blob is missing.
         """
         with self._lock:
             path = self._files.get(descriptor.digest)
@@ -126,18 +126,18 @@ class FileStore:
             raise NotFoundError(str(descriptor), "the folder")
 
     def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of what a tag or digest names; of content without title."""
+        """Return the descriptor for a tag or digest; only of manifests and untitled blobs."""
         return self._untitled.resolve(reference)
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
-        """Let `reference` name content without title, for the life of this store."""
+        """Tag a manifest or untitled blob, for the lifetime of this store."""
         self._untitled.tag(descriptor, reference)
 
     def _claim(self, descriptor: Descriptor, path: SafePath) -> None:
-        """Reserve the title, so that two contents never race for one name."""
+        """Reserve the title, so that two blobs never race for one name."""
         with self._lock:
             if self._titles.setdefault(path, descriptor.digest) != descriptor.digest:
-                raise AlreadyExistsError(f"{str(path)!r}", "the artifact under another digest")
+                raise AlreadyExistsError(f"{str(path)!r}", "the artifact with another digest")
 
     def _has(self, descriptor: Descriptor, path: SafePath) -> bool:
         with self._lock:
@@ -146,19 +146,19 @@ class FileStore:
         return not self._unpacks(descriptor) and self._found(descriptor, path)
 
     def _found(self, descriptor: Descriptor, path: SafePath) -> bool:
-        """Tell whether the right bytes lie at `path` already, and note it."""
+        """Tell whether the file at `path` matches the digest, and remember it."""
         entry = self._tree.entry(path)
         if entry is None or entry.kind != "file" or entry.size != descriptor.size:
             return False
         try:
             digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)
-        except (NotFoundError, SourceChangedError):  # somebody else is at it
+        except (NotFoundError, SourceChangedError):  # another process changes the file
             return False
         if digest != descriptor.digest:
             return False
         with self._lock:
             self._files.setdefault(digest, path)
-        forget_beginning(self._tree, path, descriptor)
+        forget_partial(self._tree, path, descriptor)
         return True
 
     def _write(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
@@ -167,7 +167,7 @@ class FileStore:
             self._files.setdefault(descriptor.digest, path)
 
     def _unpack(self, descriptor: Descriptor, source: ByteSource, path: SafePath) -> None:
-        from oras_core.archives.archive import unpack  # noqa: PLC0415 - few pulls have a directory
+        from oras_core.archives.archive import unpack  # noqa: PLC0415 - few pulls unpack a directory
 
         text = descriptor.annotations.get(media_types.ANNOTATION_CONTENT_DIGEST)
         tar_digest = Digest.parse(text) if text else None

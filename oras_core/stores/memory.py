@@ -1,4 +1,4 @@
-"""A target in memory, for tests, for small artifacts, and for building an artifact."""
+"""A target in memory, for tests and small artifacts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["MemoryStore"]
 
 
 MAX_CONTENT_SIZE: Final = 64 * 1024 * 1024
-"""Bytes of one content: what is larger belongs on a disk."""
+"""Largest accepted blob, in bytes: larger blobs belong on a disk."""
 
 
 class MemoryStore:
-    """Holds content in memory, whole. Thread-safe."""
+    """Keeps blobs and manifests in memory. Thread-safe."""
 
     def __init__(self, *, limit: int = MAX_CONTENT_SIZE) -> None:
-        """Begin empty; `limit` is the largest content taken in, in bytes."""
+        """Start empty; `limit` is the largest accepted blob, in bytes."""
         self._limit = limit
         self._contents: dict[Digest, bytes] = {}
         self._descriptors: dict[Digest, Descriptor] = {}
@@ -37,15 +37,15 @@ class MemoryStore:
         self._lock = RLock()
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the content is here."""
+        """Tell whether the store has the blob or manifest."""
         with self._lock:
             return descriptor.digest in self._contents
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content.
+        """Return a stream of a blob or manifest.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the store does not have it.
         """
         with self._lock:
             content = self._contents.get(descriptor.digest)
@@ -57,8 +57,8 @@ class MemoryStore:
         """Keep the bytes of `source`.
 
         Raises:
-            ContentError: if they are not what `descriptor` promises.
-            InvalidManifestError: if they should be a manifest and are none.
+            ContentError: if they do not match `descriptor`.
+            InvalidManifestError: if a manifest is malformed.
         """
         if self.exists(descriptor):
             return
@@ -76,10 +76,10 @@ class MemoryStore:
                 self._predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
 
     def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of what a tag or a digest names.
+        """Return the descriptor for a tag or a digest.
 
         Raises:
-            NotFoundError: if there is no such name.
+            NotFoundError: if there is no such tag or digest.
         """
         with self._lock:
             found = (
@@ -92,14 +92,14 @@ class MemoryStore:
         return found
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
-        """Let the tag `reference` name the content.
+        """Create or move the tag `reference`.
 
         Raises:
-            InvalidReferenceError: if it is no tag.
-            NotFoundError: if the content is not here.
+            InvalidReferenceError: if `reference` is not a valid tag.
+            NotFoundError: if the store does not have the blob or manifest.
         """
         if not is_tag(reference):
-            raise InvalidReferenceError(reference, "it is no tag")
+            raise InvalidReferenceError(reference, "it is not a valid tag")
         with self._lock:
             if descriptor.digest not in self._contents:
                 raise NotFoundError(str(descriptor), "memory")
@@ -121,10 +121,10 @@ class MemoryStore:
             return iter(sorted(self._tags))
 
     def delete(self, descriptor: Descriptor) -> None:
-        """Remove the content and every tag of it.
+        """Remove a blob or manifest and its tags.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the store does not have it.
         """
         with self._lock:
             if self._contents.pop(descriptor.digest, None) is None:
@@ -137,7 +137,7 @@ class MemoryStore:
                 predecessors.pop(descriptor.digest, None)
 
     def predecessors(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Iterate over the manifests and indexes that refer to the content."""
+        """Iterate over the manifests and indexes that refer to a blob or manifest."""
         with self._lock:
             return iter(tuple(self._predecessors.get(descriptor.digest, {}).values()))
 

@@ -1,4 +1,4 @@
-"""Writing a file that goes on where an earlier attempt, or a killed process, has broken off."""
+"""Write a file, resuming the partial file of an interrupted attempt or a killed process."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
 from oras_core.ports.files import FileTree, PartialKeeper, ResumableFile
 
-__all__ = ["forget_beginning", "write_file"]
+__all__ = ["forget_partial", "write_file"]
 
 _logger = logging.getLogger(__name__)
 
 RESUMABLE_SIZE: Final = 1024 * 1024
-"""Bytes from which on a beginning is kept: fewer are sooner fetched than looked for."""
+"""Smallest blob that keeps a partial file, in bytes: smaller blobs are faster to fetch again."""
 
 _PASSING: Final = (401, 403, 429)
-"""Refusals that say nothing about the content: of who asks, or how often."""
+"""Statuses about the caller or the request rate, not about the blob."""
 
 
 def write_file(tree: FileTree, path: SafePath, descriptor: Descriptor, source: ByteSource) -> None:
-    """Write content to a file, which gets its name when all of it is verified.
+    """Write a blob to a file, which gets its name once all bytes are verified.
 
-    What was there of large content when a connection broke, the copy was interrupted or the
-    process was killed is kept beside the final name, and not fetched again. All of it is
-    hashed again, and thrown away if it turns out to be something else.
+    After a broken connection, an interrupt or a killed process, the partial file of a large
+    blob stays beside the final name, and the next attempt resumes it. The bytes of the partial
+    file are hashed again, and discarded if the result does not match.
 
     Raises:
-        ContentError: if the bytes are not what `descriptor` promises; nothing is kept then.
-        FileAccessError: if they cannot be written; nothing is kept either.
-        OrasError: whatever the source raises; the part is kept if it is an interruption.
+        ContentError: if the bytes do not match `descriptor`; nothing is kept then.
+        FileAccessError: if they cannot be written; nothing is kept then.
+        OrasError: an error of the source; the partial file stays after an interruption.
     """
     if (
         descriptor.size >= RESUMABLE_SIZE
@@ -60,18 +60,18 @@ def write_file(tree: FileTree, path: SafePath, descriptor: Descriptor, source: B
         with closing(source.open()) as stream:
             copy_verified(stream, descriptor, file.write)
         file.commit()
-    forget_beginning(tree, path, descriptor)
+    forget_partial(tree, path, descriptor)
 
 
-def forget_beginning(tree: FileTree, path: SafePath, descriptor: Descriptor) -> None:
-    """Remove what an earlier attempt left of content that is whole at `path` now."""
+def forget_partial(tree: FileTree, path: SafePath, descriptor: Descriptor) -> None:
+    """Remove the partial file of a blob that is complete at `path`."""
     if descriptor.size >= RESUMABLE_SIZE and isinstance(tree, PartialKeeper):
         tree.forget(path, descriptor.digest)
 
 
 def _fill(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) -> None:
     try:
-        if file.kept and _go_on(file, descriptor, source):
+        if file.kept and _resume_partial(file, descriptor, source):
             return
         with closing(source.open()) as stream:
             copy_verified(stream, descriptor, file.write)
@@ -81,8 +81,8 @@ def _fill(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) 
         raise
 
 
-def _go_on(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) -> bool:
-    """Complete what is kept; False if that was of no use, and the file is empty again."""
+def _resume_partial(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) -> bool:
+    """Complete the partial file; False if it did not match, and was emptied."""
     kept = file.kept
     rest = partial(source.open_from, kept) if kept < descriptor.size else BytesIO
     try:
@@ -91,21 +91,21 @@ def _go_on(file: ResumableFile, descriptor: Descriptor, source: ResumableSource)
     except (ContentError, RegistryError) as error:
         if _is_interruption(error):
             raise
-        _logger.warning("%d bytes kept of %s are of no use: %s", kept, descriptor, error)
+        _logger.warning("discarded a partial file of %d bytes of %s: %s", kept, descriptor, error)
         file.restart()
         return False
     return True
 
 
 def _is_interruption(error: OrasError) -> bool:
-    """Tell whether another attempt, later, may go on from here."""
+    """Tell whether a later attempt may resume the partial file."""
     if isinstance(error, RegistryError):
         return error.status in _PASSING or error.status >= 500
     return isinstance(error, TransportError | CancelledError)
 
 
 class _Beyond:
-    """Writes what comes after the first bytes, which are there already."""
+    """Writes the bytes after the first `count`, which the file has."""
 
     def __init__(self, count: int, write: Callable[[bytes], object]) -> None:
         self._left = count
@@ -119,7 +119,7 @@ class _Beyond:
 
 
 class _Continued:
-    """One stream, and after its end another, which is opened only then."""
+    """A stream followed by another one, which is opened at the end of the first."""
 
     def __init__(self, first: ByteStream, then: Callable[[], ByteStream]) -> None:
         self._stream = first

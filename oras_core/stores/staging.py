@@ -1,4 +1,4 @@
-"""Content about to be pushed: described where it lies, not copied."""
+"""Files and bytes to push, described in place and not copied."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["StagingStore"]
 
 
 Describe = Callable[[ByteSource, str], Descriptor]
-"""Makes the descriptor of a source, given its media type."""
+"""Returns the descriptor of a source with the given media type."""
 
 
-def _nobody(_: int) -> None:
+def _no_sender(_: int) -> None:
     return None
 
 
 class StagingStore:
-    """A fetcher of sources by digest. Thread-safe.
+    """A fetcher of local sources by digest. Thread-safe.
 
-    Every file is read once to know its digest, and again when it is fetched; a directory
-    is packed into `scratch`, which the caller disposes of.
+    Each file is read once for its digest, and again when it is fetched. A directory is packed
+    into `scratch`, which the caller removes.
     """
 
     def __init__(
@@ -44,15 +44,16 @@ class StagingStore:
         scratch: FileTree,
         *,
         describe: Describe = describe_source,
-        packed_sender: Callable[[int], Describe | None] = _nobody,
+        packed_sender: Callable[[int], Describe | None] = _no_sender,
     ) -> None:
-        """Begin empty.
+        """Start empty.
 
         Args:
-            scratch: takes the archives of directories.
-            describe: makes the descriptor of a source, given its media type.
-            packed_sender: returns what describes the archive of a directory, which has so many
-                bytes of files, and sends it while it is being packed; None for nobody.
+            scratch: receives the archives of directories.
+            describe: returns the descriptor of a source with the given media type.
+            packed_sender: takes the size of a directory in bytes, and returns a function that
+                describes its archive and uploads it during the packing; None if the archive
+                is to be packed first.
         """
         self._scratch = scratch
         self._describe = describe
@@ -71,13 +72,13 @@ class StagingStore:
         """Describe the bytes of `source`.
 
         Args:
-            source: opened once now, and once or more when the content is fetched.
-            media_type: of the content.
-            title: the path under which a pull writes it; None for what is no file.
+            source: opened once now, and once or more when the blob is fetched.
+            media_type: of the blob.
+            title: the path that a pull writes; None if the blob is not a file.
             annotations: of the descriptor, besides the title.
 
         Raises:
-            UnsafePathError: for a title that no pull would write.
+            UnsafePathError: for a title that a pull would refuse.
         """
         titled = _titled(title, annotations)
         return self._keep(self._describe(source, media_type).with_annotations(titled), source)
@@ -85,7 +86,7 @@ class StagingStore:
     def add_bytes(
         self, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None
     ) -> Descriptor:
-        """Describe `content`, which is no file."""
+        """Describe bytes that are not a file."""
         return self.add(BytesSource(content), media_type, annotations=annotations)
 
     def add_directory(
@@ -97,25 +98,25 @@ class StagingStore:
         compression: Compression | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Descriptor:
-        """Pack all that is in `tree` into one archive, and describe it.
+        """Pack the directory `tree` into one archive, and describe the archive.
 
-        The same files under the same title give the same digest, whatever their owner, time
-        and umask, and wherever they lie. Their names in the archive begin with the whole
-        title: oras takes no others. The annotations say that a pull unpacks it.
+        The same files under the same title give the same digest, independent of owner, time,
+        umask and location. Names in the archive start with the full title, as other ORAS
+        clients require. Annotations mark the archive for unpacking.
 
         Args:
             tree: the directory.
-            title: the path under which a pull unpacks it.
-            media_type: of the archive; None for the image spec's for the compression.
-            compression: how to compress; None for gzip by the standard library.
-            annotations: of the descriptor, besides the title and those for unpacking.
+            title: the path that a pull unpacks to.
+            media_type: of the archive; None for the layer type of the image spec.
+            compression: the compression; None for gzip of the standard library.
+            annotations: of the descriptor, besides the title and the marks for unpacking.
 
         Raises:
             UnsupportedError: if the media type names another compression.
-            UnsafePathError: for a title that no pull would write, and for a link that leads
-                out of the directory, or a device, in it.
+            UnsafePathError: for a title that a pull would refuse, a link out of the
+                directory, or a device.
         """
-        # Few pushes have one.
+        # Few pushes pack a directory.
         from oras_core.archives.archive import list_directory, pack_directory  # noqa: PLC0415
         from oras_core.archives.packed_source import PackedSource  # noqa: PLC0415
 
@@ -148,24 +149,24 @@ class StagingStore:
         return self._keep(descriptor, source)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of content that was added.
+        """Return a stream of an added blob.
 
         Raises:
-            NotFoundError: if it was not.
-            SourceChangedError: if the file is not what it was when it was added.
+            NotFoundError: if the blob was not added.
+            SourceChangedError: if the file has changed since it was added.
         """
         return self.source(descriptor).open()
 
     def source(self, descriptor: Descriptor) -> ByteSource:
-        """Return where the bytes of content that was added come from.
+        """Return the source of an added blob.
 
         Raises:
-            NotFoundError: if it was not added.
+            NotFoundError: if the blob was not added.
         """
         with self._lock:
             source = self._sources.get(descriptor.digest)
         if source is None:
-            raise NotFoundError(str(descriptor), "the content being pushed")
+            raise NotFoundError(str(descriptor), "the blobs to push")
         return source
 
     def _keep(self, descriptor: Descriptor, source: ByteSource) -> Descriptor:
@@ -177,7 +178,7 @@ class StagingStore:
 def _media_type(title: str, wanted: str | None, suffix: str) -> str:
     if wanted is None:
         return f"{media_types.OCI_LAYER_TAR}+{suffix}"
-    # RFC 6838, 4.2.8: what stands behind the last plus says how to read it.
+    # RFC 6838, 4.2.8: the suffix after the last plus names the encoding.
     named = wanted.rpartition("+")[2]
     if named in media_types.COMPRESSION_SUFFIXES and named != suffix:
         raise UnsupportedError(

@@ -24,7 +24,7 @@ def backup(
 ) -> Mapping[str, Descriptor]:
     """Copy a repository, with all tags and referrers, into an OCI layout.
 
-    A backup into the same folder once more moves only what is new.
+    A later backup into the same folder moves only what is new.
 
     Args:
         source: the repository.
@@ -32,7 +32,7 @@ def backup(
         options: how to copy.
 
     Returns:
-        What each tag names.
+        The descriptor of the artifact of each tag.
 
     Raises: as `mirror`.
     """
@@ -42,7 +42,7 @@ def backup(
 def restore(
     tree: FileTree, destination: Target, *, options: CopyOptions | None = None
 ) -> Mapping[str, Descriptor]:
-    """Copy all that is in an OCI layout, with tags and referrers, to a repository.
+    """Copy every artifact of an OCI layout, with tags and referrers, to a repository.
 
     Args:
         tree: a folder with a backup, or any layout.
@@ -50,7 +50,7 @@ def restore(
         options: how to copy.
 
     Returns:
-        What each tag names.
+        The descriptor of the artifact of each tag.
 
     Raises:
         NotFoundError: if there is no layout in the folder.
@@ -70,13 +70,13 @@ def backup_to_archive(
     scratch: FileTree,
     options: CopyOptions | None = None,
 ) -> Mapping[str, Descriptor]:
-    """Do what `backup` does, with a layout in one tar file.
+    """Copy a repository, with all tags and referrers, into an OCI layout in one tar file.
 
     Args:
         source: the repository.
-        tree: the folder in which the file lies, or shall lie.
-        path: where in it.
-        scratch: an empty folder, which takes the whole layout; the caller empties it.
+        tree: the folder of the file.
+        path: the path of the file in `tree`; it is created if missing.
+        scratch: an empty folder, which receives the whole layout; the caller removes it.
         options: how to copy.
 
     Raises: as `backup` and `archived_layout`.
@@ -94,13 +94,13 @@ def restore_from_archive(
     limits: Limits | None = None,
     options: CopyOptions | None = None,
 ) -> Mapping[str, Descriptor]:
-    """Do what `restore` does, with a layout in one tar file.
+    """Copy every artifact of an OCI layout in one tar file to a repository.
 
     Args:
-        tree: the folder in which the file lies.
-        path: where in it.
+        tree: the folder of the file.
+        path: the path of the file in `tree`.
         destination: the repository.
-        scratch: an empty folder, which takes the whole layout; the caller empties it.
+        scratch: an empty folder, which receives the whole layout; the caller removes it.
         limits: bounds of the archive.
         options: how to copy.
 

@@ -23,11 +23,11 @@ from oras_core.registry.referrers import is_referrers_tag
 __all__ = ["MirrorSource", "mirror"]
 
 BATCH: Final = 64
-"""Artifacts whose manifests are held in memory at once."""
+"""Artifacts copied together: their manifests are held in memory."""
 
 
 class MirrorSource(ReadOnlyTarget, TagLister, Protocol):
-    """What can be mirrored: it gives content, knows it by tags, and lists those."""
+    """A target that can be mirrored: it lists its tags."""
 
 
 def _every(_: str) -> bool:
@@ -42,25 +42,25 @@ def mirror(
     referrers: ReferrerFilter | None = None,
     options: CopyOptions | None = None,
 ) -> Mapping[str, Descriptor]:
-    """Copy all that a target has: what its tags name, with all that refers to it.
+    """Copy every tagged artifact of a target, with its referrers.
 
-    What the destination has besides stays. Of what the source can list without tags, as an
-    OCI layout can, everything is copied too. The tags under which a registry without a
-    referrers API lists referrers are no artifacts: what they list is copied, and listed
-    anew at the destination in whichever way it does that.
+    Other artifacts of the destination stay. Untagged artifacts are copied if the source can
+    list them, as an OCI layout can. A registry without the referrers API lists referrers
+    under tags of their own. Those tags are not copied: the referrers are, and the destination
+    lists them in its own way.
 
     Args:
-        source: where from; it must be able to tell referrers or predecessors.
-        destination: where to.
-        includes: which tags; where not all of them, nothing that has no tag is copied.
-        referrers: which of them; all by default.
+        source: the target to copy from; it must list referrers or predecessors.
+        destination: the target to copy to.
+        includes: selects the tags. Unless it selects all, untagged artifacts are not copied.
+        referrers: selects the referrers; all by default.
         options: how to copy.
 
     Returns:
-        What each tag names.
+        The descriptor of the artifact of each tag.
 
     Raises:
-        UnsupportedError: if the source cannot tell referrers.
+        UnsupportedError: if the source cannot list referrers.
         OrasError: as `extended_copy`.
     """
     options = options or CopyOptions()
@@ -83,8 +83,8 @@ def mirror(
     def give_names(digest: Digest) -> None:
         _name(source, roots[digest], destination, names_of[digest], options)
 
-    # While distribution takes a manifest in anew it denies to have it, so that it would
-    # refuse an index that contains it: what may contain others comes later, one by one.
+    # While distribution stores a manifest again, it answers 404 for it, and would refuse an
+    # index that contains it: indexes are tagged later, one by one.
     with Crew(options.concurrency) as crew:
         crew.each(give_names, [digest for digest in names_of if not roots[digest].is_index])
     for digest in names_of:
@@ -94,7 +94,7 @@ def mirror(
 
 
 def _resolved(source: ReadOnlyTarget, names: Iterable[str], crew: Crew) -> Mapping[str, Descriptor]:
-    """Return what the names name; one that was removed since it was listed is left out."""
+    """Resolve the names; leave out a name that was removed since it was listed."""
 
     def resolve(name: str) -> Descriptor | None:
         try:
@@ -141,7 +141,7 @@ def _name(
     names: Iterable[str],
     options: CopyOptions,
 ) -> None:
-    """Give what has arrived those of its names that it has not yet."""
+    """Create those tags of a copied artifact that the destination lacks."""
     missing = [name for name in names if not _has_name(destination, root, name)]
     if missing:
         quiet = evolve(options, concurrency=1, listener=ProgressListener())

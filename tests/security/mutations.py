@@ -458,7 +458,7 @@ MUTATIONS = (
     Mutation(
         "T12",
         "oras_core/stores/file.py",
-        "        forget_beginning(self._tree, path, descriptor)\n",
+        "        forget_partial(self._tree, path, descriptor)\n",
         "",
         ("partial-not-needed-http",),
     ),

@@ -1,4 +1,4 @@
-"""An OCI image layout as one tar file, as other tools write and read it (`oci-archive:`)."""
+"""An OCI image layout in one tar file, the `oci-archive:` of other tools."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from oras_core.stores.layout.store import OciLayoutStore
 __all__ = ["archived_layout", "pack_layout", "unpack_layout"]
 
 MAX_SMALL_FILE: Final = {MARKER_NAME: 64 * 1024, INDEX_NAME: MAX_INDEX_SIZE}
-"""Bytes of the two files that are held in memory."""
+"""Largest accepted size of the two files that are held in memory, in bytes."""
 
 
 # --- Writing ------------------------------------------------------------------------------
@@ -47,16 +47,16 @@ MAX_SMALL_FILE: Final = {MARKER_NAME: 64 * 1024, INDEX_NAME: MAX_INDEX_SIZE}
 def pack_layout(tree: FileTree, write: Callable[[bytes], object]) -> None:
     """Write the layout in `tree` as an uncompressed tar archive.
 
-    Content that the index does not lead to is left out. The same layout gives the same
-    bytes, on any machine.
+    Blobs that the index does not reach are left out. The same layout gives the same bytes,
+    on any machine.
 
     Args:
-        tree: the folder.
-        write: takes the archive, piece by piece.
+        tree: the folder of the layout.
+        write: receives the archive in chunks.
 
     Raises:
-        NotFoundError: if there is no layout.
-        ContentError: if content is not what its digest promises.
+        NotFoundError: if `tree` holds no layout.
+        ContentError: if a blob does not match its digest.
     """
     files = LayoutFiles(tree)
     if not files.revision:
@@ -70,7 +70,7 @@ def pack_layout(tree: FileTree, write: Callable[[bytes], object]) -> None:
         for digest in sorted(digests, key=str):
             entry = files.blob(digest)
             if entry is None:
-                continue  # a layout need not hold all that it refers to
+                continue  # a layout may lack blobs that it refers to
             if digest.algorithm != algorithm:
                 algorithm = digest.algorithm
                 write(encode_header(TarMember(f"blobs/{algorithm}", "directory")))
@@ -87,19 +87,19 @@ def pack_layout(tree: FileTree, write: Callable[[bytes], object]) -> None:
 def unpack_layout(stream: ByteStream, tree: FileTree, *, limits: Limits | None = None) -> None:
     """Unpack the layout in a tar archive into `tree`.
 
-    Only the files of a layout are taken, and of content only what its digest promises;
-    other members are passed over. The index comes last: after an error there is no layout.
+    Only files of a layout are unpacked, and every blob is verified; other members are
+    skipped. The index is written last: after an error there is no layout.
 
     Args:
         stream: the archive; the caller closes it.
-        tree: a folder in which no layout is yet.
-        limits: `archive_bytes` and `archive_members` are held to.
+        tree: a folder without a layout.
+        limits: `archive_bytes` and `archive_members` apply.
 
     Raises:
-        AlreadyExistsError: if there is a layout in the folder.
+        AlreadyExistsError: if the folder holds a layout.
         UnsafeArchiveError: if the archive is damaged, or holds no layout.
-        ContentError: if content is not what its digest promises.
-        SizeLimitError: if it holds too much.
+        ContentError: if a blob does not match its digest.
+        SizeLimitError: if the archive exceeds the limits.
     """
     if LayoutFiles(tree).revision:
         raise AlreadyExistsError("a layout", "the folder")
@@ -109,14 +109,14 @@ def unpack_layout(stream: ByteStream, tree: FileTree, *, limits: Limits | None =
         raise UnsafeArchiveError(damage.member, damage.reason) from damage
     for name in (MARKER_NAME, INDEX_NAME):
         if name not in small:
-            raise UnsafeArchiveError("", f"it holds no OCI image layout: {name} is missing")
+            raise UnsafeArchiveError("", f"it is not an OCI image layout: {name} is missing")
         with tree.create(sanitize_path(name)) as file:
             file.write(small[name])
             file.commit()
 
 
 def _unpack(reader: TarReader, tree: FileTree, limits: Limits) -> dict[str, bytes]:
-    """Write the content, and return the other files by name."""
+    """Unpack the blobs, and return the other files by name."""
     small: dict[str, bytes] = {}
     count = size = 0
     while member := reader.next_member():
@@ -142,7 +142,7 @@ def _unpack(reader: TarReader, tree: FileTree, limits: Limits) -> dict[str, byte
 
 
 def _path_of(member: TarMember) -> SafePath | None:
-    """Return where a file of the archive lies; None for what is no file of a layout."""
+    """Return the path of a regular file; None for any other member."""
     if member.kind != "file":
         return None
     try:
@@ -169,7 +169,7 @@ def _chunks(stream: ByteStream) -> Iterator[bytes]:
 
 
 class _Member:
-    """The content of the archive's current member, as a stream."""
+    """The current member of the archive as a stream."""
 
     def __init__(self, reader: TarReader) -> None:
         self._reader = reader
@@ -188,17 +188,17 @@ class _Member:
 def archived_layout(
     tree: FileTree, path: SafePath, *, scratch: FileTree, limits: Limits | None = None
 ) -> Iterator[OciLayoutStore]:
-    """Give the layout in the tar file at `path` as a target, for a block.
+    """Open the layout in the tar file at `path` as a target, for a block.
 
-    It is unpacked into `scratch` and, if it has changed when the block ends, packed again
-    and put in place of the old file, whole. A file that is not there yet is made. After an
-    exception the old one stays. Where the folder is a `Locker`, others who use the same
-    file so wait until the block has ended.
+    The layout is unpacked into `scratch`. If it has changed at the end of the block, it is
+    packed again and replaces the old file atomically. A missing file is created. After an
+    exception the old file stays. If the folder is a `Locker`, other callers of this function
+    for the same file wait until the block has ended.
 
     Args:
-        tree: the folder in which the file lies.
-        path: where in it.
-        scratch: an empty folder; the caller empties it.
+        tree: the folder of the file.
+        path: the path of the file in `tree`.
+        scratch: an empty folder; the caller removes it.
         limits: bounds of the archive and of manifests.
 
     Raises: as `unpack_layout` and `pack_layout`.

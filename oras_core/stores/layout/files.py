@@ -1,4 +1,4 @@
-"""The files of an OCI image layout: the marker, the index, the content (image-layout.md)."""
+"""The files of an OCI image layout: the marker, the index, the blobs (image-layout.md)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from oras_core.stores.layout.index import MAX_INDEX_SIZE, LayoutIndex
 __all__ = ["INDEX_NAME", "LAYOUT_VERSION", "MARKER_NAME", "LayoutFiles", "blob_path"]
 
 LAYOUT_VERSION: Final = "1.0.0"
-"""The one version that there is (image-layout.md, oci-layout file)."""
+"""The only version of the specification (image-layout.md, oci-layout file)."""
 
 MARKER_NAME: Final = "oci-layout"
 INDEX_NAME: Final = "index.json"
 
 MAX_MARKER_SIZE: Final = 64 * 1024
-"""Bytes of the file `oci-layout`: it holds one short object."""
+"""Largest accepted `oci-layout` file, in bytes: it holds one short object."""
 
 
 def blob_path(digest: Digest) -> SafePath:
-    """Return where in a layout the content of `digest` lies."""
+    """Return the path of the blob with `digest`, in a layout."""
     return sanitize_path(f"blobs/{digest.algorithm}/{digest.encoded}")
 
 
@@ -37,7 +37,7 @@ class LayoutFiles:
     """Reads and writes the files of one layout. Thread-safe as the `FileTree` is."""
 
     def __init__(self, tree: FileTree) -> None:
-        """Use the layout in `tree`; nothing is read yet."""
+        """Use the layout in `tree`; read nothing yet."""
         self._tree = tree
         self._marker = sanitize_path(MARKER_NAME)
         self._index = sanitize_path(INDEX_NAME)
@@ -46,15 +46,16 @@ class LayoutFiles:
 
     @property
     def revision(self) -> str:
-        """Changes whenever the index may have; empty where there is none."""
+        """A text that changes whenever the index may have changed; empty without an index."""
         entry = self._tree.entry(self._index)
         return "" if entry is None else entry.revision
 
     def read_index(self) -> LayoutIndex:
-        """Return the index; an empty one where there is none.
+        """Return the index; an empty one if the folder holds no layout yet.
 
         Raises:
-            InvalidManifestError: if the folder holds something else than a layout.
+            InvalidManifestError: if the folder holds a damaged layout, or one of another
+                version.
         """
         exists = self._tree.entry(self._index) is not None
         self._check_marker(required=exists)
@@ -67,35 +68,36 @@ class LayoutFiles:
             raise InvalidManifestError(error.reason, location=place) from error
 
     def write_index(self, index: LayoutIndex) -> None:
-        """Put the index, whole, in place of the one that is there."""
+        """Replace the index atomically."""
         self._write(self._index, index.encode())
 
     def prepare(self) -> None:
-        """Make a layout of a folder that is none yet."""
+        """Turn the folder into a layout, unless it is one."""
         if self._tree.entry(self._index) is not None:
             return
-        # This order: a folder with an index and without the marker would be refused.
+        # The marker comes first: a folder with an index but no marker is refused.
         if self._tree.entry(self._marker) is None:
             self._write(self._marker, self.marker())
         self._tree.make_directory(sanitize_path("blobs"))
         self.write_index(LayoutIndex())
 
     def marker(self) -> bytes:
-        """Return the file that says that the folder is a layout."""
+        """Return the bytes of the `oci-layout` file."""
         return json.dumps({"imageLayoutVersion": LAYOUT_VERSION}).encode()
 
     def _check_marker(self, *, required: bool) -> None:
-        """Make sure that the folder says that it is a layout.
+        """Check the `oci-layout` file.
 
         Raises:
-            InvalidManifestError: if it does not, or is one of another version.
+            InvalidManifestError: if it is missing but required, or has another version.
         """
         try:
             members = _parse_object(self._read(self._marker, MAX_MARKER_SIZE), MARKER_NAME)
         except NotFoundError:
             if required:
                 raise InvalidManifestError(
-                    "the folder is no OCI image layout, the file is missing", location=MARKER_NAME
+                    "not an OCI image layout: the file is missing",
+                    location=MARKER_NAME,
                 ) from None
             return
         version = members.get("imageLayoutVersion")
@@ -103,15 +105,15 @@ class LayoutFiles:
             reason = f"imageLayoutVersion is {version!r}, only {LAYOUT_VERSION!r} is supported"
             raise InvalidManifestError(reason, location=MARKER_NAME)
 
-    # --- Content --------------------------------------------------------------------------
+    # --- Blobs ----------------------------------------------------------------------------
 
     def blob(self, digest: Digest) -> FileEntry | None:
-        """Return the file of the content; None if there is none."""
+        """Return the file of a blob; None if there is none."""
         entry = self._tree.entry(blob_path(digest))
         return entry if entry is not None and entry.kind == "file" else None
 
     def blobs(self) -> Iterator[tuple[Digest, FileEntry]]:
-        """Iterate over all content; what has no digest for a name is left out."""
+        """Iterate over all blobs; files whose name is not a digest are left out."""
         for algorithm in HEX_LENGTH:
             try:
                 entries = self._tree.entries(sanitize_path(f"blobs/{algorithm}"))
@@ -126,30 +128,30 @@ class LayoutFiles:
                     yield digest, entry
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return a stream of the content, not verified.
+        """Return a stream of a blob, not verified.
 
         Raises:
-            NotFoundError: if it is not here.
-            UnsafePathError: if a symbolic link lies in its place.
+            NotFoundError: if the layout has no such blob.
+            UnsafePathError: if its path is a symbolic link.
         """
         return self._tree.open(blob_path(digest))
 
     def add_blob(self, descriptor: Descriptor, stream: ByteStream) -> None:
-        """Write the content, verified.
+        """Write a blob, and verify it.
 
         Raises:
-            ContentError: if it is not what `descriptor` promises; nothing is kept then.
+            ContentError: if the bytes do not match `descriptor`; nothing is kept then.
         """
         with self._tree.create(blob_path(descriptor.digest)) as file:
             copy_verified(stream, descriptor, file.write)
             file.commit()
 
     def add_verified(self, digest: Digest, content: bytes) -> None:
-        """Write content that the caller has verified."""
+        """Write a blob that the caller has verified."""
         self._write(blob_path(digest), content)
 
     def remove_blob(self, digest: Digest) -> None:
-        """Remove the content; none being there is no error."""
+        """Remove a blob; a missing blob is not an error."""
         self._tree.remove(blob_path(digest))
 
     def _read(self, path: SafePath, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What refers to what in an OCI image layout."""
+"""The references between the manifests of an OCI image layout."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ __all__ = ["LayoutGraph"]
 
 @frozen
 class LayoutGraph:
-    """All that is reachable from some descriptors, whether the layout holds it or not.
+    """Everything reachable from some descriptors, present in the layout or not.
 
     Attributes:
-        descriptors: all of it, by digest.
-        predecessors: by the digest of what is referred to, who refers to it.
+        descriptors: the reachable blobs, manifests and indexes, by digest.
+        predecessors: the manifests and indexes that refer to a digest, by that digest.
     """
 
     descriptors: dict[Digest, Descriptor] = field(factory=dict)
     predecessors: dict[Digest, dict[Digest, Descriptor]] = field(factory=dict)
 
     def add(self, descriptor: Descriptor, document: Manifest | Index) -> None:
-        """Note what a manifest or index refers to."""
+        """Add the references of a manifest or index."""
         self.descriptors[descriptor.digest] = descriptor
         for successor in document.successors:
             self.descriptors.setdefault(successor.digest, successor)
             self.predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
 
     def walk(self, fetcher: Fetcher, roots: Iterable[Descriptor], *, limit: int) -> None:
-        """Add all that is reachable from `roots`; what was added already is not read again.
+        """Add everything reachable from `roots`; no manifest is read twice.
 
-        A layout need not hold all that it refers to (image-layout.md).
+        A layout may lack blobs that it refers to (image-layout.md).
 
         Raises:
-            ContentError: if a manifest is not what its digest promises.
-            InvalidManifestError: if one is malformed.
+            ContentError: if a manifest does not match its digest.
+            InvalidManifestError: if a manifest is malformed.
         """
         walked = {d for found in self.predecessors.values() for d in found}
         todo = list(roots)

@@ -1,7 +1,7 @@
-"""`index.json` of an OCI image layout: what it holds, and by which names (image-layout.md).
+"""`index.json` of an OCI image layout: its entries and their names (image-layout.md).
 
-A value: every change gives a new one. What other tools have written into it, and this
-library does not know, stays.
+An immutable value: every change returns a new one. Members that this library does not know
+stay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from oras_core.model.wire import to_wire
 __all__ = ["LayoutEntry", "LayoutIndex"]
 
 MAX_INDEX_SIZE: Final = 64 * 1024 * 1024
-"""Bytes of an `index.json`: it names every artifact of a layout, and 200,000 fit."""
+"""Largest accepted `index.json`, in bytes: it lists every artifact; 200,000 entries fit."""
 
 _NAME: Final = media_types.ANNOTATION_REF_NAME
 
@@ -33,12 +33,13 @@ def _without_name(annotations: Mapping[str, Any]) -> dict[str, Any]:
 
 @frozen
 class LayoutEntry:
-    """One manifest or index that the layout holds, maybe by a name.
+    """One entry of `index.json`, with or without a name.
 
     Attributes:
-        descriptor: of the content, without the name: that belongs to this layout alone.
-        name: the tag; None where there is none.
-        members: the entry as it stands in the file.
+        descriptor: of the manifest or index, without the annotation for the name: a name
+            holds in this layout only.
+        name: the tag; None for an entry without one.
+        members: the JSON object of the entry, as written in the file.
     """
 
     descriptor: Descriptor
@@ -47,14 +48,14 @@ class LayoutEntry:
 
     @classmethod
     def read(cls, descriptor: Descriptor, members: Mapping[str, Any]) -> LayoutEntry:
-        """Take over an entry of the file, parsed and as it stands."""
+        """Make the entry of a parsed descriptor and its JSON object."""
         annotations = descriptor.annotations
         bare = evolve(descriptor, annotations=Annotations(_without_name(annotations)))
         return cls(bare, annotations.get(_NAME) or None, members)
 
     @classmethod
     def new(cls, descriptor: Descriptor) -> LayoutEntry:
-        """Make an entry without a name."""
+        """Make a new entry without a name."""
         bare = evolve(
             descriptor, annotations=Annotations(_without_name(descriptor.annotations)), data=None
         )
@@ -64,7 +65,7 @@ class LayoutEntry:
         return cls(bare, None, members)
 
     def named(self, name: str | None) -> LayoutEntry:
-        """Return the entry with another name, or none."""
+        """Return the entry with another name, or without one."""
         annotations = _without_name(self.members.get("annotations") or {})
         if name is not None:
             annotations[_NAME] = name
@@ -76,18 +77,18 @@ class LayoutEntry:
 
 @frozen
 class LayoutIndex:
-    """The entries of `index.json`, and whatever else stands in it."""
+    """The entries of `index.json`, and its other members."""
 
     entries: tuple[LayoutEntry, ...] = ()
     others: Mapping[str, Any] = field(factory=dict, repr=False, hash=False)
 
     @classmethod
     def parse(cls, content: bytes) -> LayoutIndex:
-        """Read the file.
+        """Parse the bytes of the file.
 
         Raises:
-            InvalidManifestError: if it is no image index.
-            SizeLimitError: if it is larger than `MAX_INDEX_SIZE`.
+            InvalidManifestError: if they are not an image index.
+            SizeLimitError: if there are more than `MAX_INDEX_SIZE`.
         """
         index = codec.decode_index(content, media_types.OCI_INDEX, limit=MAX_INDEX_SIZE)
         others = json.loads(content)
@@ -96,11 +97,11 @@ class LayoutIndex:
         return cls(tuple(LayoutEntry.read(*pair) for pair in pairs), others)
 
     def encode(self) -> bytes:
-        """Return the file's bytes; the same entries give the same bytes.
+        """Return the bytes of the file; the same entries give the same bytes.
 
         Raises:
-            InvalidManifestError: if it would be too large to be read again, or another tool
-                has written what is not Unicode into it.
+            InvalidManifestError: if the file would exceed `MAX_INDEX_SIZE`, or if a member
+                of another tool is not Unicode.
         """
         document = {
             "schemaVersion": codec.SCHEMA_VERSION,
@@ -116,14 +117,14 @@ class LayoutIndex:
             raise InvalidManifestError(f"index.json would have more than {MAX_INDEX_SIZE} bytes")
         return content
 
-    # --- What is here ---------------------------------------------------------------------
+    # --- Lookups --------------------------------------------------------------------------
 
     def find(self, name: str) -> Descriptor | None:
-        """Return what `name` names; the first, should another tool have named several."""
+        """Return the descriptor with `name`; the first of several that another tool wrote."""
         return next((entry.descriptor for entry in self.entries if entry.name == name), None)
 
     def listed(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of what is listed under a digest, by whatever name."""
+        """Return the descriptor listed for a digest, under any name."""
         found = (entry.descriptor for entry in self.entries)
         return next((descriptor for descriptor in found if descriptor.digest == digest), None)
 
@@ -134,16 +135,16 @@ class LayoutIndex:
 
     @property
     def descriptors(self) -> tuple[Descriptor, ...]:
-        """All that is listed, each digest once."""
+        """The listed descriptors, each digest once."""
         return tuple({e.descriptor.digest: e.descriptor for e in self.entries}.values())
 
     # --- Changes --------------------------------------------------------------------------
 
     def adding(self, descriptor: Descriptor, successors: Collection[Digest] = ()) -> LayoutIndex:
-        """List content without a name.
+        """Return an index that lists `descriptor`, without a name if it is new.
 
-        Of what it contains itself, `successors`, entries without a name are left out from
-        now on: they are found through it.
+        Entries of `successors` without a name are removed: they are found through
+        `descriptor`.
         """
         kept = [e for e in self.entries if e.name or e.descriptor.digest not in successors]
         if not any(entry.descriptor.digest == descriptor.digest for entry in kept):
@@ -151,7 +152,7 @@ class LayoutIndex:
         return self._with(kept)
 
     def tagging(self, descriptor: Descriptor, name: str) -> LayoutIndex:
-        """Let `name` name the content alone; what it named before stays, without it."""
+        """Return an index where `name` names `descriptor`; an older entry loses its name."""
         present = self.find(name)
         if present is not None and present.digest == descriptor.digest:
             return self
@@ -162,19 +163,19 @@ class LayoutIndex:
         return self._with([*(entry for entry in freed if entry is not bare), named])
 
     def untagging(self, name: str) -> LayoutIndex:
-        """Take a name away; the content stays listed."""
+        """Return an index without `name`; its manifest stays listed."""
         return self._with(self._freed(name))
 
     def removing(self, digest: Digest) -> LayoutIndex:
-        """List content no more, by any name."""
+        """Return an index without any entry for `digest`."""
         return self._with(e for e in self.entries if e.descriptor.digest != digest)
 
     def tagged(self) -> LayoutIndex:
-        """List only what has a name."""
+        """Return an index of the entries with a name."""
         return self._with(entry for entry in self.entries if entry.name)
 
     def keeping(self, whole: LayoutIndex, digest: Digest) -> LayoutIndex:
-        """List one content more, as `whole` lists it."""
+        """Return an index with the entries of `whole` for `digest` too."""
         added = [entry for entry in whole.entries if entry.descriptor.digest == digest]
         return self._with([*self.entries, *added])
 

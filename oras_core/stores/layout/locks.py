@@ -1,9 +1,9 @@
-"""Who may write to an OCI image layout, and who may clear it up, of several stores at once.
+"""The locks of an OCI image layout, for several stores in several processes.
 
-Three locks, where the folder has some: one for a change of the index, held for a moment;
-one that is shared by all stores with content that no manifest in the index refers to yet,
-and that a collector of garbage needs for itself; and one for the collectors, so that there
-is one at a time. Other tools know nothing of them.
+There are three locks if the folder is a `Locker`. The index lock is held for one change of
+`index.json`. The content lock is shared by all stores with blobs that no manifest in the
+index refers to yet; garbage collection needs it exclusively. The collector lock admits one
+collection at a time. Other tools do not know these locks.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ COLLECTING: Final = "collect the garbage of the layout"
 
 
 class LayoutLocks:
-    """The locks of one store. Thread-safe; of a folder without locks, the threads' alone."""
+    """The locks of one store. Thread-safe. Without a `Locker` only threads are kept apart."""
 
     def __init__(self, tree: FileTree) -> None:
-        """Use those of the folder, if it has any."""
+        """Use the locks of the folder, if it is a `Locker`."""
         self._locker = tree if isinstance(tree, Locker) else None
         self._index = sanitize_path(INDEX_LOCK)
         self._content = sanitize_path(CONTENT_LOCK)
@@ -41,25 +41,25 @@ class LayoutLocks:
         self._mutex = Lock()
 
     def changing_index(self) -> AbstractContextManager[object]:
-        """Return a block in which no other store changes the index."""
+        """Return a context in which no other store changes the index."""
         return nullcontext() if self._locker is None else self._locker.lock(self._index)
 
     def keeping_content(self) -> AbstractContextManager[object]:
-        """Return a block in which nobody collects garbage."""
+        """Return a context in which no garbage is collected."""
         if self._locker is None:
             return nullcontext()
         return self._locker.lock(self._content, shared=True)
 
-    # --- Content that nothing refers to yet -----------------------------------------------
+    # --- Blobs without a reference --------------------------------------------------------
 
     def expect(self, digest: Digest) -> None:
-        """Keep content, here or about to come, from being collected until it is settled."""
+        """Protect a blob from collection until it is settled."""
         with self._mutex:
             self._loose[digest] = self._loose.get(digest, 0) + 1
             self._share()
 
     def forget(self, digest: Digest) -> None:
-        """Take back one `expect`: the content did not come."""
+        """Undo one `expect`: the push of the blob failed."""
         with self._mutex:
             left = self._loose.pop(digest, 1) - 1
             if left:
@@ -67,7 +67,7 @@ class LayoutLocks:
             self._release_unless_loose()
 
     def settle(self, digests: Iterable[Digest]) -> None:
-        """Let go of content: something in the index refers to it from now on."""
+        """End the protection of blobs: the index reaches them from now on."""
         with self._mutex:
             for digest in digests:
                 self._loose.pop(digest, None)
@@ -86,10 +86,10 @@ class LayoutLocks:
 
     @contextmanager
     def collecting(self) -> Iterator[frozenset[Digest]]:
-        """Give a block in which no content comes, and what is to be kept for this store.
+        """Exclude other stores for a block, and return the protected digests of this store.
 
         Raises:
-            UnsupportedError: if another store collects, or has content that is not settled.
+            UnsupportedError: if another store collects, or has unsettled blobs.
         """
         with self._mutex:
             if self._locker is None:
@@ -97,16 +97,16 @@ class LayoutLocks:
                 return
             collector = self._locker.try_lock(self._collector)
             if collector is None:
-                raise UnsupportedError(COLLECTING, "another collection is under way")
+                raise UnsupportedError(COLLECTING, "another collection is running")
             with collector, self._alone(self._locker):
                 yield frozenset(self._loose)
 
     @contextmanager
     def _alone(self, locker: Locker) -> Iterator[None]:
-        """Give a block in which this store has the content for itself.
+        """Hold the content lock exclusively for a block.
 
-        While its own share is given up for that, only a collector could do harm: there is
-        no other one.
+        The share of this store is released for that. Only another collection could remove
+        its blobs meanwhile, and the collector lock excludes one.
         """
         if self._shared is not None:
             self._shared.release()
@@ -114,7 +114,7 @@ class LayoutLocks:
         try:
             lock = locker.try_lock(self._content)
             if lock is None:
-                reason = "a copy into it is under way, or broke off in a store that is still in use"
+                reason = "a copy into the layout is running, or failed in an open store"
                 raise UnsupportedError(COLLECTING, reason)
             with lock:
                 yield

@@ -41,11 +41,11 @@ __all__ = ["LAYOUT_VERSION", "CollectedGarbage", "OciLayoutStore", "blob_path"]
 
 @frozen
 class CollectedGarbage:
-    """What a collection has removed.
+    """The result of a garbage collection.
 
     Attributes:
-        digests: of the content.
-        size: of all of it together, in bytes.
+        digests: of the removed blobs.
+        size: of the removed blobs in sum, in bytes.
     """
 
     digests: tuple[Digest, ...]
@@ -55,23 +55,23 @@ class CollectedGarbage:
 class OciLayoutStore(
     Target, TagLister, RootLister, Untagger, Deleter, PredecessorFinder, ReferrerLister
 ):
-    """Holds content in `blobs/ALGORITHM/HEX` and names it in `index.json`. Thread-safe.
+    """Keeps blobs in `blobs/ALGORITHM/HEX` and names them in `index.json`. Thread-safe.
 
-    An empty folder becomes a layout when something is written. Files appear whole or not
-    at all; content is verified when it is written and again when it is read. `index.json`
-    lists every manifest that no other one there contains, with a tag or without. It is
-    read again whenever it has changed.
+    An empty folder becomes a layout with the first write. Files appear complete or not at
+    all. Blobs are verified when they are written and when they are read. `index.json` lists
+    every manifest that is not part of a listed index, with or without a tag. It is read
+    again whenever it has changed.
 
-    Several stores, of several processes too, may use one layout at once where the folder
-    is a `Locker`. Other tools take no part in that.
+    Several stores in several processes may use one layout at once if the folder is a
+    `Locker`. Other tools ignore its locks.
     """
 
     def __init__(self, tree: FileTree, *, limits: Limits | None = None) -> None:
-        """Use the layout in `tree`; nothing is read yet.
+        """Use the layout in `tree`; read nothing yet.
 
         Args:
-            tree: the folder.
-            limits: bounds of the manifests that are read.
+            tree: the folder of the layout.
+            limits: bounds of the manifests.
         """
         self._files = LayoutFiles(tree)
         self._locks = LayoutLocks(tree)
@@ -81,18 +81,18 @@ class OciLayoutStore(
         self._graph: LayoutGraph | None = None
 
     def is_made(self) -> bool:
-        """Tell whether the folder holds a layout; an empty folder does not yet."""
+        """Tell whether the folder holds a layout; an empty folder does not."""
         return bool(self._files.revision)
 
-    # --- Content --------------------------------------------------------------------------
+    # --- Blobs and manifests --------------------------------------------------------------
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the content is here: a file of its size under its digest.
+        """Tell whether the layout has a file of this digest and size.
 
-        A manifest must also be found through the index, else nobody would find it again.
+        A manifest must also be reachable from the index; otherwise it could not be found.
 
         Raises:
-            InvalidManifestError: if the folder holds something else than a layout.
+            InvalidManifestError: if the folder is not a valid layout.
         """
         entry = self._files.blob(descriptor.digest)
         if entry is None or entry.size != descriptor.size:
@@ -100,11 +100,11 @@ class OciLayoutStore(
         return not descriptor.has_successors or self._find(descriptor.digest) is not None
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content, verified by its end.
+        """Return a stream that is verified at its end.
 
         Raises:
-            NotFoundError: if it is not here.
-            UnsafePathError: if a symbolic link lies in its place.
+            NotFoundError: if the layout has no such blob.
+            UnsafePathError: if its path is a symbolic link.
         """
         try:
             stream = self._files.open_blob(descriptor.digest)
@@ -113,15 +113,15 @@ class OciLayoutStore(
         return VerifyingReader(stream, descriptor)
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
-        """Store content; a manifest is listed in the index too, without a tag.
+        """Store a blob or manifest; a manifest is listed in the index, without a tag.
 
         Raises:
-            ContentError: if the bytes are not what `descriptor` promises.
-            InvalidManifestError: if they should be a manifest and are none, or if the
-                folder holds something else than a layout.
+            ContentError: if the bytes do not match `descriptor`.
+            InvalidManifestError: if a manifest is malformed, or if the folder is not a valid
+                layout.
         """
         with self._lock:
-            self._index()  # of something else than a layout nothing is touched
+            self._index()  # raises before anything is written to an invalid layout
         self._locks.expect(descriptor.digest)
         try:
             self._push(descriptor, source)
@@ -156,12 +156,12 @@ class OciLayoutStore(
         self._locks.settle({descriptor.digest, *(s.digest for s in document.successors)})
 
     def delete(self, descriptor: Descriptor) -> None:
-        """Remove the content and every tag of it.
+        """Remove a blob or manifest and its tags.
 
-        The manifests of an index that is removed stay, and are listed themselves.
+        The manifests of a removed index stay, and are listed themselves.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the layout has no such blob or manifest.
         """
         with self._changing():
             if not self.exists(descriptor):
@@ -178,20 +178,19 @@ class OciLayoutStore(
             self._files.remove_blob(descriptor.digest)
 
     def collect_garbage(self, *, keep: Literal["listed", "tagged"] = "listed") -> CollectedGarbage:
-        """Remove the content that nothing refers to.
+        """Remove the blobs that nothing refers to.
 
-        Content stays that is reachable from what the index lists, and what was pushed into
-        this very store since, for a manifest that may still come. Files that have no digest
-        for a name stay too.
+        Blobs reachable from the index stay. So do blobs that were pushed into this store and
+        wait for their manifest, and files whose name is not a digest.
 
         Args:
-            keep: `listed`: everything that the index lists; `tagged`: of that, what has a
-                name, and what refers to something that stays.
+            keep: `listed` keeps every entry of the index; `tagged` keeps the entries with a
+                name, and the entries that refer to a manifest that is kept.
 
         Raises:
             UnsupportedError: if another store is being written to, or collects.
-            ContentError: if a manifest is not what its digest promises: then nothing is
-                removed, since nobody knows what it referred to.
+            ContentError: if a manifest does not match its digest. Its references are unknown
+                then, and nothing is removed.
         """
         with self._locks.collecting() as loose, self._changing():
             index = self._index()
@@ -215,7 +214,7 @@ class OciLayoutStore(
     def _with_referrers(
         self, kept: LayoutIndex, whole: LayoutIndex, graph: LayoutGraph
     ) -> LayoutIndex:
-        """Return `kept` with those entries of `whole` that refer to something that stays."""
+        """Return `kept` with the entries of `whole` whose subject is kept."""
         graph.walk(self, kept.descriptors, limit=self._manifest_size)
         waiting = [d for d in whole.descriptors if kept.listed(d.digest) is None]
         while waiting:
@@ -240,12 +239,12 @@ class OciLayoutStore(
     # --- Names ----------------------------------------------------------------------------
 
     def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of what a name in the index or a digest names.
+        """Return the descriptor for a name in the index, or for a digest.
 
         Raises:
             NotFoundError: if there is none.
-            InvalidDigestError: if it looks like a digest and is none.
-            InvalidManifestError: if the folder holds something else than a layout.
+            InvalidDigestError: if the reference holds a colon and is not a digest.
+            InvalidManifestError: if the folder is not a valid layout.
         """
         with self._lock:
             found = self._index().find(reference)
@@ -256,14 +255,14 @@ class OciLayoutStore(
         return found
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
-        """Let the tag `reference` name the content.
+        """Create or move the tag `reference`.
 
         Raises:
-            InvalidReferenceError: if it is no tag.
-            NotFoundError: if the content is not here.
+            InvalidReferenceError: if `reference` is not a valid tag.
+            NotFoundError: if the layout has no such blob or manifest.
         """
         if not is_tag(reference):
-            raise InvalidReferenceError(reference, "it is no tag")
+            raise InvalidReferenceError(reference, "it is not a valid tag")
         with self._changing():
             if self._files.blob(descriptor.digest) is None:
                 raise NotFoundError(str(descriptor), "the layout")
@@ -271,7 +270,7 @@ class OciLayoutStore(
         self._locks.settle([descriptor.digest])
 
     def untag(self, reference: str) -> None:
-        """Remove a tag; the content stays listed.
+        """Remove a tag; its manifest stays listed.
 
         Raises:
             NotFoundError: if there is no such tag.
@@ -283,23 +282,23 @@ class OciLayoutStore(
             self._replace_index(index.untagging(reference))
 
     def tags(self) -> Iterator[str]:
-        """Iterate over the tags, sorted; names of other tools that are no tags are left out."""
+        """Iterate over the tags, sorted; names of other tools that are not tags are left out."""
         with self._lock:
             return filter(is_tag, self._index().names)
 
     def roots(self) -> Iterator[Descriptor]:
-        """Iterate over all that the index lists, each digest once."""
+        """Iterate over the entries of the index, each digest once."""
         with self._lock:
             return iter(self._index().descriptors)
 
     # --- The graph ------------------------------------------------------------------------
 
     def predecessors(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Iterate over the manifests and indexes that refer to the content.
+        """Iterate over the manifests and indexes that refer to a blob or manifest.
 
         Raises:
-            ContentError: if a manifest in the layout is not what its digest promises.
-            InvalidManifestError: if one is malformed.
+            ContentError: if a manifest in the layout does not match its digest.
+            InvalidManifestError: if a manifest is malformed.
         """
         with self._lock:
             found = self._whole_graph().predecessors.get(descriptor.digest, {})
@@ -317,9 +316,9 @@ class OciLayoutStore(
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[LayoutIndex, frozenset[Digest]]]:
-        """Give the index as it is now, and the digests of all that it leads to, for a block.
+        """Return the current index, and every digest reachable from it, for a block.
 
-        In the block nobody collects garbage: what was there at its beginning stays.
+        No garbage is collected during the block: blobs present at its start stay.
 
         Raises: as `predecessors`.
         """
@@ -329,7 +328,7 @@ class OciLayoutStore(
             yield index, digests
 
     def _find(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of content that the index lists, or something listed has."""
+        """Return the descriptor for a digest that is reachable from the index."""
         with self._lock:
             listed = self._index().listed(digest)
             return listed or self._whole_graph().descriptors.get(digest)
@@ -346,12 +345,12 @@ class OciLayoutStore(
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Give a block in which nobody else changes the index."""
+        """Exclude other changes of the index for a block."""
         with self._lock, self._locks.changing_index():
             yield
 
     def _index(self) -> LayoutIndex:
-        """Return the index as it is now."""
+        """Return the current index."""
         revision = self._files.revision
         if self._seen is None or self._seen[0] != revision:
             self._seen, self._graph = (revision, self._files.read_index()), None

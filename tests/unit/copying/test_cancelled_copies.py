@@ -101,7 +101,7 @@ class _SilentStream(io.BytesIO):
 
 @pytest.mark.parametrize("concurrency", [1, 2, 16])
 @pytest.mark.parametrize("layers", [1, 40])
-def test_a_copy_that_waits_for_its_source(token, canceller, concurrency, layers):
+def test_a_copy_that_waits_for_its_source_is_cancelled(token, canceller, concurrency, layers):
     store, manifest = store_with(*(b"xx" + b"%d" % number for number in range(layers)))
     source, destination, listener = Silent(store), StrictStore(), EventRecorder()
     canceller(source.reached, min(concurrency, layers))
@@ -119,7 +119,7 @@ def test_a_copy_that_waits_for_its_source(token, canceller, concurrency, layers)
     assert token._callbacks == {}
 
 
-def test_what_is_cancelled_before_it_begins(token):
+def test_a_cancelled_token_starts_no_copy(token):
     source, _ = store_with(b"one", b"two")
     destination = StrictStore()
     token.cancel()
@@ -128,7 +128,7 @@ def test_what_is_cancelled_before_it_begins(token):
     assert destination.pushed == []
 
 
-def test_the_first_failure_cancels_what_waits(token):
+def test_the_first_failure_cancels_waiting_transfers(token):
     """Not only at its next chunk: it may never come."""
     store, manifest = store_with(b"xx", b"broken")
 
@@ -146,7 +146,7 @@ def test_the_first_failure_cancels_what_waits(token):
     assert not token.cancelled
 
 
-def test_an_interrupt_cancels_what_waits(monkeypatch):
+def test_an_interrupt_cancels_waiting_transfers(monkeypatch):
     store, _ = store_with(b"xx", b"xxx")
     source = Silent(store)
 
@@ -163,7 +163,7 @@ def test_an_interrupt_cancels_what_waits(monkeypatch):
     assert time.monotonic() - start < PROMPT
 
 
-def test_another_copy_goes_on(token):
+def test_other_copies_are_not_cancelled(token):
     source, manifest = store_with(b"one", b"two")
     token.cancel()
     destination = MemoryStore()
@@ -195,7 +195,7 @@ def endless(token, size, after=3):
 
 
 @pytest.mark.parametrize("size", [1 << 40, None])
-def test_a_large_file_that_is_being_hashed(token, size):
+def test_hashing_a_large_file_is_cancelled(token, size):
     with token.scope():
         error = cancelled(
             lambda: push(
@@ -205,10 +205,10 @@ def test_a_large_file_that_is_being_hashed(token, size):
                 scratch=MemoryFileTree(),
             )
         )
-    assert error.operation in ("hash content", "go on reading", "read what is to be pushed")
+    assert error.operation in ("hash content", "go on reading", "read a blob to push")
 
 
-def test_a_large_file_that_is_being_ingested(token):
+def test_ingesting_a_large_file_is_cancelled(token):
     class Ingesting(MemoryStore):
         def ingest(self, source, media_type):
             with closing(source.open()) as stream:
@@ -247,7 +247,7 @@ class Cancelling(MemoryFileTree):
 
 
 @pytest.mark.parametrize("method", ["entries", "open"])
-def test_a_folder_that_is_being_packed(token, method):
+def test_packing_a_folder_is_cancelled(token, method):
     tree = Cancelling(folder_with(300, 600_000), token, method, 1)
     scratch = MemoryFileTree()
     with token.scope():
@@ -256,7 +256,7 @@ def test_a_folder_that_is_being_packed(token, method):
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_what_is_being_pulled_gets_no_name(token, packed):
+def test_a_cancelled_pull_leaves_no_file(token, packed):
     store, inside = MemoryStore(), MemoryFileTree()
     with inside.create(sanitize_path("inside.bin")) as file:
         file.write(random.Random(1).randbytes(3_000_000))
@@ -288,7 +288,7 @@ def test_what_is_being_pulled_gets_no_name(token, packed):
     assert [str(entry.path) for entry in out.entries()] == ["d"]
 
 
-def test_packing_without_a_token_ends_as_ever():
+def test_packing_works_without_a_token():
     assert pack_directory(folder_with(3), lambda _: None, prefix="d").size
 
 
@@ -302,7 +302,7 @@ def test_reading_ahead_stops(token):
         ahead.close()
 
 
-def test_an_interrupt_ends_what_reads_ahead_in_a_connection(token):
+def test_an_interrupt_ends_reading_ahead_in_a_connection(token):
     """The thread that waits there is waited for, so it has to be woken first."""
     reached = threading.Semaphore(0)
 

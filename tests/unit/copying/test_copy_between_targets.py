@@ -114,7 +114,7 @@ def present(graph, target):
 @pytest.mark.parametrize("source_kind", SOURCES)
 @settings(max_examples=15, deadline=None)
 @given(graph=graphs(titles=[None]), data=st.data(), concurrency=st.sampled_from([1, 3]))
-def test_the_law_of_copies(source_kind, destination_kind, graph, data, concurrency):
+def test_a_copy_moves_the_missing_graph(source_kind, destination_kind, graph, data, concurrency):
     source, source_fault = SOURCES[source_kind]()
     destination, destination_fault = DESTINATIONS[destination_kind]()
     graph.push_to(source)

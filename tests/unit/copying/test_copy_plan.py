@@ -45,13 +45,13 @@ def test_a_node_waits_for_its_deepest_child():
     assert names(plan, "rmna") == [{"a"}, {"n"}, {"m"}, {"r"}]
 
 
-def test_content_that_is_used_twice_moves_once():
+def test_a_blob_referenced_twice_moves_once():
     plan = arrange([node("r")], edges(r="mm", m="aaa"))
     assert [len(level) for level in plan.levels] == [1, 1, 1]
     assert plan.size == 3
 
 
-def test_each_title_is_kept_once_in_its_order():
+def test_titles_keep_their_order_without_duplicates():
     uses = [node("a", title) for title in ("z", "x", None, "y", "x", "z")]
     plan = arrange([node("r")], edges(r=uses))
     assert plan.levels[0] == (
@@ -66,7 +66,7 @@ def test_titles_from_several_manifests_are_kept():
     assert plan.levels[0] == (CopyStep(node("a", "x"), (node("a", "y"),)),)
 
 
-def test_the_size_is_that_of_what_moves():
+def test_the_size_counts_moved_blobs_only():
     sized = [Descriptor("a/b", Digest.of(b"%d" % size), size) for size in (1, 10, 100)]
     root = Descriptor("a/b", Digest.of(b"r"), 1000)
     assert arrange([root], {root.digest: [*sized, *sized]}).size == 1111
@@ -97,7 +97,7 @@ def test_a_wide_lattice_is_walked_once():
 
 
 @given(graphs())
-def test_the_laws_of_a_plan(graph):
+def test_a_plan_is_complete_and_ordered(graph):
     plan = arrange([graph.root], graph.edges)
     heights = {
         step.descriptor.digest: height for height, level in enumerate(plan.levels) for step in level

@@ -16,7 +16,7 @@ from support.targets import EventRecorder, store_with
 TITLE = media_types.ANNOTATION_TITLE
 
 
-def test_progress_is_told():
+def test_progress_is_reported():
     large = bytes(range(256)) * (CHUNK_SIZE // 256 * 2) + b"end"
     source, manifest = store_with(large, b"small", b"there")
     destination, listener = MemoryStore(), EventRecorder()
@@ -34,7 +34,7 @@ def test_progress_is_told():
 
 
 @pytest.mark.parametrize("reference", [None, "v2"])
-def test_a_root_that_is_there_is_told_once(reference):
+def test_a_present_root_is_reported_once(reference):
     source, manifest = store_with(b"one")
     destination, listener = MemoryStore(), EventRecorder()
     copy(source, "v1", destination)
@@ -43,7 +43,7 @@ def test_a_root_that_is_there_is_told_once(reference):
     assert listener.events == [("skipped", manifest.digest, "exists")]
 
 
-def test_a_child_that_is_there_is_told():
+def test_a_present_child_is_reported():
     source = MemoryStore()
     child = push_artifact(source, b"one")
     index = codec.encode_index(manifests=[child.descriptor])
@@ -68,7 +68,7 @@ def test_an_exception_of_the_listener_ends_the_copy():
     assert not destination.exists(manifest.descriptor)
 
 
-def test_a_digest_promised_twice_with_two_sizes_is_caught():
+def test_one_digest_with_two_sizes_is_an_error():
     source = MemoryStore()
     push_blob(source, b"{}")
     push_blob(source, b"one")

@@ -31,7 +31,7 @@ def no_thread_stays():
 # --- What arrives -------------------------------------------------------------------------
 
 
-def test_an_artifact_arrives_under_its_name():
+def test_an_artifact_is_copied_with_its_tag():
     source, manifest = store_with(b"one", b"two")
     destination = MemoryStore()
     root = copy(source, "v1", destination)
@@ -41,7 +41,7 @@ def test_an_artifact_arrives_under_its_name():
     assert read(destination, manifest.config) == b"{}"
 
 
-def test_another_name():
+def test_the_destination_tag_may_differ():
     source, manifest = store_with(b"one")
     destination = MemoryStore()
     copy(source, "v1", destination, "v2")
@@ -49,7 +49,7 @@ def test_another_name():
     assert destination.resolve("v2").digest == manifest.digest
 
 
-def test_a_digest_names_nothing_new():
+def test_a_copy_by_digest_creates_no_tag():
     source, manifest = store_with(b"one")
     destination = MemoryStore()
     root = copy(source, str(manifest.digest), destination)
@@ -69,7 +69,7 @@ def test_a_single_blob_is_a_graph_too():
 
 
 @given(graphs(), st.data(), st.integers(1, 4))
-def test_whatever_is_missing_arrives_leaves_first(graph, data, concurrency):
+def test_missing_blobs_arrive_before_their_manifests(graph, data, concurrency):
     source = graph.push_to(WatchedStore())
     destination = StrictStore()
     # Some blobs are there already, and some manifests with all that they refer to.
@@ -94,7 +94,7 @@ def test_whatever_is_missing_arrives_leaves_first(graph, data, concurrency):
     )
 
 
-def test_what_is_there_is_not_moved():
+def test_present_blobs_are_not_moved():
     source, manifest = store_with(b"one", b"two")
     watched, destination = WatchedStore(source), MemoryStore()
     push_blob(destination, b"one")
@@ -106,7 +106,7 @@ def test_what_is_there_is_not_moved():
     assert watched.fetched[manifest.digest] == 1
 
 
-def test_embedded_content_is_not_fetched():
+def test_embedded_data_is_not_fetched():
     source = MemoryStore()
     child = pack_manifest([])
     embedded = Descriptor(child.media_type, child.digest, len(child.content), data=child.content)
@@ -128,7 +128,7 @@ def test_a_subject_comes_along():
     assert read(destination, subject.layers[0]) == b"one"
 
 
-def test_less_may_be_copied():
+def test_find_successors_selects_what_is_copied():
     source, manifest = store_with(b"one", b"two")
     destination = MemoryStore()
 
@@ -155,7 +155,7 @@ def test_a_deep_chain_does_not_recurse():
     assert len(destination.pushed) == 1502
 
 
-def test_many_small_contents():
+def test_many_small_blobs_are_copied():
     source, manifest = store_with(*(b"%d" % number for number in range(500)))
     destination = StrictStore()
     copy(source, "v1", destination)
@@ -179,7 +179,7 @@ class OneStep(WatchedStore):
         self.named.append((descriptor.digest, reference))
 
 
-def test_the_name_comes_last():
+def test_the_tag_is_created_last():
     source, manifest = store_with(b"one")
     destination = WatchedStore()
     copy(source, "v1", destination)
@@ -187,7 +187,7 @@ def test_the_name_comes_last():
     assert destination.tagged == [(manifest.digest, "v1")]
 
 
-def test_the_name_comes_with_the_manifest_where_that_is_one_step():
+def test_manifest_and_tag_are_one_request_where_possible():
     source, manifest = store_with(b"one")
     destination = OneStep()
     copy(source, "v1", destination)
@@ -197,7 +197,7 @@ def test_the_name_comes_with_the_manifest_where_that_is_one_step():
 
 
 @pytest.mark.parametrize("kind", [WatchedStore, OneStep])
-def test_what_is_there_gets_a_further_name(kind):
+def test_a_present_manifest_gets_a_further_tag(kind):
     source, manifest = store_with(b"one")
     destination = kind()
     copy(source, "v1", destination, "v1")
@@ -206,7 +206,7 @@ def test_what_is_there_gets_a_further_name(kind):
     assert destination.resolve("v1").digest == manifest.digest
 
 
-def test_what_has_no_tags_gets_no_name():
+def test_a_destination_without_tags_gets_no_tag():
     source, manifest = store_with(b"one")
 
     class NoTarget:
@@ -238,7 +238,7 @@ class Neighbour(WatchedStore):
         return True
 
 
-def test_a_neighbour_s_blob_is_taken_over():
+def test_a_blob_is_mounted_from_another_repository():
     source, manifest = store_with(b"mine", b"yours")
     destination, listener = Neighbour(), EventRecorder()
     copy(source, "v1", destination, options=CopyOptions(listener=listener))
@@ -289,7 +289,7 @@ def titled(*titles):
     return WatchedStore(source), manifest
 
 
-def test_one_content_under_two_titles_travels_once():
+def test_a_blob_with_two_titles_is_transferred_once():
     source, manifest = titled("a", "b", "a", "c")
     destination = Shelf()
     copy_graph(source, manifest.descriptor, destination)
@@ -299,14 +299,14 @@ def test_one_content_under_two_titles_travels_once():
     assert destination.placed == ["b", "c"]
 
 
-def test_it_travels_again_where_it_was_not_kept():
+def test_a_blob_is_transferred_again_if_it_was_not_kept():
     source, manifest = titled("a", "b")
     destination = Shelf(keeps=False)
     copy_graph(source, manifest.descriptor, destination)
     assert destination.pushed.count(manifest.layers[0].digest) == 2
 
 
-def test_titles_mean_nothing_where_there_are_none():
+def test_titles_are_ignored_by_a_store_without_titles():
     source, manifest = titled("a", "b")
     destination = WatchedStore()
     copy_graph(source, manifest.descriptor, destination)

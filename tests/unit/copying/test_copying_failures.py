@@ -66,7 +66,7 @@ def corrupted(descriptor, content):
     ],
 )
 @pytest.mark.parametrize("part", ["layer", "manifest"])
-def test_wrong_content_is_the_source_s_fault(content, error, part):
+def test_a_blob_that_does_not_match_is_an_error_of_the_source(content, error, part):
     source, manifest = store_with(b"one", b"two")
     wrong = manifest.layers[1]
     if part == "manifest":
@@ -115,7 +115,7 @@ class Failing(Forwarding):
     ],
 )
 @pytest.mark.parametrize("own", [True, False])
-def test_an_error_says_which_side_failed(side, method, part, operation, own):
+def test_an_error_names_the_side_that_failed(side, method, part, operation, own):
     source, manifest = store_with(b"one", b"two")
     destination = MemoryStore()
     descriptor = {None: None, "layer": manifest.layers[1], "manifest": manifest.descriptor}[part]
@@ -138,7 +138,7 @@ def test_an_error_says_which_side_failed(side, method, part, operation, own):
         assert "disk full" in str(caught.value)
 
 
-def test_a_mount_and_a_place_that_fail():
+def test_failures_to_mount_and_to_place_name_the_destination():
     class Broken(WatchedStore):
         def mount(self, descriptor, source):
             raise OSError("reset")
@@ -157,7 +157,7 @@ def test_a_mount_and_a_place_that_fail():
         assert (caught.value.operation, caught.value.origin) == (operation, "destination")
 
 
-def test_a_stream_that_breaks_is_the_source_s_fault():
+def test_a_broken_stream_is_an_error_of_the_source():
     class Breaking(Forwarding):
         def fetch(self, descriptor):
             stream = super().fetch(descriptor)
@@ -173,7 +173,7 @@ def test_a_stream_that_breaks_is_the_source_s_fault():
     assert (caught.value.operation, caught.value.origin) == ("fetch", "source")
 
 
-def test_a_source_that_recovered_is_not_to_blame():
+def test_a_recovered_source_is_not_named_in_the_error():
     class Insisting(Forwarding):
         """Tries twice, and then fails by itself."""
 
@@ -204,14 +204,14 @@ def test_a_source_that_recovered_is_not_to_blame():
     assert (caught.value.operation, caught.value.origin) == ("push", "destination")
 
 
-def test_a_name_that_is_not_there():
+def test_a_missing_reference_is_not_found():
     source, _ = store_with(b"one")
     with pytest.raises(NotFoundError) as caught:
         copy(source, "v2", MemoryStore())
     assert notes(caught.value) == "while copying: resolve (source)"
 
 
-def test_a_manifest_that_is_none_stops_the_copy():
+def test_a_malformed_manifest_ends_the_copy():
     class Careless(Forwarding):
         def fetch(self, descriptor):
             return io.BytesIO(b"{}")
@@ -223,7 +223,7 @@ def test_a_manifest_that_is_none_stops_the_copy():
     assert destination.pushed == []
 
 
-def test_what_arrived_before_a_failure_stays_and_is_not_moved_again():
+def test_blobs_copied_before_a_failure_are_not_moved_again():
     source, manifest = store_with(b"one", b"two")
     destination = MemoryStore()
     broken = Failing(source, "fetch", ConnectionError("reset"), manifest.layers[1])
@@ -238,7 +238,7 @@ def test_what_arrived_before_a_failure_stays_and_is_not_moved_again():
 # --- Many at once -------------------------------------------------------------------------
 
 
-def test_as_many_move_at_once_as_are_allowed():
+def test_concurrent_transfers_reach_the_limit():
     meeting = Barrier(3, timeout=PATIENCE)
 
     class Meeting(WatchedStore):
@@ -257,7 +257,7 @@ def test_as_many_move_at_once_as_are_allowed():
     assert destination.exists(manifest.descriptor)
 
 
-def test_no_more_move_at_once_than_are_allowed():
+def test_concurrent_transfers_never_exceed_the_limit():
     class Counting(WatchedStore):
         running = most = 0
         lock = threading.Lock()
@@ -305,7 +305,7 @@ class Stalling(Forwarding):
             self.went_on = True
 
 
-def test_the_first_failure_stops_what_is_under_way_and_begins_nothing_new(monkeypatch):
+def test_the_first_failure_stops_running_transfers_and_starts_none(monkeypatch):
     source, manifest = store_with(b"slow", b"broken", *(b"%d" % n for n in range(20)))
     slow, broken, *_ = manifest.layers
     destination, listener = Stalling(slow, broken), EventRecorder()
@@ -384,7 +384,7 @@ def test_an_interrupt_stops_all_threads(concurrency, monkeypatch):
     assert not destination.exists(manifest.descriptor)
 
 
-def test_an_interrupt_in_a_single_transfer_passes():
+def test_an_interrupt_in_a_single_transfer_is_raised():
     source, _ = store_with()
 
     class Interrupted(Forwarding):

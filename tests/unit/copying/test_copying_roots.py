@@ -61,7 +61,7 @@ def index_of(target, *entries, tag=None):
 # --- Several roots ------------------------------------------------------------------------
 
 
-def test_several_graphs_arrive_and_what_they_share_moves_once():
+def test_shared_blobs_of_several_graphs_move_once():
     source, destination = WatchedStore(), MemoryStore()
     manifests = [push_artifact(source, b"shared", name) for name in (b"a", b"b", b"c")]
     source.fetched.clear()
@@ -70,7 +70,7 @@ def test_several_graphs_arrive_and_what_they_share_moves_once():
     assert set(source.fetched.values()) == {1}
 
 
-def test_of_several_roots_those_that_are_there_stay():
+def test_present_roots_are_skipped():
     source, destination, seen = WatchedStore(), MemoryStore(), EventRecorder()
     there, missing = push_artifact(source, b"a"), push_artifact(source, b"b")
     push_artifact(destination, b"a")
@@ -86,7 +86,7 @@ def test_of_several_roots_those_that_are_there_stay():
     assert seen.of(there.descriptor) == [("skipped", "exists")]
 
 
-def test_no_root_at_all_is_nothing_to_do():
+def test_a_copy_without_roots_does_nothing():
     copy_graphs(MemoryStore(), [], MemoryStore())
 
 
@@ -134,7 +134,7 @@ def test_a_root_that_the_source_lacks_is_an_error():
 
 
 @pytest.mark.parametrize("make", [MemoryStore, repository])
-def test_further_tags_name_the_same(make):
+def test_further_tags_are_created(make):
     source, manifest = store_with(b"one")
     destination = make()
     copy(source, "v1", destination, further_tags=["latest", "stable"])
@@ -142,7 +142,7 @@ def test_further_tags_name_the_same(make):
     assert {destination.resolve(tag).digest for tag in destination.tags()} == {manifest.digest}
 
 
-def test_further_tags_name_what_is_copied_by_digest():
+def test_further_tags_are_created_for_a_copy_by_digest():
     source, manifest = store_with(b"one")
     destination = MemoryStore()
     copy(source, str(manifest.digest), destination, further_tags=["latest"])
@@ -161,7 +161,7 @@ def test_a_further_tag_costs_one_request():
     ]
 
 
-def test_a_push_gives_several_names():
+def test_a_push_creates_several_tags():
     target = repository()
     root = push(
         target,
@@ -174,7 +174,7 @@ def test_a_push_gives_several_names():
     assert target.resolve("latest").digest == root.digest
 
 
-def test_a_push_without_a_name_is_known_by_its_digest():
+def test_a_push_without_a_tag_is_found_by_digest():
     target = repository()
     root = push(target, None, [file("a", b"a")], scratch=MemoryFileTree())
     assert list(target.tags()) == []
@@ -189,9 +189,9 @@ class Storage:
         self.exists, self.fetch, self.push = store.exists, store.fetch, store.push
 
 
-def test_what_has_no_tags_takes_none():
+def test_tags_need_a_target():
     source, manifest = store_with(b"one")
-    with pytest.raises(CopyError, match="no Target"):
+    with pytest.raises(CopyError, match="not a Target"):
         copy_graph(source, manifest.descriptor, Storage(), reference="v1")
 
 
@@ -205,7 +205,7 @@ def copied_for(source, platform, tag="v1"):
     return destination, root
 
 
-def test_of_an_index_only_what_is_meant_is_copied():
+def test_only_the_manifest_of_the_platform_is_copied():
     source = MemoryStore()
     amd, arm = image(source, AMD), image(source, ARM)
     index = index_of(source, entry(amd, AMD), entry(arm, ARM), tag="v1")
@@ -215,7 +215,7 @@ def test_of_an_index_only_what_is_meant_is_copied():
     assert not destination.exists(amd.descriptor)
 
 
-def test_the_usual_variant_is_meant_where_none_is_named():
+def test_the_default_variant_is_selected():
     source = MemoryStore()
     arm = image(source, ARM, variant="v8")
     v6 = image(source, ARM_V6)
@@ -246,7 +246,7 @@ def test_an_index_in_an_index_that_names_its_platform_is_looked_into():
 @pytest.mark.parametrize(
     "config_type", [media_types.OCI_IMAGE_CONFIG, media_types.DOCKER_IMAGE_CONFIG]
 )
-def test_where_the_index_says_nothing_the_config_does(config_type):
+def test_the_platform_of_the_config_counts_if_the_index_has_none(config_type):
     source = MemoryStore()
     amd = image(source, AMD, config_type=config_type)
     arm = image(source, ARM, config_type=config_type)
@@ -254,14 +254,14 @@ def test_where_the_index_says_nothing_the_config_does(config_type):
     assert copied_for(source, ARM)[1].digest == arm.digest
 
 
-def test_what_the_index_says_comes_before_what_a_config_says():
+def test_the_platform_of_the_index_precedes_that_of_the_config():
     source = MemoryStore()
     silent, spoken = image(source, AMD), image(source, AMD, comment="spoken")
     index_of(source, entry(silent), entry(spoken, AMD), tag="v1")
     assert copied_for(source, AMD)[1].digest == spoken.digest
 
 
-def test_a_single_image_is_held_to_its_platform():
+def test_the_platform_of_a_single_image_is_checked():
     source = MemoryStore()
     source.tag(image(source, AMD).descriptor, "v1")
     assert copied_for(source, AMD)[1].digest == source.resolve("v1").digest
@@ -315,7 +315,7 @@ def with_config(target, content, media_type=media_types.OCI_IMAGE_CONFIG):
     return codec.encode_manifest(config=config, layers=[])
 
 
-def test_all_that_a_config_says_of_its_platform():
+def test_a_platform_is_read_from_the_config():
     target = MemoryStore()
     content = (
         b'{"os": "windows", "architecture": "arm", "variant": "v6", "os.version": "10.0",'
@@ -327,12 +327,12 @@ def test_all_that_a_config_says_of_its_platform():
 
 
 @pytest.mark.parametrize("content", [b"{}", b'{"os": "linux"}', b'{"os":"","architecture":""}'])
-def test_a_config_may_say_nothing(content):
+def test_a_config_may_lack_a_platform(content):
     target = MemoryStore()
     assert platform_of(target, with_config(target, content)) is None
 
 
-def test_an_artifact_says_nothing_of_a_platform():
+def test_an_artifact_has_no_platform():
     target = MemoryStore()
     content = b'{"os": "linux", "architecture": "amd64"}'
     assert platform_of(target, with_config(target, content, "a/b")) is None

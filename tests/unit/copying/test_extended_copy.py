@@ -80,7 +80,7 @@ def there(target, manifests):
 
 @pytest.mark.parametrize("make_destination", TARGETS)
 @pytest.mark.parametrize("make_source", TARGETS)
-def test_a_tree_of_three_levels_arrives_whole(make_source, make_destination):
+def test_three_levels_of_referrers_are_copied(make_source, make_destination):
     source, destination = make_source(), make_destination()
     tree = Tree(source)
     root = extended_copy(source, "v1", destination)
@@ -99,14 +99,14 @@ def test_a_tree_of_three_levels_arrives_whole(make_source, make_destination):
 
 
 @pytest.mark.parametrize(("depth", "count"), [(0, 1), (1, 3), (2, 4), (3, 5), (4, 5), (None, 5)])
-def test_the_depth_bounds_it(depth, count):
+def test_the_depth_limits_the_levels_of_referrers(depth, count):
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     extended_copy(source, "v1", destination, referrers=ReferrerFilter(depth=depth))
     assert there(destination, tree.all) == tree.all[:count]
 
 
-def test_what_is_left_out_takes_what_refers_to_it_along():
+def test_referrers_of_an_excluded_referrer_are_excluded():
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     chosen = ReferrerFilter(is_of_type("application/vnd.sig"))
@@ -118,7 +118,7 @@ def test_what_is_left_out_takes_what_refers_to_it_along():
     ("items", "found"),
     [({"tool": "x"}, True), ({"tool": None}, True), ({"tool": "y"}, False), ({"z": None}, False)],
 )
-def test_referrers_are_chosen_by_annotation(items, found):
+def test_referrers_are_selected_by_annotation(items, found):
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     chosen = ReferrerFilter(has_annotations(items), depth=1)
@@ -145,7 +145,7 @@ def test_referrers_of_the_manifests_of_an_index_arrive_too(make):
     assert there(destination, wanted) == wanted
 
 
-def test_of_a_referrer_its_subject_arrives_and_not_what_else_refers_to_that():
+def test_the_subject_of_a_referrer_is_copied_without_its_other_referrers():
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     source.tag(tree.sbom.descriptor, "sbom")
@@ -166,7 +166,7 @@ def test_of_an_index_for_a_platform_the_manifest_and_its_referrers():
     assert destination.resolve("v1").digest == image.digest
 
 
-def test_by_predecessors_where_the_source_lists_no_referrers():
+def test_predecessors_serve_if_the_source_lists_no_referrers():
     class Finding(Forwarding):
         def predecessors(self, descriptor):
             return self.target.predecessors(descriptor)
@@ -178,7 +178,7 @@ def test_by_predecessors_where_the_source_lists_no_referrers():
     assert there(destination, tree.all) == tree.all
 
 
-def test_a_source_that_can_tell_no_referrers_is_an_error_that_says_so():
+def test_a_source_that_cannot_list_referrers_is_an_error():
     source = Forwarding(MemoryStore())
     Tree(source.target)
     with pytest.raises(UnsupportedError, match="list the referrers of"):
@@ -186,7 +186,7 @@ def test_a_source_that_can_tell_no_referrers_is_an_error_that_says_so():
     extended_copy(source, "v1", MemoryStore(), referrers=ReferrerFilter(depth=0))
 
 
-def test_names():
+def test_tags_of_an_extended_copy():
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     extended_copy(source, str(tree.image.digest), destination)
@@ -196,7 +196,7 @@ def test_names():
     assert list(destination.tags()) == ["a", "b", "c"]
 
 
-def test_several_roots():
+def test_several_roots_are_copied_with_their_referrers():
     source, destination = MemoryStore(), MemoryStore()
     tree = Tree(source)
     extended_copy_graphs(source, [tree.image.descriptor, tree.unrelated.descriptor], destination)
@@ -207,7 +207,7 @@ def test_several_roots():
 # --- In which order, how often ------------------------------------------------------------
 
 
-def test_the_name_comes_last():
+def test_the_tag_is_created_last():
     class Watching(Forwarding):
         def __init__(self, target):
             super().__init__(target)
@@ -228,7 +228,7 @@ def test_the_name_comes_last():
     assert {manifest.digest for manifest in tree.all} < set(destination.done)
 
 
-def test_everything_is_told_of_once():
+def test_every_blob_is_reported_once():
     source, seen = MemoryStore(), EventRecorder()
     tree = Tree(source)
     extended_copy(source, "v1", MemoryStore(), options=CopyOptions(listener=seen))
@@ -299,7 +299,7 @@ def test_a_referrer_whose_listing_failed_is_listed_by_the_next_run():
         )
 
 
-def test_a_listing_that_fails_is_blamed_on_the_source():
+def test_a_failed_listing_is_an_error_of_the_source():
     class Refusing(Forwarding):
         def referrers(self, descriptor, artifact_type=None):
             raise NotFoundError("the list", "here")
@@ -313,7 +313,7 @@ def test_a_listing_that_fails_is_blamed_on_the_source():
     )
 
 
-def test_a_tree_without_end_is_refused():
+def test_an_endless_tree_of_referrers_is_an_error():
     class Inventing(Forwarding):
         def __init__(self, target):
             super().__init__(target)

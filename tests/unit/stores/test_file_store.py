@@ -86,7 +86,7 @@ def test_a_title_is_normalised(store, tree):
     assert store.exists(titled(b"content", "docs/a.txt"))
 
 
-def test_what_was_pushed_is_not_pushed_again(store):
+def test_a_pushed_file_is_not_pushed_again(store):
     descriptor, source = titled(b"content", "a"), CountingSource(b"content")
     store.push(descriptor, source)
     store.push(descriptor, source)
@@ -97,7 +97,7 @@ def test_what_was_pushed_is_not_pushed_again(store):
 @pytest.mark.parametrize(
     "title", ["../a", "/etc/a", "a/../../b", "C:/a", "a\\b", "a\0", "", ".", "a\x1b[2J"]
 )
-def test_an_unsafe_title_is_refused_before_a_byte_is_asked_for(store, tree, title):
+def test_an_unsafe_title_is_refused_before_any_byte_is_read(store, tree, title):
     source = CountingSource(b"content")
     with pytest.raises(UnsafePathError):
         store.push(titled(b"content", title), source)
@@ -109,7 +109,7 @@ def test_an_unsafe_title_is_refused_before_a_byte_is_asked_for(store, tree, titl
     assert names(tree) == []
 
 
-def test_a_right_file_that_was_there_is_kept(store, tree):
+def test_an_earlier_file_that_matches_is_kept(store, tree):
     write(tree, "a", b"content")
     before = tree.entry(at("a"))
     descriptor, source = titled(b"content", "a"), CountingSource(b"content")
@@ -121,7 +121,7 @@ def test_a_right_file_that_was_there_is_kept(store, tree):
 
 
 @pytest.mark.parametrize("old", [b"other", b"c0ntent", b""])
-def test_another_file_that_was_there_is_replaced(store, tree, old):
+def test_an_earlier_file_that_differs_is_replaced(store, tree, old):
     write(tree, "a", old)
     descriptor = titled(b"content", "a")
     assert not store.exists(descriptor)
@@ -141,7 +141,7 @@ def test_another_file_that_was_there_is_replaced(store, tree, old):
         (BreakingSource(7), NotFoundError),
     ],
 )
-def test_wrong_content_never_gets_the_name(store, tree, source, error, old):
+def test_a_blob_that_does_not_match_never_gets_the_name(store, tree, source, error, old):
     if old is not None:
         write(tree, "a", old)
     descriptor = titled(b"content", "a")
@@ -157,7 +157,7 @@ def test_wrong_content_never_gets_the_name(store, tree, source, error, old):
     assert read(tree, "a") == b"content"
 
 
-def test_two_contents_with_one_title_are_refused(store, tree):
+def test_two_blobs_with_one_title_are_refused(store, tree):
     store.push(titled(b"first", "a"), BytesSource(b"first"))
     for title in ("a", "./a"):
         source = CountingSource(b"second")
@@ -167,7 +167,7 @@ def test_two_contents_with_one_title_are_refused(store, tree):
     assert read(tree, "a") == b"first"
 
 
-def test_what_changes_while_it_is_looked_at_is_replaced(tree):
+def test_a_file_that_changes_during_the_check_is_replaced(tree):
     class Busy(MemoryFileTree):
         def open(self, path):
             stream = super().open(path)
@@ -183,7 +183,7 @@ def test_what_changes_while_it_is_looked_at_is_replaced(tree):
     assert read(busy, "a") == b"content"
 
 
-def test_what_lies_in_the_way_stays(store, tree):
+def test_a_link_or_folder_in_place_of_the_file_stays(store, tree):
     write(tree, "folder/x", b"x")
     write(tree, "file", b"x")
     tree.make_symlink(at("link"), "file")
@@ -211,7 +211,7 @@ def test_many_threads_write_at_once(store, tree):
 # --- Further titles -----------------------------------------------------------------------
 
 
-def test_content_is_placed_under_a_further_title(store, tree):
+def test_a_blob_is_placed_under_a_further_title(store, tree):
     assert isinstance(store, Placer)
     store.push(titled(b"content", "a"), BytesSource(b"content"))
     store.place(titled(b"content", "b/c"))
@@ -219,13 +219,13 @@ def test_content_is_placed_under_a_further_title(store, tree):
     assert store.exists(titled(b"content", "b/c"))
 
 
-def test_content_without_title_is_placed_too(store, tree):
+def test_an_untitled_blob_is_placed_too(store, tree):
     store.push(Descriptor.of(b"content", "a/b"), BytesSource(b"content"))
     store.place(titled(b"content", "a"))
     assert read(tree, "a") == b"content"
 
 
-def test_what_is_not_here_is_not_placed(store, tree):
+def test_a_missing_blob_is_not_placed(store, tree):
     with pytest.raises(NotFoundError):
         store.place(titled(b"content", "a"))
     assert names(tree) == []
@@ -241,7 +241,7 @@ def test_a_further_title_is_checked_like_the_first(store, tree):
     assert read(tree, "b") == b"other"
 
 
-def test_what_was_tampered_with_since_is_not_placed(store, tree):
+def test_a_changed_file_is_not_placed(store, tree):
     store.push(titled(b"content", "a"), BytesSource(b"content"))
     write(tree, "a", b"c0ntent")
     with pytest.raises(DigestMismatchError):
@@ -275,7 +275,7 @@ def test_other_files_of_a_folder_stay(store, tree):
     assert read(tree, "data/a") == b"one"
 
 
-def test_what_is_not_marked_is_a_file(store, tree):
+def test_an_archive_without_the_annotation_is_a_file(store, tree):
     store.push(titled(ARCHIVE, "data.tar.gz"), BytesSource(ARCHIVE))
     store.push(titled(ARCHIVE, "b", **{UNPACK: "false"}), BytesSource(ARCHIVE))
     assert read(tree, "data.tar.gz") == ARCHIVE
@@ -284,7 +284,7 @@ def test_what_is_not_marked_is_a_file(store, tree):
     assert not is_marked_for_unpacking(titled(ARCHIVE, "data"))
 
 
-def test_others_may_decide_what_is_unpacked(tree):
+def test_the_caller_may_select_what_is_unpacked(tree):
     store = FileStore(tree, unpacks=lambda descriptor: descriptor.title == "data")
     store.push(titled(ARCHIVE, "data"), BytesSource(ARCHIVE))
     store.push(folder(ARCHIVE, "file"), BytesSource(ARCHIVE))
@@ -348,7 +348,7 @@ def test_the_digest_of_the_unpacked_archive_is_checked(store, tree):
 
 
 @pytest.mark.parametrize("limits", [Limits(archive_members=2), Limits(archive_bytes=5)])
-def test_limits_are_held_to(tree, limits):
+def test_archives_are_held_to_the_limits(tree, limits):
     store = FileStore(tree, limits=limits)
     with pytest.raises(SizeLimitError):
         store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))

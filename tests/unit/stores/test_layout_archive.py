@@ -74,7 +74,7 @@ def members_of(content):
 # --- There and back -----------------------------------------------------------------------
 
 
-def test_a_layout_comes_back(tree, manifest):
+def test_a_packed_layout_is_unpacked_as_it_was(tree, manifest):
     there = unpacked(packed(tree))
     assert all_files(there) == all_files(tree)
     store = OciLayoutStore(there)
@@ -92,19 +92,19 @@ def test_other_programs_read_it(tree, manifest):
     assert dict(members_of(packed(tree)))[str(blob_path(manifest.digest))] == manifest.content
 
 
-def test_garbage_is_left_out(tree, manifest):
+def test_an_archive_has_no_unreferenced_blobs(tree, manifest):
     garbage = push_blob(OciLayoutStore(tree), b"garbage")
     assert str(blob_path(garbage.digest)) not in dict(members_of(packed(tree)))
 
 
-def test_what_the_layout_lacks_is_left_out(tree, manifest):
+def test_an_archive_may_lack_referenced_blobs(tree, manifest):
     tree.remove(blob_path(manifest.layers[0].digest))
     there = OciLayoutStore(unpacked(packed(tree)))
     assert not there.exists(manifest.layers[0])
     assert there.exists(manifest.layers[1])
 
 
-def test_damaged_content_is_not_packed(tree, manifest):
+def test_a_damaged_blob_is_not_packed(tree, manifest):
     with tree.create(blob_path(manifest.layers[0].digest)) as file:
         file.write(b"eno")
         file.commit()
@@ -120,7 +120,7 @@ def test_a_folder_without_a_layout_is_not_packed(tree):
 # --- Strangers' archives ------------------------------------------------------------------
 
 
-def test_in_any_order_and_with_other_members(tree, manifest):
+def test_members_may_come_in_any_order_with_others_between(tree, manifest):
     members = members_of(packed(tree))[::-1]
     foreign = [("manifest.json", b"[]"), ("../../etc/passwd", b"x"), ("blobs/sha256/short", b"x")]
     there = unpacked(tar_of([*foreign, *members]))
@@ -133,7 +133,7 @@ def test_names_may_begin_with_a_dot(tree, manifest):
 
 
 @pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
-def test_what_is_no_layout_is_refused(tree, manifest, missing):
+def test_an_archive_without_a_layout_is_refused(tree, manifest, missing):
     members = [found for found in members_of(packed(tree)) if found[0] != missing]
     with pytest.raises(UnsafeArchiveError, match=f"{missing} is missing"):
         unpacked(tar_of(members))
@@ -147,7 +147,7 @@ def test_a_file_that_occurs_twice_is_refused(tree, manifest, twice):
 
 
 @pytest.mark.parametrize("change", [bytes.upper, lambda content: content + b"x"])
-def test_content_is_what_its_digest_promises(tree, manifest, change):
+def test_a_blob_that_does_not_match_is_refused(tree, manifest, change):
     name = str(blob_path(manifest.layers[0].digest))
     members = [
         (found, change(content) if found == name else content)
@@ -161,14 +161,14 @@ def test_content_is_what_its_digest_promises(tree, manifest, change):
 
 
 @pytest.mark.parametrize("kept", [0, 100, 700, 2000])
-def test_an_archive_that_breaks_off_leaves_no_layout(tree, manifest, kept):
+def test_a_truncated_archive_leaves_no_layout(tree, manifest, kept):
     there = MemoryFileTree()
     with pytest.raises(UnsafeArchiveError):
         unpack_layout(io.BytesIO(packed(tree)[:kept]), there)
     assert not {"index.json", "oci-layout"} & set(all_files(there))
 
 
-def test_links_are_passed_over(tree, manifest):
+def test_links_are_skipped(tree, manifest):
     members = [member(*found) for found in members_of(packed(tree))]
     planted = "blobs/sha256/" + "0" * 64
     there = unpacked(tar(symlink(planted, "/etc/passwd"), hardlink("x", "index.json"), *members))
@@ -176,7 +176,7 @@ def test_links_are_passed_over(tree, manifest):
     assert there.entry(sanitize_path(planted)) is None
 
 
-def test_limits_hold(tree, manifest):
+def test_an_archive_beyond_the_limits_is_refused(tree, manifest):
     with pytest.raises(SizeLimitError, match="3 members"):
         unpacked(packed(tree), limits=Limits(archive_members=3))
     with pytest.raises(SizeLimitError, match="1000 bytes"):
@@ -232,7 +232,7 @@ def test_an_archive_that_did_not_change_stays_as_it_is(folder):
     assert folder.entry(PATH) == before
 
 
-def test_nothing_written_makes_no_archive(folder):
+def test_no_archive_is_made_without_a_write(folder):
     with archived_layout(folder, PATH, scratch=MemoryFileTree()) as store:
         assert list(store.tags()) == []
     assert folder.entry(PATH) is None
@@ -253,7 +253,7 @@ def test_after_an_exception_the_old_archive_stays(folder):
     assert folder.entry(PATH) == before
 
 
-def test_two_who_change_one_archive_take_turns(folder):
+def test_two_writers_of_one_archive_take_turns(folder):
     inside, go_on = Event(), Event()
 
     def change(content, begin):

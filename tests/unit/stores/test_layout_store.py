@@ -115,7 +115,7 @@ def test_the_first_push_makes_a_layout(tree, store):
     assert content_of(tree, f"blobs/sha256/{blob.digest.encoded}") == b"blob"
 
 
-def test_the_same_content_gives_the_same_bytes(tree, store):
+def test_equal_layouts_have_equal_bytes(tree, store):
     other_tree = MemoryFileTree()
     for target in (store, OciLayoutStore(other_tree)):
         target.tag(push_artifact(target, b"layer").descriptor, "v1")
@@ -132,7 +132,7 @@ def test_the_same_content_gives_the_same_bytes(tree, store):
         (b'{"imageLayoutVersion": 1}', "oci-layout"),
     ],
 )
-def test_another_layout_is_neither_read_nor_written(tree, store, marker, place):
+def test_a_layout_of_another_version_is_neither_read_nor_written(tree, store, marker, place):
     put(tree, "oci-layout", marker)
     with pytest.raises(InvalidManifestError, match=place):
         list(store.tags())
@@ -166,7 +166,7 @@ def test_a_broken_index_is_named(tree, store, index):
     assert content_of(tree, "index.json") == index
 
 
-def test_what_others_wrote_into_the_index_stays(tree, store):
+def test_unknown_members_of_the_index_stay(tree, store):
     manifest = push_artifact(store, b"layer")
     document = index_of(tree)
     document["org.example"] = {"kept": True}
@@ -183,7 +183,7 @@ def test_what_others_wrote_into_the_index_stays(tree, store):
     assert entry["annotations"] == {"io.containerd.image.name": "kept", REF_NAME: "v1"}
 
 
-def test_names_that_others_gave_are_found(tree, store):
+def test_names_of_other_tools_are_found(tree, store):
     manifest = push_artifact(store, b"layer")
     document = index_of(tree)
     document["manifests"][0]["annotations"] = {REF_NAME: "docker.io/library/alpine:3"}
@@ -235,7 +235,7 @@ def test_a_manifest_whose_tag_moved_stays_listed(tree, store):
     )
 
 
-def test_the_name_belongs_to_this_layout_alone(store):
+def test_the_name_annotation_does_not_leave_the_layout(store):
     index = codec.encode_index(manifests=[])
     descriptor = index.descriptor.with_annotations({"note": "x", REF_NAME: "elsewhere"})
     store.push(descriptor, BytesSource(index.content))
@@ -258,7 +258,7 @@ def test_tagging_again_writes_nothing(tree, store):
 # --- Content ------------------------------------------------------------------------------
 
 
-def test_changed_bytes_are_noticed_when_they_are_read(tree, store):
+def test_changed_bytes_are_an_error_when_read(tree, store):
     manifest = push_artifact(store, b"layer")
     (layer,) = manifest.layers
     put(tree, str(blob_path(layer.digest)), b"LAYER")
@@ -292,21 +292,21 @@ def test_a_manifest_that_no_index_lists_is_pushed_again(tree, store):
     assert entries_of(tree) == [(str(manifest.digest), None)]
 
 
-def test_what_calls_itself_a_manifest_must_be_one(tree, store):
+def test_a_malformed_manifest_is_refused(tree, store):
     descriptor = Descriptor.of(b"no JSON", media_types.OCI_MANIFEST)
     with pytest.raises(InvalidManifestError):
         store.push(descriptor, BytesSource(b"no JSON"))
     assert tree.entry(blob_path(descriptor.digest)) is None
 
 
-def test_a_malformed_digest_is_no_name(store):
+def test_a_malformed_digest_is_not_a_name(store):
     with pytest.raises(InvalidDigestError):
         store.resolve("sha256:../../etc/passwd")
     with pytest.raises(NotFoundError):
         store.resolve("../../etc/passwd")
 
 
-def test_a_push_that_breaks_off_leaves_no_file(tmp_path):
+def test_an_interrupted_push_leaves_no_file(tmp_path):
     store = OciLayoutStore(LocalFileTree(tmp_path, create=True))
     with pytest.raises(SizeMismatchError):
         store.push(Descriptor.of(b"blob", "a/b"), _Short())
@@ -323,7 +323,7 @@ class _Short:
 # --- The graph ----------------------------------------------------------------------------
 
 
-def test_the_graph_is_found_again(tree, store):
+def test_the_graph_is_read_from_disk_by_another_store(tree, store):
     manifest = push_artifact(store, b"layer")
     attached = push_artifact(store, b"signature", subject=manifest.descriptor)
     opened = OciLayoutStore(tree)
@@ -332,7 +332,7 @@ def test_the_graph_is_found_again(tree, store):
     assert opened.resolve(str(manifest.layers[0].digest)).plain() == manifest.layers[0].plain()
 
 
-def test_a_layout_may_lack_what_it_refers_to(tree, store):
+def test_a_layout_may_lack_referenced_blobs(tree, store):
     parts = [push_artifact(store, layer).descriptor for layer in (b"a", b"b")]
     index = codec.encode_index(manifests=parts)
     push_document(store, index)

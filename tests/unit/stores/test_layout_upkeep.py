@@ -86,7 +86,7 @@ def test_the_manifests_of_a_deleted_index_stay(tree, store):
     assert digests(store.roots()) == digests(parts)
 
 
-def test_what_another_index_has_is_not_listed_itself(store):
+def test_parts_of_another_index_are_not_listed(store):
     part = push_artifact(store, b"a").descriptor
     one = push_document(store, codec.encode_index(manifests=[part]))
     two = push_document(store, codec.encode_index(manifests=[part], annotations={"n": "2"}))
@@ -106,7 +106,7 @@ def test_a_manifest_whose_file_was_removed_has_no_name(tree, store):
 # --- Collecting garbage -------------------------------------------------------------------
 
 
-def test_what_nothing_refers_to_goes(tree):
+def test_unreferenced_blobs_are_removed(tree):
     store = OciLayoutStore(tree)
     loose = push_blob(store, b"loose")
     gone = push_artifact(store, b"gone", b"shared")
@@ -120,7 +120,7 @@ def test_what_nothing_refers_to_goes(tree):
     assert blobs_of(tree) == wanted
 
 
-def test_everything_reachable_stays(tree, store):
+def test_reachable_blobs_stay(tree, store):
     image = push_artifact(store, b"image")
     index = push_document(store, codec.encode_index(manifests=[image.descriptor]))
     store.tag(push_document(store, codec.encode_index(manifests=[index])), "v1")
@@ -130,7 +130,7 @@ def test_everything_reachable_stays(tree, store):
     assert digests(store.referrers(image.descriptor)) == [signature.digest]
 
 
-def test_only_what_is_tagged_and_what_refers_to_it(tree, store):
+def test_collection_may_keep_tagged_artifacts_and_their_referrers_only(tree, store):
     image = push_artifact(store, b"image")
     old = push_artifact(store, b"old")
     of_old = push_artifact(store, b"signature of old", subject=old.descriptor)
@@ -150,7 +150,7 @@ def test_only_what_is_tagged_and_what_refers_to_it(tree, store):
     assert image.config.digest not in collected.digests
 
 
-def test_names_that_are_no_tags_count(tree, store):
+def test_names_that_are_not_tags_count(tree, store):
     manifest = push_artifact(store, b"layer")
     store.tag(manifest.descriptor, "v1")
     put(tree, "index.json", content_of(tree, "index.json").replace(b'"v1"', b'"docker.io/a:v1"'))
@@ -166,7 +166,7 @@ def content_of(tree, path):
         stream.close()
 
 
-def test_what_has_no_digest_for_a_name_stays(tree, store):
+def test_files_not_named_by_a_digest_stay(tree, store):
     push_artifact(store, b"layer")
     put(tree, "blobs/sha256/notes.txt", b"notes")
     put(tree, "blobs/other/" + "0" * 64, b"other")
@@ -175,13 +175,13 @@ def test_what_has_no_digest_for_a_name_stays(tree, store):
     assert "notes.txt" in blobs_of(tree)
 
 
-def test_garbage_by_every_digest_that_is_known(tree, store):
+def test_garbage_of_every_digest_algorithm_is_removed(tree, store):
     push_artifact(store, b"layer")
     put(tree, "blobs/sha512/" + "0" * 128, b"garbage")
     assert [str(digest) for digest in store.collect_garbage().digests] == ["sha512:" + "0" * 128]
 
 
-def test_of_a_damaged_layout_nothing_is_removed(tree, store):
+def test_nothing_is_removed_from_a_damaged_layout(tree, store):
     manifest = push_artifact(store, b"layer")
     put(tree, "blobs/sha256/" + "0" * 64, b"garbage")
     put(tree, str(blob_path(manifest.digest)), manifest.content.replace(b"layer", b"LAYER"))
@@ -191,7 +191,7 @@ def test_of_a_damaged_layout_nothing_is_removed(tree, store):
     assert blobs_of(tree) == before
 
 
-def test_a_layout_may_lack_what_it_refers_to(tree, store):
+def test_a_layout_may_lack_referenced_blobs(tree, store):
     manifest = push_artifact(store, b"layer")
     index = codec.encode_index(manifests=[manifest.descriptor])
     push_document(store, index)
@@ -207,13 +207,13 @@ def test_an_empty_folder_has_no_garbage(tree):
 # --- While a copy is under way ------------------------------------------------------------
 
 
-def test_what_this_store_has_just_taken_in_stays(store):
+def test_a_blob_pushed_into_this_store_stays(store):
     blob = push_blob(store, b"the manifest comes later")
     assert store.collect_garbage().digests == ()
     assert store.exists(blob)
 
 
-def test_what_was_garbage_and_is_wanted_again_stays(tree, store):
+def test_garbage_that_is_pushed_again_stays(tree, store):
     blob = Descriptor.of(b"found again", LAYER)
     put(tree, "index.json", b'{"schemaVersion": 2, "manifests": []}')
     put(tree, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
@@ -223,10 +223,10 @@ def test_what_was_garbage_and_is_wanted_again_stays(tree, store):
     assert store.exists(blob)
 
 
-def test_another_store_that_takes_content_in_keeps_collectors_out(tree, store):
+def test_a_push_into_another_store_excludes_collection(tree, store):
     other = OciLayoutStore(tree)
     blob = push_blob(other, b"layer")
-    with pytest.raises(UnsupportedError, match="a copy into it is under way"):
+    with pytest.raises(UnsupportedError, match="a copy into the layout is running"):
         store.collect_garbage()
     assert other.exists(blob)
     push_artifact(other, b"layer")  # now a manifest refers to it
@@ -234,28 +234,28 @@ def test_another_store_that_takes_content_in_keeps_collectors_out(tree, store):
     assert other.exists(blob)
 
 
-def test_a_store_that_is_gone_keeps_nobody_out(tree, store):
+def test_a_store_that_is_gone_does_not_exclude_collection(tree, store):
     other = OciLayoutStore(tree)
     blob = push_blob(other, b"layer")
     del other
     assert store.collect_garbage().digests == (blob.digest,)
 
 
-def test_a_push_that_failed_keeps_nobody_out(tree, store):
+def test_a_failed_push_does_not_exclude_collection(tree, store):
     other = OciLayoutStore(tree)
     with pytest.raises(SizeMismatchError):
         other.push(Descriptor.of(b"blob", LAYER), BytesSource(b"blo"))
     assert store.collect_garbage().digests == ()
 
 
-def test_a_tag_settles_what_is_no_manifest(tree, store):
+def test_a_tagged_blob_stays(tree, store):
     other = OciLayoutStore(tree)
     blob = push_blob(other, b"a blob with a name")
     other.tag(blob, "v1")
     assert store.collect_garbage(keep="tagged").digests == ()
 
 
-def test_two_stores_with_content_of_their_own_do_not_harm_each_other(tree, store):
+def test_two_stores_do_not_remove_blobs_of_each_other(tree, store):
     other = OciLayoutStore(tree)
     blobs = [push_blob(store, b"1"), push_blob(other, b"2")]
     for collector in (store, other):
@@ -286,14 +286,14 @@ def test_one_collector_at_a_time(tree, store):
     thread.start()
     try:
         assert collecting.wait(PATIENCE)
-        with pytest.raises(UnsupportedError, match="another collection is under way"):
+        with pytest.raises(UnsupportedError, match="another collection is running"):
             store.collect_garbage()
     finally:
         go_on.set()
         thread.join()
 
 
-def test_a_folder_without_locks_can_be_cleared_up(tree):
+def test_collection_works_in_a_folder_without_locks(tree):
     store = OciLayoutStore(NoLocks(tree))
     manifest = push_artifact(store, b"layer")
     push_blob(store, b"of this store")
@@ -363,7 +363,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path):
     assert sorted(store.tags()) == sorted(f"{name}-{n}" for name in names for n in range(15))
 
 
-def test_a_process_in_the_middle_of_a_copy_keeps_collectors_out_until_it_ends(tmp_path):
+def test_a_copy_in_another_process_excludes_collection_until_it_ends(tmp_path):
     store = OciLayoutStore(LocalFileTree(tmp_path))
     blob = Descriptor.of(b"half done", LAYER)
     with python_running("-c", HALF_DONE, str(tmp_path)) as process:

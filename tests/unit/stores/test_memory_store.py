@@ -44,7 +44,7 @@ class EndlessSource:
         pass
 
 
-def test_sha512_is_as_good():
+def test_sha512_digests_are_accepted():
     store = MemoryStore()
     descriptor = Descriptor("a/b", Digest.of(b"blob", "sha512"), 4)
     store.push(descriptor, BytesSource(b"blob"))
@@ -53,14 +53,14 @@ def test_sha512_is_as_good():
     assert not store.exists(Descriptor.of(b"blob", "a/b"))
 
 
-def test_empty_content():
+def test_an_empty_blob_is_stored():
     store = MemoryStore()
     blob = push_blob(store, b"")
     assert store.exists(blob)
     assert read(store, blob) == b""
 
 
-def test_what_is_too_large_is_not_even_opened():
+def test_a_blob_beyond_the_limit_is_not_opened():
     store = MemoryStore(limit=3)
     source = CountingSource(b"blob")
     with pytest.raises(SizeLimitError) as caught:
@@ -74,7 +74,7 @@ def test_what_is_too_large_is_not_even_opened():
         )
 
 
-def test_of_what_never_ends_no_more_is_taken_than_promised():
+def test_an_endless_source_is_read_to_its_promised_size_only():
     source = EndlessSource()
     with pytest.raises(Exception, match="at least 6 bytes, expected 5"):
         MemoryStore().push(Descriptor("a/b", Digest.of(b"x" * 5), 5), source)
@@ -82,7 +82,7 @@ def test_of_what_never_ends_no_more_is_taken_than_promised():
 
 
 @pytest.mark.parametrize("content", [b"{}", b"", b"[]", b"\x1f\x8b"])
-def test_what_should_be_a_manifest_and_is_none_is_refused(content):
+def test_a_malformed_manifest_is_not_stored(content):
     store = MemoryStore()
     descriptor = Descriptor.of(content, media_types.OCI_MANIFEST)
     with pytest.raises(InvalidManifestError):
@@ -107,7 +107,7 @@ def test_resolving_gives_the_descriptor_that_was_pushed():
     assert store.resolve("v1").annotations == {"a": "1", "b": "2"}
 
 
-def test_a_name_that_is_none():
+def test_an_invalid_tag_is_refused():
     store = MemoryStore()
     blob = push_blob(store, b"blob")
     with pytest.raises(InvalidDigestError):
@@ -127,7 +127,7 @@ def test_tags_are_sorted_and_a_snapshot():
     assert list(store.tags()) == ["a", "c"]
 
 
-def test_a_stream_survives_the_removal_of_its_content():
+def test_a_stream_survives_the_removal_of_its_blob():
     store = MemoryStore()
     blob = push_blob(store, b"blob")
     with closing(store.fetch(blob)) as stream:
@@ -135,7 +135,7 @@ def test_a_stream_survives_the_removal_of_its_content():
         assert stream.read() == b"blob"
 
 
-def test_what_is_gone_refers_to_nothing():
+def test_a_removed_manifest_is_not_a_predecessor():
     store = MemoryStore()
     manifest = push_artifact(store, b"layer")
     assert [d.digest for d in store.predecessors(manifest.layers[0])] == [manifest.digest]

@@ -103,7 +103,7 @@ def keep(tree, descriptor, content):
     ],
 )
 @pytest.mark.parametrize("count", [1, 300_000, RESUMABLE_SIZE, SIZE - 1])
-def test_what_came_is_not_fetched_again(tree, descriptor, count, error):
+def test_received_bytes_are_not_fetched_again(tree, descriptor, count, error):
     with pytest.raises(type(error)):
         push(tree, descriptor, Breaking(let_through=count, error=error))
     assert names(tree) == []
@@ -116,7 +116,7 @@ def test_what_came_is_not_fetched_again(tree, descriptor, count, error):
     assert kept(tree, descriptor) == b""
 
 
-def test_it_may_take_many_attempts(tree, descriptor):
+def test_a_file_is_resumed_many_times(tree, descriptor):
     asked = []
     for _ in range(100):
         fetcher = Breaking(let_through=70_000)
@@ -131,7 +131,7 @@ def test_it_may_take_many_attempts(tree, descriptor):
     assert read(tree, "a") == CONTENT
 
 
-def test_all_that_is_missing_may_be_the_name(tree, descriptor):
+def test_a_complete_partial_file_only_gets_its_name(tree, descriptor):
     keep(tree, descriptor, CONTENT)
     fetcher = Breaking()
     push(tree, descriptor, fetcher)
@@ -144,7 +144,7 @@ def test_all_that_is_missing_may_be_the_name(tree, descriptor):
     [b"\0" * 300_000, CONTENT[:-1] + b"x", CONTENT + b"x", b"\0" * (SIZE + 1), b"x"],
     ids=["zeros", "whole but wrong", "too long", "too long and wrong", "one byte"],
 )
-def test_a_wrong_beginning_costs_time_only(tree, descriptor, beginning):
+def test_a_wrong_partial_file_only_costs_time(tree, descriptor, beginning):
     keep(tree, descriptor, beginning)
     fetcher = Breaking()
     push(tree, descriptor, fetcher)
@@ -166,7 +166,7 @@ def test_a_wrong_beginning_costs_time_only(tree, descriptor, beginning):
     ],
     ids=["other", "short", "long"],
 )
-def test_what_is_no_interruption_keeps_nothing(tree, descriptor, content, error, beginning):
+def test_no_partial_file_is_kept_after_other_errors(tree, descriptor, content, error, beginning):
     if beginning:
         keep(tree, descriptor, beginning)
     write(tree, "a", b"old")
@@ -179,14 +179,14 @@ def test_what_is_no_interruption_keeps_nothing(tree, descriptor, content, error,
     assert kept(tree, descriptor) == b""
 
 
-def test_a_full_disk_keeps_nothing(tree, descriptor):
+def test_no_partial_file_is_kept_on_a_full_disk(tree, descriptor):
     with pytest.raises(FileAccessError):
         push(tree, descriptor, Breaking(let_through=9, error=FileAccessError("write", "a", "full")))
     assert kept(tree, descriptor) == b""
 
 
 @pytest.mark.parametrize(("status", "keeps"), [(401, 9), (429, 9), (503, 9), (404, 0), (400, 0)])
-def test_a_refusal_keeps_what_it_says_nothing_about(tree, descriptor, status, keeps):
+def test_the_status_decides_whether_the_partial_file_is_kept(tree, descriptor, status, keeps):
     error = RegistryError(
         "pull a blob", status=status, method="GET", url="http://registry/v2/a/blobs/b"
     )
@@ -195,7 +195,7 @@ def test_a_refusal_keeps_what_it_says_nothing_about(tree, descriptor, status, ke
     assert len(kept(tree, descriptor)) == keeps
 
 
-def test_who_gives_no_parts_after_all_is_asked_for_the_whole(tree, descriptor):
+def test_a_refused_range_leads_to_a_full_fetch(tree, descriptor):
     keep(tree, descriptor, CONTENT[:300_000])
     fetcher = Breaking()
     error = RegistryError("pull a blob", status=400, method="GET", url="http://registry/v2/")
@@ -209,7 +209,7 @@ def test_who_gives_no_parts_after_all_is_asked_for_the_whole(tree, descriptor):
     assert read(tree, "a") == CONTENT
 
 
-def test_small_content_is_not_kept(tree):
+def test_no_partial_file_is_kept_of_a_small_blob(tree):
     content = CONTENT[: RESUMABLE_SIZE - 1]
     small = Descriptor.of(content, "a/b", annotations={media_types.ANNOTATION_TITLE: "a"})
     with pytest.raises(TransportError):
@@ -217,7 +217,7 @@ def test_small_content_is_not_kept(tree):
     assert kept(tree, small) == b""
 
 
-def test_what_cannot_be_resumed_is_not_kept(tree, descriptor):
+def test_no_partial_file_is_kept_of_a_source_without_ranges(tree, descriptor):
     class Whole:
         fetch = Breaking(let_through=9).fetch
 
@@ -229,7 +229,7 @@ def test_what_cannot_be_resumed_is_not_kept(tree, descriptor):
     assert kept(tree, descriptor) == b""
 
 
-def test_somebody_else_who_is_at_it_is_left_alone(tree, descriptor):
+def test_a_partial_file_in_use_is_not_touched(tree, descriptor):
     with tree.resume(at("b"), descriptor.digest) as other:
         other.write(b"theirs")
         push(tree, descriptor, Breaking())
@@ -237,7 +237,7 @@ def test_somebody_else_who_is_at_it_is_left_alone(tree, descriptor):
     assert kept(tree, descriptor) == b"theirs"
 
 
-def test_what_came_in_another_way_leaves_no_beginning(tree, descriptor):
+def test_a_full_write_removes_the_partial_file(tree, descriptor):
     """The one who is at it is gone when the content, which came without, is whole."""
     other = tree.resume(at("b"), descriptor.digest)
 
@@ -252,7 +252,7 @@ def test_what_came_in_another_way_leaves_no_beginning(tree, descriptor):
     assert kept(tree, descriptor) == b""
 
 
-def test_what_is_there_already_leaves_no_beginning(tree, descriptor):
+def test_a_present_file_removes_the_partial_file(tree, descriptor):
     keep(tree, descriptor, CONTENT[:9])
     write(tree, "a", CONTENT)
     fetcher = Breaking()
@@ -261,7 +261,7 @@ def test_what_is_there_already_leaves_no_beginning(tree, descriptor):
     assert kept(tree, descriptor) == b""
 
 
-def test_a_manifest_has_no_parts():
+def test_a_manifest_is_not_fetched_by_range():
     manifest = pack_manifest([]).descriptor
     assert isinstance(ManifestCache(Breaking()).source(manifest), FetchedSource)
     assert isinstance(ManifestCache(Breaking()).source(manifest.plain()), FetchedSource)
@@ -322,7 +322,7 @@ class Offering(MemoryStore):
     ],
     ids=["none", "right", "wrong"],
 )
-def test_a_listener_hears_of_what_was_there(tree, descriptor, beginning, expected):
+def test_the_listener_is_told_of_resumed_bytes(tree, descriptor, beginning, expected):
     if beginning:
         keep(tree, descriptor, beginning)
     listener, source = Noting(), Offering(descriptor)

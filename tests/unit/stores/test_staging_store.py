@@ -42,7 +42,7 @@ def staging(scratch):
 # --- Files --------------------------------------------------------------------------------
 
 
-def test_content_is_described_where_it_lies(staging, scratch):
+def test_a_file_is_described_in_place(staging, scratch):
     source = CountingSource(b"content")
     descriptor = staging.add(source, "a/b", title="./docs//a.txt", annotations={"k": "v"})
     assert descriptor == Descriptor.of(
@@ -56,20 +56,20 @@ def test_content_is_described_where_it_lies(staging, scratch):
     assert staging.source(descriptor) is source
 
 
-def test_content_without_title(staging):
+def test_bytes_without_a_title_are_described(staging):
     descriptor = staging.add_bytes(b"content", "a/b", annotations={"k": "v"})
     assert descriptor == Descriptor.of(b"content", "a/b", annotations={"k": "v"})
     assert fetched(staging, descriptor) == b"content"
 
 
-def test_what_was_not_added_is_not_here(staging):
+def test_a_blob_that_was_not_added_is_not_found(staging):
     for find in (staging.fetch, staging.source):
-        with pytest.raises(NotFoundError, match="the content being pushed"):
+        with pytest.raises(NotFoundError, match="the blobs to push"):
             find(Descriptor.of(b"content", "a/b"))
 
 
 @pytest.mark.parametrize("title", UNSAFE)
-def test_a_title_that_no_pull_would_write_is_refused(staging, scratch, title):
+def test_an_unsafe_title_is_refused_at_push(staging, scratch, title):
     source = CountingSource(b"content")
     with pytest.raises(UnsafePathError):
         staging.add(source, "a/b", title=title)
@@ -79,21 +79,21 @@ def test_a_title_that_no_pull_would_write_is_refused(staging, scratch, title):
     assert names(scratch) == []
 
 
-def test_no_annotation_gets_around_the_title(staging):
+def test_an_annotation_does_not_replace_the_title(staging):
     descriptor = staging.add(
         BytesSource(b"content"), "a/b", title="a", annotations={TITLE: "../../etc/passwd"}
     )
     assert descriptor.title == "a"
 
 
-def test_what_cannot_be_described_is_refused(staging):
+def test_a_source_that_cannot_be_read_is_refused(staging):
     with pytest.raises(InvalidDescriptorError):
         staging.add(BytesSource(b""), "not a type")
     with pytest.raises(InvalidAnnotationError):
         staging.add(BytesSource(b""), "a/b", annotations={"a": 1})
 
 
-def test_equal_content_is_kept_once(staging):
+def test_equal_blobs_are_kept_once(staging):
     first, second = CountingSource(b"content"), CountingSource(b"content")
     descriptor = staging.add(first, "a/b", title="a")
     staging.add(second, "c/d", title="b")
@@ -114,7 +114,7 @@ def test_a_file_that_changed_is_not_sent(staging, new):
         staging.fetch(descriptor)
 
 
-def test_a_file_that_changes_while_it_is_sent_gives_no_last_byte(staging):
+def test_a_file_that_changes_during_the_push_is_an_error(staging):
     tree = MemoryFileTree()
     write(tree, "a", b"content")
     descriptor = staging.add(FileSource(tree, at("a")), "a/b", title="a")
@@ -164,7 +164,7 @@ def test_equal_directories_give_equal_archives(staging, scratch):
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "sub/../../outside"])
-def test_a_link_that_leads_out_is_not_packed(staging, scratch, target):
+def test_a_link_out_of_the_directory_is_not_packed(staging, scratch, target):
     tree = some_folder("sub/a")
     tree.make_symlink(at("link"), target)
     with pytest.raises(UnsafePathError):
@@ -200,6 +200,6 @@ def test_a_media_type_of_another_compression_is_refused(staging, scratch, compre
         )
 
 
-def test_another_media_type(staging):
+def test_the_caller_may_choose_the_media_type(staging):
     descriptor = staging.add_directory(some_folder("a"), title="data", media_type="c/d")
     assert descriptor.media_type == "c/d"

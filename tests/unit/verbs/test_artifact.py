@@ -89,7 +89,7 @@ def test_any_files_come_back(files):
     assert [str(path) for path in pulled.files] == list(files)
 
 
-def test_one_content_under_two_titles_travels_once(target, scratch, folder):
+def test_a_blob_with_two_titles_is_transferred_once(target, scratch, folder):
     push(target, "v1", [file("a", b"same"), file("b/c", b"same")], scratch=scratch)
     watched = WatchedStore(target)
     pulled = pull(watched, "v1", folder)

@@ -79,6 +79,6 @@ def test_what_is_not_there(target):
         fetch_manifest(target, "v1")
 
 
-def test_limits_hold(root, target):
+def test_an_archive_beyond_the_limits_is_refused(root, target):
     with pytest.raises(SizeLimitError):
         fetch_manifest(target, str(root.digest), limits=Limits(manifest_size=10))

@@ -75,7 +75,7 @@ class Content:
 
 @pytest.mark.parametrize("make_destination", TARGETS)
 @pytest.mark.parametrize("make_source", TARGETS)
-def test_everything_arrives_and_is_found(make_source, make_destination):
+def test_every_artifact_is_mirrored(make_source, make_destination):
     source, destination = make_source(), make_destination()
     content = Content(source)
     found = mirror(source, destination)
@@ -88,7 +88,7 @@ def test_everything_arrives_and_is_found(make_source, make_destination):
 
 
 @pytest.mark.parametrize("make_source", TARGETS)
-def test_a_second_run_moves_nothing_and_names_nothing(make_source):
+def test_a_second_mirror_moves_nothing_and_creates_no_tag(make_source):
     server, source = EmbeddedRegistry(), make_source()
     content = Content(source)
     mirror(source, repository(server))
@@ -99,7 +99,7 @@ def test_a_second_run_moves_nothing_and_names_nothing(make_source):
     content.check(repository(server))
 
 
-def test_a_tag_that_moved_moves():
+def test_a_moved_tag_is_moved_at_the_destination():
     source, destination = MemoryStore(), MemoryStore()
     content = Content(source)
     mirror(source, destination)
@@ -108,7 +108,7 @@ def test_a_tag_that_moved_moves():
     assert destination.resolve("latest").digest == content.two.digest
 
 
-def test_what_the_destination_has_besides_stays():
+def test_other_artifacts_of_the_destination_stay():
     source, destination = MemoryStore(), MemoryStore()
     own = push_artifact(destination, b"own")
     destination.tag(own.descriptor, "own")
@@ -117,7 +117,7 @@ def test_what_the_destination_has_besides_stays():
     assert sorted(destination.tags()) == ["latest", "own", "v1", "v2"]
 
 
-def test_some_tags_only():
+def test_tags_are_selected():
     source, destination = layout(), MemoryStore()
     content = Content(source)
     push_artifact(source, b"without a tag")
@@ -127,7 +127,7 @@ def test_some_tags_only():
     assert not destination.exists(content.one.descriptor)
 
 
-def test_some_referrers_only():
+def test_referrers_are_selected():
     source, destination = MemoryStore(), MemoryStore()
     content = Content(source)
     mirror(source, destination, referrers=ReferrerFilter(depth=1))
@@ -135,7 +135,7 @@ def test_some_referrers_only():
     assert not destination.exists(content.of_that.descriptor)
 
 
-def test_a_source_that_tells_no_referrers_can_be_mirrored_without():
+def test_a_source_without_referrers_can_be_mirrored_without_them():
     class Listing(Forwarding):
         def tags(self):
             return self.target.tags()
@@ -148,7 +148,7 @@ def test_a_source_that_tells_no_referrers_can_be_mirrored_without():
     assert destination.exists(content.index.descriptor)
 
 
-def test_more_than_one_batch():
+def test_a_mirror_of_more_than_one_batch():
     source, destination = MemoryStore(), MemoryStore()
     for number in range(BATCH + 3):
         source.tag(push_artifact(source, b"%d" % number).descriptor, f"v{number}")
@@ -184,7 +184,7 @@ def test_a_tag_that_vanishes_is_left_out():
 
 
 @pytest.mark.parametrize("make_destination", TARGETS)
-def test_lists_of_referrers_are_no_artifacts(make_destination):
+def test_lists_of_referrers_are_not_mirrored_as_artifacts(make_destination):
     source, destination = registry_without_referrers(), make_destination()
     content = Content(source)
     assert any(tag.startswith("sha256-") for tag in source.tags())
@@ -195,7 +195,7 @@ def test_lists_of_referrers_are_no_artifacts(make_destination):
     content.check(destination)
 
 
-def test_what_refers_to_something_that_is_gone_is_found_by_its_list():
+def test_referrers_of_a_deleted_subject_are_mirrored():
     source, destination = registry_without_referrers(), MemoryStore()
     subject = push_artifact(source, b"gone")
     referrer = push_artifact(source, b"of what is gone", subject=subject.descriptor)
@@ -205,7 +205,7 @@ def test_what_refers_to_something_that_is_gone_is_found_by_its_list():
     assert digests(destination.referrers(subject.descriptor)) == [referrer.digest]
 
 
-def test_what_a_list_has_and_the_repository_lacks_is_left_out():
+def test_a_listed_referrer_that_is_missing_is_left_out():
     source, destination = registry_without_referrers(), MemoryStore()
     absent = codec.encode_index(manifests=[], annotations={"is": "absent"}).descriptor
     content = codec.encode_index(manifests=[])
@@ -240,7 +240,7 @@ class Lenient(Forwarding):
         return super().fetch(descriptor)
 
 
-def test_a_tag_that_only_looks_like_that_of_a_list_is_a_tag():
+def test_a_tag_that_resembles_a_referrers_tag_is_a_tag():
     source, destination = MemoryStore(), MemoryStore()
     manifest = push_artifact(source, b"odd")
     tags = ["sha256-" + "a" * 64, "sha256-" + "a" * 64 + ".sig"]
@@ -254,7 +254,7 @@ def test_a_tag_that_only_looks_like_that_of_a_list_is_a_tag():
 
 
 @pytest.mark.parametrize("make", [repository, registry_without_referrers])
-def test_a_repository_comes_back_from_a_folder(make, tmp_path):
+def test_a_repository_is_restored_from_a_folder(make, tmp_path):
     source, destination = make(), make()
     content = Content(source)
     tree = LocalFileTree(tmp_path)
@@ -264,7 +264,7 @@ def test_a_repository_comes_back_from_a_folder(make, tmp_path):
 
 
 @pytest.mark.parametrize("make", [repository, registry_without_referrers])
-def test_a_repository_comes_back_from_an_archive(make):
+def test_a_repository_is_restored_from_an_archive(make):
     source, destination, tree = make(), make(), MemoryFileTree()
     content = Content(source)
     backup_to_archive(source, tree, PATH, scratch=MemoryFileTree())
@@ -292,7 +292,7 @@ def test_a_backup_holds_no_garbage():
     assert OciLayoutStore(tree).collect_garbage(keep="tagged").digests == ()
 
 
-def test_what_has_no_tag_in_a_layout_comes_back_too():
+def test_untagged_artifacts_of_a_layout_are_restored():
     tree, destination = MemoryFileTree(), repository()
     store = OciLayoutStore(tree)
     untagged = push_artifact(store, b"untagged")
@@ -303,7 +303,7 @@ def test_what_has_no_tag_in_a_layout_comes_back_too():
     assert digests(destination.referrers(absent)) == [dangling.digest]
 
 
-def test_an_empty_repository_is_backed_up_and_nothing_is_restored_of_nothing():
+def test_an_empty_repository_is_backed_up_but_not_restored():
     tree = MemoryFileTree()
     with pytest.raises(NotFoundError, match="an OCI image layout"):
         restore(tree, MemoryStore())

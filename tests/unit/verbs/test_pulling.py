@@ -108,7 +108,7 @@ class Tampering(Forwarding):
         (b"good" * 1_000_000, SizeMismatchError),
     ],
 )
-def test_wrong_content_never_gets_the_name(folder, content, error, old):
+def test_a_blob_that_does_not_match_never_gets_the_name(folder, content, error, old):
     target = MemoryStore()
     artifact_in(target, (b"good", "a"))
     if old is not None:

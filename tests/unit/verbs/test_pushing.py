@@ -140,7 +140,7 @@ def test_two_contents_with_one_title_are_refused_before_anything_is_sent(scratch
 
 
 @pytest.mark.parametrize("title", ["../a", "/etc/passwd", "C:/a", "a\\b", "", "."])
-def test_a_title_that_no_pull_would_write_is_refused(scratch, title):
+def test_an_unsafe_title_is_refused_at_push(scratch, title):
     target = WatchedStore()
     for content in (file(title, b"one"), Directory(title, tree_of(x=b"ex"))):
         with pytest.raises(UnsafePathError):

@@ -1,4 +1,4 @@
-"""The graph that manifests make: what refers to what."""
+"""The graph of manifests, indexes and the blobs that they refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetche
 __all__ = ["ManifestCache", "fetch_document", "successors"]
 
 SMALLEST: Final = 1024
-"""Bytes that a manifest counts for at least: what it costs to remember it."""
+"""The least number of bytes that one manifest counts for: the overhead of its cache entry."""
 
 
 def fetch_document(
@@ -28,12 +28,12 @@ def fetch_document(
 ) -> Manifest | Index:
     """Fetch, verify and decode a manifest or an index.
 
-    Content embedded in the descriptor is used as it is: it was verified with it.
+    Data embedded in the descriptor is used without a request: the descriptor verified it.
 
     Raises:
-        NotFoundError: if it is not there.
-        ContentError: if it is not what the descriptor promises.
-        InvalidManifestError: if it is malformed.
+        NotFoundError: if the target does not have the document.
+        ContentError: if the document does not match the descriptor.
+        InvalidManifestError: if the document is malformed.
     """
     content = descriptor.data
     if content is None:
@@ -45,7 +45,7 @@ def fetch_document(
 def successors(
     fetcher: Fetcher, descriptor: Descriptor, *, limit: int = MAX_MANIFEST_SIZE
 ) -> tuple[Descriptor, ...]:
-    """Return what `descriptor` refers to; nothing for what is no manifest or index.
+    """Return the descriptors that a manifest or index refers to; none for a blob.
 
     Raises: as `fetch_document`.
     """
@@ -57,8 +57,8 @@ def successors(
 class ManifestCache:
     """A fetcher that fetches each manifest and index once. Thread-safe.
 
-    Blobs pass through. What it holds is the graph that is being walked, which a stranger has
-    made: an index of thousands of large ones must not fill the memory.
+    Blobs are not cached. The cache is bounded, since an untrusted graph may consist of
+    thousands of large manifests.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class ManifestCache:
         limit: int = MAX_MANIFEST_SIZE,
         graph_limit: int = MAX_GRAPH_SIZE,
     ) -> None:
-        """Cache in front of `fetcher`.
+        """Cache the manifests of `fetcher`.
 
         Args:
-            fetcher: where they come from.
+            fetcher: the source of manifests and blobs.
             limit: the largest manifest accepted, in bytes.
-            graph_limit: the most bytes that all together may have.
+            graph_limit: the most bytes of all manifests together.
         """
         self._fetcher = fetcher
-        # Looked for once: it takes longer than anything else that is done for a small file.
+        # Checked once: `isinstance` with a protocol is slow compared with a small file.
         self._parts = fetcher if isinstance(fetcher, RangeFetcher) else None
         self._limit = limit
         self._graph_limit = graph_limit
@@ -85,10 +85,10 @@ class ManifestCache:
         self._lock = Lock()
 
     def remember(self, descriptor: Descriptor, content: bytes) -> None:
-        """Keep content that has come, verified, by another way.
+        """Cache a verified manifest that was fetched without this cache.
 
         Raises:
-            SizeLimitError: if the graph becomes too large.
+            SizeLimitError: if the graph exceeds its limit.
         """
         with self._lock:
             if descriptor.digest not in self._contents:
@@ -98,7 +98,7 @@ class ManifestCache:
             self._contents[descriptor.digest] = content
 
     def source(self, descriptor: Descriptor) -> ByteSource:
-        """Return a source of content: of a blob one that resumes, if parts are to be had."""
+        """Return a source of a blob or manifest; blobs resume if the fetcher supports ranges."""
         if descriptor.has_successors:
             return FetchedSource(self, descriptor)
         if isinstance(self._fetcher, ManifestCache):
@@ -108,10 +108,10 @@ class ManifestCache:
         return FetchedSource(self._fetcher, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content, as `Fetcher.fetch`.
+        """Return a stream of a blob or manifest, as `Fetcher.fetch`.
 
-        Raises: as `Fetcher.fetch` and `read_verified`, and `SizeLimitError` if the graph becomes
-            too large.
+        Raises: as `Fetcher.fetch` and `read_verified`, and `SizeLimitError` if the graph
+            exceeds its limit.
         """
         if not descriptor.has_successors:
             return self._fetcher.fetch(descriptor)

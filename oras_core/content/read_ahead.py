@@ -1,4 +1,4 @@
-"""Reading on while what was read is being worked on."""
+"""Reading in a thread while the caller processes earlier chunks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from oras_core.ports.content import ByteStream
 __all__ = ["ReadAhead", "read_ahead"]
 
 DEPTH: Final = 4
-"""Chunks that may wait: enough to even out, few enough for any memory."""
+"""Chunks in the queue: enough to even out delays, few enough to save memory."""
 
 
 def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """Give the same chunks, and let a thread fetch the next ones meanwhile.
+    """Yield the same chunks while a thread reads the next ones.
 
-    Reading, inflating and hashing give up the interpreter's lock, so that they happen
-    beside the writing of files. What `chunks` raises is raised here. Closing the iterator
-    ends the thread, when the chunk that it is waiting for has come.
+    Reading, decompressing and hashing release the interpreter lock, so they run in parallel
+    with the writing of files. An exception of `chunks` is raised here. Closing the iterator
+    ends the thread once the chunk it is reading has arrived.
 
     Raises:
-        CancelledError: in place of a further chunk, if the thread's token is cancelled.
+        CancelledError: instead of the next chunk, if the thread's token is cancelled.
     """
     token = current_token()
     ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
@@ -40,10 +40,10 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
                 if closed:
                     return
             ready.put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
+        except BaseException as error:  # noqa: BLE001 - raised again by the reader
             ready.put(error)
 
-    # A connection that is made while reading is governed by the token, too.
+    # The token also governs a connection that is opened while reading.
     thread = Thread(target=copy_context().run, args=(fetch,), name="oras-read-ahead", daemon=True)
     thread.start()
     try:
@@ -51,26 +51,26 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
             while (item := ready.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
-                token.raise_if_cancelled("go on reading")
+                token.raise_if_cancelled("read the next chunk")
                 room.release()
                 yield item
     finally:
         closed = True
         room.release()
-        if thread is not current_thread():  # the collector closes what was forgotten anywhere
+        if thread is not current_thread():  # the garbage collector may close it in any thread
             thread.join()
 
 
 class ReadAhead:
-    """A stream that a thread reads on while what came is being worked on."""
+    """A stream that a thread reads while the caller processes earlier chunks."""
 
     def __init__(self, stream: ByteStream, chunk_size: int) -> None:
-        """Read `stream`, which stays the caller's to close, in chunks of at most this size."""
+        """Read `stream` in chunks of at most `chunk_size` bytes; the caller closes `stream`."""
         self._chunks = read_ahead(iter(lambda: stream.read(chunk_size), b""))
         self._rest = b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, whatever is there first; all that are left for -1."""
+        """Return at most `size` bytes of the next chunk; all remaining bytes for -1."""
         if size < 0:
             return self._rest + b"".join(self._chunks)
         chunk = self._rest or next(self._chunks, b"")
@@ -78,5 +78,5 @@ class ReadAhead:
         return chunk[:size] if self._rest else chunk
 
     def close(self) -> None:
-        """End the thread, when the chunk that it is waiting for has come."""
+        """End the thread once the chunk it is reading has arrived."""
         self._chunks.close()

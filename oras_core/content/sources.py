@@ -1,4 +1,4 @@
-"""Where bytes to be pushed come from: memory, a file, another target, anything that opens."""
+"""Sources of bytes to push: memory, a file, another target, or any stream that reopens."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ __all__ = [
 ]
 
 CHUNK_SIZE: Final = 256 * 1024
-"""Bytes moved at once: the cost of a call vanishes, and a few for each of many contents in flight
-fit any memory."""
+"""Bytes of one read: large enough to make calls cheap, small enough for many parallel blobs."""
 
 
 @frozen
 class BytesSource:
-    """Bytes that are in memory already."""
+    """Bytes in memory."""
 
     content: bytes = field(repr=False)
 
@@ -43,91 +42,91 @@ class BytesSource:
         return len(self.content)
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on."""
+        """Return a new stream from the first byte."""
         return io.BytesIO(self.content)
 
 
 @frozen
 class FetchedSource:
-    """Content of another target, fetched anew each time it is opened; not yet verified."""
+    """A blob or manifest of another target; every `open` fetches it. Not yet verified."""
 
     fetcher: Fetcher = field(repr=False)
     descriptor: Descriptor
 
     @property
     def size(self) -> int:
-        """The number of bytes, as the descriptor has it."""
+        """The number of bytes by the descriptor."""
         return self.descriptor.size
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on.
+        """Return a new stream from the first byte.
 
         Raises:
-            NotFoundError: if the content is not there.
+            NotFoundError: if the target does not have the blob.
         """
         return self.fetcher.fetch(self.descriptor)
 
 
 @frozen
 class RangedSource:
-    """Content of another target that gives parts of it too; not yet verified."""
+    """A blob of another target that supports ranges. Not yet verified."""
 
     fetcher: RangeFetcher = field(repr=False)
     descriptor: Descriptor
 
     @property
     def size(self) -> int:
-        """The number of bytes, as the descriptor has it."""
+        """The number of bytes by the descriptor."""
         return self.descriptor.size
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on.
+        """Return a new stream from the first byte.
 
         Raises:
-            NotFoundError: if the content is not there.
+            NotFoundError: if the target does not have the blob.
         """
         return self.fetcher.fetch(self.descriptor)
 
     def open_from(self, start: int) -> ByteStream:
-        """Return a new stream from byte `start` on.
+        """Return a new stream from offset `start`.
 
         Raises:
-            NotFoundError: if the content is not there.
+            NotFoundError: if the target does not have the blob.
         """
         return self.fetcher.fetch_range(self.descriptor, start, self.size - start)
 
 
 @frozen
 class OpenedSource:
-    """Whatever gives the same bytes each time it is opened: a member of a zip, a remote file.
+    """Any source that gives the same bytes on every opening: a zip member, a remote file.
 
-    What is pushed is described by a first reading; should another one give other bytes,
-    the push ends with a `ContentError`.
+    The descriptor is computed by a first reading. If a later reading gives other bytes, the
+    push fails with a `ContentError`.
 
     Attributes:
-        open_stream: returns a new stream from the first byte on, which is closed after use;
+        open_stream: returns a new stream from the first byte, which is closed after use;
             called from any thread, several times.
-        size: the number of bytes; None where that is not known.
+        size: the number of bytes; None if unknown.
     """
 
     open_stream: Callable[[], ByteStream] = field(repr=False)
     size: int | None = None
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on."""
+        """Return a new stream from the first byte."""
         return self.open_stream()
 
 
 def spool(content: ByteStream | Iterable[bytes], scratch: FileTree) -> FileSource:
-    """Keep bytes that can be read only once, for as many readings as a push takes.
+    """Write bytes that can be read only once to a file, which a push can read several times.
 
     Args:
-        content: an open stream, from where it stands, which the caller closes; or pieces,
-            such as a generator gives.
-        scratch: takes them; the caller empties it.
+        content: an open stream, read from its current position, which the caller closes; or
+            chunks, for example from a generator.
+        scratch: the folder of the file; the caller removes it.
     """
     path = sanitize_path(f"{token_hex(8)}.spooled")
-    # Open files are iterable too, line by line, which may be all of a file at once.
+    # Open files are iterable too, but by lines, and one line may be the whole file.
     read = getattr(content, "read", None)
     pieces = iter(partial(read, CHUNK_SIZE), b"") if read else cast("Iterable[bytes]", content)
     with scratch.create(path) as file:
@@ -150,20 +149,20 @@ def _entry_of(source: FileSource) -> FileEntry:
 
 @frozen
 class FileSource:
-    """A file, which must stay as it was when the source was made.
+    """A file that must not change while the source is in use.
 
-    What was described is what is sent: a file that changes, grows, shrinks or vanishes
-    in the meantime is a `SourceChangedError` before its last byte is handed out.
+    A file that changes, grows, shrinks or vanishes raises a `SourceChangedError` before its
+    last byte is read, so a push never sends bytes that differ from the descriptor.
 
     Raises:
         NotFoundError: if there is no such file.
-        UnsafePathError: if it is a symbolic link, or one lies in the way.
-        FileAccessError: if it is no regular file.
+        UnsafePathError: if the path is or contains a symbolic link.
+        FileAccessError: if the path is not a regular file.
 
     Attributes:
-        tree: the folder it lies in.
-        path: where in it.
-        entry: what lay there when the source was made; looked at unless it is given.
+        tree: the folder of the file.
+        path: the path in that folder.
+        entry: the state of the file when the source was made; read from `tree` by default.
     """
 
     tree: FileTree = field(repr=False)
@@ -179,7 +178,7 @@ class FileSource:
         """Return a new stream from the first byte on.
 
         Raises:
-            SourceChangedError: if the file is not as it was; so does reading the stream.
+            SourceChangedError: if the file changed; reading the stream raises it too.
         """
         self.check_unchanged()
         try:
@@ -188,28 +187,28 @@ class FileSource:
             raise self.changed("it vanished") from error
 
     def check_unchanged(self) -> None:
-        """Compare the file with what it was when the source was made.
+        """Compare the file with its state when the source was made.
 
         Raises:
-            SourceChangedError: naming the difference.
+            SourceChangedError: if the file changed; the message names the difference.
         """
         entry = self.tree.entry(self.path)
         if entry is None:
             raise self.changed("it vanished")
         if entry.kind != "file":
-            raise self.changed("it is no regular file any more")
+            raise self.changed("it is no longer a regular file")
         if entry.size != self.size:
             raise self.changed(f"it had {self.size} bytes, now it has {entry.size}")
         if entry.revision != self.entry.revision:
             raise self.changed("it was written to or replaced")
 
     def changed(self, reason: str) -> SourceChangedError:
-        """Return the error that says so of this file."""
+        """Return a `SourceChangedError` for this file."""
         return SourceChangedError(f"file {str(self.path)!r}", reason)
 
 
 class _UnchangedStream:
-    """The bytes of a file, the last of them only if the file did not change."""
+    """The bytes of a file; the last ones are returned only if the file did not change."""
 
     def __init__(self, stream: ByteStream, source: FileSource) -> None:
         self._stream = stream
@@ -218,10 +217,10 @@ class _UnchangedStream:
         self._checked = False
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; all that are left for -1.
+        """Return at most `size` bytes; all remaining bytes for -1.
 
         Raises:
-            SourceChangedError: in place of the last bytes.
+            SourceChangedError: instead of the last bytes, if the file changed.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))

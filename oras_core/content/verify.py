@@ -1,7 +1,6 @@
-"""Content is what its descriptor promises, or an error; the image spec's verification.
+"""Verification of bytes by size and digest (image spec, descriptor.md, Verification).
 
-The spec (descriptor.md, Verification) asks to check size and digest of everything that
-comes from a source that is not trusted, and none is.
+The spec asks to verify everything from an untrusted source. This library trusts no source.
 """
 
 from __future__ import annotations
@@ -21,43 +20,43 @@ from oras_core.ports.content import ByteSource, ByteStream
 __all__ = ["VerifyingReader", "copy_verified", "describe_source", "hash_source", "read_verified"]
 
 READ_AHEAD_SIZE: Final = 2 * CHUNK_SIZE
-"""Bytes from which on hashing and writing are worth a thread that reads meanwhile."""
+"""Least size, in bytes, for which a thread reads while the caller hashes and writes."""
 
 HASH_AHEAD_SIZE: Final = 8 * 1024 * 1024
-"""The same for hashing alone, where reading is the smaller part."""
+"""The same for hashing alone, where reading takes less of the time."""
 
 
 class VerifyingReader:
-    """A stream whose last bytes come only if the whole is what the descriptor promises.
+    """A stream that returns its last bytes only if all bytes match the descriptor.
 
-    Reaching the promised size, it hashes, compares, and makes sure that nothing follows,
-    before it hands out the last chunk: whoever has read to the end holds verified
-    content. It never takes more than one byte beyond the promised size. An error is
-    raised again by every further read.
+    At the size of the descriptor, the reader compares the digest and checks that no byte
+    follows, before it returns the last chunk. A caller that has read to the end has verified
+    bytes. The reader takes at most one byte beyond the size. Every read after an error raises
+    the same error again.
     """
 
     def __init__(self, stream: ByteStream, descriptor: Descriptor, *, what: str = "") -> None:
         """Wrap `stream`.
 
         Args:
-            stream: closed when this reader is.
-            descriptor: what the content must be.
-            what: names the content in errors; the descriptor's digest if empty.
+            stream: the stream to verify; closed together with this reader.
+            descriptor: the expected size and digest.
+            what: names the bytes in errors; by default the digest of the descriptor.
         """
         self._stream = stream
         self._descriptor = descriptor
-        self._what = what or f"content {descriptor.digest}"
+        self._what = what or _kind_of(descriptor)
         self._hasher = descriptor.digest.hasher()
         self._left = descriptor.size
         self._verified = False
         self._failure: ContentError | None = None
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; all that are left for -1.
+        """Return at most `size` bytes; all remaining bytes for -1.
 
         Raises:
-            SizeMismatchError: if the content ends early, or does not end.
-            DigestMismatchError: if it has another digest.
+            SizeMismatchError: if the stream is too short or too long.
+            DigestMismatchError: if the digest differs.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
@@ -77,7 +76,7 @@ class VerifyingReader:
         if self._left and not chunk:
             raise SizeMismatchError(expected, expected - self._left, what=self._what)
         self._left -= len(chunk)
-        if self._left < 0:  # a stream that gives more than it is asked for
+        if self._left < 0:  # the stream returned more than requested
             raise SizeMismatchError(expected, expected - self._left, what=self._what)
         self._hasher.update(chunk)
         if self._left == 0:
@@ -97,20 +96,25 @@ class VerifyingReader:
         self._verified = True
 
     def close(self) -> None:
-        """Close the stream beneath."""
+        """Close the wrapped stream."""
         self._stream.close()
+
+
+def _kind_of(descriptor: Descriptor) -> str:
+    return f"{'manifest' if descriptor.has_successors else 'blob'} {descriptor.digest}"
 
 
 def copy_verified(
     stream: ByteStream, descriptor: Descriptor, write: Callable[[bytes], object]
 ) -> None:
-    """Hand the content to `write` chunk by chunk; return only if all of it is verified.
+    """Pass the bytes to `write` chunk by chunk; return only if all are verified.
 
-    What was written before an error must be thrown away. The caller closes `stream`.
+    After an error, the caller must discard the chunks already written, and always closes
+    `stream`.
 
     Raises:
-        SizeMismatchError: if the content is shorter or longer than promised.
-        DigestMismatchError: if it has another digest.
+        SizeMismatchError: if the stream is too short or too long.
+        DigestMismatchError: if the digest differs.
     """
     if descriptor.size < READ_AHEAD_SIZE:
         _pump(VerifyingReader(stream, descriptor), write)
@@ -125,15 +129,15 @@ def _pump(reader: VerifyingReader, write: Callable[[bytes], object]) -> None:
 
 
 def read_verified(stream: ByteStream, descriptor: Descriptor, *, limit: int) -> bytes:
-    """Return the whole content, verified. The caller closes `stream`.
+    """Return all bytes, verified. The caller closes `stream`.
 
     Raises:
-        SizeLimitError: if more than `limit` bytes are promised; nothing is read then.
-        SizeMismatchError: if the content is shorter or longer than promised.
-        DigestMismatchError: if it has another digest.
+        SizeLimitError: if the descriptor exceeds `limit` bytes; nothing is read then.
+        SizeMismatchError: if the stream is too short or too long.
+        DigestMismatchError: if the digest differs.
     """
     if descriptor.size > limit:
-        raise SizeLimitError(f"content {descriptor.digest}", limit)
+        raise SizeLimitError(_kind_of(descriptor), limit)
     return VerifyingReader(stream, descriptor).read()
 
 
@@ -147,7 +151,7 @@ def hash_source(source: ByteSource, algorithm: str = "sha256") -> tuple[Digest, 
     """Read `source` once and return its digest and its size in bytes.
 
     Raises:
-        InvalidDigestError: for an algorithm that is not accepted.
+        InvalidDigestError: if the algorithm is not supported.
         CancelledError: if the thread's token is cancelled.
     """
     with closing(source.open()) as stream:
@@ -162,7 +166,7 @@ def _hash_stream(stream: ByteStream, algorithm: str) -> tuple[Digest, int]:
     hasher = new_hasher(algorithm)
     size = 0
     while chunk := stream.read(CHUNK_SIZE):
-        token.raise_if_cancelled("hash content")
+        token.raise_if_cancelled("hash a blob")
         hasher.update(chunk)
         size += len(chunk)
     return Digest(algorithm, hasher.hexdigest()), size

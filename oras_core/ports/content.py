@@ -1,7 +1,7 @@
-"""The content ports: bytes, and what holds them by digest and names them by tag.
+"""The content ports: streams of bytes, and targets that store blobs and manifests.
 
-One-method protocols, composed by name. A target that can do more, mount or delete or
-list, says so by having the method; callers look for it with `isinstance`.
+Most protocols have one method and are composed by name. A target that can do more, such as mount,
+delete or list, implements the protocol of that ability; callers check it with `isinstance`.
 """
 
 from __future__ import annotations
@@ -39,265 +39,264 @@ __all__ = [
 
 
 class ByteStream(Protocol):
-    """Bytes to be read once, forwards; `io.BytesIO` and open binary files are such."""
+    """Bytes to read once, in order; `io.BytesIO` and open binary files conform."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, at least one unless the end is reached; all for -1."""
+        """Return at most `size` bytes; none only at the end; all remaining bytes for -1."""
         ...
 
     def close(self) -> None:
-        """Release what is held; twice does no harm."""
+        """Release all resources; may be called twice."""
         ...
 
 
 class ByteSource(Protocol):
-    """Bytes that can be read from the start as often as needed, for another attempt.
+    """Bytes that can be read from the start several times, for further attempts.
 
-    Streams that are open at the same time do not disturb one another.
+    Streams that are open at the same time are independent.
     """
 
     @property
     def size(self) -> int | None:
-        """The number of bytes; None where it is not known before they were read."""
+        """The number of bytes; None if unknown before reading."""
         ...
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on; the caller closes it."""
+        """Return a new stream from the first byte; the caller closes it."""
         ...
 
 
 @runtime_checkable
 class ResumableSource(ByteSource, Protocol):
-    """Bytes that need not be read from the start where the beginning is known already."""
+    """Bytes that can also be read from an offset."""
 
     def open_from(self, start: int) -> ByteStream:
-        """Return a new stream from byte `start` on; the caller closes it."""
+        """Return a new stream from offset `start`; the caller closes it."""
         ...
 
 
 @runtime_checkable
 class Fetcher(Protocol):
-    """Gives content by its descriptor."""
+    """Returns blobs and manifests by descriptor."""
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content, which the caller closes.
+        """Return a stream of a blob or manifest; the caller closes it.
 
-        The bytes are not yet verified: `oras_core.content.verify` does that.
+        The bytes are not yet verified; see `oras_core.content.verify`.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the target does not have it.
         """
         ...
 
 
 @runtime_checkable
 class RangeFetcher(Fetcher, Protocol):
-    """Gives parts of content too."""
+    """Returns ranges of blobs."""
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
-        """Return a stream of `length` bytes from byte `start` on, which the caller closes.
+        """Return a stream of `length` bytes from offset `start`; the caller closes it.
 
-        What a part holds cannot be verified by the digest of the whole.
+        These bytes are not verified: the digest covers only the whole blob.
 
         Raises:
-            NotFoundError: if the content is not here.
+            NotFoundError: if the target does not have the blob.
         """
         ...
 
 
 @runtime_checkable
 class Pusher(Protocol):
-    """Takes content in."""
+    """Stores blobs and manifests."""
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
-        """Store the bytes of `source`, whole and verified or not at all.
+        """Store all bytes of `source` verified, or nothing.
 
-        Where the content is already here, `source` is not opened and nothing happens: the
-        target knows the cheapest way to find out. What a manifest refers to must be here
-        before the manifest.
+        If the target already has the blob or manifest, `source` is not opened; the target
+        uses the cheapest way to find out. Everything that a manifest refers to must be
+        stored before the manifest.
 
         Raises:
-            DigestMismatchError: if they have another digest than `descriptor` says.
-            SizeMismatchError: if they are fewer or more.
+            DigestMismatchError: if the bytes have another digest than `descriptor`.
+            SizeMismatchError: if there are fewer or more bytes than `descriptor` says.
         """
         ...
 
 
 @runtime_checkable
 class Resolver(Protocol):
-    """Knows content by names."""
+    """Resolves tags and digests."""
 
     def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of what a tag names, or a digest in its text form.
+        """Return the descriptor of a tag, or of a digest in text form.
 
         Raises:
-            NotFoundError: if there is no such name.
+            NotFoundError: if the target has no such tag or digest.
         """
         ...
 
 
 @runtime_checkable
 class Tagger(Protocol):
-    """Gives names to content."""
+    """Creates tags."""
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
-        """Let the tag `reference` name the content, and nothing else from now on.
+        """Point the tag `reference` at the manifest; replace an existing tag.
 
         Raises:
-            NotFoundError: if the content is not here.
+            NotFoundError: if the target does not have the manifest.
         """
         ...
 
 
 @runtime_checkable
 class Storage(Fetcher, Pusher, Protocol):
-    """Holds content by digest. Thread-safe."""
+    """Stores blobs and manifests by digest. Thread-safe."""
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the content is here."""
+        """Tell whether the target has the blob or manifest."""
         ...
 
 
 @runtime_checkable
 class ReadOnlyTarget(Fetcher, Resolver, Protocol):
-    """Gives content and knows it by names: what can be copied from."""
+    """Returns blobs and manifests and resolves tags: the source of a copy."""
 
 
 @runtime_checkable
 class Target(Storage, Resolver, Tagger, Protocol):
-    """Holds content by digest and names it by tag: what can be copied from and to."""
+    """Stores blobs and manifests by digest, and tags: the source or destination of a copy."""
 
 
 @runtime_checkable
 class ReferenceFetcher(Protocol):
-    """Can give content by its name in one step, where resolving first costs a round trip."""
+    """Returns a manifest by tag in one step, which saves the request that resolves the tag."""
 
     def fetch_reference(self, reference: str) -> tuple[Descriptor, bytes]:
-        """Return a manifest or index with its descriptor.
+        """Return the descriptor and the bytes of a manifest or index.
 
         Raises:
-            NotFoundError: if there is no such name.
+            NotFoundError: if the target has no such tag or digest.
         """
         ...
 
 
 @runtime_checkable
 class ReferencePusher(Protocol):
-    """Can take a manifest in under its name in one step."""
+    """Stores a manifest and its tag in one step."""
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
-        """Store a manifest as `Pusher.push` does, and let the tag `reference` name it."""
+        """Store a manifest as `Pusher.push` does, and point the tag `reference` at it."""
         ...
 
 
 @runtime_checkable
 class Ingester(Protocol):
-    """Can take large content in while its digest is still being computed."""
+    """Stores large blobs while their digest is computed."""
 
     def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
-        """Return the descriptor of the bytes of `source`, and store them meanwhile.
+        """Return the descriptor of the bytes of `source`, and store them at the same time.
 
-        They are stored if that could be done; whoever needs to be sure pushes them
-        afterwards, which costs next to nothing where they are. Worth it for large content
-        that is likely to be new.
+        Storing may fail without an error. To be certain, push the blob afterwards; that
+        costs one request if it was stored. Useful for large blobs that are probably new.
 
         Raises:
-            OrasError: what the source raises. What keeps the target from storing is no error.
+            OrasError: an error of the source.
         """
         ...
 
 
 @runtime_checkable
 class PushExpecter(Protocol):
-    """Asks once for what pushes need, if it knows that they are going to come."""
+    """Prepares for pushes, such as by one token for all of them."""
 
     def expect_pushes(self) -> None:
-        """Learn that they are; nothing is asked for yet."""
+        """Announce pushes; no request is sent yet."""
         ...
 
 
 @runtime_checkable
 class Placer(Protocol):
-    """Holds content under titles, of which one content may have several."""
+    """Stores blobs under titles; one blob may have several titles."""
 
     def place(self, descriptor: Descriptor) -> None:
-        """Put content that is already here under the descriptor's title too.
+        """Store a blob that the target already has under the title of `descriptor` too.
 
         Raises:
-            NotFoundError: if the content is not here.
+            NotFoundError: if the target does not have the blob.
         """
         ...
 
 
 @runtime_checkable
 class Mounter(Protocol):
-    """Can take a blob over from a neighbouring repository without moving its bytes."""
+    """Mounts a blob from another repository, without transferring its bytes."""
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
-        """Take the blob from `source`, another target; False where that is not possible."""
+        """Mount the blob from the target `source`; return False if that is not possible."""
         ...
 
 
 @runtime_checkable
 class Deleter(Protocol):
-    """Can remove content."""
+    """Deletes blobs and manifests."""
 
     def delete(self, descriptor: Descriptor) -> None:
-        """Remove the content and every tag of it.
+        """Delete a blob, or a manifest with all its tags.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the target does not have it.
         """
         ...
 
 
 @runtime_checkable
 class Untagger(Protocol):
-    """Can take a name away from content without removing it."""
+    """Removes tags without their manifests."""
 
     def untag(self, reference: str) -> None:
         """Remove the tag.
 
         Raises:
             NotFoundError: if there is no such tag.
-            UnsupportedError: if it cannot be removed without the content (R34).
+            UnsupportedError: if the tag cannot be removed without its manifest (R34).
         """
         ...
 
 
 @runtime_checkable
 class TagLister(Protocol):
-    """Can list its tags."""
+    """Lists tags."""
 
     def tags(self) -> Iterator[str]:
-        """Iterate over the tags, in the target's own order."""
+        """Iterate over the tags, in the order of the target."""
         ...
 
 
 @runtime_checkable
 class RootLister(Protocol):
-    """Can list all that it holds, tags or not."""
+    """Lists all manifests, tagged or not."""
 
     def roots(self) -> Iterator[Descriptor]:
-        """Iterate over descriptors from which all manifests here can be reached."""
+        """Iterate over descriptors from which all manifests of the target can be reached."""
         ...
 
 
 @runtime_checkable
 class ReferrerLister(Protocol):
-    """Can list the manifests whose subject is a given one."""
+    """Lists the manifests whose subject is a given one."""
 
     def referrers(
         self, descriptor: Descriptor, artifact_type: str | None = None
     ) -> Iterator[Descriptor]:
-        """Iterate over the descriptors of the referrers, of one artifact type or all."""
+        """Iterate over the descriptors of the referrers, optionally of one artifact type."""
         ...
 
 
 @runtime_checkable
 class PredecessorFinder(Protocol):
-    """Can tell which manifests and indexes refer to given content."""
+    """Lists the manifests and indexes that refer to a blob or manifest."""
 
     def predecessors(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Iterate over the descriptors of those that refer to `descriptor`."""
+        """Iterate over the descriptors of the manifests and indexes that refer to `descriptor`."""
         ...

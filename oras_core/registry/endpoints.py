@@ -1,4 +1,4 @@
-"""The addresses of the distribution spec's API."""
+"""The URLs of the distribution spec's API."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ DOCKER_HUB_API: Final = "registry-1.docker.io"
 
 
 def api_host(registry: str) -> str:
-    """Return the host that serves the API of `registry`: it is another for Docker Hub (R11)."""
+    """Return the API host of `registry`; for Docker Hub it is another host (R11)."""
     return DOCKER_HUB_API if registry == DOCKER_HUB else registry
 
 
 def base_url(registry: str, *, plain_http: bool = False) -> str:
-    """Return scheme and host of the API of `registry`, without a slash at the end.
+    """Return scheme and host of the API of `registry`, without a trailing slash.
 
     Raises:
-        InvalidReferenceError: if it is not `HOST` or `HOST:PORT`.
+        InvalidReferenceError: if `registry` is not `HOST` or `HOST:PORT`.
     """
     if not is_registry(registry):
         raise InvalidReferenceError(registry, "the registry is not HOST or HOST:PORT")
@@ -56,10 +56,10 @@ def is_loopback(registry: str) -> bool:
 
 
 def with_digest(location: str, digest: Digest) -> str:
-    """Append `digest=` to an upload's address and leave its own query as it is (R18).
+    """Append `digest=` to the URL of an upload, and keep its query unchanged (R18).
 
-    The query may be signed by the registry and may hold parameters without a value, so
-    that it is not taken apart.
+    The query is not parsed: the registry may have signed it, and it may have parameters
+    without a value.
     """
     parts = urlsplit(location)
     separator = "&" if parts.query and not parts.query.endswith("&") else ""
@@ -69,17 +69,17 @@ def with_digest(location: str, digest: Digest) -> str:
 
 def _query(parameters: dict[str, object]) -> str:
     given = {name: value for name, value in parameters.items() if value is not None}
-    # A digest's colon needs no escape in a query, and is read by every server without one.
+    # Servers accept the colon of a digest in a query without escaping.
     return f"?{urlencode(given, safe=':/')}" if given else ""
 
 
 @frozen
 class RegistryEndpoints:
-    """The addresses of a whole registry.
+    """The URLs of a registry.
 
     Attributes:
-        base_url: scheme and host, without a slash at the end.
-        registry: the registry as references name it, e.g. `docker.io`; for messages.
+        base_url: scheme and host, without a trailing slash.
+        registry: the registry as in references, e.g. `docker.io`; for messages.
     """
 
     base_url: str
@@ -87,35 +87,35 @@ class RegistryEndpoints:
 
     @property
     def ping(self) -> str:
-        """Where a registry says that it is one (end-1)."""
+        """The URL that confirms a registry (end-1)."""
         return f"{self.base_url}/v2/"
 
     def catalog(self, page_size: int | None = None) -> str:
-        """Where the repositories are listed; not of the spec, and often refused (R28)."""
+        """Return the URL of the list of repositories; not in the spec, often refused (R28)."""
         return f"{self.base_url}/v2/_catalog{_query({'n': page_size})}"
 
     def repository(self, name: str) -> RepositoryEndpoints:
-        """Return the addresses of one repository.
+        """Return the URLs of one repository.
 
         Raises:
-            InvalidReferenceError: if `name` is no repository name.
+            InvalidReferenceError: if `name` is not a repository name.
         """
         return RepositoryEndpoints(self.base_url, self.registry, name)
 
 
 def _check_repository(_instance: object, _attribute: Attribute[str], value: str) -> None:
     if not is_repository(value):
-        raise InvalidReferenceError(value, "it is no repository name")
+        raise InvalidReferenceError(value, "it is not a repository name")
 
 
 @frozen
 class RepositoryEndpoints:
-    """The addresses of one repository.
+    """The URLs of one repository.
 
     Attributes:
-        base_url: as of `RegistryEndpoints`.
-        registry: likewise.
-        repository: the repository's name, e.g. `library/alpine`.
+        base_url: as in `RegistryEndpoints`.
+        registry: as in `RegistryEndpoints`.
+        repository: the name of the repository, e.g. `library/alpine`.
     """
 
     base_url: str
@@ -124,7 +124,7 @@ class RepositoryEndpoints:
 
     @property
     def name(self) -> str:
-        """Registry and repository as in a reference, for messages."""
+        """Registry and repository, as in references; for messages."""
         return f"{self.registry}/{self.repository}"
 
     @property
@@ -132,26 +132,26 @@ class RepositoryEndpoints:
         return f"{self.base_url}/v2/{self.repository}"
 
     def blob(self, digest: Digest) -> str:
-        """Where a blob is had, looked for and deleted (end-2, end-10)."""
+        """Return the URL to fetch, look for and delete a blob (end-2, end-10)."""
         return f"{self._root}/blobs/{digest}"
 
     def uploads(self) -> str:
-        """Where the upload of a blob begins (end-4a); the slash at the end belongs to it."""
+        """Return the URL that starts an upload (end-4a); the trailing slash is required."""
         return f"{self._root}/blobs/uploads/"
 
     def mount(self, digest: Digest, source: str) -> str:
-        """Where a blob of the repository `source` is asked for (end-11).
+        """Return the URL that mounts a blob of the repository `source` (end-11).
 
-        `source` is always named: Quay fails without it (R21).
+        `source` is required, since Quay fails without `from` (R21).
         """
         return self.uploads() + _query({"mount": str(digest), "from": source})
 
     def manifest(self, reference: str | Digest) -> str:
-        """Where a manifest is had, put and deleted, by tag or digest (end-3, end-7, end-9).
+        """Return the URL to fetch, put and delete a manifest (end-3, end-7, end-9).
 
         Raises:
-            InvalidReferenceError: if `reference` is neither (R36).
-            InvalidDigestError: if it looks like a digest and is none.
+            InvalidReferenceError: if `reference` is neither a tag nor a digest (R36).
+            InvalidDigestError: if `reference` is a malformed digest.
         """
         if not isinstance(reference, Digest) and ":" in reference:
             reference = Digest.parse(reference)
@@ -160,10 +160,10 @@ class RepositoryEndpoints:
         return f"{self._root}/manifests/{reference}"
 
     def tags(self, page_size: int | None = None) -> str:
-        """Where the tags are listed (end-8a, end-8b)."""
+        """Return the URL of the list of tags (end-8a, end-8b)."""
         return f"{self._root}/tags/list{_query({'n': page_size})}"
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> str:
-        """Where the referrers of a manifest are listed (end-12a, end-12b)."""
+        """Return the URL of the referrers of a manifest (end-12a, end-12b)."""
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         return f"{self._root}/referrers/{digest}{query}"

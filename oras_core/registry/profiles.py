@@ -1,7 +1,7 @@
-"""What a registry can do beyond, or short of, the distribution spec (R15).
+"""Deviations of registries from the distribution spec (R15).
 
-The defaults are what the spec promises; a few hosts are known to differ; the rest is
-learned from a registry's answers, so that one refusal is paid for once.
+The defaults follow the spec. A few hosts are known to differ. Other deviations are learned from
+responses, so a request that the registry refuses is not repeated.
 """
 
 from __future__ import annotations
@@ -16,37 +16,35 @@ __all__ = ["HostProfile", "LearnedProfile", "profile_for"]
 MiB: Final = 1024 * 1024
 
 CHUNK_SIZE: Final = 16 * MiB
-"""Bytes of a chunk of an upload: no header says what a registry takes at most (R16)."""
+"""Size of a chunk of an upload in bytes. No header reports the maximum of a registry (R16)."""
 
 GHCR_CHUNK_SIZE: Final = 4 * MiB
-"""More is answered with 416 (R15)."""
+"""Size of a chunk for ghcr.io in bytes; larger ones are refused with 416 (R15)."""
 
 ECR_PAGE_SIZE: Final = 1000
-"""Tags of a page: more is refused (R27)."""
+"""Tags per page for ECR; more are refused (R27)."""
 
 MAX_CHUNK_SIZE: Final = 128 * MiB
-"""What a caller or a registry asks for at most: all of a chunk may have to be sent again."""
+"""Largest size of a chunk in bytes, since a whole chunk may have to be sent again."""
 
 
 @frozen
 class HostProfile:
-    """What is known of a registry.
+    """The known abilities of a registry.
 
     Attributes:
-        chunked: whether blobs are sent in chunks even though nobody asked for it.
-        accepts_chunks: whether they may be at all; without it they go whole, whatever was
-            asked for.
-        chunk_size: bytes of a chunk, where the caller names no size.
-        max_chunk_size: bytes of a chunk at most.
-        max_whole_size: bytes that one request may carry; larger blobs go in chunks. None
-            for no known limit.
-        probes_by_mount: whether an upload begins with a mount from the repository itself,
-            which finds a blob that exists for the price of beginning the upload (R21). A
-            registry that does not know mounts begins the upload, by the spec. Without it
-            the blob is looked for first.
-        takes_streams: whether a whole blob may come in one PATCH, before its digest is known.
-        max_page_size: tags of a page that may be asked for at most; None for no known
-            limit.
+        chunked: whether blobs are sent in chunks by default.
+        accepts_chunks: whether chunks are allowed. If not, blobs are sent whole, even if the
+            caller asks for chunks.
+        chunk_size: the default size of a chunk, in bytes.
+        max_chunk_size: the largest size of a chunk, in bytes.
+        max_whole_size: the most bytes of one request; larger blobs are sent in chunks. None
+            if no limit is known.
+        probes_by_mount: whether an upload starts with a mount from the repository itself,
+            which finds an existing blob and starts the upload in one request (R21). If not,
+            a HEAD looks for the blob first.
+        takes_streams: whether one PATCH may send a whole blob before its digest is known.
+        max_page_size: the most tags per page; None if no limit is known.
     """
 
     chunked: bool = False
@@ -59,11 +57,11 @@ class HostProfile:
     max_page_size: int | None = None
 
     def chunk_for(self, size: int, wanted: int | None) -> int | None:
-        """Return the bytes of a chunk for a blob of `size` bytes; None to send it whole.
+        """Return the chunk size in bytes for a blob of `size` bytes; None to send it whole.
 
         Args:
-            size: of the blob.
-            wanted: the size of a chunk that the caller asks for; None where they do not.
+            size: the size of the blob in bytes.
+            wanted: the chunk size that the caller asks for; None for the default.
         """
         too_large = self.max_whole_size is not None and size > self.max_whole_size
         if not self.accepts_chunks or not (self.chunked or wanted or too_large):
@@ -72,14 +70,14 @@ class HostProfile:
 
 
 def _whole_only(host: str) -> bool:
-    # R14, R15: gcr.io has regional forms such as eu.gcr.io, the other two are always suffixes.
+    # R14, R15: gcr.io has regional hosts such as eu.gcr.io.
     return host in ("public.ecr.aws", "gcr.io") or host.endswith(
         (".gcr.io", ".pkg.dev", ".amazonaws.com", ".amazonaws.com.cn")
     )
 
 
 def profile_for(registry: str) -> HostProfile:
-    """Return what is known of `registry`, `HOST` or `HOST:PORT`, before it was asked anything."""
+    """Return the built-in profile of `registry`, which is `HOST` or `HOST:PORT`."""
     host = registry.rpartition(":")[0] or registry
     if host == "ghcr.io":
         return HostProfile(
@@ -96,35 +94,35 @@ def profile_for(registry: str) -> HostProfile:
 
 
 class LearnedProfile:
-    """A profile that the registry's answers correct. Thread-safe."""
+    """A profile that is updated from responses of the registry. Thread-safe."""
 
     def __init__(self, profile: HostProfile) -> None:
-        """Start from what is known."""
+        """Start from a built-in or configured profile."""
         self._profile = profile
         self._lock = threading.Lock()
 
     @property
     def current(self) -> HostProfile:
-        """What is known by now."""
+        """The profile with all updates so far."""
         return self._profile
 
     def learn_no_mount_probe(self) -> None:
-        """A mount from the repository itself was answered with an error."""
+        """Record that a mount from the repository itself was refused."""
         with self._lock:
             self._profile = evolve(self._profile, probes_by_mount=False)
 
     def learn_no_chunks(self) -> None:
-        """Chunks were refused, and the same blob was taken whole."""
+        """Record that chunks were refused, and the same blob was accepted whole."""
         with self._lock:
             self._profile = evolve(self._profile, accepts_chunks=False)
 
     def learn_no_streams(self) -> None:
-        """A whole blob in one PATCH was refused."""
+        """Record that a whole blob in one PATCH was refused."""
         with self._lock:
             self._profile = evolve(self._profile, takes_streams=False)
 
     def learn_too_large(self, size: int) -> None:
-        """A request of `size` bytes was refused as too large, and chunks were taken."""
+        """Record that a request of `size` bytes was too large, and chunks were accepted."""
         with self._lock:
             known = self._profile.max_whole_size
             limit = size - 1 if known is None else min(known, size - 1)

@@ -1,4 +1,4 @@
-"""A registry's repository as a target: holds content by digest and names it by tag."""
+"""A repository of a registry as a target."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class RemoteRepository(
 ):
     """A repository. Made by `RemoteRegistry.repository`. Thread-safe.
 
-    Content of a manifest's or index' media type is looked for among the manifests, all
-    other among the blobs.
+    Descriptors with the media type of a manifest or index refer to manifests, all others to
+    blobs.
 
     Attributes:
-        registry: the registry as references name it, e.g. `docker.io`.
-        name: the repository in it, e.g. `library/alpine`.
-        endpoints: its addresses, for requests that have no method here.
+        registry: the registry as in references, e.g. `docker.io`.
+        name: the repository, e.g. `library/alpine`.
+        endpoints: the URLs of the repository, for requests that have no method here.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class RemoteRepository(
         referrers: ReferrersMemory,
         limits: Limits,
     ) -> None:
-        """Ask by `transport`, which follows redirects, tries again and has the credentials.
+        """Send requests through `transport`.
 
         Args:
-            transport: as above.
-            endpoints: the repository's addresses.
-            expect: told of the scopes that are going to be needed.
-            profile: what the registry can do.
-            referrers: where the registry keeps its referrers, as far as is known.
-            limits: bounds on what the registry sends.
+            transport: follows redirects, retries requests and adds credentials.
+            endpoints: the URLs of the repository.
+            expect: called with the scopes that later requests will need.
+            profile: the known abilities of the registry.
+            referrers: what is known about the referrers API of the registry.
+            limits: bounds on responses of the registry.
         """
         self.endpoints = endpoints
         self.registry = endpoints.registry
@@ -100,28 +100,28 @@ class RemoteRepository(
         )
 
     def __repr__(self) -> str:
-        """Show the name."""
+        """Return the class and the name of the repository."""
         return f"RemoteRepository({self.endpoints.name!r})"
 
-    # --- Content --------------------------------------------------------------------------
+    # --- Blobs and manifests --------------------------------------------------------------
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the content is here; a registry that forbids to look says no (R8).
+        """Tell whether the repository has a blob or manifest; False if access is denied (R8).
 
         Raises:
-            RegistryError: if the registry gives another answer than yes and no.
+            RegistryError: if the registry fails to answer the question.
         """
         if descriptor.has_successors:
             return self._manifests.exists(descriptor)
         return self._downloader.exists(descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the content; a blob's goes on where its connection breaks off.
+        """Return a stream of a blob or manifest; a blob resumes when the connection fails.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the repository does not have it.
             RegistryError: if the registry refuses.
-            TransportError: if there is no answer, or it keeps breaking off.
+            TransportError: if the registry does not respond, or the connection fails repeatedly.
             SizeMismatchError: if a blob has another size.
         """
         if descriptor.has_successors:
@@ -129,44 +129,44 @@ class RemoteRepository(
         return self._downloader.fetch(descriptor)
 
     def describe_blob(self, digest: Digest) -> Descriptor:
-        """Return the descriptor of a blob of which the digest alone is known.
+        """Return the descriptor of a blob whose digest alone is known.
 
         Raises:
-            NotFoundError: if it is not here.
-            RegistryError: if the registry refuses, or does not say how large it is.
+            NotFoundError: if the repository does not have the blob.
+            RegistryError: if the registry refuses.
+            UnsupportedError: if the registry does not report the size of the blob.
         """
         return self._downloader.describe(digest)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
-        """Return a stream of `length` bytes of a blob from byte `start` on; unverifiable.
+        """Return a stream of `length` bytes of a blob from offset `start`, not verified.
 
-        Raises: as `fetch`, and `InvalidInputError` if the blob has no such part.
+        Raises: as `fetch`, and `InvalidInputError` if the range exceeds the blob.
         """
         return self._downloader.fetch_range(descriptor, start, length)
 
     def expect_pushes(self) -> None:
-        """Let one token serve all that a push asks for (R5)."""
+        """Request one token for all requests of a push (R5)."""
         self._expect(Scope("repository", self.name, ("pull", "push")))
 
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None
     ) -> None:
-        """Store content, unless it is here.
+        """Store a blob or manifest, unless the repository has it.
 
-        Nothing needs to be looked for before: the request that begins the upload of a
-        blob finds whether it is here, and a manifest is asked about first.
+        Callers need not check `exists` before.
 
         Args:
-            descriptor: what it is.
+            descriptor: the descriptor of the blob or manifest.
             source: its bytes.
-            chunk_size: bytes of a chunk in which a blob is sent; None to send it whole
-                unless the registry's profile says otherwise.
+            chunk_size: the size of the chunks of a blob, in bytes; None to send it whole
+                unless the profile of the registry says otherwise.
 
         Raises:
-            SizeMismatchError: if the source has another size than `descriptor` says.
-            DigestMismatchError: if it has another digest.
-            RegistryError: if the registry refuses it.
-            TransportError: where there is no answer.
+            SizeMismatchError: if the source and `descriptor` differ in size.
+            DigestMismatchError: if they differ in digest.
+            RegistryError: if the registry refuses.
+            TransportError: if the registry does not respond.
         """
         if not descriptor.has_successors:
             self._uploader.push(descriptor, source, chunk_size=chunk_size)
@@ -174,17 +174,17 @@ class RemoteRepository(
             self._put_manifest(descriptor, source, str(descriptor.digest))
 
     def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
-        """Describe a blob, and store it meanwhile if the registry lets us.
+        """Return the descriptor of a blob, and upload it at the same time if possible.
 
         Raises:
-            OrasError: what the source raises.
+            OrasError: an error of the source.
         """
         return self._uploader.ingest(source, media_type)
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
-        """Take a blob over from another repository of the same registry (R21).
+        """Mount a blob from another repository of the same registry (R21).
 
-        False for any other source, for a manifest, and where the registry does not do it.
+        Return False for any other source, for a manifest, and if the registry refuses.
         """
         if not isinstance(source, RemoteRepository) or descriptor.has_successors:
             return False
@@ -193,14 +193,14 @@ class RemoteRepository(
         return self._uploader.mount(descriptor, source.name)
 
     def delete(self, descriptor: Descriptor) -> None:
-        """Remove the content; a manifest with every tag of it.
+        """Delete a blob, or a manifest with all its tags.
 
-        Where the registry keeps no list of referrers, a manifest is taken out of that of
-        its subject too (R30).
+        If the registry has no referrers API, the manifest is also removed from the referrers
+        list of its subject (R30).
 
         Raises:
-            NotFoundError: if it is not here.
-            UnsupportedError: if the registry deletes nothing.
+            NotFoundError: if the repository does not have it.
+            UnsupportedError: if the registry does not allow deletion.
         """
         if not descriptor.has_successors:
             delete_blob(self._transport, self.endpoints, descriptor.digest, self._limits)
@@ -210,33 +210,33 @@ class RemoteRepository(
         if subject is not None:
             self._referrers.prune(subject, descriptor.digest)
 
-    # --- Names ----------------------------------------------------------------------------
+    # --- Tags -----------------------------------------------------------------------------
 
     def resolve(self, reference: str) -> Descriptor:
-        """Return the descriptor of the manifest that a tag or a digest names.
+        """Return the descriptor of the manifest with a tag or digest.
 
         Raises:
-            NotFoundError: if there is none of that name.
+            NotFoundError: if there is no such manifest.
             RegistryError: if the registry refuses.
-            InvalidReferenceError: if `reference` is neither tag nor digest.
+            InvalidReferenceError: if `reference` is neither a tag nor a digest.
         """
         return self._manifests.resolve(reference)
 
     def fetch_reference(
         self, reference: str, *, accept: Sequence[str] = ACCEPTED_MANIFESTS
     ) -> tuple[Descriptor, bytes]:
-        """Return the manifest that a tag or a digest names, in one request.
+        """Return the manifest with a tag or digest, in one request.
 
-        `accept` are the media types asked for, and believed of the answer.
+        `accept` lists the media types to request and to accept in the response.
 
         Returns:
-            The descriptor, whose digest is that of the bytes as received; and the bytes.
+            The descriptor, with the digest of the received bytes; and these bytes.
 
         Raises:
-            NotFoundError: if there is none of that name.
-            DigestMismatchError: if it is not what was asked for or announced.
-            SizeLimitError: if it is larger than the limit.
-            InvalidManifestError: if it is of no type that was asked for.
+            NotFoundError: if there is no such manifest.
+            DigestMismatchError: if the digest differs from the requested or announced one.
+            SizeLimitError: if the manifest exceeds the limit.
+            InvalidManifestError: if the manifest has another media type.
             RegistryError: if the registry refuses.
         """
         return self._manifests.fetch_reference(reference, accept=accept)
@@ -244,63 +244,63 @@ class RemoteRepository(
     def push_manifest(
         self, content: bytes, media_type: str, reference: str | None = None
     ) -> Descriptor:
-        """Store a manifest's bytes, as they are, under a tag or digest.
+        """Store the unchanged bytes of a manifest under a tag or digest.
 
         Args:
-            content: the bytes.
-            media_type: as the manifest's own `mediaType` says.
-            reference: a tag, or its digest; its sha256 digest if None.
+            content: the bytes of the manifest.
+            media_type: the `mediaType` of the manifest.
+            reference: a tag, or the digest of the manifest; None for its sha256 digest.
 
         Raises:
-            DigestMismatchError: if `reference` is the digest of something else, or the
-                registry says that it stored something else.
-            SizeLimitError: if it is larger than registries take.
-            RegistryError: if the registry refuses it.
+            DigestMismatchError: if `reference` is another digest, or the registry reports
+                another one.
+            SizeLimitError: if the manifest exceeds the limit of registries.
+            RegistryError: if the registry refuses the manifest.
         """
         return self._store(content, media_type, reference)
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
-        """Store a manifest and let the tag `reference` name it, in one request.
+        """Store a manifest under the tag `reference`, in one request.
 
-        It is put even if it is here: the tag may be new.
+        The manifest is sent even if the repository has it, since the tag may be new.
 
         Raises: as `push`.
         """
         self._put_manifest(descriptor, source, reference)
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
-        """Let the tag `reference` name a manifest that is here.
+        """Point the tag `reference` at a manifest of the repository.
 
-        The registry knows no such request: the manifest is fetched and put once more.
+        The protocol has no such request: the manifest is fetched, and put under the tag.
 
         Raises:
-            NotFoundError: if it is not here.
+            NotFoundError: if the repository does not have the manifest.
         """
         content = self._manifests.fetch(descriptor)
         self._store(content, descriptor.media_type, reference)
 
     def untag(self, reference: str) -> None:
-        """Remove a tag, and never its manifest with it.
+        """Remove a tag without its manifest.
 
         Raises:
             NotFoundError: if there is no such tag.
-            UnsupportedError: if the registry removes manifests by digest only (R34).
+            UnsupportedError: if the registry deletes manifests only by digest (R34).
         """
         delete_tag(self._transport, self.endpoints, reference, self._limits)
 
     def tags(self, page_size: int | None = None) -> Iterator[str]:
         """Iterate over the tags, page by page.
 
-        What is listed and is no tag, as the digests that Artifactory lists, is left out.
+        Entries that are not tags, such as the digests that Artifactory lists, are skipped.
 
         Args:
-            page_size: tags of a page; None for the registry's own choice.
+            page_size: tags per page; None for the choice of the registry.
 
-        Raises, while it is iterated over:
+        Raises, during the iteration:
             NotFoundError: if the registry has no such repository.
-            RegistryError: if it refuses, or its answer is no listing.
-            SizeLimitError: if it never ends.
-            UnsafeRedirectError: if a page leads in a circle or elsewhere.
+            RegistryError: if the registry refuses, or the response is not a list of tags.
+            SizeLimitError: if there are too many pages.
+            UnsafeRedirectError: if a page links to an earlier page or another origin.
         """
         limit = self._profile.current.max_page_size
         if page_size is not None and limit is not None:
@@ -317,14 +317,14 @@ class RemoteRepository(
     ) -> Iterator[Descriptor]:
         """Iterate over the manifests whose subject is a given one, page by page.
 
-        By the registry's API or, where it has none, by the list under the tag of the
-        subject, which `push` and `delete` keep (R29, R30).
+        Without a referrers API, the referrers are read from the index under the referrers
+        tag of the subject, which `push` and `delete` update (R29, R30).
 
-        Raises, while it is iterated over:
-            NotFoundError: if the registry says that it has no such repository.
-            RegistryError: if it refuses, or its answer is no listing.
-            InvalidManifestError: if what is listed is malformed.
-            UnsupportedError: if the tag names something else than a list.
+        Raises, during the iteration:
+            NotFoundError: if the registry has no such repository.
+            RegistryError: if the registry refuses, or the response is not a list.
+            InvalidManifestError: if an entry is malformed.
+            UnsupportedError: if the referrers tag does not name a list of referrers.
         """
         return self._referrers.of(descriptor.digest, artifact_type)
 

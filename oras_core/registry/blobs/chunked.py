@@ -1,4 +1,4 @@
-"""Sending a blob in chunks, going on from wherever the registry says that it stands (R17)."""
+"""Chunked uploads: each chunk continues at the offset that the registry reports (R17)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from oras_core.registry.blobs.verified_source import VerifiedSource
 __all__ = ["send_chunks"]
 
 MAX_STALLS: Final = 3
-"""Chunks in a row that are taken and get an upload no further, after which it is given up."""
+"""Accepted chunks in a row without a higher offset, after which the upload fails."""
 
 MAX_BREAKS: Final = 5
-"""Breaks in a row without progress that end an upload, as many as end a download."""
+"""Connection failures in a row without a higher offset, after which the upload fails.
+
+Downloads have the same bound."""
 
 
 def send_chunks(
@@ -31,22 +33,22 @@ def send_chunks(
     *,
     start: int = 0,
 ) -> None:
-    """Send `source` in chunks of `chunk_size` bytes, and end the upload.
+    """Send `source` in chunks of `chunk_size` bytes, and complete the upload.
 
-    Its last bytes come only if all are right. No chunk is held in memory: what has to be
-    sent again is read again.
+    The last bytes are sent only if the whole source matches the descriptor. Chunks are not
+    kept in memory: bytes that must be sent again are read again from the source.
 
     Args:
         session: the upload.
-        descriptor: what the blob is.
-        source: its bytes.
-        chunk_size: bytes of a chunk, the last one excepted.
-        start: how many bytes the registry holds already.
+        descriptor: the descriptor of the blob.
+        source: the bytes of the blob.
+        chunk_size: the size of every chunk but the last, in bytes.
+        start: the number of bytes that the registry already holds.
 
     Raises:
-        RegistryError: if the registry refuses a chunk, or keeps forgetting what it was sent.
-        TransportError: if the connection keeps breaking off, or with it the upload was lost.
-        ContentError: if the source is not what was promised.
+        RegistryError: if the registry refuses a chunk, or repeatedly loses bytes.
+        TransportError: if the connection fails repeatedly, or the upload was lost with it.
+        ContentError: if the source does not match the descriptor.
     """
     offset = furthest = start
     stalls = 0
@@ -61,13 +63,13 @@ def send_chunks(
             stalls = 0 if offset > furthest else stalls + 1
             furthest = max(furthest, offset)
             if stalls >= (MAX_BREAKS if broken else MAX_STALLS):
-                stuck = f"it says to hold {offset} bytes, and gets no further"
+                stuck = f"it still holds {offset} bytes after several chunks"
                 raise broken or session.breach(stuck)
     session.finish(descriptor.digest, BytesSource(b""))
 
 
 class _Reading:
-    """One reading of a source, from chunk to chunk, and further ones of what is sent again."""
+    """The stream from which all chunks are read, and further streams for bytes sent again."""
 
     def __init__(self, source: VerifiedSource) -> None:
         self._source = source
@@ -77,7 +79,7 @@ class _Reading:
         self._again_position = 0
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return at most `size` bytes from `offset` on, which lies within the promised size."""
+        """Return at most `size` bytes from `offset`, which is less than the size of the blob."""
         if offset < self._position:
             return self._read_again(offset, min(size, self._position - offset))
         self._forget()
@@ -104,14 +106,14 @@ class _Reading:
             again.close()
 
     def close(self) -> None:
-        """Close what is open of the source."""
+        """Close the open streams of the source."""
         self._forget()
         self._stream.close()
 
 
 @frozen
 class _Chunk:
-    """A part of a reading, as the body of a request."""
+    """A part of the source as the body of a request."""
 
     reading: _Reading
     start: int
@@ -136,4 +138,4 @@ class _ChunkStream:
         return piece
 
     def close(self) -> None:
-        """Leave the source open for the next chunk."""
+        """Do nothing: the source stays open for the next chunk."""

@@ -1,4 +1,4 @@
-"""Getting blobs: streamed, resumed where the connection breaks off (R35)."""
+"""Blob downloads: streamed, and resumed when the connection fails (R35)."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ __all__ = ["BlobDownloader"]
 _logger = logging.getLogger(__name__)
 
 MAX_FRUITLESS: Final = 5
-"""Breaks in a row without `PROGRESS` in between, after which a download is given up."""
+"""Connection failures in a row without `PROGRESS`, after which a download fails."""
 
 PROGRESS: Final = 64 * 1024
-"""Bytes that count as progress: a server that breaks off after each byte makes none."""
+"""Bytes that count as progress: a connection that fails after each byte makes none."""
 
 SKIP_SIZE: Final = 256 * 1024
 
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
 
 _EXPIRED: Final = (400, 401, 403, 404, 410)
-"""What object stores answer at a presigned address whose time is over."""
+"""Statuses of object stores for an expired presigned URL."""
 
 _NO_HEAD: Final = (400, 403, 405, 501)
-"""How servers say that they do not answer HEAD, or that it was not signed for (R23)."""
+"""Statuses of servers that do not support HEAD, or did not sign the URL for it (R23)."""
 
 
 class BlobDownloader:
-    """Gets the blobs of one repository. Thread-safe."""
+    """Downloads the blobs of one repository. Thread-safe."""
 
     def __init__(
         self, transport: HttpTransport, endpoints: RepositoryEndpoints, limits: Limits
     ) -> None:
-        """Ask by `transport`, which follows redirects."""
+        """Send requests through `transport`, which follows redirects."""
         self._transport = transport
         self._endpoints = endpoints
         self._limits = limits
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Tell whether the blob is here.
+        """Tell whether the repository has the blob.
 
-        Where HEAD is not answered, a byte of the blob is asked for (R23). A registry that
-        forbids both may mean by it that there is none (R8): then this is False, and what
-        is done next fails with the reason.
+        If HEAD is not supported, one byte of the blob is requested (R23). A registry that
+        forbids both may mean that the blob does not exist (R8): the result is then False,
+        and the next operation on the blob fails with the reason.
         """
         url = self._endpoints.blob(descriptor.digest)
         operation = f"look for blob {descriptor.digest} in {self._endpoints.name}"
@@ -74,7 +74,7 @@ class BlobDownloader:
             HttpRequest("GET", url, {**_IDENTITY, "Range": "bytes=0-0"}),
         )
         try:
-            # 416: there is no first byte, so that the blob is empty, but here.
+            # 416: the blob exists but is empty, so it has no first byte.
             answers = (200, 206, 416, *_NO_HEAD)
             with self._send(probes[0], operation, expected=answers) as response:
                 if response.status not in _NO_HEAD:
@@ -84,24 +84,24 @@ class BlobDownloader:
         except NotFoundError:
             return False
         except AccessDeniedError as error:
-            _logger.debug("taken for absent: %s", error)
+            _logger.debug("treated as absent: %s", error)
             return False
 
     def describe(self, digest: Digest) -> Descriptor:
-        """Return the descriptor of a blob of which the digest alone is known.
+        """Return the descriptor of a blob whose digest alone is known.
 
         Raises:
-            NotFoundError: if it is not here.
-            RegistryError: if the registry refuses.
-            UnsupportedError: if it does not say how large the blob is.
+            NotFoundError: if the repository does not have the blob.
+            RegistryError: if the registry refuses the request.
+            UnsupportedError: if the registry does not report the size of the blob.
         """
-        # Where HEAD is not answered a GET is, whose body is left unread (R23).
+        # If HEAD is not supported, a GET gives the size; its body is not read (R23).
         size = self._announced_size("HEAD", digest, (200, *_NO_HEAD))
         if size is None:
             size = self._announced_size("GET", digest, (200,))
         if size is None:
             operation = f"describe blob {digest} of {self._endpoints.name}"
-            raise UnsupportedError(operation, "the registry does not tell its size")
+            raise UnsupportedError(operation, "the registry does not report the size of the blob")
         return Descriptor(OCTET_STREAM, digest, size)
 
     def _announced_size(self, method: str, digest: Digest, expected: tuple[int, ...]) -> int | None:
@@ -111,27 +111,27 @@ class BlobDownloader:
             return content_length(response.headers) if response.status == 200 else None
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the blob, which goes on where its connection breaks off.
+        """Return a stream of the blob, which resumes when the connection fails.
 
         Raises, also while the stream is read:
-            NotFoundError: if it is not here.
-            SizeMismatchError: if its size is another than the descriptor's.
-            ContentError: if it is sent compressed.
-            RegistryError: if the registry refuses it.
-            TransportError: if the connection keeps breaking off.
+            NotFoundError: if the repository does not have the blob.
+            SizeMismatchError: if the blob and the descriptor differ in size.
+            ContentError: if the response is compressed.
+            RegistryError: if the registry refuses the request.
+            TransportError: if the connection fails repeatedly.
         """
         return self._open(descriptor, _Span(0, descriptor.size))
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
-        """Return a stream of `length` bytes of the blob from byte `start` on.
+        """Return a stream of `length` bytes of the blob from offset `start`.
 
-        What a part holds cannot be verified by the digest of the whole.
+        These bytes are not verified: the digest covers only the whole blob.
 
-        Raises: as `fetch`, and `InvalidInputError` if the blob has no such part.
+        Raises: as `fetch`, and `InvalidInputError` if the range exceeds the blob.
         """
         if start < 0 or length < 0 or start + length > descriptor.size:
             raise InvalidInputError(
-                (start, length), f"the blob has no such part, it has {descriptor.size} bytes"
+                (start, length), f"the range exceeds the blob, which has {descriptor.size} bytes"
             )
         if length == 0:
             return io.BytesIO()
@@ -143,10 +143,10 @@ class BlobDownloader:
         return stream
 
     def request(self, descriptor: Descriptor, span: _Span) -> tuple[HttpRequest, HttpResponse]:
-        """Ask the registry for what is left of a blob, and take 200, 206 and 416.
+        """Request a span of a blob; accept 200, and for a part also 206 and 416.
 
-        Each time it is the registry that is asked: a presigned address of an earlier
-        answer may have expired. Where the one that it names now has expired, it is asked
+        Every request goes to the registry, since the presigned URL of an earlier response
+        may have expired. If the new presigned URL has expired too, the registry is asked
         once more.
         """
         url = self._endpoints.blob(descriptor.digest)
@@ -160,7 +160,7 @@ class BlobDownloader:
         except RegistryError as error:
             if error.status not in _EXPIRED or origin_of(error.url) == origin_of(url):
                 raise
-            _logger.debug("asking once more where the blob is: %s", error)
+            _logger.debug("requesting another presigned URL: %s", error)
         return request, self._send(request, operation, expected=expected)
 
     def _send(
@@ -177,19 +177,19 @@ class BlobDownloader:
 
 @frozen
 class _Span:
-    """The bytes from `start` to before `end`."""
+    """The bytes from offset `start` up to, but not including, offset `end`."""
 
     start: int
     end: int
 
     @property
     def header(self) -> str:
-        """The value of `Range`; both ends are inclusive there (RFC 9110, section 14.1.2)."""
+        """The value of `Range`, whose ends are inclusive (RFC 9110, section 14.1.2)."""
         return f"bytes={self.start}-{self.end - 1}"
 
 
 class _ResumingStream:
-    """A part of a blob, or all of it, over as many answers as it takes."""
+    """A span of a blob, read from as many responses as needed."""
 
     def __init__(self, downloader: BlobDownloader, descriptor: Descriptor, span: _Span) -> None:
         self._downloader = downloader
@@ -204,11 +204,11 @@ class _ResumingStream:
         self._progress = 0
 
     def connect(self) -> None:
-        """Ask for what is left.
+        """Request the bytes that are still missing.
 
         Raises:
-            SizeMismatchError: if the answer shows that the blob is of another size.
-            RegistryError: if it is not what was asked for.
+            SizeMismatchError: if the response shows that the blob has another size.
+            RegistryError: if the response holds another range.
         """
         request, response = self._downloader.request(
             self._descriptor, _Span(self._offset, self._end)
@@ -217,7 +217,7 @@ class _ResumingStream:
             refuse_encoding(response, self._what)
             if response.status == 200:
                 self._check_size(content_length(response.headers))
-                self._to_skip = self._offset  # it starts again
+                self._to_skip = self._offset  # the response starts at offset 0
             else:
                 self._check_range(request, response)
                 self._to_skip = 0
@@ -231,7 +231,7 @@ class _ResumingStream:
             raise SizeMismatchError(self._descriptor.size, size, what=self._what)
 
     def _check_range(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Compare `Content-Range` with what was asked for (RFC 9110, section 14.4)."""
+        """Compare `Content-Range` with the requested range (RFC 9110, section 14.4)."""
         text = response.headers.get("Content-Range", "")
         found = re.fullmatch(
             r"\s*bytes\s+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)\s*", text
@@ -239,7 +239,7 @@ class _ResumingStream:
         if found and found[3] != "*":
             self._check_size(int(found[3]))
         if response.status == 416 and (found is None or found[3] == "*"):
-            # It has fewer bytes than were read already, and does not say how many.
+            # The blob is shorter than the offset, and its size is not reported.
             raise SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
         if (
             response.status == 416
@@ -270,11 +270,11 @@ class _ResumingStream:
             try:
                 chunk = self._read_some(min(size, self._end - self._offset))
             except TransportError as error:
-                self._break_off(error)
+                self._interrupted(error)
                 continue
             if chunk:
                 return self._advance(chunk)
-            self._break_off(None)
+            self._interrupted(None)
         return self._read_beyond() if size > 0 else b""
 
     def _read_some(self, size: int) -> bytes:
@@ -295,17 +295,19 @@ class _ResumingStream:
             self._fruitless = self._progress = 0
         return chunk
 
-    def _break_off(self, error: TransportError | None) -> None:
-        """Leave an answer that ended early, to be resumed by the next read, or give up."""
+    def _interrupted(self, error: TransportError | None) -> None:
+        """Close a response that ended early; raise if there was no progress for too long."""
         self._leave()
         self._fruitless += 1
         if self._fruitless >= MAX_FRUITLESS:
             raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
         self._progress = 0
-        _logger.debug("%s broke off at byte %d: %s", self._what, self._offset, error)
+        _logger.debug(
+            "download of %s was interrupted at byte %d: %s", self._what, self._offset, error
+        )
 
     def _read_beyond(self) -> bytes:
-        """Look whether the whole blob goes on where it should end."""
+        """Check that the response has no bytes after the end of the blob."""
         response, self._response = self._response, None
         if response is None:
             return b""
@@ -315,7 +317,7 @@ class _ResumingStream:
             try:
                 surplus = response.body.read(1)
             except TransportError:
-                return b""  # all that was promised has come
+                return b""  # the blob is complete
         if surplus:
             size = self._descriptor.size
             raise SizeMismatchError(size, size + len(surplus), what=self._what)
@@ -327,6 +329,6 @@ class _ResumingStream:
             response.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection to the pool."""
         self._closed = True
         self._leave()

@@ -1,4 +1,4 @@
-"""An upload that a registry has begun: its address moves on with every answer (R17)."""
+"""One upload session: every response may give a new URL for the next request (R17)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ __all__ = ["UploadSession", "held_bytes"]
 _logger = logging.getLogger(__name__)
 
 RESPITE_SECONDS: Final = 0.3
-"""How long an answer that decides over an upload is waited for after a cancellation: the one
-that begins it tells the address, without which it cannot be abandoned, and where a small one
-has been sent whole already nothing is left to abandon."""
+"""Seconds to wait, after a cancellation, for the response to a POST or to a small PUT.
+
+The response to the POST has the URL, without which the upload cannot be cancelled. A small blob
+is already sent, so the upload may as well complete."""
 
 SMALL: Final = 256 * 1024
-"""Bytes that are sent at once."""
+"""Size of a blob, in bytes, that is sent without delay."""
 
 ABANDON_SECONDS: Final = 0.5
-"""How long a registry is tried to be told that an upload is abandoned: it is done for the
-registry's sake, while somebody waits for the error or for the end of what was cancelled."""
+"""Seconds for the DELETE of an abandoned upload, while the caller waits for the error."""
 
 _BLOB_TYPE = {"Content-Type": "application/octet-stream"}
 
 
 def held_bytes(headers: Headers) -> int | None:
-    """Return how many bytes `Range` says that the registry holds; None if it says nothing.
+    """Return the number of bytes that the registry holds by `Range`; None without `Range`.
 
-    It is `0-END`, inclusive; some write `bytes=` before it. `0-0` means none: registries
-    say so of an upload that is still empty, and send no chunks of a single byte.
+    The value is `0-END`, inclusive; some registries put `bytes=` before it. `0-0` means no
+    bytes: registries report an empty upload so, and no chunk but the last has one byte.
     """
     found = re.fullmatch(r"\s*(?:bytes[ =])?\s*0\s*-\s*([0-9]{1,19})\s*", headers.get("Range", ""))
     if found is None:
@@ -56,7 +56,10 @@ def _number(text: str) -> int:
 
 
 class UploadSession:
-    """One upload, from the answer that began it to the PUT that ends it. For one thread."""
+    """One upload, from the response to its POST to the PUT that completes it.
+
+    Not thread-safe.
+    """
 
     def __init__(
         self,
@@ -66,13 +69,13 @@ class UploadSession:
         operation: str,
         begun: tuple[HttpRequest, HttpResponse],
     ) -> None:
-        """Take over the upload that `begun`, a request and its 202, is about.
+        """Continue the upload that the request and response of `begun` created.
 
-        `operation` is what is being done, for errors.
+        `operation` describes the upload in error messages.
 
         Raises:
-            RegistryError: if the answer names no `Location`.
-            UnsafeRedirectError: if it names one that is refused (R18).
+            RegistryError: if the response has no `Location`.
+            UnsafeRedirectError: if the `Location` is not allowed (R18).
         """
         self._transport = transport
         self._endpoints = endpoints
@@ -81,21 +84,21 @@ class UploadSession:
         self._answer = begun
         self._location = self._follow("")
         if not self._location:
-            raise self.breach("the answer has no Location")
+            raise self.breach("the response has no Location")
         self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
-        """Bytes that every chunk but the last must have (R16)."""
+        """The least size of every chunk but the last, in bytes (R16)."""
         self.lost = False
-        """Whether it broke off, and nothing of it is of use."""
+        """Whether the connection failed and the upload cannot continue."""
         self._broke_off = False
         self._body: _WatchedSource | None = None
 
     @property
     def was_disturbed(self) -> bool:
-        """Whether a request broke off, or the latest one was asked for again."""
+        """Whether the connection failed, or the latest body was sent more than once."""
         return self._broke_off or (self._body is not None and self._body.count > 1)
 
     def _follow(self, so_far: str) -> str:
-        """Return where the upload goes on after the latest answer."""
+        """Return the URL of the next request."""
         request, response = self._answer
         location = response.headers.get("Location")
         if location is None:
@@ -105,7 +108,7 @@ class UploadSession:
         )
 
     def breach(self, detail: str) -> RegistryError:
-        """Return the error that says what is wrong with the latest answer."""
+        """Return an error about the latest response."""
         return protocol_error(*self._answer, self.operation, detail)
 
     def _send(self, request: HttpRequest, *expected: int) -> Headers:
@@ -118,21 +121,21 @@ class UploadSession:
             error_body=self._limits.error_body,
         )
         response.close()
-        self._answer = request.with_body(None), response  # a source is not kept for it
-        if response.status != 201:  # which ends it
+        self._answer = request.with_body(None), response  # do not keep the source
+        if response.status != 201:  # after 201 the upload is complete
             self._location = self._follow(self._location)
         return response.headers
 
     def patch(self, start: int, chunk: ByteSource) -> int:
-        """Send one chunk, of a known size, which begins at byte `start` of the blob.
+        """Send one chunk, of a known size, for offset `start` of the blob.
 
         Returns:
-            The number of bytes that the registry now holds. That may be fewer than it was
-            sent; and others where it does not stand at `start`, as after a lost answer.
+            The number of bytes that the registry now holds. It may be less than was sent,
+            and unrelated to `start` if an earlier response was lost.
 
         Raises:
-            RegistryError: if the registry refuses, or claims to hold more than was sent.
-            TransportError: if it breaks off; see `held_after`.
+            RegistryError: if the registry refuses, or reports more bytes than were sent.
+            TransportError: if the connection fails; see `held_after`.
         """
         end = start + (chunk.size or 0)
         headers = {**_BLOB_TYPE, "Content-Range": f"{start}-{end - 1}"}
@@ -144,29 +147,29 @@ class UploadSession:
                 raise
             held = self._ask(refusal)
             if held == start:
-                raise  # it stands where the chunk begins, and refuses it all the same
+                raise  # the offset was right, so the registry refuses the chunk itself
         else:
             told = held_bytes(answer)
-            # One byte is held where `Range` is `0-0`, if one was sent.
+            # `Range: 0-0` means one byte if exactly one was sent.
             held = end if told is None or end == 1 else told
         return self._credible(held, end)
 
     def held_after(self, broken: TransportError, sent: int) -> int:
-        """Return how many bytes of a blob the registry holds after a request broke off (R17).
+        """Return the number of bytes that the registry holds after a failed request (R17).
 
         Args:
-            broken: how it broke off.
-            sent: bytes of the blob that may have been sent at most.
+            broken: the failure.
+            sent: the most bytes of the blob that may have been sent.
 
         Returns:
-            At least one. Where it holds none the upload is given up: what is still on its way
-            could come to be written between what is sent now.
+            At least one. An upload without a byte is abandoned instead: bytes of the failed
+            request may still arrive and mix with those of the next one.
 
         Raises:
-            TransportError: `broken`, if asking is of no use: it was the body that failed, or
-                the registry holds nothing, or does not know the upload any more; it is `lost`
-                then. Another one, if there is no answer.
-            RegistryError: if the registry claims to hold more than was sent.
+            TransportError: `broken`, if the upload cannot continue: the body failed, or the
+                registry holds nothing or no longer knows the upload, which is then `lost`.
+                Another one, if the registry does not respond.
+            RegistryError: if the registry reports more bytes than were sent.
         """
         body = self._body
         if body is None or body.size == 0 or broken is body.failure or not broken.retryable:
@@ -182,30 +185,30 @@ class UploadSession:
         return held
 
     def lose(self, broken: TransportError) -> TransportError:
-        """Give up an upload that broke off, and return how it did."""
+        """Abandon the upload after a failure, and return that failure."""
         self.lost = True
         self.abandon()
         return broken
 
     def _credible(self, held: int, sent: int) -> int:
         if held > sent:
-            raise self.breach(f"it claims to hold {held} bytes, {sent} were sent")
+            raise self.breach(f"it reports {held} bytes, but {sent} were sent")
         return held
 
     def stream(self, source: ByteSource) -> None:
-        """Send a whole blob whose digest is not known yet; `finish` tells it.
+        """Send a whole blob before its digest is known; `finish` sends the digest.
 
         Raises:
-            RegistryError: if the registry refuses, or does not hold what was sent.
-            TransportError: if it breaks off; see `held_after`.
+            RegistryError: if the registry refuses, or does not hold all bytes.
+            TransportError: if the connection fails; see `held_after`.
         """
         request = HttpRequest("PATCH", self._location, _BLOB_TYPE, source, repeatable=False)
         held = held_bytes(self._send(request, 202))
         if held is not None and source.size is not None and source.size > 1 and held != source.size:
-            raise self.breach(f"it claims to hold {held} bytes, {source.size} were sent")
+            raise self.breach(f"it reports {held} bytes, but {source.size} were sent")
 
     def _ask(self, cause: RegistryError | TransportError) -> int:
-        """Ask where the upload stands; one that cannot be asked about is given up."""
+        """Ask for the offset of the upload; raise `cause` if the registry refuses to say."""
         try:
             headers = self._send(HttpRequest("GET", self._location), 204, 200, 202)
         except RegistryError as error:
@@ -213,38 +216,38 @@ class UploadSession:
         return held_bytes(headers) or 0
 
     def finish(self, digest: Digest, body: ByteSource) -> None:
-        """End the upload with its last, or all, bytes.
+        """Complete the upload with its last bytes, or with all of them.
 
         Raises:
-            RegistryError: for any answer but 201: 202 is how Docker Hub fails (R19).
-            DigestMismatchError: if the registry says that it stored something else.
-            TransportError: if it breaks off; see `held_after`.
+            RegistryError: for any status but 201: Docker Hub reports a failure by 202 (R19).
+            DigestMismatchError: if the registry reports another digest.
+            TransportError: if the connection fails; see `held_after`.
         """
         url = with_digest(self._location, digest)
-        # Bytes that broke off are not sent again before it is known which have arrived.
+        # After a failure, bytes are sent again only once it is known which have arrived.
         request = HttpRequest("PUT", url, _BLOB_TYPE, body, repeatable=body.size == 0)
         current_token().raise_if_cancelled(self.operation)
         is_small = body.size is not None and body.size <= SMALL
         with respite(RESPITE_SECONDS) if is_small else nullcontext():
             headers = self._send(request, 201)
-        check_digest_header(headers, digest, f"answer to '{self.operation}'")
+        check_digest_header(headers, digest, f"response to '{self.operation}'")
 
     def abandon(self) -> None:
-        """Tell the registry that nothing follows, best effort (R21)."""
+        """Cancel the upload at the registry, best effort (R21)."""
         try:
             with (
                 within(ABANDON_SECONDS),
                 self._transport.send(HttpRequest("DELETE", self._location)) as response,
             ):
-                _logger.debug("abandoned an upload: status %d", response.status)
+                _logger.debug("cancelled an upload: status %d", response.status)
         except OrasError as error:
-            _logger.debug("could not abandon an upload: %s", error)
+            _logger.debug("could not cancel an upload: %s", error)
 
 
 class _WatchedSource:
-    """A body that knows how often it was opened, and whether it was itself that failed.
+    """A body that counts how often it was opened, and keeps its own failure.
 
-    It is opened more than once where the registry asks for it again.
+    It is opened again when a transport repeats the request.
     """
 
     def __init__(self, source: ByteSource) -> None:

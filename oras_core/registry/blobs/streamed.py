@@ -1,10 +1,10 @@
-"""Sending a large blob while its digest is still being computed.
+"""Uploads of large blobs whose digest is computed at the same time.
 
-Hashing half a gigabyte takes as long as sending a good part of it. Here both happen at the
-same time, from two readings of the source: one PATCH carries the blob, and the PUT that ends
-the upload tells the digest. When that is known first, as over any slow line, the registry is
-asked whether it has the blob; then the sending stops. Where that breaks off, the rest follows
-in chunks if the registry kept the beginning.
+Hashing half a gigabyte takes about as long as sending it over a fast network. This module reads
+the source twice in parallel: one PATCH sends the blob while a thread hashes it, and the PUT that
+completes the upload has the digest. If hashing ends first and the repository already has the
+blob, sending stops. If the connection fails, the rest follows in chunks, provided that the
+registry kept the first bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["ingest_blob"]
 _logger = logging.getLogger(__name__)
 
 _PASSING: Final = (401, 403, 408, 429)
-"""Refusals that say nothing about the way of sending."""
+"""Statuses that do not depend on how the blob is sent."""
 
 
 def ingest_blob(
@@ -44,10 +44,10 @@ def ingest_blob(
     downloader: BlobDownloader,
     profile: LearnedProfile,
 ) -> Descriptor:
-    """Describe a blob, and send it meanwhile in an upload that has begun.
+    """Return the descriptor of a blob, and send the blob in `session` at the same time.
 
     Raises:
-        OrasError: what the source raises. An upload that fails is given up and is no error.
+        OrasError: an error of the source. A failed upload is abandoned without an error.
     """
     halt = Event()
     token = CancelToken(current_token())
@@ -56,18 +56,18 @@ def ingest_blob(
         token.scope(),
         ThreadPoolExecutor(1, thread_name_prefix="oras-hash") as hashing,
     ):
-        context = copy_context()  # which the token governs
+        context = copy_context()  # carries the token to the thread
         described = hashing.submit(context.run, _describe, source, media_type, downloader, halt)
         body = _HaltingSource(source, halt)
         try:
             _send(session, source, body, described, profile)
         except (RegistryError, TransportError, _HaltedError) as error:
             session.abandon()
-            _logger.debug("given up: %s: %s", session.operation, error)
+            _logger.debug("abandoned: %s: %s", session.operation, error)
             if isinstance(error, RegistryError) and _is_refusal(error):
                 profile.learn_no_streams()
         except BaseException:
-            token.cancel()  # nobody waits for the digest
+            token.cancel()  # stop the hashing thread
             session.abandon()
             raise
         return described.result()
@@ -80,7 +80,7 @@ def _send(
     described: Future[Descriptor],
     profile: LearnedProfile,
 ) -> None:
-    """Send a blob; where that breaks off, the rest of it, once it is known what it is."""
+    """Send a blob; after a failure, send the rest once the digest is known."""
     try:
         session.stream(body)
     except TransportError as broken:
@@ -88,7 +88,7 @@ def _send(
         descriptor = described.result()
         known = profile.current
         if body.is_halted or not known.accepts_chunks:
-            raise  # a push does as well, if there is anything to do
+            raise  # the push that follows sends the blob if needed
         chunk_size = max(known.chunk_size, min(session.min_chunk, known.max_chunk_size))
         rest = VerifiedSource(descriptor, source)
         send_chunks(session, descriptor, rest, chunk_size, start=held)
@@ -103,24 +103,24 @@ def _is_refusal(error: RegistryError) -> bool:
 def _describe(
     source: ByteSource, media_type: str, downloader: BlobDownloader, halt: Event
 ) -> Descriptor:
-    """Hash the source; where the registry has such a blob, let the sending stop."""
+    """Hash the source, and stop the sending if the repository has the blob."""
     descriptor = describe_source(_HaltingSource(source, halt), media_type)
     try:
         if downloader.exists(descriptor):
             halt.set()
     except OrasError as error:
-        _logger.debug("not known whether it is there: %s", error)
+        _logger.debug("could not look for the blob: %s", error)
     return descriptor
 
 
 class _HaltedError(Exception):
-    """Ends the reading of a source for which there is no use any more."""
+    """Ends the reading of a source that is no longer needed."""
 
 
 class _HaltingSource:
-    """A source that breaks off when it is halted, and is read once.
+    """A source that fails when it is halted, and can be opened only once.
 
-    What was sent is not sent again before it is known what the registry holds of it.
+    Bytes are not sent again before it is known which of them the registry holds.
     """
 
     def __init__(self, source: ByteSource, halt: Event) -> None:

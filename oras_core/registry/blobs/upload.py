@@ -1,9 +1,9 @@
-"""Putting blobs into a repository: whole or in chunks, or by a mount from a neighbour.
+"""Blob uploads: whole, in chunks, or by a mount from another repository.
 
-By default a blob goes in two requests, a POST that begins the upload and one streamed PUT
-(R14). The POST is a mount from the repository itself, which finds a blob that is there
-already for the price of the POST (R21): by the spec, a registry that knows no mounts
-begins the upload. Where that is known or found to fail, a HEAD looks for the blob first.
+By default a blob takes two requests, a POST that starts the upload and one streamed PUT (R14).
+The POST is a mount from the repository itself, which also finds a blob that already exists
+(R21): by the spec, a registry without mounts starts the upload. If this mount fails, a HEAD
+looks for the blob first.
 """
 
 from __future__ import annotations
@@ -38,20 +38,22 @@ __all__ = ["BlobUploader"]
 _logger = logging.getLogger(__name__)
 
 MAX_RESTARTS: Final = 4
-"""Uploads of one blob that may break off and be begun anew. One that is lost without a break
-is begun anew once."""
+"""Restarts of one upload after connection failures. An upload that is lost without a failure
+is restarted once."""
 
 MAX_PENDING: Final = 64
-"""Uploads that refused mounts began and that wait for their push; further ones are abandoned."""
+"""Uploads that the registry started instead of a mount and that await their push.
+
+Further ones are abandoned."""
 
 _NO_CHUNKS: Final = frozenset({200, 201, 202, 204, 400, 405, 411, 415, 416, 501})
-"""How a PATCH is answered where chunks, or chunks of this size, are not understood (R15, R20)."""
+"""Statuses of a PATCH if the registry takes no chunks, or none of this size (R15, R20)."""
 
 _LOST_CODES: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 
 
 class BlobUploader:
-    """Puts blobs into one repository. Thread-safe."""
+    """Uploads blobs to one repository. Thread-safe."""
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class BlobUploader:
         profile: LearnedProfile,
         limits: Limits,
     ) -> None:
-        """Send by `transport`; `profile` is shared by all repositories of the registry."""
+        """Send requests through `transport`; all repositories of a registry share `profile`."""
         self._transport = transport
         self._endpoints = endpoints
         self._profile = profile
@@ -72,32 +74,32 @@ class BlobUploader:
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None
     ) -> None:
-        """Upload a blob, unless it is here.
+        """Upload a blob, unless the repository has it.
 
-        It goes whole, or in chunks where they are asked for, by the profile or by
-        `chunk_size`; and once the other way if the registry does not take it so (R20).
+        The blob is sent whole, or in chunks if the profile or `chunk_size` asks for them. If
+        the registry refuses one way, the other is tried once (R20).
 
         Args:
-            descriptor: what it is.
-            source: its bytes; opened anew for another attempt.
-            chunk_size: bytes of a chunk; None for what the registry's profile says.
+            descriptor: the descriptor of the blob.
+            source: the bytes of the blob; opened again for another attempt.
+            chunk_size: the size of a chunk in bytes; None for the choice of the profile.
 
         Raises:
             InvalidInputError: if `chunk_size` is not positive.
-            SizeMismatchError: if the source has another size than `descriptor` says.
-            DigestMismatchError: if it has another digest, or the registry says it has.
-            RegistryError: if the registry refuses it.
-            TransportError: where there is no answer.
+            SizeMismatchError: if the source and the descriptor differ in size.
+            DigestMismatchError: if they differ in digest, or the registry reports another one.
+            RegistryError: if the registry refuses the blob.
+            TransportError: if the registry does not respond.
         """
         if chunk_size is not None and chunk_size <= 0:
-            raise InvalidInputError(chunk_size, "a chunk has at least one byte")
+            raise InvalidInputError(chunk_size, "a chunk must have at least one byte")
         body = VerifiedSource(descriptor, source)
         if source.size is not None and source.size != descriptor.size:
             raise SizeMismatchError(descriptor.size, source.size, what=body.what)
         operation = f"push blob {descriptor.digest} to {self._endpoints.name}"
         way = _Way.first(self._profile.current, descriptor.size, chunk_size)
         if chunk_size and way.chunk is None:
-            _logger.info("%s takes no chunks: a blob is sent whole", self._endpoints.registry)
+            _logger.info("%s takes no chunks: the blob is sent whole", self._endpoints.registry)
         following: _Way | None = way
         while following is not None:
             session = self._open_session(descriptor, operation)
@@ -106,10 +108,10 @@ class BlobUploader:
             following = self._send(session, descriptor, body, following)
 
     def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
-        """Describe a blob, and upload it meanwhile if the registry lets us.
+        """Return the descriptor of a blob, and upload it at the same time if possible.
 
         Raises:
-            OrasError: what the source raises.
+            OrasError: an error of the source.
         """
         session = self._session_for_stream() if self._profile.current.takes_streams else None
         if session is None:
@@ -123,19 +125,19 @@ class BlobUploader:
         try:
             return self._begin(_empty_post(self._endpoints.uploads()), None, operation)
         except (RegistryError, TransportError) as error:
-            _logger.debug("not begun: %s", error)  # the push that follows says it aloud
+            _logger.debug("upload not started: %s", error)  # the push that follows raises it
             return None
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
-        """Take a blob over from another repository of the registry (R21).
+        """Mount a blob from another repository of the same registry (R21).
 
-        Where the registry begins an upload instead, the next `push` of the blob uses it.
+        If the registry starts an upload instead, the next `push` of the blob uses it.
 
         Returns:
-            Whether the blob is here now.
+            Whether the repository has the blob now.
 
         Raises:
-            TransportError: where there is no answer.
+            TransportError: if the registry does not respond.
         """
         operation = f"mount blob {descriptor.digest} from {repository} to {self._endpoints.name}"
         request = _empty_post(self._endpoints.mount(descriptor.digest, repository))
@@ -157,7 +159,7 @@ class BlobUploader:
     def _send(
         self, session: UploadSession, descriptor: Descriptor, body: VerifiedSource, way: _Way
     ) -> _Way | None:
-        """Send a blob one way; return another way that may work, or None if it is done."""
+        """Send a blob in one way; return None on success, or another way to try."""
         try:
             self._deliver(session, descriptor, body, way)
         except TransportError as error:
@@ -165,19 +167,19 @@ class BlobUploader:
                 session.abandon()
             following = way.anew(MAX_RESTARTS)
             if following is None or not session.lost:
-                raise  # a registry that does not answer needs not be told
-            _logger.info("%s begins anew: %s", session.operation, error)
+                raise  # a registry that does not respond is not sent a DELETE
+            _logger.info("restarting: %s: %s", session.operation, error)
             return following
         except RegistryError as error:
             if body.failure is not None:
                 session.abandon()
                 raise body.failure from error
             following = way.after(error, MAX_RESTARTS if session.was_disturbed else 1)
-            if error.status not in (401, 404):  # one is lost, the other is told nothing more
+            if error.status not in (401, 404):  # 404: unknown upload; 401: no access
                 session.abandon()
             if following is None:
                 raise
-            _logger.info("another way to %s: %s", session.operation, error)
+            _logger.info("trying another way to %s: %s", session.operation, error)
             return following
         except BaseException:
             session.abandon()
@@ -205,7 +207,7 @@ class BlobUploader:
             self._profile.learn_too_large(size)
 
     def _open_session(self, descriptor: Descriptor, operation: str) -> UploadSession | None:
-        """Begin an upload, or use one that a refused mount began; None if the blob is here."""
+        """Return a new upload, or that of an earlier mount; None if the blob exists."""
         with self._lock:
             pending = self._pending.pop(descriptor.digest, None)
         if pending is not None:
@@ -228,7 +230,7 @@ class BlobUploader:
     def _begin(
         self, request: HttpRequest, descriptor: Descriptor | None, operation: str
     ) -> UploadSession | None:
-        """Send a POST; return the upload that it began, or None if the blob was mounted."""
+        """Send a POST; return the upload that it started, or None if the blob was mounted."""
         expected = (201, 202) if "?" in request.url else (202,)
         current_token().raise_if_cancelled(operation)
         with respite(RESPITE_SECONDS):
@@ -241,7 +243,7 @@ class BlobUploader:
             )
             response.close()
         if response.status == 201 and descriptor is not None:
-            check_digest_header(response.headers, descriptor.digest, f"answer to '{operation}'")
+            check_digest_header(response.headers, descriptor.digest, f"response to '{operation}'")
             return None
         return UploadSession(
             self._transport, self._endpoints, self._limits, operation, (request, response)
@@ -254,13 +256,14 @@ def _empty_post(url: str) -> HttpRequest:
 
 @frozen
 class _Way:
-    """One way to send a blob, and what is left to try if it fails. Never leads in a circle.
+    """A way to send a blob, and the ways left to try if it fails. The sequence is finite.
 
     Attributes:
-        chunk: bytes of a chunk; None for the whole blob at once.
-        fallback: chunk size to fall back to from the whole; None where chunks are not taken.
-        switched: whether this is the other way already.
-        restarts: how often a lost upload was begun anew already.
+        chunk: the size of a chunk in bytes; None to send the blob in one request.
+        fallback: the chunk size to use if one request is too large; None if the registry
+            takes no chunks.
+        switched: whether this is already the second way.
+        restarts: how often a lost upload was restarted.
     """
 
     chunk: int | None
@@ -270,33 +273,33 @@ class _Way:
 
     @classmethod
     def first(cls, profile: HostProfile, size: int, wanted: int | None) -> _Way:
-        """Return the way to begin with."""
+        """Return the first way to try."""
         return cls(
             profile.chunk_for(size, wanted), profile.chunk_size if profile.accepts_chunks else None
         )
 
     def after(self, error: RegistryError, restarts: int) -> _Way | None:
-        """Return what to try when this way ended in `error`; None for nothing.
+        """Return the way to try after `error`; None if there is none.
 
-        `restarts` is how often an upload that is lost is begun anew.
+        `restarts` is the most restarts of a lost upload.
         """
         if not self.switched and self._is_refused(error):
             return evolve(self, chunk=self.fallback if self.chunk is None else None, switched=True)
         return self.anew(restarts) if _is_lost(error) else None
 
     def anew(self, most: int) -> _Way | None:
-        """Return the same way once more; None if it was begun anew `most` times already."""
+        """Return the same way once more; None after `most` restarts."""
         return evolve(self, restarts=self.restarts + 1) if self.restarts < most else None
 
     def _is_refused(self, error: RegistryError) -> bool:
-        """Tell whether it is this way of sending that is refused (R20)."""
+        """Tell whether the registry refused this way of sending (R20)."""
         if self.chunk is None:
             return error.status == 413 and self.fallback is not None
         return error.method == "PATCH" and error.status in _NO_CHUNKS
 
 
 def _is_lost(error: RegistryError) -> bool:
-    """Tell whether the registry does not know the upload, or not as the client knows it."""
+    """Tell whether the registry does not know the upload, or has another state of it."""
     if _LOST_CODES.intersection(error.codes):
         return True
     if error.method == "PUT" and error.status == 416:

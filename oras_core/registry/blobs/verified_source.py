@@ -1,4 +1,4 @@
-"""What is sent to a registry is what was promised, or it breaks off."""
+"""Verification of the bytes that are sent to a registry."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["VerifiedSource"]
 
 
 class VerifiedSource:
-    """A source that breaks off rather than give the last byte of something else.
+    """A source that fails before its last byte if it does not match its descriptor.
 
-    A registry that is sent fewer bytes than announced accepts nothing. What broke it off
-    is kept: a transport, or a registry in this process, may make something else of it.
+    A registry that gets fewer bytes than announced accepts nothing. The failure is kept here,
+    since a transport or a registry in this process may turn it into another exception.
     """
 
     def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
-        """Hold `source` to `descriptor`."""
+        """Verify `source` by `descriptor`."""
         self.size: int | None = descriptor.size
         self.what = f"source of blob {descriptor.digest}"
         self.failure: Exception | None = None
@@ -39,13 +39,13 @@ class VerifiedSource:
             stream = self._source.open()
         verified: ByteStream = VerifyingReader(stream, self._descriptor, what=self.what)
         if self._descriptor.size >= READ_AHEAD_SIZE:
-            verified = ReadAhead(verified, CHUNK_SIZE)  # reads and hashes while sending waits
+            verified = ReadAhead(verified, CHUNK_SIZE)  # hashes in a thread
         return _VerifiedStream(verified, stream, self.keeping_failure)
 
     def open_again(self, start: int) -> ByteStream:
-        """Return a stream of bytes that were given out already, from byte `start` on.
+        """Return a stream of bytes that were already read once, from offset `start`.
 
-        They are not hashed once more: the stream that gave them out has the last word.
+        They are not hashed again: the first stream still verifies the whole source.
         """
         with self.keeping_failure():
             if isinstance(self._source, ResumableSource):
@@ -69,7 +69,7 @@ class VerifiedSource:
 
     @contextmanager
     def keeping_failure(self) -> Iterator[None]:
-        """Keep the exception of the block."""
+        """Keep the exception that the block raises."""
         try:
             yield
         except Exception as error:
@@ -77,7 +77,7 @@ class VerifiedSource:
             raise
 
     def check_if_empty(self) -> None:
-        """Verify a blob of no bytes here: who sends it needs not read anything."""
+        """Verify an empty source, which a transport may never open."""
         if self.size == 0:
             with closing(self.open()) as stream:
                 stream.read()

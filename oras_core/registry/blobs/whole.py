@@ -1,4 +1,4 @@
-"""Sending a blob in one request, going on from where that broke off (R14, R17)."""
+"""Uploads in one request, resumed in chunks after a failure (R14, R17)."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ def send_whole(
     source: VerifiedSource,
     chunk_size: int | None,
 ) -> None:
-    """Send `source` in the request that ends the upload.
+    """Send `source` in the request that completes the upload.
 
-    Where that breaks off, the registry is asked what it holds, and gets the rest in chunks.
+    If the connection fails, the rest is sent in chunks from the offset that the registry reports.
 
     Args:
         session: the upload.
-        descriptor: what the blob is.
-        source: its bytes.
-        chunk_size: bytes of a chunk; None where no chunks are taken. Then an upload of which
-            a part has arrived is lost.
+        descriptor: the descriptor of the blob.
+        source: the bytes of the blob.
+        chunk_size: the size of a chunk in bytes; None if the registry takes no chunks. Then
+            an upload that was interrupted is lost.
 
     Raises:
         RegistryError: if the registry refuses.
-        TransportError: if the connection broke off and with it the upload was lost, or it
-            keeps breaking off.
-        ContentError: if the source is not what was promised.
+        TransportError: if the connection fails repeatedly, or the upload was lost with it.
+        ContentError: if the source does not match the descriptor.
     """
     source.check_if_empty()
     try:

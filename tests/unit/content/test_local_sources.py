@@ -1,4 +1,4 @@
-"""Files are what the system takes the user's paths for, links among their folders included."""
+"""Paths of users, with links among their folders, as the operating system resolves them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oras._client.files import LocalFiles
 
 @pytest.fixture
 def work(tmp_path, monkeypatch):
-    """The working directory `…/w`; its `link` leads to `…/elsewhere/inner`."""
+    """The working directory `…/w`; its `link` points to `…/elsewhere/inner`."""
     (tmp_path / "elsewhere" / "inner").mkdir(parents=True)
     (tmp_path / "w").mkdir()
     (tmp_path / "elsewhere" / "a").write_text("elsewhere")
@@ -26,7 +26,7 @@ def work(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["a", "./a", "link/a", "link/../a", "file", "../w/a"])
 @pytest.mark.parametrize("absolute", [False, True])
-def test_a_path_leads_where_the_system_says(work, path, absolute):
+def test_a_path_resolves_as_in_the_operating_system(work, path, absolute):
     named = os.path.join(work, path) if absolute else path
     with open(named, "rb") as file:
         wanted = file.read()
@@ -35,6 +35,6 @@ def test_a_path_leads_where_the_system_says(work, path, absolute):
 
 
 @pytest.mark.parametrize("path", [os.devnull, "null"])
-def test_the_null_device_holds_nothing(work, path):
+def test_the_null_device_is_empty(work, path):
     (work / "null").symlink_to(os.devnull)
     assert LocalFiles().source(path).size == 0

@@ -1,4 +1,4 @@
-"""What a graph may cost in memory, whoever has made it."""
+"""The memory of an untrusted graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def manifest(number, size=0):
     return pack_manifest([], artifact_type="a/b", annotations={"n": str(number), "x": "x" * size})
 
 
-def test_many_small_ones_count_too():
+def test_many_small_manifests_count_with_a_minimum_size():
     cache = ManifestCache(MemoryStore(), graph_limit=3 * SMALLEST)
     for number in range(3):
         document = manifest(number)
@@ -28,7 +28,7 @@ def test_many_small_ones_count_too():
         cache.remember(document.descriptor, document.content)
 
 
-def test_few_large_ones_count_as_they_are():
+def test_large_manifests_count_with_their_size():
     document = manifest(0, size=5000)
     cache = ManifestCache(MemoryStore(), graph_limit=5000)
     with pytest.raises(SizeLimitError):

@@ -19,7 +19,7 @@ DESCRIPTOR = Descriptor.of(CONTENT, "application/octet-stream")
 
 
 @given(st.binary(max_size=200), st.integers(1, 50), st.lists(st.integers(1, 60), min_size=1))
-def test_whatever_is_read_adds_up(content, chunk, sizes):
+def test_reads_of_any_size_return_all_bytes(content, chunk, sizes):
     stream = ReadAhead(io.BytesIO(content), chunk)
     found, turn = b"", 0
     while piece := stream.read(sizes[turn % len(sizes)]):
@@ -30,14 +30,14 @@ def test_whatever_is_read_adds_up(content, chunk, sizes):
 
 
 @given(st.binary(max_size=200), st.integers(1, 50), st.integers(0, 60))
-def test_the_rest_comes_at_once(content, chunk, first):
+def test_the_remaining_bytes_are_returned_at_once(content, chunk, first):
     stream = ReadAhead(io.BytesIO(content), chunk)
     begun = stream.read(first)
     assert begun + stream.read() == content
     stream.close()
 
 
-def test_it_reads_on_while_nobody_asks():
+def test_chunks_are_read_before_they_are_requested():
     asked = threading.Semaphore(0)
 
     class Stream(io.BytesIO):
@@ -52,7 +52,7 @@ def test_it_reads_on_while_nobody_asks():
     stream.close()
 
 
-def test_an_error_is_raised_where_it_is_read():
+def test_an_error_of_the_thread_is_raised_by_read():
     class Stream(io.BytesIO):
         def read(self, size=-1):
             raise OSError("broken")
@@ -71,8 +71,8 @@ def test_closing_ends_the_thread():
     assert threading.active_count() == before
 
 
-def test_its_own_thread_may_close_it():
-    """As the collector does with what was forgotten, in whatever thread it runs."""
+def test_the_reading_thread_may_close_the_stream():
+    """The garbage collector may close a stream in any thread."""
     go, closed = threading.Event(), threading.Event()
 
     class Stream(io.BytesIO):
@@ -89,7 +89,7 @@ def test_its_own_thread_may_close_it():
     assert closed.wait(10)
 
 
-def test_large_content_is_copied_whole():
+def test_a_large_blob_is_copied_whole():
     written = io.BytesIO()
     copy_verified(io.BytesIO(CONTENT), DESCRIPTOR, written.write)
     assert written.getvalue() == CONTENT
@@ -105,7 +105,7 @@ def test_large_content_is_copied_whole():
         (b"", SizeMismatchError),
     ],
 )
-def test_large_content_is_verified(content, error):
+def test_a_large_blob_is_verified(content, error):
     before = threading.active_count()
     with pytest.raises(error):
         copy_verified(io.BytesIO(content), DESCRIPTOR, io.BytesIO().write)

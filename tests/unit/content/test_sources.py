@@ -45,7 +45,7 @@ def contents(source):
 
 
 class OneByteAtATime:
-    """A stream that gives less than it is asked for, as sockets do."""
+    """A stream that returns less than requested, as sockets do."""
 
     def __init__(self, content):
         self._stream = io.BytesIO(content)
@@ -62,11 +62,11 @@ def test_bytes_can_be_read_again_and_again():
     assert (source.size, contents(source), contents(source)) == (3, b"abc", b"abc")
 
 
-def test_bytes_do_not_show():
+def test_repr_does_not_show_the_bytes():
     assert "secret" not in repr(BytesSource(b"secret"))
 
 
-def test_fetched_content_is_fetched_each_time():
+def test_a_fetched_source_is_fetched_on_every_open():
     descriptor = Descriptor.of(b"abc", "text/plain")
     asked = []
 
@@ -103,7 +103,7 @@ def test_a_file_of_zero_bytes(tree):
     assert contents(FileSource(tree, sanitize_path("empty"))) == b""
 
 
-def test_what_is_no_file_is_no_source(tree):
+def test_only_regular_files_are_file_sources(tree):
     tree.make_symlink(sanitize_path("link"), "data/a.txt")
     with pytest.raises(NotFoundError, match="missing"):
         FileSource(tree, sanitize_path("missing"))
@@ -127,8 +127,8 @@ CHANGES = {
     "shrunk": (lambda tree: write(tree, "data/a.txt", b"hello"), "5"),
     "rewritten": (lambda tree: write(tree, "data/a.txt", b"HELLO WORLD"), "written to"),
     "vanished": (lambda tree: tree.remove(PATH), "vanished"),
-    "link": (replace_by_link, "no regular file"),
-    "directory": (replace_by_directory, "no regular file"),
+    "link": (replace_by_link, "no longer a regular file"),
+    "directory": (replace_by_directory, "no longer a regular file"),
 }
 
 
@@ -167,7 +167,7 @@ def test_a_file_that_ends_early_is_an_error(tree):
             stream.read(5)
 
 
-def test_no_more_is_read_than_was_there(tree):
+def test_no_more_bytes_are_read_than_the_file_had(tree):
     source = FileSource(tree, PATH)
 
     class Longer(MemoryFileTree):
@@ -180,7 +180,7 @@ def test_no_more_is_read_than_was_there(tree):
     assert contents(FileSource(Longer(), PATH, entry=source.entry)) == b"hello world"
 
 
-def test_a_file_is_read_whole_from_a_stream_that_gives_little(tree):
+def test_a_file_is_read_whole_from_a_stream_of_short_reads(tree):
     source = FileSource(tree, PATH)
 
     class Slow(MemoryFileTree):
@@ -196,7 +196,7 @@ def test_a_file_is_read_whole_from_a_stream_that_gives_little(tree):
 # --- Whatever can be opened, and what can be read only once -------------------------------
 
 
-def test_what_can_be_opened_is_opened_each_time():
+def test_an_opened_source_is_opened_each_time():
     opened = []
 
     def open_stream():
@@ -222,7 +222,7 @@ def test_members_of_a_zip_are_pushed(tree):
     assert read(folder, "data.txt") == b"zipped " * 1000
 
 
-def test_what_gives_other_bytes_the_second_time_is_refused():
+def test_other_bytes_on_the_second_opening_are_refused():
     given = iter([b"first", b"other"])
     source = OpenedSource(lambda: io.BytesIO(next(given)))
     with pytest.raises(ContentError):
@@ -238,21 +238,21 @@ def test_what_gives_other_bytes_the_second_time_is_refused():
         lambda: OneByteAtATime(b"one two"),
     ],
 )
-def test_what_can_be_read_once_is_spooled(content):
+def test_bytes_that_can_be_read_once_are_spooled(content):
     scratch = MemoryFileTree()
     source = spool(content(), scratch)
     assert (source.size, contents(source), contents(source)) == (7, b"one two", b"one two")
     assert len(list(scratch.entries())) == 1
 
 
-def test_a_stream_is_spooled_from_where_it_stands_and_stays_open():
+def test_a_stream_is_spooled_from_its_position_and_stays_open():
     stream = io.BytesIO(b"one two")
     stream.read(4)
     assert contents(spool(stream, MemoryFileTree())) == b"two"
     assert not stream.closed
 
 
-def test_an_open_file_is_spooled_in_chunks_and_not_in_lines():
+def test_an_open_file_is_spooled_in_chunks_not_lines():
     asked = []
 
     class Watched(io.BytesIO):
@@ -267,13 +267,13 @@ def test_an_open_file_is_spooled_in_chunks_and_not_in_lines():
     assert set(asked) == {CHUNK_SIZE}
 
 
-def test_two_that_are_spooled_do_not_collide():
+def test_two_spooled_sources_have_different_files():
     scratch = MemoryFileTree()
     sources = [spool([b"%d" % number], scratch) for number in range(3)]
     assert [contents(source) for source in sources] == [b"0", b"1", b"2"]
 
 
-def test_what_breaks_off_is_not_spooled():
+def test_a_failed_stream_leaves_no_spooled_file():
     def broken():
         yield b"half"
         raise KeyError

@@ -27,7 +27,7 @@ DESCRIPTOR = Descriptor.of(CONTENT, "text/plain")
 
 
 class Pieces:
-    """A stream that gives prepared pieces, whatever is asked for, and notes what is."""
+    """A stream of prepared pieces that records the requested sizes."""
 
     def __init__(self, *pieces):
         self._pieces = list(pieces)
@@ -58,7 +58,7 @@ class Endless:
         pass
 
 
-def test_what_is_promised_comes():
+def test_matching_bytes_are_returned():
     assert VerifyingReader(io.BytesIO(CONTENT), DESCRIPTOR).read() == CONTENT
 
 
@@ -70,7 +70,7 @@ def test_sha512_is_verified_too():
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 40), min_size=1))
-def test_it_comes_in_pieces_of_any_length(content, sizes):
+def test_reads_of_any_size_are_verified(content, sizes):
     reader = VerifyingReader(io.BytesIO(content), Descriptor.of(content, "text/plain"))
     read = b""
     for turn in range(1000):
@@ -83,7 +83,7 @@ def test_it_comes_in_pieces_of_any_length(content, sizes):
 
 
 @given(st.binary(max_size=50), st.binary(max_size=50))
-def test_nothing_else_comes_whole(promised, sent):
+def test_other_bytes_are_never_returned_whole(promised, sent):
     descriptor = Descriptor.of(promised, "text/plain")
     if promised == sent:
         assert read_verified(io.BytesIO(sent), descriptor, limit=50) == sent
@@ -93,7 +93,7 @@ def test_nothing_else_comes_whole(promised, sent):
         read_verified(io.BytesIO(sent), descriptor, limit=50)
 
 
-def test_the_last_bytes_do_not_come_if_the_digest_differs():
+def test_the_last_bytes_are_withheld_if_the_digest_differs():
     reader = VerifyingReader(io.BytesIO(b"HELLO world"), DESCRIPTOR)
     assert reader.read(6) == b"HELLO "
     with pytest.raises(DigestMismatchError) as caught:
@@ -102,7 +102,7 @@ def test_the_last_bytes_do_not_come_if_the_digest_differs():
     assert caught.value.actual == str(Digest.of(b"HELLO world"))
 
 
-def test_the_last_bytes_do_not_come_if_something_follows():
+def test_the_last_bytes_are_withheld_if_more_bytes_follow():
     reader = VerifyingReader(io.BytesIO(CONTENT + b"!"), DESCRIPTOR)
     assert reader.read(6) == b"hello "
     with pytest.raises(SizeMismatchError, match="at least 12 bytes, expected 11"):
@@ -116,14 +116,14 @@ def test_an_early_end_is_an_error():
         reader.read(5)
 
 
-def test_an_error_comes_again():
+def test_an_error_is_raised_again():
     reader = VerifyingReader(io.BytesIO(b"HELLO world"), DESCRIPTOR)
     for _ in range(2):
         with pytest.raises(DigestMismatchError):
             reader.read()
 
 
-def test_a_break_of_the_connection_is_not_a_verdict():
+def test_a_connection_failure_is_not_a_content_error():
     broken = TransportError("GET", "http://localhost/", "reset")
     reader = VerifyingReader(Pieces(b"hello ", broken, b"world"), DESCRIPTOR)
     assert reader.read(100) == b"hello "
@@ -131,20 +131,20 @@ def test_a_break_of_the_connection_is_not_a_verdict():
         reader.read(100)
 
 
-def test_an_endless_stream_is_left_after_one_byte_too_many():
+def test_an_endless_stream_is_read_one_byte_beyond_the_size():
     stream = Endless()
     with pytest.raises(SizeMismatchError):
         read_verified(stream, DESCRIPTOR, limit=100)
     assert stream.given == DESCRIPTOR.size + 1
 
 
-def test_a_stream_that_gives_more_than_asked_for_is_noticed():
+def test_a_stream_that_returns_more_than_requested_is_an_error():
     with pytest.raises(SizeMismatchError, match="at least 13"):
         read_verified(Pieces(CONTENT + b"!!"), DESCRIPTOR, limit=100)
 
 
 @pytest.mark.parametrize("surplus", [b"", b"x"])
-def test_no_bytes_are_verified_as_well(surplus):
+def test_an_empty_blob_is_verified(surplus):
     empty = Descriptor.of(b"", "text/plain")
     reader = VerifyingReader(io.BytesIO(surplus), empty)
     if surplus:
@@ -154,7 +154,7 @@ def test_no_bytes_are_verified_as_well(surplus):
         assert reader.read(10) == b""
 
 
-def test_an_empty_content_of_another_digest_is_noticed():
+def test_an_empty_blob_of_another_digest_is_an_error():
     wrong = Descriptor("text/plain", DESCRIPTOR.digest, 0)
     with pytest.raises(DigestMismatchError):
         read_verified(io.BytesIO(b""), wrong, limit=1)
@@ -165,7 +165,7 @@ def test_reading_nothing_verifies_nothing():
     assert reader.read(0) == b""
 
 
-def test_closing_closes_the_stream_beneath():
+def test_closing_closes_the_wrapped_stream():
     stream = Pieces()
     reader = VerifyingReader(stream, DESCRIPTOR)
     reader.close()
@@ -173,21 +173,21 @@ def test_closing_closes_the_stream_beneath():
     assert stream.closed == 2
 
 
-def test_errors_name_the_content():
-    with pytest.raises(DigestMismatchError, match=re.escape(f"content {DESCRIPTOR.digest}")):
+def test_errors_name_the_blob():
+    with pytest.raises(DigestMismatchError, match=re.escape(f"blob {DESCRIPTOR.digest}")):
         VerifyingReader(io.BytesIO(b"HELLO world"), DESCRIPTOR).read()
     with pytest.raises(DigestMismatchError, match=r"the config has digest"):
         VerifyingReader(io.BytesIO(b"HELLO world"), DESCRIPTOR, what="the config").read()
 
 
-def test_a_limit_is_held_before_anything_is_read():
+def test_the_size_limit_is_checked_before_reading():
     stream = Pieces(CONTENT)
     with pytest.raises(SizeLimitError, match="limit of 10 bytes"):
         read_verified(stream, DESCRIPTOR, limit=10)
     assert stream.asked == []
 
 
-def test_a_copy_is_whole_or_an_error():
+def test_a_copy_is_complete_or_an_error():
     written = []
     copy_verified(io.BytesIO(CONTENT), DESCRIPTOR, written.append)
     assert b"".join(written) == CONTENT
@@ -199,7 +199,7 @@ def test_a_copy_is_whole_or_an_error():
 
 @pytest.mark.parametrize("ahead", [1, 1000])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_source_is_hashed_and_measured(algorithm, ahead, monkeypatch):
+def test_hash_source_returns_digest_and_size(algorithm, ahead, monkeypatch):
     monkeypatch.setattr(verify, "HASH_AHEAD_SIZE", ahead)
     monkeypatch.setattr(verify, "CHUNK_SIZE", 2)
     assert hash_source(BytesSource(CONTENT), algorithm) == (Digest.of(CONTENT, algorithm), 11)
@@ -217,6 +217,6 @@ def test_a_large_source_that_fails_leaves_no_thread(monkeypatch):
     assert threading.active_count() == before
 
 
-def test_a_source_is_not_hashed_weakly():
+def test_a_weak_algorithm_is_refused():
     with pytest.raises(InvalidDigestError):
         hash_source(BytesSource(CONTENT), "md5")

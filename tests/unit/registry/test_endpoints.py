@@ -38,7 +38,7 @@ def test_base_url_takes_hosts_only(registry):
         base_url(registry)
 
 
-def test_docker_hub_has_an_api_host_of_its_own():
+def test_docker_hub_has_another_api_host():
     assert api_host("docker.io") == "registry-1.docker.io"
     assert api_host("quay.io") == "quay.io"
 
@@ -86,24 +86,24 @@ def test_is_loopback(registry, expected):
         (RegistryEndpoints("https://a.io", "a.io").catalog(3), "https://a.io/v2/_catalog?n=3"),
     ],
 )
-def test_addresses(url, expected):
+def test_urls(url, expected):
     assert url == expected
 
 
 @pytest.mark.parametrize("reference", ["", "../x", "a/b", "v1?x", "a#b", "-v", "v" * 129, "v1\n"])
-def test_a_manifest_has_only_names_of_the_grammar(reference):
+def test_a_malformed_tag_is_refused(reference):
     with pytest.raises(InvalidReferenceError):
         REPOSITORY.manifest(reference)
 
 
 @pytest.mark.parametrize("reference", ["sha256:abc", "md5:" + "0" * 32, f"sha256:{'A' * 64}"])
-def test_a_manifest_has_only_digests_that_prove_something(reference):
+def test_a_malformed_digest_is_refused(reference):
     with pytest.raises(InvalidDigestError):
         REPOSITORY.manifest(reference)
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a//b", "../a", "a/../b", "a?b", "/a"])
-def test_a_repository_has_only_names_of_the_grammar(name):
+def test_a_malformed_repository_name_is_refused(name):
     with pytest.raises(InvalidReferenceError):
         RegistryEndpoints("https://a.io", "a.io").repository(name)
 
@@ -119,7 +119,7 @@ def test_a_repository_has_only_names_of_the_grammar(name):
         ("https://a:443/u/1?sig=a+b", "https://a:443/u/1?sig=a+b&digest={}"),
     ],
 )
-def test_r18_the_digest_joins_a_query_that_stays_as_it_is(location, expected):
+def test_r18_the_digest_is_appended_to_an_unchanged_query(location, expected):
     assert with_digest(location, DIGEST) == expected.format(DIGEST)
 
 
@@ -137,11 +137,11 @@ def test_r18_the_digest_joins_a_query_that_stays_as_it_is(location, expected):
         ("notgcr.io", True),
     ],
 )
-def test_r15_hosts_that_take_no_chunks(host, accepts_chunks):
+def test_r15_hosts_without_chunks(host, accepts_chunks):
     assert profile_for(host).accepts_chunks is accepts_chunks
 
 
-def test_r15_ghcr_takes_chunks_of_4_mib_at_most():
+def test_r15_ghcr_takes_chunks_of_at_most_4_mib():
     assert profile_for("ghcr.io").chunk_for(10**9, 16 * 1024**2) == 4 * 1024**2
 
 
@@ -158,11 +158,11 @@ def test_r15_ghcr_takes_chunks_of_4_mib_at_most():
         (HostProfile(max_chunk_size=50), 10**9, 1000, 50),
     ],
 )
-def test_how_a_blob_is_cut(profile, size, wanted, expected):
+def test_the_chunk_size_of_a_blob(profile, size, wanted, expected):
     assert profile.chunk_for(size, wanted) == expected
 
 
-def test_a_learned_limit_only_falls():
+def test_a_learned_limit_only_decreases():
     learned = LearnedProfile(HostProfile())
     learned.learn_too_large(1000)
     learned.learn_too_large(5000)

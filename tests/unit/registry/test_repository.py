@@ -1,4 +1,4 @@
-"""A repository as a target, against a registry without a network."""
+"""A repository as a target, with a registry in the same process."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ class TestRepositoryThatSendsChunksIsATarget(TargetContract):
     "ability",
     [Target, ReferenceFetcher, ReferencePusher, TagLister, Mounter, Deleter, Untagger],
 )
-def test_what_a_repository_can_do(repository, ability):
+def test_a_repository_implements_its_ports(repository, ability):
     assert isinstance(repository, ability)
 
 
 # --- What it costs ------------------------------------------------------------------------
 
 
-def test_a_new_artifact_costs_two_requests_a_blob_and_one_for_the_manifest(server, repository):
+def test_a_new_artifact_takes_two_requests_a_blob_and_one_for_the_manifest(server, repository):
     blob = push_blob(repository, b"layer")
     push_blob(repository, b"{}")
     manifest = manifest_of(blob)
@@ -116,14 +116,14 @@ def test_a_new_artifact_costs_two_requests_a_blob_and_one_for_the_manifest(serve
     assert repository.resolve("v1").digest == manifest.digest
 
 
-def test_a_known_blob_costs_one_request(server, repository):
+def test_an_existing_blob_takes_one_request(server, repository):
     push_blob(repository, b"layer")
     start = len(server.requests)
     push_blob(repository, b"layer")
     assert lines(server, start) == ["POST app/blobs/uploads/"]
 
 
-def test_reading_costs_one_request_each(server, repository):
+def test_a_fetch_takes_one_request(server, repository):
     manifest = push_artifact(repository, b"layer", tag="v1")
     start = len(server.requests)
     descriptor, content = repository.fetch_reference("v1")
@@ -153,13 +153,13 @@ def test_an_empty_blob(repository):
     assert repository.fetch(blob).read() == b""
 
 
-def test_a_part_of_a_blob(repository):
+def test_a_range_of_a_blob(repository):
     content = os.urandom(1000)
     blob = push_blob(repository, content)
     assert repository.fetch_range(blob, 990, 10).read() == content[990:]
 
 
-def test_a_mount_moves_no_bytes(server, registry, repository):
+def test_a_mount_transfers_no_bytes(server, registry, repository):
     blob = push_blob(repository, b"layer")
     other = registry.repository("org/other")
     start = len(server.requests)
@@ -168,7 +168,7 @@ def test_a_mount_moves_no_bytes(server, registry, repository):
     assert other.exists(blob)
 
 
-def test_a_mount_of_what_is_not_there_begins_the_upload(server, registry, repository):
+def test_a_mount_of_a_missing_blob_starts_the_upload(server, registry, repository):
     other = registry.repository("org/other")
     blob = Descriptor.of(b"layer", "application/octet-stream")
     assert other.mount(blob, repository) is False
@@ -177,7 +177,7 @@ def test_a_mount_of_what_is_not_there_begins_the_upload(server, registry, reposi
     assert other.exists(blob)
 
 
-def test_what_cannot_be_mounted_costs_nothing(server, repository):
+def test_an_impossible_mount_takes_no_request(server, repository):
     blob = Descriptor.of(b"layer", "application/octet-stream")
     elsewhere = RemoteRegistry("reg.io", server, retry_policy=ONCE).repository("org/other")
     index = codec.encode_index(manifests=[]).descriptor
@@ -199,7 +199,7 @@ def test_many_threads_share_a_repository(repository):
 # --- Manifests and tags -------------------------------------------------------------------
 
 
-def test_the_limit_of_manifests_holds_everywhere(server):
+def test_the_manifest_size_limit_applies_to_every_operation(server):
     limits = Limits(manifest_size=300)
     registry = RemoteRegistry("reg.io", server, retry_policy=ONCE, limits=limits)
     repository = registry.repository("app")
@@ -221,7 +221,7 @@ def test_tags_come_page_by_page(repository, page_size):
     assert sorted(repository.tags(page_size)) == ["latest", "v1", "v2", "v3"]
 
 
-def test_r27_pages_are_asked_for_only_on_demand_and_within_the_hosts_limit(server):
+def test_r27_the_page_size_is_sent_on_request_and_within_the_limit_of_the_host(server):
     registry = RemoteRegistry("1.dkr.ecr.eu-west-1.amazonaws.com", server, retry_policy=ONCE)
     repository = registry.repository("app")
     push_artifact(repository, tag="v1")
@@ -230,21 +230,21 @@ def test_r27_pages_are_asked_for_only_on_demand_and_within_the_hosts_limit(serve
     assert [sent.query for sent in server.requests[start:]] == ["", "n=1000"]
 
 
-def test_r27_what_is_no_tag_is_left_out():
+def test_r27_entries_that_are_not_tags_are_skipped():
     body = '{"tags":["v1",null,"sha256:%s","\\u001b[31m","a/b",7,"v2"]}' % ("0" * 64)
     transport = ScriptedTransport(Answer(200, {}, body.encode()))
     registry = RemoteRegistry("reg.io", transport, retry_policy=ONCE)
     assert list(registry.repository("app").tags()) == ["v1", "v2"]
 
 
-def test_the_tags_of_no_repository(registry):
+def test_the_tags_of_a_missing_repository_are_an_error(registry):
     with pytest.raises(RegistryNotFoundError) as caught:
         next(registry.repository("nothing").tags())
     assert caught.value.codes == ("NAME_UNKNOWN",)
     assert caught.value.operation == "list the tags of localhost:5000/nothing"
 
 
-def test_deleting_takes_the_tags_along_and_untagging_does_not(repository):
+def test_deleting_removes_the_tags_and_untagging_keeps_the_manifest(repository):
     manifest = push_artifact(repository, b"layer", tag="v1")
     repository.tag(manifest.descriptor, "v2")
     repository.untag("v1")
@@ -274,7 +274,7 @@ def test_a_manifest_by_the_digest_of_another(repository):
         repository.push_manifest(first.content, first.media_type, str(second.digest))
 
 
-def test_an_operation_is_named_with_what_and_where(registry, blob):
+def test_errors_name_the_operation_and_its_target(registry, blob):
     hub = RemoteRegistry(
         "docker.io", ScriptedTransport(Answer(403), Answer(403)), retry_policy=ONCE
     )
@@ -310,11 +310,11 @@ def test_a_registry_to_registry_copy_streams(repository, registry):
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a//b", "../a"])
-def test_a_repository_has_a_proper_name(registry, name):
+def test_an_invalid_repository_name_is_refused(registry, name):
     with pytest.raises(InvalidReferenceError):
         registry.repository(name)
 
 
-def test_a_repository_shows_its_name(repository):
+def test_repr_shows_the_name(repository):
     assert repr(repository) == "RemoteRepository('localhost:5000/app')"
     assert (repository.registry, repository.name) == ("localhost:5000", "app")

@@ -1,4 +1,4 @@
-"""Downloads on the wire: what is asked after which answers."""
+"""Blob downloads: the requests that follow given responses."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_blob_takes_one_request(size):
     assert ranges(transport) == [None]
 
 
-def test_a_missing_blob_is_missed_before_anything_is_read():
+def test_a_missing_blob_is_an_error_before_the_first_read():
     subject, _ = downloader(Answer(404, {}, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}'))
     with pytest.raises(NotFoundError) as caught:
         subject.fetch(BLOB)
@@ -81,7 +81,7 @@ def test_a_missing_blob_is_missed_before_anything_is_read():
 
 
 @pytest.mark.parametrize("answer", [Answer(202), Answer(206), Answer(204), Answer(500)])
-def test_only_200_is_a_blob(answer):
+def test_a_whole_blob_needs_status_200(answer):
     failing(RegistryError, answer)
 
 
@@ -93,22 +93,22 @@ def test_only_200_is_a_blob(answer):
         (Answer(200, {"Content-Encoding": "gzip"}, CONTENT), ContentError),
     ],
 )
-def test_what_is_wrong_by_its_header_is_refused_before_anything_is_read(answer, kind):
+def test_a_wrong_header_is_an_error_before_the_first_read(answer, kind):
     subject, _ = downloader(answer)
     with pytest.raises(kind):
         subject.fetch(BLOB)
 
 
-def test_an_identity_encoding_is_none():
+def test_content_encoding_identity_is_accepted():
     answer = Answer(200, {"Content-Encoding": "Identity"}, CONTENT)
     assert pulled(answer)[0] == CONTENT
 
 
-def test_a_blob_that_does_not_end_is_an_error():
+def test_a_blob_that_is_too_long_is_an_error():
     failing(SizeMismatchError, Answer(200, {}, CONTENT + b"!"))
 
 
-def test_surplus_is_noticed_by_reading_in_pieces_too():
+def test_surplus_bytes_are_found_when_reading_in_pieces():
     subject, _ = downloader(Answer(200, {}, CONTENT + b"!"))
     stream = subject.fetch(BLOB)
     assert stream.read(10) == CONTENT
@@ -119,40 +119,40 @@ def test_surplus_is_noticed_by_reading_in_pieces_too():
 # --- Resuming -----------------------------------------------------------------------------
 
 
-def test_r35_a_break_is_resumed_where_it_was():
+def test_r35_a_failed_download_resumes_at_its_offset():
     content, transport = pulled(whole(b"012", breaks=True), part(3, b"34", breaks=True), part(5))
     assert content == CONTENT
     assert ranges(transport) == [None, "bytes=3-9", "bytes=5-9"]
     assert all(sent.headers["Accept-Encoding"] == "identity" for sent in transport.requests)
 
 
-def test_an_early_end_is_a_break_too():
+def test_an_early_end_resumes_like_a_connection_failure():
     assert pulled(Answer(200, {}, b"0123"), part(4))[0] == CONTENT
 
 
-def test_a_break_before_the_first_byte_starts_again():
+def test_a_failure_before_the_first_byte_requests_the_whole_blob_again():
     content, transport = pulled(whole(b"", breaks=True), whole())
     assert content == CONTENT
     assert ranges(transport) == [None, None]
 
 
-def test_r35_200_means_start_again_and_what_is_known_is_skipped():
+def test_r35_after_200_the_known_bytes_are_skipped():
     assert pulled(whole(b"0123", breaks=True), whole())[0] == CONTENT
 
 
-def test_a_break_while_skipping_is_a_break():
+def test_a_failure_while_skipping_resumes():
     steps = [whole(b"0123", breaks=True), whole(b"01", breaks=True), part(4)]
     assert pulled(*steps)[0] == CONTENT
 
 
-def test_part_of_what_was_asked_for_is_progress():
+def test_a_shorter_range_than_requested_is_progress():
     answers = [whole(b"0123", breaks=True), part(4, end=5), part(6)]
     content, transport = pulled(*answers)
     assert content == CONTENT
     assert ranges(transport) == [None, "bytes=4-9", "bytes=6-9"]
 
 
-def test_a_total_that_is_not_known_is_no_contradiction():
+def test_a_content_range_without_total_is_accepted():
     assert pulled(whole(b"0123", breaks=True), part(4, total="*"))[0] == CONTENT
 
 
@@ -169,7 +169,7 @@ def test_a_total_that_is_not_known_is_no_contradiction():
         Answer(416, {"Content-Range": "bytes */10"}),
     ],
 )
-def test_another_range_than_asked_for_is_refused(answer):
+def test_another_range_than_requested_is_refused(answer):
     failing(RegistryError, whole(b"0123", breaks=True), answer)
 
 
@@ -182,27 +182,27 @@ def test_another_range_than_asked_for_is_refused(answer):
         (Answer(200, {"Content-Length": "12"}), 12),
     ],
 )
-def test_a_blob_that_turns_out_to_be_of_another_size(answer, actual):
+def test_another_size_in_a_resumed_response_is_an_error(answer, actual):
     error = failing(SizeMismatchError, whole(b"0123", breaks=True), answer)
     assert (error.expected, error.actual) == (10, actual)
 
 
-def test_a_compressed_continuation_is_refused():
+def test_a_compressed_resumed_response_is_refused():
     compressed = Answer(206, {"Content-Range": "bytes 4-9/10", "Content-Encoding": "br"}, b"456789")
     failing(ContentError, whole(b"0123", breaks=True), compressed)
 
 
-def test_breaks_without_progress_come_to_an_end():
+def test_failures_without_progress_end_the_download():
     steps = [whole(b"0", breaks=True), *(part(n, b"x", breaks=True) for n in range(1, 5))]
     assert len(steps) == MAX_FRUITLESS
     failing(TransportError, *steps)
 
 
-def test_ends_without_progress_come_to_an_end():
+def test_early_ends_without_progress_end_the_download():
     failing(SizeMismatchError, *[Answer(200, {}, b"")] * MAX_FRUITLESS)
 
 
-def test_breaks_with_progress_may_be_many():
+def test_failures_with_progress_are_not_limited():
     content = bytes(range(256)) * (PROGRESS * 8 // 256)
     blob = Descriptor.of(content, "application/octet-stream")
 
@@ -216,7 +216,7 @@ def test_breaks_with_progress_may_be_many():
     assert VerifyingReader(subject.fetch(blob), blob).read() == content
 
 
-def test_little_progress_does_not_add_up():
+def test_progress_below_the_threshold_does_not_add_up():
     content = bytes(PROGRESS * 4)
     blob = Descriptor.of(content, "application/octet-stream")
 
@@ -232,26 +232,26 @@ def test_little_progress_does_not_add_up():
     assert transport.finished
 
 
-def test_a_break_after_the_last_byte_is_none():
+def test_a_failure_after_the_last_byte_is_ignored():
     assert pulled(Answer(200, {}, CONTENT, breaks=True))[0] == CONTENT
 
 
-def test_an_error_that_would_come_again_ends_the_download():
+def test_an_error_that_is_not_retryable_ends_the_download():
     error = TlsError("GET", URL, "the certificate expired")
     failing(TlsError, whole(b"0123", breaks=True), error)
 
 
-def test_a_registry_that_stays_away_is_not_asked_for_ever():
+def test_an_unreachable_registry_ends_the_download():
     failing(TransportError, whole(b"01", breaks=True), TransportError("GET", URL, "refused"))
 
 
-def test_a_blob_that_changes_while_it_is_resumed_is_noticed_by_its_digest():
+def test_a_blob_that_changes_between_responses_fails_verification():
     subject, _ = downloader(whole(b"0123", breaks=True), part(4, b"xxxxxx"))
     with pytest.raises(DigestMismatchError):
         VerifyingReader(subject.fetch(BLOB), BLOB).read()
 
 
-def test_a_closed_stream_asks_for_nothing_more():
+def test_a_closed_stream_sends_no_request():
     subject, transport = downloader(whole())
     stream = subject.fetch(BLOB)
     stream.close()
@@ -264,24 +264,24 @@ def test_a_closed_stream_asks_for_nothing_more():
 # --- Presigned addresses ------------------------------------------------------------------
 
 
-def test_r35_an_expired_address_is_asked_for_once_more():
+def test_r35_an_expired_presigned_url_is_requested_again():
     expired = Answer(403, {}, b"<Error><Message>Request has expired</Message></Error>", url=STORE)
     content, transport = pulled(expired, whole(url=STORE))
     assert content == CONTENT
     assert transport.lines == [f"GET {URL}"] * 2
 
 
-def test_r35_but_only_once():
+def test_r35_a_second_expired_presigned_url_is_an_error():
     expired = Answer(403, {}, b"", url=STORE)
     error = failing(RegistryError, expired, expired)
     assert "secret" not in str(error)
 
 
-def test_the_registrys_own_refusal_is_final():
+def test_a_refusal_by_the_registry_is_not_repeated():
     failing(RegistryError, Answer(403))
 
 
-def test_r35_a_resumed_download_asks_the_registry_not_the_store():
+def test_r35_a_resumed_download_asks_the_registry_for_a_new_url():
     _, transport = pulled(whole(b"01", breaks=True, url=STORE), part(2, url=STORE))
     assert transport.lines == [f"GET {URL}"] * 2
 
@@ -300,7 +300,7 @@ def test_a_range():
     assert ranges(transport) == ["bytes=2-4"]
 
 
-def test_a_range_from_a_registry_that_knows_none():
+def test_a_range_from_a_registry_without_ranges():
     assert fetch_range(2, 3, whole())[0] == b"234"
 
 
@@ -310,7 +310,7 @@ def test_a_range_is_resumed():
     assert ranges(transport) == ["bytes=2-6", "bytes=4-6"]
 
 
-def test_a_range_of_all_is_the_whole():
+def test_a_range_of_the_whole_blob_is_a_plain_get():
     assert fetch_range(0, 10, whole())[0] == CONTENT
 
 
@@ -319,7 +319,7 @@ def test_an_empty_range_needs_no_request():
 
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 2), (0, 11), (10, 1), (3, -1)])
-def test_a_range_outside_is_refused(start, length):
+def test_a_range_that_exceeds_the_blob_is_refused(start, length):
     with pytest.raises(InvalidInputError):
         fetch_range(start, length)
 
@@ -340,14 +340,14 @@ def test_a_range_outside_is_refused(start, length):
         ([Answer(403), Answer(403)], False),  # R8
     ],
 )
-def test_whether_a_blob_is_there(steps, expected):
+def test_whether_a_blob_exists(steps, expected):
     subject, transport = downloader(*steps)
     assert subject.exists(BLOB) is expected
     assert [sent.method for sent in transport.requests] == ["HEAD", "GET"][: len(steps)]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_what_is_no_answer_to_the_question_is_an_error(status):
+def test_other_statuses_to_an_existence_check_are_errors(status):
     subject, _ = downloader(Answer(status))
     with pytest.raises(RegistryError):
         subject.exists(BLOB)

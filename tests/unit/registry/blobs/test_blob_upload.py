@@ -1,4 +1,4 @@
-"""Uploads on the wire: what is sent for which answers."""
+"""Blob uploads: the requests that follow given responses."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def failing(kind, *steps, **options):
 # --- Whole --------------------------------------------------------------------------------
 
 
-def test_r14_a_blob_goes_in_two_requests():
+def test_r14_a_new_blob_takes_two_requests():
     transport = push(BEGUN, STORED)
     assert transport.lines == [PROBE, PUT]
     assert transport.requests[0].body == b""
@@ -91,14 +91,14 @@ def test_r14_a_blob_goes_in_two_requests():
     assert transport.requests[1].headers["Content-Type"] == "application/octet-stream"
 
 
-def test_r21_a_blob_that_is_there_costs_one_request_and_is_not_read():
+def test_r21_an_existing_blob_takes_one_request_and_is_not_read():
     subject, transport, _ = uploader(EXISTS)
     subject.push(BLOB, Unreadable())
     assert transport.lines == [PROBE]
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405])
-def test_r21_a_registry_that_knows_no_mounts_is_asked_plainly_and_remembered(status):
+def test_r21_a_registry_that_refuses_the_mount_is_remembered(status):
     subject, transport, learned = uploader(
         refusal(status), BEGUN, STORED, refusal(404), BEGUN, STORED, Answer(200)
     )
@@ -110,7 +110,7 @@ def test_r21_a_registry_that_knows_no_mounts_is_asked_plainly_and_remembered(sta
     assert not learned.current.probes_by_mount
 
 
-def test_nothing_is_learned_of_a_repository_that_cannot_be_pushed_to():
+def test_a_repository_without_push_access_changes_no_profile():
     subject, _, learned = uploader(refusal(404, "NAME_UNKNOWN"), refusal(404, "NAME_UNKNOWN"))
     with pytest.raises(RegistryError):
         subject.push(BLOB, BytesSource(CONTENT))
@@ -118,13 +118,13 @@ def test_nothing_is_learned_of_a_repository_that_cannot_be_pushed_to():
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (500, RegistryError)])
-def test_what_says_nothing_of_mounts_ends_the_push(status, kind):
+def test_an_error_unrelated_to_mounts_ends_the_push(status, kind):
     error, transport = failing(kind, refusal(status))
     assert transport.lines == [PROBE]
     assert error.operation == f"push blob {DIGEST} to reg.io/app"
 
 
-def test_r8_forbidden_is_forbidden():
+def test_r8_403_is_an_access_error():
     _, transport = failing(AccessDeniedError, refusal(403, "DENIED"), refusal(403, "DENIED"))
     assert transport.lines == [PROBE, PLAIN]
 
@@ -143,7 +143,7 @@ def test_r18_locations(location, expected):
     assert transport.requests[1].url == expected
 
 
-def test_r18_a_location_is_relative_to_the_address_that_answered():
+def test_r18_a_location_is_relative_to_the_responding_url():
     moved = Answer(202, {"Location": "1"}, url="https://reg.io/other/uploads/")
     assert push(moved, STORED).requests[1].url == f"{BASE}/other/uploads/1?digest={DIGEST}"
 
@@ -155,7 +155,7 @@ def test_r18_locations_that_are_refused(location):
     failing(UnsafeRedirectError, Answer(202, {"Location": location}))
 
 
-def test_r18_a_registry_on_this_machine_may_lead_back_to_itself():
+def test_r18_a_loopback_registry_may_redirect_to_loopback():
     begun = Answer(202, {"Location": "http://127.0.0.1:5000/u/1"}, url="http://front.example.org/u")
     transport = ScriptedTransport(begun, STORED)
     endpoints = RegistryEndpoints("http://127.0.0.1:5000", "127.0.0.1:5000").repository("app")
@@ -176,14 +176,14 @@ def test_r19_only_201_means_stored(status):
     assert transport.lines == [PROBE, PUT, CANCEL]
 
 
-def test_a_registry_that_stored_something_else_is_noticed():
+def test_another_digest_in_the_response_is_an_error():
     other = Answer(201, {"Docker-Content-Digest": str(Digest.of(b"other"))})
     failing(DigestMismatchError, BEGUN, other, Answer(204))
     mounted = Answer(201, {"Docker-Content-Digest": str(Digest.of(b"other"))})
     failing(DigestMismatchError, mounted)
 
 
-def test_who_does_not_answer_is_asked_where_it_stands_and_not_told_either():
+def test_an_unreachable_registry_gets_one_status_request_and_no_delete():
     gone = TransportError("GET", BASE, "refused")
     error, transport = failing(TransportError, BEGUN, BROKEN, gone)
     assert error is gone
@@ -193,7 +193,7 @@ def test_who_does_not_answer_is_asked_where_it_stands_and_not_told_either():
     assert error is final
 
 
-def test_a_failing_cancellation_hides_nothing():
+def test_a_failed_delete_does_not_hide_the_error():
     error, _ = failing(RegistryError, BEGUN, refusal(500), TransportError("DELETE", BASE, "x"))
     assert error.status == 500
 
@@ -202,14 +202,14 @@ def test_a_failing_cancellation_hides_nothing():
     "answer", [refusal(404), refusal(404, "BLOB_UPLOAD_UNKNOWN"), refusal(416),
                refusal(400, "BLOB_UPLOAD_INVALID")]
 )  # fmt: skip
-def test_a_lost_upload_is_begun_anew_once(answer):
+def test_a_lost_upload_restarts_once(answer):
     cancels = [] if answer.status == 404 else [Answer(204)]
     transport = push(BEGUN, answer, *cancels, BEGUN, STORED)
     assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT] * 2
     failing(RegistryError, BEGUN, answer, *cancels, BEGUN, answer, *cancels)
 
 
-def test_an_upload_whose_answer_was_lost_is_found_stored():
+def test_an_upload_whose_response_was_lost_is_found_stored():
     push(BEGUN, refusal(404, "BLOB_UPLOAD_UNKNOWN"), EXISTS)
 
 
@@ -220,15 +220,15 @@ def retrying(*steps):
     return BlobUploader(stack, endpoints, LearnedProfile(HostProfile()), Limits()), transport
 
 
-def test_an_attempt_that_breaks_off_is_repeated_from_the_first_byte():
-    # In another upload: what is still on its way may yet be written to this one.
+def test_a_failed_put_without_progress_restarts_the_upload():
+    # In a new upload: late bytes of the failed PUT may still reach the old one.
     subject, transport = retrying(BEGUN, BROKEN, held(0, status=204), Answer(204), BEGUN, STORED)
     subject.push(BLOB, BytesSource(CONTENT))
     assert transport.lines == [PROBE, PUT, STATUS, CANCEL, PROBE, PUT]
     assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT] * 2
 
 
-def test_r17_what_arrived_before_a_break_is_not_sent_again():
+def test_r17_bytes_that_arrived_before_a_failure_are_not_sent_again():
     subject, transport = retrying(
         BEGUN, BROKEN, held(3, "/u/2", 204), BROKEN, held(6, "/u/3", 204), held(9), STORED
     )
@@ -238,7 +238,7 @@ def test_r17_what_arrived_before_a_break_is_not_sent_again():
     assert transport.requests[-1].body == b""
 
 
-def test_r17_chunks_go_on_from_where_a_break_left_them():
+def test_r17_chunks_resume_at_the_reported_offset():
     subject, transport = retrying(
         BEGUN, held(3), BROKEN, held(5, status=204), BROKEN, held(9, status=204), STORED
     )
@@ -246,14 +246,14 @@ def test_r17_chunks_go_on_from_where_a_break_left_them():
     assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
 
 
-def test_a_chunk_that_is_asked_for_again_is_the_same():
+def test_a_repeated_chunk_has_the_same_bytes():
     subject, transport = retrying(BEGUN, held(3), refusal(503), held(7), held(9), STORED)
     subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
     assert [body for _, body in chunks(transport)] == [b"0123", b"4567", b"4567", b"89"]
 
 
 @pytest.mark.parametrize("chunk_size", [None, 4])
-def test_r20_an_upload_that_gets_nowhere_for_breaks_is_given_up(chunk_size):
+def test_r20_failures_without_progress_end_the_upload(chunk_size):
     stuck = [BEGUN, BROKEN, held(0, status=204), Answer(204)]
     subject, transport = retrying(*stuck * 5)
     with pytest.raises(TransportError) as caught:
@@ -268,14 +268,14 @@ def test_r20_an_upload_that_gets_nowhere_for_breaks_is_given_up(chunk_size):
 
 
 @pytest.mark.parametrize("chunk_size", [None, 4])
-def test_a_registry_that_claims_more_than_it_can_have_is_not_believed(chunk_size):
+def test_an_offset_beyond_the_blob_after_a_failure_is_an_error(chunk_size):
     subject, transport = retrying(BEGUN, BROKEN, held(10, status=204), Answer(204))
-    with pytest.raises(RegistryError, match="11 bytes, 10 were sent"):
+    with pytest.raises(RegistryError, match="11 bytes, but 10 were sent"):
         subject.push(BLOB, BytesSource(CONTENT), chunk_size=chunk_size)
     assert transport.lines[-1] == CANCEL
 
 
-def test_r15_where_no_chunks_are_taken_a_part_that_arrived_is_of_no_use():
+def test_r15_without_chunks_a_failed_upload_restarts():
     transport = ScriptedTransport(
         BEGUN, BROKEN, held(3, status=204), Answer(204), Answer(202, {"Location": "/u/2"}), STORED
     )
@@ -289,8 +289,8 @@ def test_r15_where_no_chunks_are_taken_a_part_that_arrived_is_of_no_use():
 
 
 @pytest.mark.parametrize("chunk_size", [None, 100])
-def test_uploads_that_are_lost_by_breaks_are_begun_anew_several_times(chunk_size):
-    # Distribution cancels an upload that is asked about when it stands elsewhere than it said.
+def test_uploads_lost_by_failures_restart_several_times(chunk_size):
+    # Distribution deletes an upload whose offset differs from the one in its URL.
     lost = [BEGUN, BROKEN, refusal(404, "BLOB_UPLOAD_INVALID")]
     end = [STORED] if chunk_size is None else [held(9), STORED]
     subject, transport = retrying(*lost * 4, BEGUN, *end)
@@ -314,7 +314,7 @@ class Unreadable:
 
 
 class Unsized:
-    """Of unknown size, as a stream that was not read yet."""
+    """A source of unknown size."""
 
     size = None
 
@@ -344,7 +344,7 @@ class Failing:
         (CONTENT + b"!", SizeMismatchError),
     ],
 )
-def test_a_source_that_is_not_what_was_promised_is_never_sent_whole(content, kind, chunk_size):
+def test_a_source_that_does_not_match_is_never_sent_whole(content, kind, chunk_size):
     patches = [] if chunk_size is None else [held(3), held(7), held(9)][: len(content) // 4 + 1]
     steps = [BEGUN, *patches, Answer(204)] if chunk_size else [BEGUN, STORED, Answer(204)]
     _, transport = failing(kind, *steps, source=Unsized(content), chunk_size=chunk_size)
@@ -353,12 +353,12 @@ def test_a_source_that_is_not_what_was_promised_is_never_sent_whole(content, kin
     assert transport.lines[-1] == CANCEL
 
 
-def test_a_size_that_is_known_to_be_wrong_costs_no_request():
+def test_a_source_of_another_size_takes_no_request():
     _, transport = failing(SizeMismatchError, content=CONTENT + b"!")
     assert transport.requests == []
 
 
-def test_a_source_whose_error_is_its_own_keeps_it():
+def test_an_error_of_the_source_is_raised_unchanged():
     error = SourceChangedError("file 'a'", "it vanished")
     caught, transport = failing(
         SourceChangedError, BEGUN, STORED, Answer(204), source=Failing(error)
@@ -367,14 +367,14 @@ def test_a_source_whose_error_is_its_own_keeps_it():
     assert transport.lines[-1] == CANCEL
 
 
-def test_a_registry_as_a_source_that_lacks_the_blob_is_no_lost_upload():
+def test_a_source_registry_without_the_blob_is_not_a_lost_upload():
     error = RegistryError("pull", status=404, method="GET", url="https://other.io/")
     caught, transport = failing(RegistryError, BEGUN, STORED, Answer(204), source=Failing(error))
     assert caught is error
     assert transport.lines == [PROBE, CANCEL]
 
 
-def test_a_source_whose_connection_breaks_off_leaves_no_upload_behind():
+def test_a_source_whose_connection_fails_cancels_the_upload():
     error = TransportError("GET", "https://other.io/", "reset")
     caught, transport = failing(TransportError, BEGUN, STORED, Answer(204), source=Failing(error))
     assert caught is error
@@ -387,7 +387,7 @@ def test_a_chunk_has_a_size(chunk_size):
     assert transport.requests == []
 
 
-def test_an_empty_blob_is_verified_though_nobody_reads_it():
+def test_an_empty_blob_is_verified_even_if_it_is_not_read():
     empty = Descriptor.of(b"", "application/octet-stream")
     _, transport = failing(SizeMismatchError, BEGUN, Answer(204), blob=empty, source=Unsized(b"x"))
     assert [sent.method for sent in transport.requests] == ["POST", "DELETE"]
@@ -406,7 +406,7 @@ def chunks(transport):
     ]
 
 
-def test_r17_chunks_with_inclusive_ranges_from_location_to_location():
+def test_r17_chunks_have_inclusive_ranges_and_follow_locations():
     transport = push(
         BEGUN, held(3, "/u/2"), held(7, "/u/3?s"), held(9, "/u/4"), STORED, chunk_size=4
     )
@@ -423,17 +423,17 @@ def test_r17_chunks_with_inclusive_ranges_from_location_to_location():
 @pytest.mark.parametrize(
     "headers", [{}, {"Range": "nonsense"}, {"Range": "bytes=0-9"}, {"Range": "0-9"}]
 )
-def test_an_answer_without_a_range_means_all_of_it(headers):
+def test_a_response_without_range_confirms_the_chunk(headers):
     assert chunks(push(BEGUN, Answer(202, headers), STORED, chunk_size=100)) == [("0-9", CONTENT)]
 
 
-def test_r16_chunks_are_at_least_what_the_registry_wants():
+def test_r16_chunks_have_at_least_the_minimum_of_the_registry():
     begun = Answer(202, {"Location": "/u/1", "OCI-Chunk-Min-Length": "6"})
     transport = push(begun, held(5), held(9), STORED, chunk_size=2)
     assert chunks(transport) == [("0-5", b"012345"), ("6-9", b"6789")]
 
 
-def test_r16_but_no_more_than_fits_here():
+def test_r16_the_minimum_of_the_registry_is_capped():
     begun = Answer(202, {"Location": "/u/1", "OCI-Chunk-Min-Length": "999999999999"})
     assert chunks(push(begun, held(4), held(9), STORED, chunk_size=2, max_chunk_size=5)) == [
         ("0-4", b"01234"),
@@ -441,17 +441,17 @@ def test_r16_but_no_more_than_fits_here():
     ]
 
 
-def test_r17_a_registry_that_kept_less_gets_the_rest():
+def test_r17_a_partly_stored_chunk_is_completed():
     transport = push(BEGUN, held(2), held(6), held(9), STORED, chunk_size=4)
     assert chunks(transport) == [("0-3", b"0123"), ("3-6", b"3456"), ("7-9", b"789")]
 
 
-def test_r17_a_registry_that_forgot_gets_it_again():
+def test_r17_a_lost_chunk_is_sent_again():
     transport = push(BEGUN, held(3), held(1), held(5), held(9), STORED, chunk_size=4)
     assert chunks(transport)[2:] == [("2-5", b"2345"), ("6-9", b"6789")]
 
 
-def test_r17_after_416_the_upload_is_asked_where_it_stands():
+def test_r17_after_416_the_offset_is_requested():
     transport = push(
         BEGUN, held(3), refusal(416), held(5, "/u/7", 204), held(9), STORED, chunk_size=4
     )
@@ -459,23 +459,23 @@ def test_r17_after_416_the_upload_is_asked_where_it_stands():
     assert transport.lines[3:5] == [f"GET {BASE}/u/1", f"PATCH {BASE}/u/7"]
 
 
-def test_a_chunk_of_one_byte_has_arrived_where_the_range_says_0_0():
+def test_range_0_0_confirms_a_chunk_of_one_byte():
     one = Descriptor.of(b"x", "application/octet-stream")
     push(BEGUN, held(0), Answer(201), content=b"x", blob=one, chunk_size=4)
 
 
-def test_0_0_means_nothing_arrived():
+def test_range_0_0_after_a_larger_chunk_means_no_bytes():
     transport = push(BEGUN, held(0), held(9), STORED, chunk_size=10)
     assert chunks(transport) == [("0-9", CONTENT)] * 2
 
 
-def test_a_registry_that_claims_more_than_was_sent_is_not_believed():
+def test_an_offset_beyond_the_chunk_is_an_error():
     transport = push(BEGUN, held(99), Answer(204), BEGUN, STORED, chunk_size=4)
     assert transport.lines == [PROBE, PATCH, CANCEL, PROBE, PUT]
 
 
-def test_a_registry_that_gets_no_further_is_given_up():
-    # ECR Public names the first chunk for ever (R15): the blob goes whole then.
+def test_chunks_without_progress_end_the_chunked_upload():
+    # ECR Public always reports the first chunk (R15): then the blob is sent whole.
     transport = push(BEGUN, *[held(3)] * 4, Answer(204), BEGUN, STORED, chunk_size=4)
     assert transport.requests[-1].body == CONTENT
 
@@ -483,7 +483,7 @@ def test_a_registry_that_gets_no_further_is_given_up():
 # --- Fallbacks ----------------------------------------------------------------------------
 
 
-def test_r20_too_large_goes_in_chunks_once_and_is_remembered():
+def test_r20_after_413_chunks_are_used_and_remembered():
     subject, transport, learned = uploader(
         BEGUN, refusal(413), Answer(204), BEGUN, held(3), held(7), held(9), STORED, chunk_size=4
     )
@@ -496,7 +496,7 @@ def test_r20_too_large_goes_in_chunks_once_and_is_remembered():
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 405, 416, 501])
-def test_r20_chunks_that_are_not_taken_go_whole_once_and_that_is_remembered(status):
+def test_r20_after_refused_chunks_the_blob_is_sent_whole(status):
     asked = [held(0, "/u/1", 204)] if status == 416 else []
     subject, transport, learned = uploader(
         BEGUN, refusal(status), *asked, Answer(204), BEGUN, STORED
@@ -507,38 +507,38 @@ def test_r20_chunks_that_are_not_taken_go_whole_once_and_that_is_remembered(stat
     assert learned.current.chunk_for(BLOB.size, 4) is None
 
 
-def test_r20_416_with_a_code_of_its_own_is_not_a_lost_upload():
+def test_r20_416_with_an_error_code_is_not_a_lost_upload():
     push(
         BEGUN, refusal(416, "BLOB_UPLOAD_INVALID"), refusal(404), Answer(204), BEGUN, STORED,
         chunk_size=4,
     )  # fmt: skip
 
 
-def test_r20_there_is_no_circle_from_whole_to_chunks_to_whole():
+def test_r20_no_loop_from_whole_to_chunks_to_whole():
     failing(RegistryError, BEGUN, refusal(413), Answer(204), BEGUN, refusal(405), Answer(204))
 
 
-def test_r20_there_is_no_circle_from_chunks_to_whole_to_chunks():
+def test_r20_no_loop_from_chunks_to_whole_to_chunks():
     failing(
         RegistryError, BEGUN, refusal(405), Answer(204), BEGUN, refusal(413), Answer(204),
         chunk_size=4,
     )  # fmt: skip
 
 
-def test_r15_where_chunks_are_not_taken_none_are_tried():
+def test_r15_no_chunks_are_tried_if_the_profile_forbids_them():
     transport = push(BEGUN, STORED, chunk_size=4, accepts_chunks=False)
     assert transport.lines == [PROBE, PUT]
     failing(RegistryError, BEGUN, refusal(413), Answer(204), accepts_chunks=False)
 
 
-def test_the_profile_may_ask_for_chunks():
+def test_the_profile_can_require_chunks():
     subject, transport, _ = uploader(BEGUN, held(7), held(9), STORED, chunked=True, chunk_size=8)
     subject.push(BLOB, BytesSource(CONTENT))
     assert len(chunks(transport)) == 2
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_refusal_within_ends_the_push(status):
+def test_a_refused_chunk_ends_the_push(status):
     cancels = [] if status == 401 else [Answer(204)]
     error, _ = failing(RegistryError, BEGUN, held(3), refusal(status), *cancels, chunk_size=4)
     assert error.status == status
@@ -555,14 +555,14 @@ def test_r21_a_mount_takes_one_request():
     assert transport.lines == [MOUNT]
 
 
-def test_r21_a_mount_that_became_an_upload_is_used_by_the_push():
+def test_r21_an_upload_started_by_a_mount_is_used_by_the_push():
     subject, transport, _ = uploader(BEGUN, STORED)
     assert subject.mount(BLOB, "org/other") is False
     subject.push(BLOB, BytesSource(CONTENT))
     assert transport.lines == [MOUNT, PUT]
 
 
-def test_an_upload_that_waited_too_long_is_begun_anew():
+def test_an_expired_upload_of_a_mount_restarts():
     subject, transport, _ = uploader(BEGUN, refusal(404), BEGUN, STORED)
     subject.mount(BLOB, "org/other")
     subject.push(BLOB, BytesSource(CONTENT))
@@ -577,6 +577,6 @@ def test_a_second_mount_abandons_its_upload():
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 500])
-def test_r21_any_other_answer_to_a_mount_means_no(status):
+def test_r21_other_statuses_of_a_mount_mean_not_mounted(status):
     subject, _, _ = uploader(refusal(status))
     assert subject.mount(BLOB, "org/other") is False

@@ -1,4 +1,4 @@
-"""Uploads that end because of a cancellation or an interrupt: the registry is told so."""
+"""Uploads that a cancellation or an interrupt ends, and their DELETE."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.scripted_transport import Answer
 
 LONG = 30.0
 PROMPT = 2.0
-"""Seconds within which what is cancelled has ended, on a busy machine."""
+"""Seconds for a cancelled operation to end, on a busy machine."""
 
 CONTENT = bytes(SMALL + 2)
 HALF = len(CONTENT) // 2
@@ -47,7 +47,7 @@ def uploader(transport, **profile):
 
 
 class Source:
-    """Two halves, before the second of which something happens."""
+    """A source of two halves that calls a function before the second one."""
 
     size = len(CONTENT)
 
@@ -79,7 +79,7 @@ def change():
 
 
 class Registry:
-    """Begins uploads, reads what is sent, and answers DELETE as it is told."""
+    """A registry with given responses to POST and DELETE."""
 
     def __init__(self, deletion=lambda: Answer(204), begin=lambda: None):
         self.lines = []
@@ -108,7 +108,7 @@ BEGIN = f"POST {BASE}/v2/app/blobs/uploads/"
 @pytest.mark.parametrize("deletion", [lambda: Answer(204), lambda: REFUSED, break_off])
 @pytest.mark.parametrize("chunk_size", [None, 2 * SMALL])
 @pytest.mark.parametrize("kind", [CancelledError, KeyboardInterrupt, SourceChangedError])
-def test_the_registry_is_told_that_nothing_follows(token, kind, deletion, chunk_size):
+def test_an_interrupted_upload_is_cancelled_at_the_registry(token, kind, deletion, chunk_size):
     happening = {CancelledError: token.cancel, KeyboardInterrupt: interrupt}.get(kind, change)
     registry = Registry(deletion)
     start = time.monotonic()
@@ -121,7 +121,7 @@ def test_the_registry_is_told_that_nothing_follows(token, kind, deletion, chunk_
 
 
 @pytest.mark.parametrize("kind", [CancelledError, KeyboardInterrupt, SourceChangedError])
-def test_so_it_is_of_what_is_hashed_meanwhile(token, kind):
+def test_an_interrupted_streamed_upload_is_cancelled_at_the_registry(token, kind):
     happening = {CancelledError: token.cancel, KeyboardInterrupt: interrupt}.get(kind, change)
 
     class Large(Source):
@@ -135,8 +135,8 @@ def test_so_it_is_of_what_is_hashed_meanwhile(token, kind):
 
 
 @pytest.mark.parametrize("happening", [interrupt, change])
-def test_what_ends_an_upload_wakes_who_asks_whether_it_is_there(token, happening):
-    """The thread that hashes is waited for, so it must not wait for a silent registry."""
+def test_an_interrupted_upload_ends_the_existence_check(token, happening):
+    """The upload joins the hashing thread, which must not wait for a silent registry."""
     reached = threading.Event()
 
     class Silent(Registry):
@@ -166,7 +166,7 @@ def wait_until_cut():
     pytest.fail("nobody cut it")
 
 
-def test_a_registry_that_does_not_answer_that_holds_nobody_up(token):
+def test_a_delete_without_response_does_not_delay_the_error(token):
     registry = Registry(deletion=wait_until_cut)
     start = time.monotonic()
     with token.scope(), pytest.raises(CancelledError):
@@ -175,8 +175,8 @@ def test_a_registry_that_does_not_answer_that_holds_nobody_up(token):
     assert registry.lines[-1] == CANCEL
 
 
-def test_a_pause_that_the_registry_asked_for_does_not_either(token):
-    """It is told all the same: when the pause is over nobody is there to do it."""
+def test_retry_after_does_not_delay_the_error(token):
+    """The DELETE is sent without the pause, which would outlast the operation."""
     reached = threading.Event()
 
     class Busy(Registry):
@@ -201,7 +201,7 @@ def test_a_pause_that_the_registry_asked_for_does_not_either(token):
     assert registry.lines == [BEGIN, CANCEL]
 
 
-def test_an_upload_that_is_being_begun_is_abandoned_when_its_address_is_known(token):
+def test_an_upload_cancelled_during_its_post_is_abandoned(token):
     def begin():
         token.cancel()
         assert not current_token().wait(RESPITE_SECONDS / 10)
@@ -212,7 +212,7 @@ def test_an_upload_that_is_being_begun_is_abandoned_when_its_address_is_known(to
     assert registry.lines == [BEGIN, CANCEL]
 
 
-def test_one_whose_address_does_not_come_is_not_waited_for(token):
+def test_a_post_without_response_is_not_awaited_after_cancellation(token):
     def begin():
         token.cancel()
         wait_until_cut()
@@ -225,7 +225,7 @@ def test_one_whose_address_does_not_come_is_not_waited_for(token):
     assert registry.lines == [BEGIN]
 
 
-def test_a_small_one_that_was_sent_whole_may_end(token):
+def test_a_small_upload_may_complete_after_cancellation(token):
     content = b"small"
     blob = Descriptor.of(content, "a/b")
 
@@ -244,7 +244,7 @@ def test_a_small_one_that_was_sent_whole_may_end(token):
     assert registry.lines == [BEGIN, f"PUT {BASE}/u/1"]
 
 
-def test_a_large_one_is_cut_at_once(token):
+def test_a_large_upload_ends_at_once_after_cancellation(token):
     class Reading(Registry):
         def send(self, request):
             if request.method == "PUT":
@@ -259,7 +259,7 @@ def test_a_large_one_is_cut_at_once(token):
 
 
 @pytest.mark.parametrize("act", ["push", "mount"])
-def test_none_is_begun_after_a_cancellation(token, act):
+def test_no_upload_starts_after_cancellation(token, act):
     registry = Registry()
     token.cancel()
     acts = {

@@ -1,4 +1,4 @@
-"""What is read again for another attempt, after it was sent once."""
+"""Sources that are read again for another attempt."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BLOB = Descriptor.of(CONTENT, "application/octet-stream")
 
 
 class Resumable(BytesSource):
-    """Of which the beginning must not be read."""
+    """A source that must not be opened from the first byte."""
 
     def open(self):
-        raise AssertionError("it was opened from the first byte on")
+        raise AssertionError("it was opened from the first byte")
 
     def open_from(self, start):
         return io.BytesIO(self.content[start:])
@@ -27,13 +27,13 @@ class Resumable(BytesSource):
 
 @pytest.mark.parametrize("kind", [BytesSource, Resumable])
 @pytest.mark.parametrize("start", [1, 256 * 1024, len(CONTENT) - 1])
-def test_it_is_read_from_where_it_is_wanted(kind, start):
+def test_a_source_is_read_from_an_offset(kind, start):
     stream = VerifiedSource(BLOB, kind(CONTENT)).open_again(start)
     assert stream.read() == CONTENT[start:]
     stream.close()
 
 
-def test_a_source_that_got_shorter_is_no_endless_wait():
+def test_a_source_that_became_shorter_is_an_error():
     source = VerifiedSource(BLOB, BytesSource(CONTENT[:1000]))
     with pytest.raises(SizeMismatchError) as caught:
         source.open_again(2000)
@@ -41,7 +41,7 @@ def test_a_source_that_got_shorter_is_no_endless_wait():
     assert source.failure is caught.value
 
 
-def test_a_failure_on_the_way_is_its_own():
+def test_a_failure_of_the_source_is_kept():
     class Failing(Resumable):
         def open_from(self, start):
             raise TransportError("GET", "https://other.example/", "reset")

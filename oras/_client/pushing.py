@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from oras import defaults
-from oras._client.files import LocalFiles
 from oras._client.hooks import PUSH_HOOKS, is_overridden
 from oras._client.response import Response
 from oras.oci import Annotations, Subject
 from oras.utils import split_path_and_content
 from oras_adapters.files.local_files import scratch_directory
+from oras_adapters.files.local_sources import LocalFiles
 from oras_adapters.settings.settings import source_date_epoch
 from oras_core.content.sources import BytesSource
 from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet

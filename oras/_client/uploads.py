@@ -8,13 +8,13 @@ from typing import Any
 from oras import defaults
 from oras._client.blobs import BlobMethods, described
 from oras._client.failures import reporting
-from oras._client.files import LocalFiles
 from oras._client.hooks import UPLOAD_HOOKS, is_overridden
 from oras._client.response import Response
 from oras.container import Container
 from oras.decorator import ensure_container
 from oras.logger import logger
 from oras.types import container_type
+from oras_adapters.files.local_sources import LocalFiles
 from oras_core.content.sources import BytesSource
 from oras_core.errors import RegistryError
 from oras_core.model.descriptor import Descriptor

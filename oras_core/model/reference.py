@@ -14,7 +14,7 @@ from oras_core.model.digest import Digest
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["Reference", "is_registry", "is_repository", "is_tag"]
+__all__ = ["Reference", "is_registry", "is_repository", "is_tag", "names_registry"]
 
 DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
@@ -53,9 +53,13 @@ def is_tag(text: str) -> bool:
     return _grammar()[2].match(text) is not None
 
 
-def _names_registry(first: str) -> bool:
-    # R11: `a/b` is a repository, `a.b/c`, `a:5000/b` and `localhost/b` name a registry.
-    return "." in first or ":" in first or first == "localhost"
+def names_registry(text: str) -> bool:
+    """Tell whether a reference begins with a registry (R11).
+
+    `a/b` is a repository; `a.b/c`, `a:5000/b` and `localhost/b` begin with a registry.
+    """
+    first, slash, _ = text.partition("@")[0].partition("/")
+    return bool(slash) and ("." in first or ":" in first or first == "localhost")
 
 
 def _check_registry(_instance: object, _attribute: Attribute[str], value: str) -> None:
@@ -116,9 +120,8 @@ class Reference:
             raise InvalidReferenceError(redact_url(text), "leave out the scheme before '://'")
         name, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
-        first, slash, rest = name.partition("/")
-        if slash and _names_registry(first):
-            registry, path = first, rest
+        if names_registry(name):
+            registry, _, path = name.partition("/")
         else:
             registry, path = default_registry, name
         repository, colon, tag = path.partition(":")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from oras._client.files import LocalFiles
+from oras_adapters.files.local_sources import LocalFiles
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Credential stores in memory, and the names under which a registry is kept (R11, R12)."""
+"""Credential stores in memory, combinations of stores, and registry keys (R11, R12)."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ __all__ = [
 _DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
 
-# What tools have appended to a host, in their time.
+# Suffixes that various tools append to a host.
 _SUFFIXES: Final = ("", "/", "/v1/", "/v1", "/v2/", "/v2")
 
 
 def _host_forms(host: str) -> tuple[str, ...]:
-    # Without a scheme `HOST/v1` could be a repository's path; with a slash behind it is none.
+    # Without a scheme, `HOST/v1` could be a repository's path; `HOST/v1/` could not.
     bare = [host + suffix for suffix in _SUFFIXES if not suffix or suffix.endswith("/")]
     urls = [f"{scheme}://{host}{end}" for scheme in ("https", "http") for end in _SUFFIXES]
     return (*bare, *urls)
 
 
 def key_forms(registry: str) -> tuple[str, ...]:
-    """Return the keys under which exactly `registry` may be found, the one to write first.
+    """Return all spellings of the key of `registry`, the one to write first.
 
     Args:
-        registry: `HOST[:PORT]`, maybe with a path: see `CredentialStore`.
+        registry: `HOST[:PORT]`, optionally with a path: see `CredentialStore`.
     """
     name = registry.strip("/").lower()
     host, slash, _ = name.partition("/")
@@ -55,10 +55,10 @@ def key_forms(registry: str) -> tuple[str, ...]:
 
 
 def registry_keys(registry: str) -> tuple[str, ...]:
-    """Return all keys of a docker configuration that hold for `registry`, the best one first.
+    """Return all keys of a docker configuration that apply to `registry`, the best one first.
 
-    Of a name with a path the longest counts, then ever shorter ones, then the host, which may
-    be written as `HOST`, `https://HOST`, `https://HOST/v1/` and the like; Docker Hub is
+    Longer paths come before shorter ones, the host comes last. The host may be written as
+    `HOST`, `https://HOST`, `https://HOST/v1/` and the like; Docker Hub is
     `https://index.docker.io/v1/` (R11). All keys are in lower case.
     """
     name = registry.strip("/")
@@ -68,15 +68,15 @@ def registry_keys(registry: str) -> tuple[str, ...]:
 
 
 def config_key(registry: str) -> str:
-    """Return the key under which a credential for `registry` is to be stored."""
+    """Return the key to store a credential for `registry` under."""
     return key_forms(registry)[0]
 
 
 class StaticCredentials:
-    """Credentials that were handed in. What is put in later stays in memory."""
+    """A store of given credentials. Changes stay in memory."""
 
     def __init__(self, credentials: Mapping[str, Credential] | Credential) -> None:
-        """Hold credentials by registry, or one for whatever registry is asked for."""
+        """Hold credentials by registry, or one credential for all registries."""
         self._lock = threading.Lock()
         self._default: Credential | None = None
         self._by_key: dict[str, Credential | None] = {}
@@ -99,7 +99,7 @@ class StaticCredentials:
             self._by_key[config_key(registry)] = credential
 
     def delete(self, registry: str) -> None:
-        """Forget the credential for `registry`."""
+        """Delete the credential for `registry`."""
         with self._lock:
             self._by_key.pop(config_key(registry), None)
             if self._default is not None:
@@ -120,20 +120,20 @@ class NoCredentials:
             CredentialError: always.
         """
         operation = f"keep the credential for {registry}"
-        raise CredentialError(operation, "a store without credentials", "it keeps nothing")
+        raise CredentialError(operation, "a store without credentials", "it is read-only")
 
     def delete(self, registry: str) -> None:
-        """Do nothing: there is nothing to forget."""
+        """Do nothing: there is nothing to delete."""
 
 
 class BoundCredential(NoCredentials):
-    """One credential for one registry, and for no other whatever it asks (R10).
+    """One credential for one registry only (R10).
 
-    Where it was not said whose it is, it belongs to the first registry that asks.
+    Without a registry, the credential belongs to the first registry that is looked up.
     """
 
     def __init__(self, credential: Credential, registry: str = "") -> None:
-        """Hold `credential`, for `registry` or for the first one that asks."""
+        """Hold `credential` for `registry`, or for the first registry that is looked up."""
         self._credential = credential
         self._key = config_key(_host(registry)) if registry else ""
         self._lock = threading.Lock()
@@ -151,20 +151,20 @@ def _host(registry: str) -> str:
 
 
 def refresh(store: CredentialStore, registry: str) -> None:
-    """Let a store look up anew what was refused, if it is one that remembers."""
+    """Drop the cached credential for `registry`, if `store` caches lookups."""
     if isinstance(store, CredentialRefresher):
         store.refresh(registry)
 
 
 class RememberingCredentialStore:
-    """Asks a store that knows hosts alone once per host. Thread-safe.
+    """Caches the lookups of a store that keeps credentials by host. Thread-safe.
 
-    Starting a program or unlocking a keychain takes a while, and every repository of a host
-    gets the same answer. It holds until something is put or deleted, or the registry refuses.
+    Starting a program or unlocking a keychain takes time, and all repositories of a host have
+    the same credential. An entry is dropped on `put`, `delete` and `refresh`.
     """
 
     def __init__(self, store: CredentialStore) -> None:
-        """Remember what `store` answers."""
+        """Cache the lookups of `store`."""
         self._store = store
         self._answers: dict[str, Future[Credential | None]] = {}
         self._lock = threading.Lock()
@@ -174,7 +174,7 @@ class RememberingCredentialStore:
         return f"RememberingCredentialStore({self._store!r})"
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential for the host of `registry`; a failure is not remembered.
+        """Return the credential for the host of `registry`; failures are not cached.
 
         Raises:
             CredentialError: as the store does.
@@ -184,7 +184,7 @@ class RememberingCredentialStore:
             known = self._answers.get(key)
             answer = self._answers.setdefault(key, Future())
         if known is not None:
-            # Others wait: two dialogs for one host would be one too many.
+            # Wait for the other thread: do not show two dialogs for one host.
             error = known.exception()
             return known.result() if error is None else self._store.get(registry)
         try:
@@ -197,21 +197,21 @@ class RememberingCredentialStore:
         return credential
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential`; raises as the store does."""
+        """Store `credential`; raises as the store does."""
         try:
             self._store.put(registry, credential)
         finally:
             self.refresh(registry)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential; raises as the store does."""
+        """Delete the credential; raises as the store does."""
         try:
             self._store.delete(registry)
         finally:
             self.refresh(registry)
 
     def refresh(self, registry: str) -> None:
-        """Ask the store again, the next time."""
+        """Drop the cached credential for the host of `registry`."""
         with self._lock:
             self._answers.pop(config_key(_host(registry)), None)
         refresh(self._store, registry)
@@ -223,14 +223,14 @@ class RememberingCredentialStore:
 
 
 class SuccessorCredentialStore:
-    """A store that has taken the place of another, which may still hold something.
+    """A store that replaces an earlier store, which may still contain credentials.
 
-    As a helper does that is named in a file with passwords: it is asked first, keeps what
-    is put, and what is put or deleted leaves the file as well (R12).
+    Example: a configuration file with passwords also names a helper. The helper is asked first
+    and stores new credentials; `put` and `delete` also remove them from the file (R12).
     """
 
     def __init__(self, store: CredentialStore, earlier: CredentialStore) -> None:
-        """Ask `store`, then `earlier`."""
+        """Look up in `store`, then in `earlier`."""
         self._store = store
         self._both = ChainedCredentialStore((store, earlier))
         self._earlier = earlier
@@ -240,24 +240,24 @@ class SuccessorCredentialStore:
         return self._both.get(registry)
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` in the new store alone; raises as the stores do."""
+        """Store `credential` in the new store only; raises as the stores do."""
         self._store.put(registry, credential)
         self._earlier.delete(registry)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential in both; raises as the stores do."""
+        """Delete the credential from both stores; raises as they do."""
         self._both.delete(registry)
 
     def refresh(self, registry: str) -> None:
-        """Let both look it up anew."""
+        """Drop the cached credential of both stores."""
         self._both.refresh(registry)
 
 
 class RoutedCredentialStore:
-    """Asks the store that is responsible for a registry, as docker's `credHelpers` choose."""
+    """Selects a store by registry, as docker's `credHelpers` does."""
 
     def __init__(self, responsible: Callable[[str], CredentialStore]) -> None:
-        """Let `responsible` say which store it is."""
+        """Use the store that `responsible` returns for a registry."""
         self._responsible = responsible
 
     def get(self, registry: str) -> Credential | None:
@@ -265,28 +265,30 @@ class RoutedCredentialStore:
         return self._responsible(registry).get(registry)
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential`; raises as the store does."""
+        """Store `credential`; raises as the store does."""
         self._responsible(registry).put(registry, credential)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential; raises as the store does."""
+        """Delete the credential; raises as the store does."""
         self._responsible(registry).delete(registry)
 
     def refresh(self, registry: str) -> None:
-        """Let the store look it up anew."""
+        """Drop the cached credential of the store."""
         refresh(self._responsible(registry), registry)
 
 
 class ChainedCredentialStore:
-    """Several stores, asked one after the other (R12).
-
-    What is put goes into one of them, by default the first.
-    """
+    """Several stores, asked in order (R12). New credentials go to one of them."""
 
     def __init__(
         self, stores: Iterable[CredentialStore], *, keeper: CredentialStore | None = None
     ) -> None:
-        """Ask `stores` in this order; `keeper` is the one that takes what is put."""
+        """Ask `stores` in this order.
+
+        Args:
+            stores: the stores.
+            keeper: the store for new credentials; by default the first of `stores`.
+        """
         self._stores = tuple(stores)
         self._keeper = keeper or next(iter(self._stores), NoCredentials())
 
@@ -294,7 +296,7 @@ class ChainedCredentialStore:
         """Return the first credential that is not empty.
 
         Raises:
-            CredentialError: if a store before it cannot be read: that it has none is not known.
+            CredentialError: if an earlier store cannot be read: it may have a credential.
         """
         for store in self._stores:
             credential = store.get(registry)
@@ -303,18 +305,18 @@ class ChainedCredentialStore:
         return None
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` in the store that keeps.
+        """Store `credential` in the store for new credentials.
 
         Raises:
-            CredentialError: if that cannot be written, or there is none.
+            CredentialError: if that store cannot be written, or there is none.
         """
         self._keeper.put(registry, credential)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential in every store, also behind one that fails.
+        """Delete the credential from every store, even if one of them fails.
 
         Raises:
-            CredentialError: that of the first store that failed.
+            CredentialError: the error of the first store that failed.
         """
         failures: list[CredentialError] = []
         for store in self._stores:
@@ -326,6 +328,6 @@ class ChainedCredentialStore:
             raise failures[0]
 
     def refresh(self, registry: str) -> None:
-        """Let every store look it up anew."""
+        """Drop the cached credential of every store."""
         for store in self._stores:
             refresh(store, registry)

@@ -1,4 +1,4 @@
-"""Authentication backends: what a client knows of credentials, by the name of its backend."""
+"""Authentication backends, by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 auth_backends: dict[str, Any] = {"token": TokenAuth, "basic": BasicAuth, "ecr": EcrAuth}
-"""Classes by the name that a client is given; a program may add its own."""
+"""Backend classes by name; a program may add its own."""
 
 
 def get_auth_backend(
@@ -35,15 +35,16 @@ def get_auth_backend(
     """Return a new backend.
 
     Args:
-        name: its name in `auth_backends`.
-        session: of `requests` or alike, for the backend's own requests; None for our own.
-        insecure: whether registries are spoken to by plain HTTP.
-        tls_verify: True, False to check no certificate, or the path of a CA bundle.
-        hostname: the registry that credentials belong to which are given without one.
-        **kwargs: go to the backend's class.
+        name: the backend's name in `auth_backends`.
+        session: a `requests.Session` or similar, for the backend's own requests; None for the
+            default transport.
+        insecure: whether to use plain HTTP.
+        tls_verify: True, False to skip certificate verification, or the path of a CA bundle.
+        hostname: the registry of credentials that are given without one.
+        **kwargs: arguments of the backend's class.
 
     Raises:
-        ValueError: if there is no such backend.
+        ValueError: if there is no backend with this name.
     """
     kind = auth_backends.get(name)
     if kind is None:

@@ -1,4 +1,4 @@
-"""`AuthBackend`: what all backends have, and the base class for one's own."""
+"""`AuthBackend`, the base class of all backends."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["AuthBackend"]
 
 @replaceable_backend
 class AuthBackend:
-    """Knows credentials; it is the client's transport that authenticates with them.
+    """Provides credentials; the client's transport authenticates with them.
 
-    A subclass that overrides `authenticate_request`, `get_auth_header` or a `request_…`
-    method is asked by the client itself instead: see `oras._client.hooks`.
+    If a subclass overrides `authenticate_request`, `get_auth_header` or a `request_…` method,
+    the client calls that method instead: see `oras._client.hooks`.
 
-    What the program gives comes first, then the files it names in `load_configs`, then
-    what the user has configured. A credential that is given belongs to the client's
-    `hostname`, or else to the first registry that is used; no other ever sees it.
+    Credentials of the program have priority, then the files of `load_configs`, then the user's
+    configuration. A credential of the program belongs to the client's `hostname`, or to the
+    first registry that is used. It is sent to no other registry.
 
     Attributes:
-        session: the session that the client's user has set; else None.
+        session: the session that the client's user has set; otherwise None.
         prefix: `http` or `https`.
     """
 
@@ -46,7 +46,7 @@ class AuthBackend:
     _own_methods: ClassVar[Mapping[str, Any]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read `ORAS_USER` and `ORAS_PASS`, which may belong to the registry `ORAS_REGISTRY`."""
+        """Read `ORAS_USER` and `ORAS_PASS`, and their registry `ORAS_REGISTRY` if it is set."""
         self._given = GivenCredentials()
         self._configs: dict[str, CredentialStore] = {}
         self._origin = ""
@@ -66,7 +66,7 @@ class AuthBackend:
 
     @property
     def hostname(self) -> str | None:
-        """The client's default registry: what is given belongs to it."""
+        """The client's default registry, to which given credentials belong."""
         return self._given.home
 
     @hostname.setter
@@ -81,21 +81,21 @@ class AuthBackend:
 
     @property
     def password(self) -> str | None:
-        """Its password, or None."""
+        """The password that was given last, or None."""
         credential = self._given.latest
         return (credential.password or None) if credential else None
 
     @property
     def revision(self) -> tuple[object, ...]:
-        """Changes whenever another credential may hold."""
+        """A value that changes whenever a credential may have changed."""
         return (self._given.revision, *self._configs)
 
     def credentials(self, store: CredentialStore) -> CredentialStore:
-        """Return what the registry's transport asks: all that is known here, then `store`."""
+        """Return the store for the registry's transport: the backend's stores, then `store`."""
         return BackendCredentials(self._stores, store)
 
     def choose_challenge(self, challenges: Iterable[Challenge]) -> Challenge | None:
-        """Return which one of a registry's challenges is met: Bearer before Basic (R1)."""
+        """Return the challenge to answer: Bearer before Basic (R1)."""
         return preferred(challenges)
 
     def _stores(self) -> Sequence[CredentialStore]:
@@ -104,15 +104,15 @@ class AuthBackend:
     # --- What is given --------------------------------------------------------------------
 
     def set_basic_auth(self, username: str, password: str) -> None:
-        """Use a user name and a password from now on; see the class."""
+        """Use a user name and a password from now on; for their registry, see the class."""
         self._given.give(Credential(username, password))
 
     def set_token_auth(self, token: str) -> None:
-        """Use a bearer token, as it is, from now on; see the class."""
+        """Use a bearer token, unchanged, from now on; for its registry, see the class."""
         self._given.give_token(token)
 
     def keep(self, registry: str, credential: Credential) -> None:
-        """Use `credential` for `registry` from now on, and for no other."""
+        """Use `credential` for `registry` only, from now on."""
         self._given.put(registry, credential)
 
     def load_configs(
@@ -120,12 +120,12 @@ class AuthBackend:
         container: container_type,
         configs: Iterable[str | os.PathLike[str]] | None = None,
     ) -> None:
-        """Note which registry is about to be used, and where else credentials may be.
+        """Set the registry in use, and add docker configurations.
 
         Args:
-            container: what is about to be used.
-            configs: docker configurations to ask from now on, before the user's own. The
-                latest one is asked first; none is read before a registry wants a credential.
+            container: the container in use.
+            configs: docker configurations to ask from now on, before the user's own. The last
+                one is asked first. They are read when a registry demands a credential.
         """
         self._registry, self._origin = self.get_container(container).registry, ""
         self._found = None
@@ -134,52 +134,52 @@ class AuthBackend:
             if not os.path.exists(path):
                 logger.warning(f"{path} does not exist.")
             store = self._configs.get(path) or config_file(path)
-            # Replaced, not changed: another thread may be looking at it.
+            # Replace the dictionary, do not change it: another thread may be reading it.
             others = {known: kept for known, kept in self._configs.items() if known != path}
             self._configs = {**others, path: store}
 
     def logout(self, hostname: str) -> None:
-        """Forget what was given for a registry, and say whether there was anything.
+        """Drop the given credential for a registry, and log whether there was one.
 
-        The client's own `logout` also erases what is stored.
+        The client's `logout` also deletes the stored credential.
         """
         known = login.logout(self._given, iter_localhosts(hostname))
         self._logout()
         auth_utils.announce_logout(hostname, known=known)
 
     def _logout(self) -> None:
-        """Forget what follows from credentials."""
+        """Drop the tokens that were issued for credentials."""
         self._standalone.forget()
 
-    # --- By hand --------------------------------------------------------------------------
+    # --- Without a client -----------------------------------------------------------------
 
     def get_container(self, name: container_type) -> Container:
-        """Return the `Container` that `name` means."""
+        """Return the `Container` for `name`."""
         return name if isinstance(name, Container) else Container(name, registry=self.hostname)
 
     def get_auth_header(self) -> dict[str, str]:
-        """Return the `Authorization` field that can be sent unasked; empty if there is none.
+        """Return the `Authorization` field to send without a challenge; empty if there is none.
 
         Raises:
-            NotImplementedError: of the base class.
+            NotImplementedError: always, in the base class.
         """
         raise NotImplementedError(f"{type(self).__name__} has no header of its own")
 
     def request_anonymous_token(
         self, h: auth_utils.authHeader, headers: Mapping[str, str]
     ) -> tuple[dict[str, str], bool]:
-        """Ask a token server for a token for nobody.
+        """Request an anonymous token from a token server.
 
         Returns:
-            The headers, with the token if there is one, and whether there is.
+            The header fields, with the token if there is one, and whether there is one.
         """
         token = self._standalone.obtain(h, None)
         return auth_utils.authorized(headers, f"Bearer {token}" if token else "")
 
     def known_at(self, url: str) -> Credential | None:
-        """Return the credential for the registry at `url`, which is about to be used.
+        """Set the registry in use by its `url`, and return its credential.
 
-        Where `url` is empty, that is the registry of the last `load_configs`.
+        With an empty `url`, keep the registry of the last `load_configs`.
         """
         parts = urlsplit(url)
         if parts.hostname:
@@ -192,19 +192,19 @@ class AuthBackend:
         self._given.claim(self._registry)
         key = (self._registry, *self.revision)
         if self._found is None or self._found[0] != key:
-            # A store may have to start a program: it is asked once, as the core does.
+            # A store may have to start a program: look up once.
             self._found = key, self.credentials(configured()).get(self._registry)
         return self._found[1]
 
     @property
     def _base(self) -> str:
-        """The address that realms are relative to; empty where no registry is known."""
+        """The base address of relative realms; empty if no registry is in use."""
         default = f"{self.prefix}://{self._registry}" if self._registry else ""
         return self._origin or default
 
     @property
     def _basic_auth(self) -> str:
-        """The user name and password for the registry in use, encoded.
+        """The encoded user name and password for the registry in use.
 
         Raises:
             AttributeError: if there are none.
@@ -219,12 +219,12 @@ class AuthBackend:
         self._given.give(auth_utils.basic_credential(encoded) if encoded else Credential())
 
     def _load_auth(self, hostname: str) -> bool:
-        """Note which registry is about to be used; tell whether there is a credential for it."""
+        """Set the registry in use; tell whether there is a credential for it."""
         self._registry, self._origin, self._found = hostname, "", None
         return self._known() is not None
 
     def _get_auth_from_creds_store(self, suffix: str, hostname: str) -> str | None:
-        """Ask the program `docker-credential-SUFFIX`; a failure is logged."""
+        """Look up with the program `docker-credential-SUFFIX`; log a failure."""
         from oras_adapters.credentials.credential_helper import CredentialHelperStore  # noqa: PLC0415 - rare
 
         try:

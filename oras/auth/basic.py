@@ -1,4 +1,4 @@
-"""`BasicAuth`: user name and password with every request."""
+"""`BasicAuth`: Basic authentication with every request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["BasicAuth"]
 
 @replaceable_backend
 class BasicAuth(AuthBackend):
-    """Meets a Basic challenge wherever there is one, also beside a Bearer challenge.
+    """Prefers Basic challenges to Bearer challenges.
 
-    A registry that offers Bearer alone gets its token, since it takes nothing else.
+    A registry that offers only Bearer gets a token.
     """
 
     def choose_challenge(self, challenges: Iterable[Challenge]) -> Challenge | None:
-        """Return which one of a registry's challenges is met: Basic before Bearer."""
+        """Return the challenge to answer: Basic before Bearer."""
         offered = list(challenges)
         basic = (challenge for challenge in offered if challenge.scheme == "basic")
         return next(basic, None) or preferred(offered)
@@ -40,11 +40,12 @@ class BasicAuth(AuthBackend):
 
         Args:
             original: the response.
-            headers: those of the request; they stay as they are.
-            refresh: without effect: a password is what it is.
+            headers: the header fields of the request; the mapping is not changed.
+            refresh: ignored: a password cannot be refreshed.
 
         Returns:
-            A copy of the headers, with the credential if one is known, and whether it is.
+            A copy of the header fields, with the credential if there is one, and whether there
+            is one.
         """
         self.known_at(auth_utils.address_of(original))
         return auth_utils.authorized(headers, self.get_auth_header().get("Authorization", ""))

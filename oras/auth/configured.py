@@ -1,7 +1,6 @@
-"""Where the user keeps credentials.
+"""The credential stores of the user's configuration.
 
-What composes these stores also composes connections, which few who import this package need
-at once: it is imported when the first store is wanted.
+The factory also composes connections and is slow to import. It is imported on first use.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ __all__ = ["config_file", "configured"]
 
 
 def config_file(path: str) -> CredentialStore:
-    """Return the store of a docker configuration, with the helpers that it names."""
+    """Return the store of a docker configuration and its credential helpers."""
     from oras_adapters.credential_stores import config_file_store
 
     return config_file_store(path)
 
 
 def configured() -> CredentialStore:
-    """Return the store that the user's settings choose."""
+    """Return the store that the user's settings select."""
     from oras_adapters.factory import compose
 
     return compose().credentials

@@ -1,4 +1,4 @@
-"""`EcrAuth`: Amazon's Elastic Container Registry, by the credentials that boto3 finds."""
+"""`EcrAuth`: Amazon's Elastic Container Registry, with the credentials that boto3 finds."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from oras_core.ports.credentials import Credential, CredentialStore
 __all__ = ["EcrAuth", "MissingBoto3Error"]
 
 LIFETIME: Final = 12 * 3600.0
-"""Seconds that a password of ECR lives (R9), where the answer does not say it."""
+"""Lifetime in seconds of an ECR password without an expiry date (R9)."""
 
 MARGIN: Final = 300.0
-"""Seconds before its end at which a password is renewed."""
+"""A password is replaced this many seconds before it expires."""
 
 SERVICE: Final = "ecr.amazonaws.com"
 
 
 class MissingBoto3Error(CredentialError, ImportError):
-    """`boto3` is not installed, and nothing else gets passwords for ECR."""
+    """`boto3` is not installed; it is needed to get passwords for ECR."""
 
     def __init__(self, registry: str) -> None:
-        """Say how to install it."""
+        """Explain how to install `boto3`."""
         super().__init__(
             f"get a password for {registry}",
             "AWS",
@@ -44,9 +44,9 @@ class MissingBoto3Error(CredentialError, ImportError):
 
 @replaceable_backend
 class EcrAuth(TokenAuth):
-    """Asks AWS for passwords for ECR's registries; other registries are as for `TokenAuth`.
+    """Gets passwords for ECR's registries from AWS; treats other registries as `TokenAuth`.
 
-    A password that the program has given goes before; docker configurations come after.
+    Credentials of the program have priority over AWS, AWS over docker configurations.
     """
 
     AWS_ECR_PATTERN = re.compile(
@@ -56,7 +56,7 @@ class EcrAuth(TokenAuth):
     AWS_ECR_REALM_PATTERN = re.compile(rf"https://{AWS_ECR_PATTERN.pattern}/")
 
     def __init__(self) -> None:
-        """Ask nobody yet."""
+        """Begin without passwords; they are requested on first use."""
         super().__init__()
         self._tokens: dict[str, str] = {}
         self._ends: dict[str, float] = {}
@@ -73,7 +73,7 @@ class EcrAuth(TokenAuth):
 
         Raises:
             MissingBoto3Error: also an ImportError, if boto3 is not installed.
-            CredentialError: if AWS gives no password.
+            CredentialError: if AWS issues no password.
         """
         raw = auth_utils.challenge_of(original)
         if not raw:
@@ -84,19 +84,19 @@ class EcrAuth(TokenAuth):
         realm = self.AWS_ECR_REALM_PATTERN.fullmatch(h.realm)
         host = urlsplit(auth_utils.address_of(original) or h.realm).netloc
         if realm is None or h.realm != f"https://{host}/":
-            # Not ECR, or somebody who wants to have the password of another.
-            logger.warning(f"The realm {h.realm!r} is not that of a registry of ECR.")
+            # Not ECR, or an attempt to get the password of another registry.
+            logger.warning(f"The realm {h.realm!r} does not belong to an ECR registry.")
             return super().authenticate_request(original, headers, refresh)
         return auth_utils.authorized(
             headers, f"Basic {self.authorization_token(host, refresh=refresh)}"
         )
 
     def authorization_token(self, registry: str, *, refresh: bool = False) -> str:
-        """Return the base64 of user name and password for a registry of ECR, kept till its end.
+        """Return the encoded user name and password for an ECR registry, cached until they expire.
 
         Args:
-            registry: its host.
-            refresh: get another one, even if one is at hand.
+            registry: the registry's host.
+            refresh: request a new password even if there is a cached one.
 
         Raises: as `authenticate_request`.
         """
@@ -109,7 +109,7 @@ class EcrAuth(TokenAuth):
     def _ask(self, registry: str) -> tuple[str, float]:
         found = self.AWS_ECR_PATTERN.fullmatch(registry)
         if found is None:
-            raise ValueError(f"{registry!r} is no registry of ECR")
+            raise ValueError(f"{registry!r} is not an ECR registry")
         try:
             import boto3
         except ImportError as error:
@@ -118,35 +118,35 @@ class EcrAuth(TokenAuth):
             client = boto3.client("ecr", region_name=found["region"])
             answer = client.get_authorization_token()["authorizationData"][0]
             token = str(answer["authorizationToken"])
-        except Exception as error:  # boto3's errors have no root that can be named without it
+        except Exception as error:  # boto3's errors cannot be named without importing it
             reason = str(error) or type(error).__name__
             raise CredentialError(f"get a password for {registry}", "AWS", reason) from error
         end = answer.get("expiresAt")
         return token, (end.timestamp() if end else time.time() + LIFETIME) - MARGIN
 
     def forget_password(self, registry: str) -> None:
-        """Let the next request for `registry` ask AWS again."""
+        """Drop the cached password for `registry`."""
         with self._asking:
             self._ends.pop(f"https://{registry}/", None)
 
 
 @frozen
 class _EcrCredentials(NoCredentials):
-    """The passwords of ECR's registries, as a store."""
+    """A store of the passwords of ECR registries."""
 
     backend: EcrAuth
 
     def get(self, registry: str) -> Credential | None:
-        """Return the password for a registry of ECR; None for any other."""
+        """Return the password for an ECR registry; None for any other registry."""
         host = registry.partition("/")[0]
         if not self.backend.AWS_ECR_PATTERN.fullmatch(host):
             return None
         return auth_utils.basic_credential(self.backend.authorization_token(host))
 
     def delete(self, registry: str) -> None:
-        """Forget the password; AWS gives another one to whoever asks again."""
+        """Drop the cached password; the next lookup requests another one from AWS."""
         self.backend.forget_password(registry)
 
     def refresh(self, registry: str) -> None:
-        """Get another password: ECR refused this one, which lasts for some hours only (R9)."""
+        """Drop the cached password: ECR refused it, since it expires after some hours (R9)."""
         self.backend.forget_password(registry.partition("/")[0])

@@ -1,4 +1,4 @@
-"""The error by which a backend says that it is pointless to go on."""
+"""The error of a backend that cannot authenticate."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["AuthenticationException"]
 
 
 class AuthenticationException(OrasError):
-    """Somebody could not be authenticated, and trying again would not help.
+    """Authentication failed, and a retry would not help.
 
-    A backend of one's own may raise it. A registry's 401 is one too, besides being
+    Custom backends may raise this error. The error for a registry's 401 is both this error and
     `oras_core.errors.AuthenticationError`.
     """

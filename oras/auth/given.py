@@ -1,4 +1,4 @@
-"""Credentials that a program hands in, and how they stand to those that are configured."""
+"""Credentials that the program sets, and their priority over configured ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _key(registry: str) -> str:
 
 @frozen
 class _Gift:
-    """A credential, and the number of the change by which it came."""
+    """A credential, and the revision in which it was set."""
 
     credential: Credential
     revision: int
@@ -29,7 +29,7 @@ class _Gift:
         return evolve(self, credential=evolve(self.credential, registry_token=""))
 
     def on_top_of(self, earlier: _Gift | None) -> _Gift:
-        """Return this gift, where it is a token alone with the earlier one's password."""
+        """Return this gift; if it is only a token, add the earlier gift's password."""
         token = self.credential.registry_token
         if earlier is None or self.credential != Credential(registry_token=token):
             return self
@@ -37,18 +37,18 @@ class _Gift:
 
 
 class GivenCredentials(CredentialStore):
-    """Credentials in memory, each for one registry and for no other (R10). Thread-safe.
+    """Credentials in memory, each for one registry only (R10). Thread-safe.
 
-    One that was given without a registry belongs to `home`, else to the first registry
-    that is used afterwards.
+    A credential without a registry belongs to `home`, or to the first registry that is used
+    afterwards.
 
     Attributes:
-        home: the registry of the client's names that have none, if it has one.
-        revision: changes whenever another credential holds.
+        home: the client's default registry, if it has one.
+        revision: changes whenever a credential changes.
     """
 
     def __init__(self) -> None:
-        """Hold nothing."""
+        """Begin without credentials."""
         self.home: str | None = None
         self.revision = 0
         self._by_key: dict[str, _Gift] = {}
@@ -58,26 +58,26 @@ class GivenCredentials(CredentialStore):
 
     @property
     def latest(self) -> Credential | None:
-        """What was given last, to whatever registry it belongs."""
+        """The credential that was set last, for any registry."""
         with self._lock:
             gift = self._waiting or self._by_key.get(self._latest)
             return gift.credential if gift else None
 
     def give(self, credential: Credential) -> None:
-        """Take over a credential for `home`, or for the first registry used from now on."""
+        """Set a credential for `home`, or for the first registry that is used from now on."""
         with self._lock:
             self.revision += 1
             self._waiting = _Gift(credential, self.revision)
 
     def give_token(self, token: str) -> None:
-        """Take over a bearer token likewise; the password of the same registry stays."""
+        """Set a bearer token in the same way; keep the password of the same registry."""
         with self._lock:
             self.revision += 1
             waiting = self._waiting.credential if self._waiting else Credential()
             self._waiting = _Gift(evolve(waiting, registry_token=token), self.revision)
 
     def drop_token(self) -> None:
-        """Forget the bearer token that was given last; the password stays."""
+        """Drop the bearer token that was set last; keep the password."""
         with self._lock:
             self.revision += 1
             self._waiting = self._waiting and self._waiting.without_token()
@@ -85,7 +85,7 @@ class GivenCredentials(CredentialStore):
                 self._by_key[self._latest] = self._by_key[self._latest].without_token()
 
     def claim(self, registry: str) -> None:
-        """Note that `registry` is being used: what waits for a registry belongs to it."""
+        """Assign a credential that has no registry yet to `registry`."""
         with self._lock:
             self._claim(registry)
 
@@ -99,21 +99,21 @@ class GivenCredentials(CredentialStore):
             self._latest, self._waiting = key, None
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential that was given for `registry`."""
+        """Return the credential for `registry`."""
         with self._lock:
             self._claim(registry)
             gift = self._by_key.get(_key(registry))
             return gift.credential if gift else None
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` for `registry`."""
+        """Set the credential for `registry`."""
         with self._lock:
             self.revision += 1
             self._latest = _key(registry)
             self._by_key[self._latest] = _Gift(credential, self.revision)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential for `registry`, also one that waits and could be meant for it."""
+        """Drop the credential for `registry`, also an unassigned one that may belong to it."""
         with self._lock:
             self.revision += 1
             self._by_key.pop(_key(registry), None)
@@ -123,13 +123,13 @@ class GivenCredentials(CredentialStore):
 
 @frozen
 class BackendCredentials(CredentialStore):
-    """What a backend's program has given and named, before what the user has configured.
+    """The stores of the program, then the configured store.
 
-    `localhost` and `127.0.0.1` are one host.
+    `localhost` and `127.0.0.1` are the same host.
 
     Attributes:
-        named: the program's stores as they are now, the first one to ask first.
-        configured: the user's own.
+        named: returns the current stores of the program, in order of priority.
+        configured: the store of the user's configuration.
     """
 
     named: Callable[[], Sequence[CredentialStore]] = field(repr=False)
@@ -145,15 +145,15 @@ class BackendCredentials(CredentialStore):
         return None
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` where the user keeps them."""
+        """Store `credential` in the configured store."""
         self.configured.put(registry, credential)
 
     def delete(self, registry: str) -> None:
-        """Forget the credential everywhere."""
+        """Delete the credential from all stores."""
         ChainedCredentialStore((*self.named(), self.configured)).delete(registry)
 
     def refresh(self, registry: str) -> None:
-        """Let the stores look up anew what the registry refused."""
+        """Drop the cached credential of all stores."""
         for store in (*self.named(), self.configured):
             for name in iter_localhosts(registry):
                 refresh(store, name)

@@ -1,4 +1,4 @@
-"""`TokenAuth`: the default, which does what the registry asks for."""
+"""`TokenAuth`: the default backend, which answers the registry's challenge."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["TokenAuth"]
 
 @replaceable_backend
 class TokenAuth(AuthBackend):
-    """Exchanges the credential for tokens, each for its repository, or uses it as it is."""
+    """Exchanges the credential for tokens, one per repository, or sends the credential itself."""
 
     @property
     def token(self) -> str | None:
-        """The bearer token that was given last, or None. Those of token servers are not here."""
+        """The bearer token that was set last, or None; never a token of a token server."""
         credential = self._given.latest
         return (credential.registry_token or None) if credential else None
 
@@ -33,11 +33,11 @@ class TokenAuth(AuthBackend):
             self.reset_basic_auth()
 
     def reset_basic_auth(self) -> None:
-        """Forget the bearer token that was given; a user name and a password count again."""
+        """Drop the bearer token that was set; use the user name and password again."""
         self._given.drop_token()
 
     def get_auth_header(self) -> dict[str, str]:
-        """Return the `Authorization` field with the token that was given; empty without one."""
+        """Return the `Authorization` field with the token that was set; empty without one."""
         credential = self._known()
         token = credential.registry_token if credential else ""
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -49,15 +49,16 @@ class TokenAuth(AuthBackend):
 
         Args:
             original: the response, with the challenge.
-            headers: those of the request; they stay as they are.
-            refresh: ask for a new token even if one is at hand.
+            headers: the header fields of the request; the mapping is not changed.
+            refresh: request a new token even if there is a cached one.
 
         Returns:
-            A copy of the headers, with what the challenge demands, and whether that is there.
+            A copy of the header fields, with the demanded authorization if there is one, and
+            whether there is one.
         """
         raw = auth_utils.challenge_of(original)
         if not raw:
-            logger.debug("The response holds no challenge, so that nothing can answer it.")
+            logger.debug("The response contains no challenge.")
             return auth_utils.authorized(headers, "")
         credential = self.known_at(auth_utils.address_of(original))
         if refresh:
@@ -72,7 +73,7 @@ class TokenAuth(AuthBackend):
         return auth_utils.authorized(headers, value)
 
     def _answer(self, raw: str, credential: Credential | None) -> str:
-        """Return the `Authorization` field that a challenge wants; empty where there is none."""
+        """Return the `Authorization` field that answers a challenge; empty if none can."""
         chosen = preferred(parse_challenges(raw))
         if chosen is not None and chosen.scheme == "basic":
             if credential is None or not credential.has_basic:
@@ -83,17 +84,17 @@ class TokenAuth(AuthBackend):
         return f"Bearer {token}" if token else ""
 
     def request_token(self, h: auth_utils.authHeader) -> str | None:
-        """Ask a token server for a token, with the credential for the registry in use.
+        """Request a token from a token server, with the credential for the registry in use.
 
         Returns:
-            The token, which is not kept in `token`; None if the server issues none.
+            The token; None if the server issues none. The property `token` does not change.
 
         Raises:
-            TransportError: if it does not answer.
+            TransportError: if the server does not respond.
         """
         return self._standalone.obtain(h, self._known())
 
-    # oras-py's backends differ in this: here the token is the result.
+    # As in oras-py, this backend returns the token, unlike the base class.
     def request_anonymous_token(self, h: auth_utils.authHeader) -> str | None:  # type: ignore[override]
-        """Ask a token server for a token for nobody; returns and raises as `request_token`."""
+        """Request an anonymous token; return and raise as `request_token`."""
         return self._standalone.obtain(h, None)

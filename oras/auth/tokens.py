@@ -1,4 +1,4 @@
-"""Tokens for those who authenticate a request by hand, and not through a client."""
+"""Tokens for programs that call a backend's methods directly, without a client."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["StandaloneTokens"]
 
 @frozen
 class _Way:
-    """How to reach a token server: by the user's session, or with the user's settings."""
+    """The connection to a token server: the user's session, or the user's settings."""
 
     session: Any
     verify: bool | str
 
     def transport(self, host: str) -> HttpTransport:
-        # A connection is made by few who use a backend alone, and by nobody at import.
+        # Imported on first use: connections are slow to import.
         from oras._client.connections import composition_for  # noqa: PLC0415 - see above
         from oras._client.foreign_transports import ThroughSession  # noqa: PLC0415 - see above
 
@@ -42,29 +42,29 @@ class _Way:
 
 
 class StandaloneTokens:
-    """Gets tokens from token servers, and keeps each for its server, its scope and its user."""
+    """Requests tokens and caches them by server, scopes and credential."""
 
     def __init__(self, backend: AuthBackend) -> None:
-        """Ask as `backend` does: with its session, or by its settings."""
+        """Use the session and the settings of `backend`."""
         self._backend = backend
         self._cache = TokenCache()
 
     def forget(self) -> None:
-        """Forget all tokens."""
+        """Drop all tokens."""
         self._cache = TokenCache()
 
     def obtain(self, h: Any, credential: Credential | None) -> str | None:
-        """Return a token for what a challenge demands; None, logged, if there is none.
+        """Return a token for a challenge; log the reason and return None if there is none.
 
         Args:
-            h: an `oras.auth.utils.authHeader`, or the like of it.
-            credential: who asks; None for nobody.
+            h: an `oras.auth.utils.authHeader` or an object with the same attributes.
+            credential: the credential to send; None for an anonymous token.
 
         Raises:
-            TransportError: if the token server does not answer.
+            TransportError: if the token server does not respond.
         """
         if not h.realm:
-            logger.debug("No token was asked for: the challenge names no token server.")
+            logger.debug("No token was requested: the challenge names no token server.")
             return None
         scopes = parse_scopes(getattr(h, "scope", None) or "")
         try:
@@ -80,10 +80,10 @@ class StandaloneTokens:
         return held.token.value
 
     def _address(self, realm: str) -> str:
-        """Return a realm's address; one that is no address is within the registry.
+        """Return a realm's address; resolve a relative realm against the registry.
 
         Raises:
-            UnsafeRedirectError: if no credential may go there (R10).
+            UnsafeRedirectError: if no credential may be sent there (R10).
         """
         base = self._backend._base
         if base:

@@ -1,4 +1,4 @@
-"""Docker configurations and authentication headers, read and written by hand."""
+"""Helpers for docker configurations and authentication header fields."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = [
 
 
 def load_configs(configs: Iterable[str | os.PathLike[str]] | None = None) -> dict[str, Any]:
-    """Return what docker configurations say about credentials: the given ones, then the user's.
+    """Merge the credentials of docker configurations: the given ones, then the user's.
 
-    For one registry the first file counts.
+    For each registry, the first file with an entry is used.
 
     Returns:
         `auths`, `credHelpers` by registry, and `credsStore`, which may be None.
 
     Raises:
-        CredentialError: if a file is no configuration.
+        CredentialError: if a file is not a docker configuration.
     """
     own = find_docker_config()
     found: dict[str, Any] = {"auths": {}, "credsStore": None, "credHelpers": {}}
@@ -54,15 +54,15 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         document = read_json(os.fspath(path))
     except ValueError:
-        # Not chained: the error holds the whole text, secrets and all.
+        # Not chained: the parser's error contains the text with its secrets.
         raise CredentialError("read credentials", os.fspath(path), "it is not JSON") from None
     if not isinstance(document, dict):
-        raise CredentialError("read credentials", os.fspath(path), "it is no JSON object")
+        raise CredentialError("read credentials", os.fspath(path), "it is not a JSON object")
     return document
 
 
 def get_basic_auth(username: str, password: str) -> str:
-    """Return what follows `Basic ` in an `Authorization` field: a secret, encoded only."""
+    """Return the part after `Basic ` of an `Authorization` field: a secret, only encoded."""
     return basic_authorization(username, password).removeprefix("Basic ")
 
 
@@ -70,7 +70,7 @@ def basic_credential(encoded: str) -> Credential:
     """Return the credential that `get_basic_auth` encoded.
 
     Raises:
-        ValueError: if `encoded` is something else; it is not repeated.
+        ValueError: if `encoded` is invalid; the message does not repeat it.
     """
     try:
         pair = base64.b64decode(encoded, validate=True).decode()
@@ -83,16 +83,16 @@ def basic_credential(encoded: str) -> Credential:
 
 
 class authHeader:
-    """What a challenge says.
+    """A challenge.
 
     Attributes:
-        service: what the token server knows the registry by.
+        service: the token server's name for the registry.
         realm: the token server's address.
-        scope: what a token must be for.
+        scope: the demanded scopes.
     """
 
     def __init__(self, lookup: Mapping[str, str]) -> None:
-        """Take the three attributes from `lookup`; what it lacks is None."""
+        """Take the three attributes from `lookup`; missing ones are None."""
         self.service = lookup.get("service")
         self.realm = lookup.get("realm")
         self.scope = lookup.get("scope")
@@ -104,20 +104,20 @@ class authHeader:
 
 
 def parse_auth_header(authHeaderRaw: str) -> authHeader:
-    """Read a `WWW-Authenticate` field: its Bearer challenge, else its first one."""
+    """Parse a `WWW-Authenticate` field; return its Bearer challenge, else its first one."""
     challenges = parse_challenges(authHeaderRaw)
     chosen = preferred(challenges) or next(iter(challenges), None)
     return authHeader(chosen.parameters if chosen else {})
 
 
 def challenge_of(response: Any) -> str:
-    """Return the `WWW-Authenticate` field of a response; empty where there is none."""
+    """Return the `WWW-Authenticate` field of a response; empty if there is none."""
     fields: Mapping[str, str] = response.headers
     return next((v for k, v in fields.items() if k.lower() == "www-authenticate"), "")
 
 
 def announce_logout(hostname: str, *, known: bool) -> None:
-    """Log that the program has logged out, or that there was nothing to log out of."""
+    """Log whether the program has logged out or was not logged in."""
     state = "have successfully logged out of" if known else "are not logged in to"
     logger.info(f"You {state} {hostname}")
 
@@ -131,5 +131,5 @@ def authorized(headers: Mapping[str, str] | None, value: str) -> tuple[dict[str,
 
 
 def address_of(response: Any) -> str:
-    """Return the address that a response comes from; empty where it does not say."""
+    """Return the URL of a response; empty if it has none."""
     return str(getattr(response, "url", None) or "")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["CredentialHelperStore"]
 
 TIMEOUT: Final = 60.0
-"""Seconds: a helper may ask the user to unlock a keychain, but not for ever."""
+"""Timeout in seconds: a helper may ask the user to unlock a keychain."""
 
 LOOK_SECONDS: Final = 0.1
-"""How often it is looked whether a helper that has not ended is to be ended."""
+"""Seconds between checks for cancellation while a helper runs."""
 
 TOKEN_USERNAME: Final = "<token>"  # noqa: S105 - the protocol's mark, not a secret
-"""The user name by which a helper says that its secret is an identity token (R3)."""
+"""The user name that marks a helper's secret as an identity token (R3)."""
 
 
 @cache
@@ -35,21 +35,21 @@ def _helper_name() -> re.Pattern[str]:
 
 
 class CredentialHelperStore(CredentialStore):
-    """Keeps credentials by a helper program. Thread-safe.
+    """Keeps credentials with a helper program. Thread-safe.
 
-    What is secret goes through the program's standard input and output, never through its
-    arguments, which every user of the machine could read.
+    Secrets pass through the program's standard input and output. They never appear in its
+    arguments, which every user of the machine can read.
     """
 
     def __init__(self, name: str, *, timeout: float = TIMEOUT) -> None:
-        """Use the program `docker-credential-NAME`, found on the `PATH`.
+        """Use the program `docker-credential-NAME` on the `PATH`.
 
         Args:
             name: e.g. `osxkeychain`, `secretservice`, `pass`, `ecr-login`.
-            timeout: seconds that it may take.
+            timeout: maximum run time in seconds.
 
         Raises:
-            CredentialHelperError: if the name could name anything but a program on the path.
+            CredentialHelperError: if the name contains a path or other invalid characters.
         """
         if not _helper_name().match(name) or name.strip(".") == "":
             raise CredentialHelperError(
@@ -65,10 +65,10 @@ class CredentialHelperStore(CredentialStore):
         return f"CredentialHelperStore({self._program!r})"
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential; None where the helper has none.
+        """Return the credential; None if the helper has none.
 
         Raises:
-            CredentialHelperError: if the helper is missing, fails, hangs or answers nonsense.
+            CredentialHelperError: if the helper is missing, fails, hangs or sends invalid output.
         """
         operation = f"read the credential for {registry}"
         answer = self._run("get", config_key(_host(registry)), operation, missing_ok=True)
@@ -77,21 +77,21 @@ class CredentialHelperStore(CredentialStore):
         entry = self._object(answer, operation)
         username, secret = entry.get("Username"), entry.get("Secret")
         if not isinstance(username, str) or not isinstance(secret, str):
-            raise self._error(operation, "its answer holds no Username and Secret")
+            raise self._error(operation, "its output has no Username and Secret")
         if username == TOKEN_USERNAME:
             return Credential(identity_token=secret)
         return Credential(username, secret)
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Let the helper store the credential.
+        """Store the credential with the helper.
 
         Raises:
             CredentialHelperError: if the helper is missing, fails or hangs, or if the
-                credential is a registry token, which the protocol cannot express.
+                credential has a registry token, which the protocol does not support.
         """
         operation = f"store the credential for {registry}"
         if credential.registry_token:
-            raise self._error(operation, "helpers keep passwords and identity tokens only")
+            raise self._error(operation, "helpers store passwords and identity tokens only")
         entry = {
             "ServerURL": config_key(_host(registry)),
             "Username": TOKEN_USERNAME if credential.identity_token else credential.username,
@@ -100,7 +100,7 @@ class CredentialHelperStore(CredentialStore):
         self._run("store", json.dumps(entry), operation, secret=entry["Secret"])
 
     def delete(self, registry: str) -> None:
-        """Let the helper erase the credential.
+        """Delete the credential from the helper.
 
         Raises:
             CredentialHelperError: if the helper is missing, fails or hangs.
@@ -109,10 +109,10 @@ class CredentialHelperStore(CredentialStore):
         self._run("erase", config_key(_host(registry)), operation, missing_ok=True)
 
     def registries(self) -> Mapping[str, str]:
-        """Return the user names that the helper holds, by the key of the registry.
+        """Return the user names of the helper's credentials, by registry key.
 
         Raises:
-            CredentialHelperError: if the helper is missing, fails, hangs or answers nonsense.
+            CredentialHelperError: if the helper is missing, fails, hangs or sends invalid output.
         """
         operation = "list the credentials"
         answer = self._object(self._run("list", "", operation) or "{}", operation)
@@ -127,10 +127,10 @@ class CredentialHelperStore(CredentialStore):
         missing_ok: bool = False,
         secret: str = "",
     ) -> str | None:
-        """Run one action; None where the helper says that there is no such credential."""
+        """Run one action; return its output, or None if there is no such credential."""
         run = self._start(action, text)
         if isinstance(run, str):
-            # Not where it was found out: what it would be chained to holds what was printed.
+            # Not in an except block: the chained error would contain the output.
             raise self._error(operation, run)
         if run.returncode == 0:
             return run.stdout
@@ -140,12 +140,12 @@ class CredentialHelperStore(CredentialStore):
         raise self._error(operation, _reason(run.returncode, said, secret))
 
     def _start(self, action: str, text: str) -> subprocess.CompletedProcess[str] | str:
-        """Run the program; return why that failed, if it did.
+        """Run the program; return the result, or the reason if it could not run.
 
         Raises:
-            CancelledError: if the thread's token is cancelled meanwhile.
+            CancelledError: if the thread's cancellation token is cancelled.
         """
-        import subprocess  # noqa: PLC0415 - slow to load, and few have a helper
+        import subprocess  # noqa: PLC0415 - slow to import, and few users have a helper
 
         try:
             with subprocess.Popen(  # noqa: S603 - a checked name, no shell, no arguments of others
@@ -163,7 +163,7 @@ class CredentialHelperStore(CredentialStore):
                     program.kill()
                     raise
         except FileNotFoundError:
-            return "there is no such program on the PATH; install it, or name another one"
+            return "there is no such program on the PATH; install it or configure another one"
         except subprocess.TimeoutExpired:
             return f"it took more than {self._timeout:g} seconds"
         except OSError as error:
@@ -172,7 +172,7 @@ class CredentialHelperStore(CredentialStore):
     def _finish(
         self, program: subprocess.Popen[str], text: str
     ) -> subprocess.CompletedProcess[str]:
-        """Let the program read `text` and end, and look meanwhile whether it is to end sooner."""
+        """Send `text` to the program and wait for its end, for the timeout or cancellation."""
         import subprocess  # noqa: PLC0415 - as above
 
         token = current_token()
@@ -183,7 +183,7 @@ class CredentialHelperStore(CredentialStore):
                 left = max(0.0, end - time.monotonic())
                 said, failed = program.communicate(given, timeout=min(LOOK_SECONDS, left))
             except subprocess.TimeoutExpired:
-                given = None  # it has that already
+                given = None  # already sent
                 token.raise_if_cancelled(f"run {self._program}")
                 if time.monotonic() >= end:
                     raise
@@ -191,12 +191,12 @@ class CredentialHelperStore(CredentialStore):
                 return subprocess.CompletedProcess((), program.returncode, said, failed)
 
     def _object(self, answer: str, operation: str) -> dict[str, Any]:
-        reason = "its answer is not a JSON object"
+        reason = "its output is not a JSON object"
         try:
             document: object = json.loads(answer)
         except (ValueError, RecursionError):
-            document, reason = None, "its answer is not JSON"
-        # Outside: what it would be chained to holds the answer, and that a secret.
+            document, reason = None, "its output is not JSON"
+        # Not in the except block: the chained error would contain the output and its secret.
         if not isinstance(document, dict):
             raise self._error(operation, reason)
         return document
@@ -206,7 +206,7 @@ class CredentialHelperStore(CredentialStore):
 
 
 def _host(registry: str) -> str:
-    # Helpers know registries, not the repositories in them.
+    # Helpers store credentials by registry, not by repository.
     return registry.partition("/")[0]
 
 

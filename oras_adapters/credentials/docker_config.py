@@ -1,4 +1,4 @@
-"""Credentials in docker's configuration file, which other tools read and write too (R11)."""
+"""Credentials in docker's configuration file, which other tools share (R11)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if sys.platform != "win32":
 __all__ = ["DockerConfigStore"]
 
 MAX_CONFIG_SIZE: Final = 16 * 1024 * 1024
-"""Bytes of a configuration file: real ones have some KiB."""
+"""Maximum size of a configuration file in bytes; real files have a few KiB."""
 
 LOCK_SECONDS: Final = 10.0
-"""How long another process may take to write the file."""
+"""Seconds to wait for another process that is writing the file."""
 
 STALE_SECONDS: Final = 60.0
-"""Age of a half-written file that nobody is writing any more: its writer was killed."""
+"""Age in seconds from which a temporary file counts as left behind by a killed process."""
 
 _LOCK_POLL: Final = 0.02
 
@@ -40,15 +40,14 @@ _OUR_FIELDS: Final = ("auth", "username", "password", "identitytoken", "registry
 
 
 class DockerConfigStore(CredentialStore):
-    """The entries `auths` of a `config.json`, and the helpers that it names.
+    """The entries `auths` of a `config.json`, and the names of its credential helpers.
 
-    The file is replaced whole and in one step; whatever else it holds stays. It is readable by
-    its owner alone (mode 0600), and so is its folder if it has to be made. Where it is a
-    symbolic link the link stays and its target is replaced. Two processes that write at once
-    wait for one another, by a lock on `config.json.lock` beside it.
+    Writing replaces the file atomically and keeps its other entries. A new file has mode 0600,
+    a new folder mode 0700. A symbolic link stays; its target is replaced. Processes that write
+    at the same time wait for each other, by a lock on the file `config.json.lock` beside it.
 
-    Passwords in it are encoded, not encrypted: `helper_for` tells where the user has chosen a
-    program to keep them instead; this store does not start it.
+    Passwords in the file are encoded, not encrypted. `helper_for` returns the program that the
+    user has chosen to keep them instead; this store does not run it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,7 +62,7 @@ class DockerConfigStore(CredentialStore):
     # --- The port -------------------------------------------------------------------------
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential of the first entry for `registry` that holds one.
+        """Return the credential of the first non-empty entry for `registry`.
 
         Raises:
             CredentialError: if the file or that entry cannot be read.
@@ -79,7 +78,7 @@ class DockerConfigStore(CredentialStore):
         return None
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Write the entry for `registry`, in place of all its entries in other forms.
+        """Write the entry for `registry`, and remove its entries under other keys.
 
         Raises:
             CredentialError: if the file cannot be read or written.
@@ -94,7 +93,7 @@ class DockerConfigStore(CredentialStore):
             document["auths"] = entries
 
     def delete(self, registry: str) -> None:
-        """Remove the entries for exactly `registry`, in every form.
+        """Remove the entries for `registry` under all of its keys.
 
         Raises:
             CredentialError: if the file cannot be read or written.
@@ -111,11 +110,11 @@ class DockerConfigStore(CredentialStore):
     # --- Helpers --------------------------------------------------------------------------
 
     def helper_for(self, registry: str) -> str | None:
-        """Return the name of the helper that keeps credentials for `registry`.
+        """Return the name of the credential helper for `registry`, unchecked.
 
-        `credHelpers` by registry goes before `credsStore` for all (R12). None where the file
-        names none, so that credentials are kept in the file itself. The name is as it stands in
-        the file, and to be checked before a program is started by it.
+        `credHelpers` (one registry) has priority over `credsStore` (all registries) (R12). None
+        if the file names no helper: credentials are then kept in the file itself. The caller
+        must check the name before it runs a program.
 
         Raises:
             CredentialError: if the file cannot be read.
@@ -144,7 +143,7 @@ class DockerConfigStore(CredentialStore):
 
     @staticmethod
     def _remove(entries: dict[str, Any], registry: str) -> list[Any]:
-        """Remove the entries of a registry; return them, the best key's first."""
+        """Remove the entries of a registry; return them, that of the best key first."""
         forms = key_forms(registry)
         found = sorted(
             (key for key in entries if key.lower() in forms),
@@ -190,14 +189,14 @@ class DockerConfigStore(CredentialStore):
         except (ValueError, RecursionError) as error:
             place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
             reason = f"it is not JSON{place}"
-        # Outside: what it would be chained to holds the whole text, secrets and all.
+        # Not in the except block: the chained error would contain the text with its secrets.
         if not isinstance(document, dict):
             raise self._error(operation, reason)
         return document
 
     @contextlib.contextmanager
     def _writing(self, operation: str) -> Iterator[dict[str, Any]]:
-        """Give the document to be changed, and write it afterwards if it was."""
+        """Yield the document for changes; write it afterwards if it has changed."""
         try:
             target = Path(os.path.realpath(self._path))
             target.parent.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +213,7 @@ class DockerConfigStore(CredentialStore):
 
 
 def _foreign_fields(entries: list[Any]) -> dict[str, Any]:
-    """Return what is not ours in the first of `entries`, to be kept."""
+    """Return the fields of the first entry that this store does not use, to keep them."""
     first = entries[0] if entries and isinstance(entries[0], dict) else {}
     return {name: value for name, value in first.items() if name not in _OUR_FIELDS}
 
@@ -232,7 +231,7 @@ def _fields(credential: Credential) -> dict[str, str]:
 
 
 def _decoded(auth: str) -> tuple[str, str] | None:
-    """Return user name and password; None if `auth` holds none."""
+    """Return user name and password; None if `auth` is invalid."""
     text = "".join(auth.split()).rstrip("=")
     try:
         padded = text + "=" * (-len(text) % 4)
@@ -240,12 +239,12 @@ def _decoded(auth: str) -> tuple[str, str] | None:
     except (binascii.Error, ValueError):
         return None
     username, colon, password = pair.partition(":")
-    # Old tools padded the password with NULs.
+    # Old tools padded the password with NUL bytes.
     return (username, password.rstrip("\0")) if colon else None
 
 
 def _clear_up(target: Path) -> None:
-    """Remove what killed processes have left beside `target`: passwords that nobody looks for."""
+    """Remove temporary files with passwords that killed processes left beside `target`."""
     for path in target.parent.iterdir():
         if path.name.startswith(f".{target.name}.") and path.suffix == ".tmp":
             with contextlib.suppress(OSError):
@@ -271,9 +270,9 @@ def _replace(target: Path, document: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _file_lock(target: Path) -> Iterator[None]:
-    """Keep other processes from writing `target` during the block.
+    """Prevent other processes from writing `target` during the block.
 
-    The lock's file stays: to remove it would let two processes hold it at once.
+    The lock file stays: if it were removed, two processes could hold the lock at once.
     """
     if sys.platform == "win32":
         yield
@@ -299,7 +298,7 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        # Some network file systems know no locks; the one-step replacement holds there too.
+        # Some network file systems have no locks; the replacement is atomic there too.
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
     return True

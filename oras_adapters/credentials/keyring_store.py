@@ -21,7 +21,7 @@ __all__ = ["KeyringStore"]
 T = TypeVar("T")
 
 SERVICE: Final = "oras-sdk"
-"""The name under which the keyring shows our entries."""
+"""The service name of this library's entries."""
 
 _FIELDS: Final = ("username", "password", "identity_token", "registry_token")
 
@@ -29,31 +29,31 @@ _FIELDS: Final = ("username", "password", "identity_token", "registry_token")
 class KeyringStore(CredentialStore):
     """Keeps each registry's credential as one entry of the keyring. Thread-safe.
 
-    An entry is read once: unlocking a keyring may take the user's time. That holds until it is
-    put or deleted here, or the registry refuses it.
+    Entries are cached, since the user may have to unlock the keyring. A cached entry is dropped
+    on `put`, `delete` and `refresh`.
 
-    The entry's user name is the registry, its secret a small JSON object: a registry has a
-    user name, and maybe tokens, while a keyring's entry has one secret text.
+    The entry's user name is the registry. Its secret is a JSON object with the fields of the
+    credential, since a keyring entry has a single secret.
     """
 
     def __init__(self, backend: KeyringBackend | None = None) -> None:
         """Use `backend`; by default the one that the keyring library chooses.
 
-        Nothing is loaded before the first use: looking for backends takes a while.
+        The keyring library is imported on first use, since it searches for backends.
         """
         self._chosen = backend
         self._entries: dict[str, str | None] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        """Name the class alone: a backend's repr is its own affair."""
+        """Name the class only: a backend's repr may contain anything."""
         return "KeyringStore()"
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential; None where the keyring has none.
+        """Return the credential; None if the keyring has none.
 
         Raises:
-            CredentialError: if the keyring is locked or absent, or its entry is not ours.
+            CredentialError: if the keyring is locked or absent, or if the entry is invalid.
         """
         operation = f"read the credential for {registry}"
         secrets = (self._asking(operation, partial(self._read, key)) for key in _keys(registry))
@@ -61,7 +61,7 @@ class KeyringStore(CredentialStore):
         return None if secret is None else _parse(secret, operation)
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep the credential as an entry of the keyring.
+        """Store the credential as an entry of the keyring.
 
         Raises:
             CredentialError: if the keyring is locked or absent, or refuses the entry.
@@ -76,7 +76,7 @@ class KeyringStore(CredentialStore):
         self.refresh(registry)
 
     def delete(self, registry: str) -> None:
-        """Remove the entry; none being there is no error.
+        """Delete the entry, if there is one.
 
         Raises:
             CredentialError: if the keyring is locked or absent.
@@ -86,7 +86,7 @@ class KeyringStore(CredentialStore):
         self.refresh(registry)
 
     def refresh(self, registry: str) -> None:
-        """Read the entries for `registry` anew, the next time."""
+        """Drop the cached entries for `registry`."""
         with self._lock:
             for key in _keys(registry):
                 self._entries.pop(key, None)
@@ -109,7 +109,7 @@ class KeyringStore(CredentialStore):
         return self._chosen
 
     def _asking(self, operation: str, ask: Callable[[], T]) -> T:
-        """Ask the backend, by one thread at a time: a second dialog would be one too many."""
+        """Call the backend from one thread at a time, so that only one dialog is shown."""
         from keyring import errors
 
         try:
@@ -117,17 +117,17 @@ class KeyringStore(CredentialStore):
                 return ask()
         except errors.NoKeyringError:
             reason = (
-                "there is none on this machine; install a keyring backend, or choose another "
-                "store by the setting credentials.stores"
+                "this machine has no keyring; install a keyring backend, or choose another "
+                "store with the setting credentials.stores"
             )
         except (errors.KeyringError, OSError, RuntimeError) as error:
             reason = f"its backend failed ({type(error).__name__})"
-        # The type alone, and chained to nothing: what a backend's message holds is not known.
+        # Only the type, and no chained error: a backend's message may contain secrets.
         raise CredentialError(operation, "the keyring", reason)
 
 
 def _keys(registry: str) -> tuple[str, ...]:
-    """Return the keys under which `put` may have kept it: the longest path first (R11)."""
+    """Return the keys of possible entries, the longest path first (R11)."""
     parts = registry.split("/")
     levels = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
     return tuple(config_key(level) for level in levels)
@@ -139,6 +139,6 @@ def _parse(secret: str, operation: str) -> Credential:
         document: Any = json.loads(secret)
         fields = {name: document.get(name, "") for name in _FIELDS}
     if not all(isinstance(value, str) for value in fields.values()):
-        # Not chained: what says why holds the whole entry.
-        raise CredentialError(operation, "the keyring", "its entry is not ours")
+        # Not chained: the parser's error contains the entry.
+        raise CredentialError(operation, "the keyring", "its entry has an unknown format")
     return Credential(**fields)

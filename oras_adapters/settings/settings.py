@@ -1,9 +1,9 @@
-"""Settings: the only reader of the environment and of configuration files.
+"""Settings: this module alone reads the environment and the settings file.
 
-`ORAS_…` variables win over the settings file, a TOML file, and that wins over variables
-that many programs share (`DOCKER_CONFIG`, `SSL_CERT_FILE`, `HTTPS_PROXY`, …). Nothing is
-read unless `load_settings` is called, which the default composition does; an embedder
-makes a `Settings` value and hands it to the factory.
+`ORAS_…` variables have priority over the settings file (TOML), which has priority over shared
+variables (`DOCKER_CONFIG`, `SSL_CERT_FILE`, `HTTPS_PROXY`, …). Only `load_settings` reads them;
+the default composition calls it. An embedder may construct a `Settings` value instead and pass
+it to the factory.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ __all__ = [
 ]
 
 CONFIG_VARIABLE: Final = "ORAS_CONFIG"
-"""Names the settings file, instead of its usual place."""
+"""The variable with the path of the settings file."""
 
 STORES_VARIABLE: Final = "ORAS_CREDENTIAL_STORES"
-"""Names the credential stores, separated by commas."""
+"""The variable with the names of the credential stores, separated by commas."""
 
 ARCHIVE_VARIABLES: Final = {
     "format": "ORAS_ARCHIVE_FORMAT",
     "implementation": "ORAS_ARCHIVE_IMPLEMENTATION",
     "level": "ORAS_ARCHIVE_LEVEL",
 }
-"""Say how directories are compressed."""
+"""The variables of `ArchiveSettings`, by setting."""
 
 EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
-"""Names the time that a build gives to what it makes."""
+"""The variable with the timestamp of a reproducible build."""
 
 
 @frozen
 class CredentialSettings:
-    """Where credentials are kept.
+    """The credential stores.
 
     Attributes:
-        stores: names of stores, asked in turn; the first one is written to.
-        docker_config: the docker `config.json`; empty for none.
-        auth_file: podman's `auth.json`, of the same form; empty for none.
-        auth_file_fallbacks: files that are read for podman where `auth_file` has nothing.
+        stores: names of stores, asked in order; new credentials go to the first one.
+        docker_config: path of docker's `config.json`; empty for none.
+        auth_file: path of podman's `auth.json`, which has the same format; empty for none.
+        auth_file_fallbacks: paths that podman reads if `auth_file` has no credential.
     """
 
     stores: tuple[str, ...] = ("docker", "podman")
@@ -69,13 +69,13 @@ class CredentialSettings:
 
 @frozen
 class EnvironmentCredential(Unpicklable):
-    """A credential that environment variables hold: `ORAS_USER`, `ORAS_PASS`, `ORAS_TOKEN`.
+    """The credential in the environment: `ORAS_USER`, `ORAS_PASS`, `ORAS_TOKEN`.
 
     Attributes:
         user: the user name.
-        password: its password.
+        password: the password.
         token: a bearer token, instead of both.
-        registry: whose it is, from `ORAS_REGISTRY`; empty for the first registry that asks.
+        registry: the registry, from `ORAS_REGISTRY`; empty for the first one that is used.
     """
 
     user: str = ""
@@ -84,10 +84,10 @@ class EnvironmentCredential(Unpicklable):
     registry: str = ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle what holds no secret; refuse what does, so that it goes into no file or queue.
+        """Pickle a value without secrets; refuse a value with secrets.
 
         Raises:
-            TypeError: if there is a password or a token.
+            TypeError: if the value has a password or a token.
         """
         if self.password or self.token:
             super().__reduce__()
@@ -96,14 +96,14 @@ class EnvironmentCredential(Unpicklable):
 
 @frozen
 class NetworkSettings:
-    """How long to wait and how often to try; times are in seconds.
+    """Timeouts and retries; times are in seconds.
 
     Attributes:
-        connect_timeout: for a connection.
-        read_timeout: for anything to move.
-        attempts: how often a request is sent at most.
-        backoff: the pause before it is sent again; each further one is twice as long.
-        max_pause: the longest pause that a registry may ask for.
+        connect_timeout: timeout of a connection attempt.
+        read_timeout: timeout for each read and each write.
+        attempts: maximum number of attempts for one request.
+        backoff: pause before the first retry; doubles with each further retry.
+        max_pause: maximum pause that a registry may demand.
     """
 
     connect_timeout: float = 10.0
@@ -115,16 +115,17 @@ class NetworkSettings:
 
 @frozen
 class TlsSettings:
-    """Whom to trust, and who we are.
+    """Trusted authorities and the client certificate.
 
     Attributes:
-        verify: whether the server's certificate is checked.
-        ca_bundle: a PEM file of authorities to trust instead of the system's; empty for those.
-        extra_authorities: PEM files of authorities to trust besides those.
-        client_certificate: a PEM file with our certificate; empty for none.
-        client_key: a PEM file with its key, where that is not in the same file.
-        certificate_directories: `certs.d` folders of docker and podman; the first that has
-            one for a registry, `HOST` or `HOST:PORT`, counts.
+        verify: whether to verify the server's certificate.
+        ca_bundle: a PEM file of authorities to trust instead of the system's; empty for the
+            system's.
+        extra_authorities: PEM files of additional authorities.
+        client_certificate: a PEM file with the client certificate; empty for none.
+        client_key: a PEM file with its key, if the certificate's file does not contain it.
+        certificate_directories: `certs.d` folders of docker and podman; the first one with a
+            folder for the registry, `HOST` or `HOST:PORT`, is used.
     """
 
     verify: bool = True
@@ -137,12 +138,12 @@ class TlsSettings:
 
 @frozen
 class ProxySettings:
-    """Through which proxies to go; empty for none.
+    """Proxies; empty for none.
 
     Attributes:
-        http: for `http://` addresses.
-        https: for `https://` addresses.
-        no_proxy: hosts to be reached directly, separated by commas.
+        http: the proxy for `http://` addresses.
+        https: the proxy for `https://` addresses.
+        no_proxy: hosts to connect to directly, separated by commas.
     """
 
     http: str = field(default="", repr=False)
@@ -152,10 +153,10 @@ class ProxySettings:
 
 @frozen
 class TransferSettings:
-    """How content is moved.
+    """Transfers of blobs and manifests.
 
     Attributes:
-        concurrency: how many contents move at the same time.
+        concurrency: maximum number of simultaneous transfers.
     """
 
     concurrency: int = 16
@@ -163,12 +164,12 @@ class TransferSettings:
 
 @frozen
 class ArchiveSettings:
-    """How a directory is compressed when it is pushed; pulls read every known format.
+    """Compression of pushed directories; pulls read every known format.
 
     Attributes:
         format: `gzip` or `zstd`.
-        implementation: the library, `auto` for one whose output is the same everywhere.
-        level: how hard it tries; None for what is usual.
+        implementation: the library; `auto` for one whose output is the same everywhere.
+        level: the compression level; None for the default.
     """
 
     format: str = "gzip"
@@ -178,13 +179,12 @@ class ArchiveSettings:
 
 @frozen
 class HostSettings:
-    """What is different for one registry; None and empty stand for the general rule.
+    """Settings for one registry; None for the general setting.
 
     Attributes:
-        plain_http: whether it is spoken to without TLS. Registries on this machine are,
-            unless this says otherwise.
-        tls: instead of the general TLS settings.
-        chunk_size: bytes of a chunk, for uploads in chunks; 0 for whole uploads.
+        plain_http: whether to use HTTP without TLS; by default only for this machine.
+        tls: TLS settings that replace the general ones.
+        chunk_size: chunk size in bytes of chunked uploads; 0 for monolithic uploads.
     """
 
     plain_http: bool | None = None
@@ -206,7 +206,7 @@ class Settings:
     environment: EnvironmentCredential = field(factory=EnvironmentCredential)
 
     def host(self, registry: str) -> HostSettings:
-        """Return what is different for `registry`, `HOST` or `HOST:PORT`."""
+        """Return the settings for `registry`, `HOST` or `HOST:PORT`."""
         return self.hosts.get(registry) or HostSettings()
 
 
@@ -217,7 +217,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment: the variables; by default those of the process.
 
     Raises:
-        InvalidConfigurationError: naming the file or the variable, and the setting.
+        InvalidConfigurationError: if a setting is invalid; names the file or the variable.
     """
     environment = os.environ if environment is None else environment
     settings, written = _from_file(_settings_file(environment))
@@ -234,16 +234,16 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def _from_file(path: Path | None) -> tuple[Settings, Mapping[str, Mapping[str, Any]]]:
-    """Return the settings of the file, and the sections as they are written there."""
+    """Return the settings of the file, and the sections that it contains."""
     if path is None:
         return Settings(), {}
-    from oras_adapters.settings.settings_file import read  # noqa: PLC0415 - few have a file, and it takes a while
+    from oras_adapters.settings.settings_file import read  # noqa: PLC0415 - slow to import, and few users have a file
 
     return read(path, Settings)
 
 
 def source_date_epoch(environment: Mapping[str, str] | None = None) -> int | None:
-    """Return the time that a reproducible build gives to what it makes; None for no time.
+    """Return the timestamp of a reproducible build; None if the variable is not set.
 
     Args:
         environment: the variables; by default those of the process.
@@ -252,13 +252,13 @@ def source_date_epoch(environment: Mapping[str, str] | None = None) -> int | Non
         `SOURCE_DATE_EPOCH`, seconds since 1970-01-01 UTC (reproducible-builds.org).
 
     Raises:
-        InvalidConfigurationError: if it is no number.
+        InvalidConfigurationError: if the value is not a number.
     """
     text = (os.environ if environment is None else environment).get(EPOCH_VARIABLE, "")
     if not text:
         return None
     if not text.isascii() or not text.isdigit():
-        raise InvalidConfigurationError(EPOCH_VARIABLE, f"{text!r} is no number of seconds")
+        raise InvalidConfigurationError(EPOCH_VARIABLE, f"{text!r} is not a number of seconds")
     return int(text)
 
 
@@ -300,7 +300,7 @@ def _own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]
 
 def _number(variable: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidConfigurationError(variable, f"{text!r} is no number")
+        raise InvalidConfigurationError(variable, f"{text!r} is not a number")
     return int(text)
 
 
@@ -312,7 +312,7 @@ def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], A
         ("credentials", "auth_file_fallbacks"): _auth_file_fallbacks(environment),
         ("tls", "certificate_directories"): _certificate_directories(environment),
         ("tls", "ca_bundle"): _first(environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
-        # Upper case is not read for http: a CGI program's client could set it (httpoxy).
+        # In a CGI program, a client can set HTTP_PROXY by a `Proxy` header field (httpoxy).
         ("proxy", "http"): _first(
             environment, "http_proxy", *(() if "REQUEST_METHOD" in environment else ("HTTP_PROXY",))
         ),
@@ -323,7 +323,7 @@ def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], A
 
 
 def _auth_file(environment: Mapping[str, str]) -> str:
-    """Return where podman keeps credentials: containers-auth.json(5)."""
+    """Return the path of podman's credentials: containers-auth.json(5)."""
     if named := environment.get("REGISTRY_AUTH_FILE"):
         return named
     if sys.platform != "linux":
@@ -331,13 +331,13 @@ def _auth_file(environment: Mapping[str, str]) -> str:
     runtime = environment.get("XDG_RUNTIME_DIR")
     if runtime:
         return str(Path(runtime, "containers", "auth.json"))
-    # Without a home nobody is there whose file it could be.
+    # Without HOME the process belongs to no particular user.
     home = _under_home(environment)
     return f"/run/containers/{os.getuid()}/auth.json" if home else ""
 
 
 def _auth_file_fallbacks(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what podman reads besides: nothing where the user names a file."""
+    """Return podman's further files; none if the user names a file."""
     base = environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config")
     if environment.get("REGISTRY_AUTH_FILE") or not base:
         return ()

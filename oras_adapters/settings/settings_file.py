@@ -1,4 +1,4 @@
-"""The settings file: TOML, read strictly. A part of `oras_adapters.settings.settings`."""
+"""The strict reader of the settings file (TOML), for `oras_adapters.settings.settings`."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def read(path: Path, kind: type[T]) -> tuple[T, Mapping[str, Mapping[str, Any]]]
 
     Args:
         path: the file.
-        kind: what it describes, an attrs class whose attributes are its sections.
+        kind: an attrs class whose attributes are the sections.
 
     Returns:
-        The settings; and the sections with what is written in each.
+        The settings, and the sections that the file contains.
 
     Raises:
-        InvalidConfigurationError: naming the file, and the setting.
+        InvalidConfigurationError: if the file or a setting is invalid; names both.
     """
     document = _load(path)
     if "environment" in document:
-        raise InvalidConfigurationError(str(path), "secrets have no place in a settings file")
+        raise InvalidConfigurationError(str(path), "a settings file must not contain secrets")
     sections = fields_dict(kind)  # type: ignore[arg-type]
     for name, section in document.items():
         if name in sections and not isinstance(section, dict):
@@ -71,7 +71,7 @@ def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types
 
 
 def _strings(value: Any, _: type) -> tuple[str, ...]:  # noqa: ANN401 - as above
-    # A text is a sequence of texts too, and not what was meant.
+    # A string is a sequence of strings too: refuse it.
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError(f"expected a list of strings, found {value!r}")
     return tuple(value)

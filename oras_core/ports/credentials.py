@@ -1,4 +1,4 @@
-"""The credentials port: who we are to a registry."""
+"""The credentials port: credentials, and stores that keep them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ def _hidden(secret: str) -> str:
 
 
 class Unpicklable:
-    """A value that holds a secret, and is not written where it could be read."""
+    """A value that contains a secret and refuses to be pickled."""
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Refuse: a pickle goes into files, caches and queues, with the secret in clear.
+        """Refuse: a pickle would carry the secret in clear text into files and queues.
 
         Raises:
             TypeError: always.
         """
-        raise TypeError(f"a {type(self).__name__} holds a secret and is not pickled")
+        raise TypeError(f"cannot pickle a {type(self).__name__}: it contains a secret")
 
     def __copy__(self) -> Self:
-        """Return the value itself: it does not change."""
+        """Return the same object: it is immutable."""
         return self
 
     def __deepcopy__(self, _: object) -> Self:
-        """Return the value itself: it does not change."""
+        """Return the same object: it is immutable."""
         return self
 
 
 @frozen
 class Credential(Unpicklable):
-    """What a registry knows us by. No secret shows in its repr, and none can be pickled.
+    """A credential for a registry. It cannot be pickled, and its repr hides the secrets.
 
     Attributes:
-        username: may be empty where a token is all there is.
+        username: the user name; may be empty if there is a token.
         password: a password or an access key.
         identity_token: an OAuth2 refresh token, exchanged for access tokens (R3).
-        registry_token: a bearer token to be sent as it is.
+        registry_token: a bearer token, sent unchanged.
     """
 
     username: str = ""
@@ -53,47 +53,47 @@ class Credential(Unpicklable):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known; then requests are anonymous."""
+        """Whether all fields are empty; requests are then anonymous."""
         return not (self.username or self.password or self.identity_token or self.registry_token)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What may show nowhere."""
+        """The secrets that must not appear in messages and logs."""
         held = (self.password, self.identity_token, self.registry_token)
         return tuple(secret for secret in held if secret)
 
     @property
     def has_basic(self) -> bool:
-        """Whether it can be used for Basic authentication."""
+        """Whether the credential can be used for Basic authentication."""
         return bool(self.username and self.password)
 
 
 class CredentialStore(Protocol):
     """Keeps credentials by registry. Thread-safe.
 
-    A registry is given as in a reference, `HOST[:PORT]`, optionally followed by a
-    repository's path, `HOST/NAMESPACE/NAME`, for stores that hold credentials by path
-    (R11); other stores look at the host alone. Docker Hub is `docker.io`.
+    A registry is `HOST[:PORT]` as in a reference, optionally followed by a repository's path,
+    `HOST/NAMESPACE/NAME`, for stores that keep credentials by path (R11). Other stores use the
+    host only. Docker Hub is `docker.io`.
     """
 
     def get(self, registry: str) -> Credential | None:
-        """Return the credential for `registry`; None where there is none.
+        """Return the credential for `registry`; None if the store has none.
 
         Raises:
-            CredentialError: if the store cannot be read. Not: if it has no credential.
+            CredentialError: if the store cannot be read.
         """
         ...
 
     def put(self, registry: str, credential: Credential) -> None:
-        """Keep `credential` for `registry`, replacing an earlier one.
+        """Store `credential` for `registry`, replacing an earlier one.
 
         Raises:
-            CredentialError: if the store cannot be written, or keeps nothing.
+            CredentialError: if the store cannot be written or is read-only.
         """
         ...
 
     def delete(self, registry: str) -> None:
-        """Forget the credential for `registry`; none being there is no error.
+        """Delete the credential for `registry`, if there is one.
 
         Raises:
             CredentialError: if the store cannot be written.
@@ -103,8 +103,8 @@ class CredentialStore(Protocol):
 
 @runtime_checkable
 class CredentialRefresher(Protocol):
-    """What a `CredentialStore` that remembers answers can do besides."""
+    """A `CredentialStore` that caches lookups."""
 
     def refresh(self, registry: str) -> None:
-        """Look the credential up anew when it is next wanted: the registry refused it."""
+        """Drop the cached credential for `registry`, which the registry refused."""
         ...

@@ -1,4 +1,4 @@
-"""The verbs: log in to a registry, log out of it."""
+"""Log in to a registry and log out of it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["login", "logout"]
 
 
 def login(registry: RemoteRegistry, credential: Credential, store: CredentialStore) -> None:
-    """Keep a credential that the registry takes, and no other.
+    """Verify a credential with the registry, then store it.
 
-    A registry that lets everybody in takes every credential.
+    A registry that allows anonymous access accepts every credential.
 
     Args:
-        registry: made with this credential, so that it is what the registry gets to see.
-        credential: what to keep.
-        store: where to keep it.
+        registry: the registry, composed with `credential`.
+        credential: the credential to verify and store.
+        store: the store.
 
     Raises:
-        AuthenticationError: if the registry refuses it. Nothing is kept.
-        RegistryError: if there is no registry. Nothing is kept.
-        TransportError: where there is no answer. Nothing is kept.
+        AuthenticationError: if the registry refuses the credential. Nothing is stored.
+        RegistryError: if the host is not a registry. Nothing is stored.
+        TransportError: if there is no response. Nothing is stored.
         CredentialError: if the store cannot be written.
     """
     registry.ping()
@@ -34,14 +34,14 @@ def login(registry: RemoteRegistry, credential: Credential, store: CredentialSto
 
 
 def logout(store: CredentialStore, registries: Iterable[str]) -> bool:
-    """Forget the credentials for a registry under all its names.
+    """Delete the credentials for a registry under all its names.
 
     Args:
-        store: where they are kept.
+        store: the store.
         registries: the names, `HOST` or `HOST:PORT`, e.g. `localhost` and `127.0.0.1`.
 
     Returns:
-        Whether there was any.
+        Whether there was a credential.
 
     Raises:
         CredentialError: if the store cannot be read or written.
@@ -51,6 +51,6 @@ def logout(store: CredentialStore, registries: Iterable[str]) -> bool:
         credential = store.get(registry)
         if credential is not None and not credential.is_empty:
             known = True
-        # In any case: there may be more behind what was found, or an empty entry.
+        # Always: there may be further credentials or an empty entry.
         store.delete(registry)
     return known

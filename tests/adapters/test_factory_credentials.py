@@ -101,7 +101,7 @@ def test_a_helper_for_one_registry_goes_before_that_for_all(docker, helper, tmp_
     assert list(others) == ["elsewhere.example"]
 
 
-def test_what_the_file_still_holds_comes_last_and_goes_with_a_login(docker, helper):
+def test_a_password_in_the_file_is_used_last_and_removed_by_a_login(docker, helper):
     document = {
         "credsStore": "working",
         "auths": {HOST: encoded("old", "from-the-file"), "b.example": encoded("b", "swordfish")},
@@ -116,7 +116,7 @@ def test_what_the_file_still_holds_comes_last_and_goes_with_a_login(docker, help
     assert json.loads(docker.read_text()) == {"credsStore": "working", "auths": {}}
 
 
-def test_a_file_that_names_a_helper_later_is_heeded(docker, helper):
+def test_a_helper_that_is_configured_later_is_used(docker, helper):
     store = store_of(docker)
     store.put(HOST, BOB)
     docker.write_text(json.dumps({**json.loads(docker.read_text()), "credsStore": "working"}))
@@ -229,10 +229,10 @@ def test_a_file_that_the_user_names_is_podman_s_only_one(tmp_path):
     assert store.get(HOST) is None
 
 
-def test_a_podman_without_a_place_keeps_nothing():
+def test_a_podman_store_without_a_path_is_read_only():
     store = store_of(stores=("podman",))
     assert store.get(HOST) is None
-    with pytest.raises(CredentialError, match="keeps nothing"):
+    with pytest.raises(CredentialError, match="read-only"):
         store.put(HOST, ALICE)
 
 

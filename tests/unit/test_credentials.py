@@ -87,7 +87,7 @@ def test_docker_hub_has_all_its_names():
 # --- Stores -------------------------------------------------------------------------------
 
 
-def test_one_credential_for_whatever_is_asked():
+def test_one_credential_for_all_registries():
     store = StaticCredentials(ALICE)
     assert store.get("a.example") == ALICE
     assert store.get("docker.io/library/alpine") == ALICE
@@ -114,7 +114,7 @@ def test_changes_stay_in_the_store():
     assert given == {"a.example": ALICE}
 
 
-def test_no_credentials_keep_nothing():
+def test_no_credentials_is_read_only():
     store = NoCredentials()
     assert store.get("a.example") is None
     store.delete("a.example")
@@ -132,7 +132,7 @@ def test_the_first_store_that_knows_answers():
     assert ChainedCredentialStore([]).get("a.example") is None
 
 
-def test_a_broken_store_is_not_passed_over():
+def test_a_broken_store_is_not_skipped():
     chain = ChainedCredentialStore([NoCredentials(), Broken(), StaticCredentials(ALICE)])
     with pytest.raises(CredentialError, match="broken store"):
         chain.get("a.example")
@@ -181,7 +181,7 @@ class Counting(StaticCredentials):
         return super().get(registry)
 
 
-def test_a_slow_store_is_asked_once_per_host():
+def test_lookups_are_cached_per_host():
     slow = Counting()
     store = RememberingCredentialStore(slow)
     for name in ("r.example", "r.example/a", "R.example/b", "other.example/a", "other.example"):
@@ -192,7 +192,7 @@ def test_a_slow_store_is_asked_once_per_host():
     assert slow.asked[2:] == ["r.example"]
 
 
-def test_what_failed_is_asked_again():
+def test_failed_lookups_are_not_cached():
     slow = Counting(CredentialError("read", "helper", "it is locked"))
     store = RememberingCredentialStore(slow)
     with pytest.raises(CredentialError):
@@ -200,7 +200,7 @@ def test_what_failed_is_asked_again():
     assert store.get("r.example") == ALICE
 
 
-def test_those_who_wait_for_a_failure_ask_for_themselves():
+def test_threads_that_wait_for_a_failed_lookup_repeat_it():
     entered, go_on = threading.Event(), threading.Event()
 
     class Failing(Counting):
@@ -221,7 +221,7 @@ def test_those_who_wait_for_a_failure_ask_for_themselves():
         assert second.result(20) == ALICE
 
 
-def test_a_refusal_reaches_what_remembers_behind_other_stores():
+def test_a_refusal_reaches_a_cache_behind_other_stores():
     slow = Counting()
     remembering = RememberingCredentialStore(slow)
     routed = RoutedCredentialStore(lambda _: SuccessorCredentialStore(remembering, NoCredentials()))

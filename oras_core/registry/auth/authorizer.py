@@ -1,4 +1,4 @@
-"""Who we are, told to the registry and to nobody else (R1 to R10)."""
+"""Authorization of requests to one registry and to no other origin (R1 to R10)."""
 
 from __future__ import annotations
 
@@ -40,24 +40,29 @@ __all__ = ["Authorizer"]
 _LOGGER = logging.getLogger(__name__)
 
 _FURTHER_ATTEMPTS: Final = 2
-"""After a 401: one to answer the challenge, one for a token that had become invalid (R6)."""
+"""Attempts after a 401: one answers the challenge, one replaces an invalid token (R6)."""
 
 _MAY_MEAN_EXPIRED: Final = frozenset({400, 403})
-"""What Amazon's registries answer where others say 401: 403 the private ones, 400 the public."""
+"""Statuses that Amazon's registries send instead of 401: 403 (private), 400 (public)."""
 
 MAX_EXPECTED: Final = 1024
-"""Scopes that are remembered because they are going to be needed."""
+"""Maximum number of expected scopes that are remembered."""
 
 MAX_SESSIONS: Final = 1024
-"""Upload addresses outside the API that are remembered: more than any client has open."""
+"""Maximum number of upload addresses outside the API that are remembered.
+
+No client has that many uploads open.
+"""
 
 
 @frozen
 class _Proof:
-    """What is sent as `Authorization`, and where it came from.
+    """A value of the `Authorization` field, and its source.
 
-    `credential` is set where it is sent itself, by Basic or as a registry token; `held` where
-    a token is sent that was issued for it.
+    Attributes:
+        authorization: the value.
+        credential: the credential, if the value contains it (Basic, or a registry token).
+        held: the token of a token server, if the value contains one.
     """
 
     authorization: str = field(repr=False)
@@ -77,12 +82,13 @@ def _repository(scopes: tuple[Scope, ...]) -> str:
 class Authorizer:
     """A transport that adds `Authorization` to requests to one origin. Thread-safe.
 
-    The challenge that the registry answers with is met by a token (Bearer) or by the password
-    (Basic), and from then on in advance. The credential is looked up when it is first wanted.
-    Requests to other origins, and those that have an `Authorization` already, pass unchanged.
+    The first challenge of the registry is answered with a token (Bearer) or the password
+    (Basic). Later requests carry the authorization from the start. The credential is looked up
+    on first use. Requests to other origins, and requests that already have an `Authorization`
+    field, pass unchanged.
 
-    Where all that is known is not enough the registry's last 401 is the response; where a
-    token server refuses, its error is raised.
+    If no known credential helps, the registry's last 401 is returned. If a token server refuses
+    the credential, its error is raised.
     """
 
     def __init__(
@@ -99,14 +105,15 @@ class Authorizer:
         """Wrap `transport`.
 
         Args:
-            transport: sends; also asks token servers, and must follow no unsafe redirect.
-            origin: of the registry, e.g. `https://registry-1.docker.io`. If it is of http, so
-                may token servers be (R10).
-            credentials: where the credential is looked up.
+            transport: sends the requests, also those to token servers. It must not follow
+                unsafe redirects.
+            origin: the registry's origin, e.g. `https://registry-1.docker.io`. Only for an
+                `http` origin may token servers use `http` (R10).
+            credentials: the store to look the credential up in.
             registry: the name to look up, e.g. `docker.io`; by default the origin's host.
-            limits: bounds on the answers of token servers.
-            choose: which one of the registry's challenges is met; None where it can be none.
-            now: a clock in seconds, always going forwards.
+            limits: bounds on the responses of token servers.
+            choose: selects the challenge to answer; returns None if it supports none of them.
+            now: a monotonic clock, in seconds.
         """
         self._transport = transport
         self._origin = origin_of(origin)
@@ -123,22 +130,22 @@ class Authorizer:
         self._sessions_lock = threading.Lock()
 
     def expect(self, scope: Scope) -> None:
-        """Ask for `scope` too whenever a token for the same thing is needed.
+        """Include `scope` in every token request for the same repository.
 
-        Without it a push would need two: one to look what is there, and one to write.
+        A push then needs one token instead of two: one to check for blobs and one to write.
         """
         if len(self._expected) < MAX_EXPECTED:
             self._expected[scope.kind, scope.name] = scope
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send `request`, with what the registry wants to see as far as it is known.
+        """Send `request` with the authorization that the registry demands.
 
         Raises:
-            AuthenticationError: if a token server refuses the credential, or wants one.
-            RegistryError: if a token server gives no token.
-            UnsafeRedirectError: if the token server is where no credential may go.
+            AuthenticationError: if a token server refuses the credential or demands one.
+            RegistryError: if a token server issues no token.
+            UnsafeRedirectError: if no credential may be sent to the token server's address.
             CredentialError: if the credential cannot be looked up.
-            TransportError: where there is no answer.
+            TransportError: if there is no response.
         """
         if origin_of(request.url) != self._origin or "Authorization" in request.headers:
             return self._transport.send(request)
@@ -146,7 +153,7 @@ class Authorizer:
             proof = None
             response = self._transport.send(request)
             if response.status != 401:
-                return response  # it has not asked yet who we are, nor does it now
+                return response  # this registry has demanded no authorization so far
             wanted = self._scopes_for(request)
         else:
             wanted = self._scopes_for(request)
@@ -188,7 +195,7 @@ class Authorizer:
     def _judged(
         self, request: HttpRequest, response: HttpResponse, proof: _Proof | None
     ) -> tuple[HttpResponse, bool]:
-        """Return the response, and whether it asks for another proof of who we are."""
+        """Return the response, and whether it refuses the authorization that was sent."""
         if response.status == 401:
             return self._settled(response), True
         own = origin_of(response.url or request.url) == self._origin
@@ -199,7 +206,7 @@ class Authorizer:
         return response.with_body(io.BytesIO(said)), b"expired" in said.lower()
 
     def _settled(self, response: HttpResponse) -> HttpResponse:
-        """Return the response with its body in memory, so that the connection is free."""
+        """Read the body into memory, so that the connection can be reused."""
         body = io.BytesIO()
         try:
             with response:
@@ -207,7 +214,7 @@ class Authorizer:
                     if not body.write(response.body.read(left)):
                         break
         except OrasError as error:
-            _LOGGER.debug("%s", error)  # the status says enough
+            _LOGGER.debug("%s", error)  # the status is enough to go on
         body.seek(0)
         return response.with_body(body)
 
@@ -222,7 +229,7 @@ class Authorizer:
         self, request: HttpRequest, challenge: Challenge, wanted: tuple[Scope, ...]
     ) -> _Proof | None:
         if challenge.scheme == "bearer" and not wanted:
-            # Not every token server has a token for nothing, so none is asked for unbidden.
+            # Some token servers refuse a request without scopes: wait for a challenge.
             held = self._tokens.find(self._audience(challenge, self._book.get("")), ())
             return None if held is None else _Proof(f"Bearer {held.token.value}", held=held)
         return self._prove(request, challenge, wanted, _repository(wanted))
@@ -234,12 +241,12 @@ class Authorizer:
         refused: _Proof | None,
         wanted: tuple[Scope, ...],
     ) -> _Proof | None:
-        """Return what to send after a refusal; None if there is nothing that would help."""
+        """Return the authorization to try after a refusal; None if there is no other."""
         own = self._choose(parse_challenges(response.headers.get("WWW-Authenticate", "")))
         challenge = own or self._challenge or self._challenge_of_base(request)
         self._challenge = challenge
         demanded = parse_scopes(own.scope) if own is not None else ()
-        # Some servers read one scope alone: what the registry misses comes first (R4).
+        # Some servers read the first scope only: put the demanded one first (R4).
         scopes = merge_scopes(demanded, wanted)
         repository = _repository(wanted) or _repository(demanded)
         if refused is not None and refused.held is not None:
@@ -254,7 +261,7 @@ class Authorizer:
         return self._prove(request, challenge, scopes, repository)
 
     def _challenge_of_base(self, request: HttpRequest) -> Challenge:
-        # R7: gcr.io challenges nowhere but here; where nobody does, Basic is tried.
+        # R7: gcr.io sends a challenge at `/v2/` only. Without any challenge, try Basic.
         base = HttpRequest("GET", f"{self._origin}/v2/", _user_agent(request))
         with self._transport.send(base) as response:
             offered = parse_challenges(response.headers.get("WWW-Authenticate", ""))
@@ -282,7 +289,7 @@ class Authorizer:
     # --- Tokens ---------------------------------------------------------------------------
 
     def _audience(self, challenge: Challenge, credential: Credential | None) -> Audience:
-        # A realm that is no address, as Nexus may have it, is one within the registry.
+        # Nexus may send a realm that is not a URL: resolve it against the registry.
         realm = resolve_location(f"{self._origin}/", challenge.realm)
         return Audience(realm, challenge.service, credential)
 
@@ -313,7 +320,7 @@ class Authorizer:
         )
 
     def _anonymously(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Meet the challenge of a host that the registry redirected to, as nobody (R10)."""
+        """Answer the challenge of a redirect's target with an anonymous token (R10)."""
         challenge = preferred(parse_challenges(response.headers.get("WWW-Authenticate", "")))
         if challenge is None or challenge.scheme != "bearer":
             return response
@@ -338,14 +345,14 @@ class Authorizer:
     # --- Uploads outside the API ----------------------------------------------------------
 
     def _session(self, url: str) -> tuple[Scope, ...]:
-        """Return the scopes of the upload that goes on at `url`; none if there is no such."""
+        """Return the scopes of the upload that continues at `url`; empty if none does."""
         with self._sessions_lock:
             return self._sessions.get(url.partition("?")[0], ())
 
     def _remember_session(
         self, request: HttpRequest, response: HttpResponse, wanted: tuple[Scope, ...]
     ) -> None:
-        """Keep the scopes for an upload that goes on at an address that names no repository.
+        """Remember the scopes of an upload that continues at an address without a repository.
 
         Google's registry continues uploads at `/artifacts-uploads/…`.
         """
@@ -353,11 +360,11 @@ class Authorizer:
         if location is None or request.method in ("GET", "HEAD") or not wanted:
             return
         if self._challenge is None:
-            return  # a registry that has not asked yet wants no scopes
+            return  # this registry has demanded no scopes so far
         try:
             url = resolve_location(response.url or request.url, location)
         except UnsafeRedirectError:
-            return  # whoever goes on there finds out
+            return  # the next request of the upload raises the same error
         if origin_of(url) != self._origin or required_scopes("PUT", url):
             return
         with self._sessions_lock:

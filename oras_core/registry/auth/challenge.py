@@ -1,4 +1,4 @@
-"""`WWW-Authenticate`: what a registry wants to see (RFC 7235, R1)."""
+"""Challenges: the `WWW-Authenticate` field (RFC 7235, R1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attrs import field, frozen
 __all__ = ["Challenge", "basic_authorization", "parse_challenges", "preferred"]
 
 MAX_CHALLENGE_HEADER: Final = 64 * 1024
-"""Characters of the field that are looked at; real ones have some hundreds."""
+"""Maximum number of characters that are parsed; real fields have a few hundred."""
 
 
 def _frozen_mapping(parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -27,8 +27,8 @@ class Challenge:
 
     Attributes:
         scheme: in lower case: `bearer`, `basic`, …
-        parameters: by name in lower case.
-        token68: what stands in place of parameters for schemes such as Negotiate.
+        parameters: values by name; names are in lower case.
+        token68: the data that schemes such as Negotiate send instead of parameters.
     """
 
     scheme: str
@@ -37,17 +37,17 @@ class Challenge:
 
     @property
     def realm(self) -> str:
-        """The address of the token server, for Bearer; a name for people, for Basic."""
+        """The token server's address (Bearer), or a human-readable name (Basic)."""
         return self.parameters.get("realm", "")
 
     @property
     def service(self) -> str:
-        """What the token server knows the registry by; may be empty."""
+        """The token server's name for the registry; may be empty."""
         return self.parameters.get("service", "")
 
     @property
     def scope(self) -> str:
-        """The scopes demanded, as one text; may be empty."""
+        """The demanded scopes, separated by spaces; may be empty."""
         return self.parameters.get("scope", "")
 
 
@@ -57,9 +57,9 @@ def _grammar() -> tuple[re.Pattern[str], ...]:
         re.compile(r"[\s,]*"),
         re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"),
         re.compile(r"\s*=\s*"),
-        # An end of the field closes what was left open.
+        # The end of the field also ends an unterminated quoted string.
         re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL),
-        # Wider than a token: addresses and scopes come without quotes too.
+        # Wider than a token: some servers send URLs and scopes without quotes.
         re.compile(r"[^\s,\"]*"),
         re.compile(r"[ \t]+([A-Za-z0-9\-._~+/]+=*)\s*(?=,|\Z)"),
         re.compile(r"[^,]*"),
@@ -67,7 +67,7 @@ def _grammar() -> tuple[re.Pattern[str], ...]:
 
 
 class _Reader:
-    """Reads a field from left to right; every step goes forwards."""
+    """Parses a field from left to right in linear time."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -80,7 +80,7 @@ class _Reader:
         return found
 
     def challenges(self) -> list[Challenge]:
-        """Return what is understood; the rest is passed over."""
+        """Return the well-formed challenges; skip everything else."""
         gap, name, equals, _, _, token68, rest = _grammar()
         found: list[tuple[str, dict[str, str], str]] = []
         while self._take(gap) and self._at < len(self._text):
@@ -106,17 +106,17 @@ class _Reader:
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Read the field, which may hold several challenges, each with several parameters.
+    """Parse a `WWW-Authenticate` field.
 
-    Several fields are one, joined by commas. Values stand in quotes or not, and hold commas in
-    quotes; names and schemes come in any case. Nothing is an error: servers write this field in
-    many ways, and what is not understood is passed over.
+    The field may contain several challenges with several parameters each; join several fields
+    with commas. Values may be quoted, and quoted values may contain commas. Schemes and names
+    match in any case. Malformed parts are skipped, since servers write this field in many ways.
     """
     return tuple(_Reader(header[:MAX_CHALLENGE_HEADER]).challenges())
 
 
 def preferred(challenges: Iterable[Challenge]) -> Challenge | None:
-    """Return the challenge to answer: Bearer, else Basic (R1); None where there is neither."""
+    """Return the challenge to answer: Bearer, else Basic, else None (R1)."""
     offered = list(challenges)
     for challenge in offered:
         if challenge.scheme == "bearer" and challenge.realm:

@@ -1,4 +1,4 @@
-"""The credentials of one registry: looked up once, and how they fared."""
+"""The credentials of one registry: lookups, and which ones the registry refused."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from oras_core.ports.http import HttpResponse
 __all__ = ["CredentialBook", "Trial"]
 
 REFUSAL_SECONDS: Final = 300.0
-"""How long a refused credential is not sent again: sending on locks accounts."""
+"""Seconds for which a refused credential is not sent again: repeated failures lock accounts."""
 
 
 class Trial:
-    """Whether a credential may be sent, and what came of it."""
+    """One attempt to send a credential: whether it is allowed, and its result."""
 
     def __init__(self, *, allowed: bool) -> None:
-        """Begin undecided."""
+        """Begin without a result."""
         self.allowed = allowed
         self.accepted: bool | None = None
 
     def judge(self, response: HttpResponse) -> None:
-        """Take the answer's word for it; 429 and 5xx say nothing about the credential."""
+        """Set the result from a response; 429 and 5xx say nothing about the credential."""
         if response.status == 401:
             self.accepted = False
         elif response.status != 429 and response.status < 500:
@@ -36,10 +36,11 @@ class Trial:
 
 
 class CredentialBook:
-    """Asks a store, which may start a program or show a dialog, once per repository.
+    """Looks credentials up, once per repository. Thread-safe.
 
-    Thread-safe. A credential that the registry refused is not sent again for some minutes,
-    unless it had been accepted before: then the refusal concerned one repository only.
+    A lookup may start a program or show a dialog. A credential that the registry refused is not
+    sent again for `REFUSAL_SECONDS`, unless the registry accepted it before: then the refusal
+    concerns one repository only.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class CredentialBook:
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look `registry`, and repositories in it, up in `store`."""
+        """Look up `registry` and its repositories in `store`."""
         self._store = store
         self._registry = registry
         self._now = now
@@ -60,7 +61,7 @@ class CredentialBook:
         self._refused: dict[Credential, float] = {}
 
     def get(self, repository: str) -> Credential | None:
-        """Return the credential for a repository, or for the registry if it is empty.
+        """Return the credential for a repository; for the registry, if `repository` is empty.
 
         Raises:
             CredentialError: if the store cannot be read.
@@ -69,7 +70,7 @@ class CredentialBook:
             return self._get(repository)
 
     def renew(self, repository: str, refused: Credential | None) -> Credential | None:
-        """Look again after `refused` was refused; None where the store knows no other.
+        """Look the credential up again after a refusal; None if the store has no other.
 
         Raises:
             CredentialError: if the store cannot be read.
@@ -94,10 +95,10 @@ class CredentialBook:
 
     @contextmanager
     def trial(self, credential: Credential) -> Iterator[Trial]:
-        """Send a credential within the block, if `allowed`, and `judge` the answer.
+        """Send a credential within the block if `allowed`, and `judge` the response.
 
-        One that is not yet known to be right is tried by one thread while the others wait: a
-        wrong password is sent once, not once per thread.
+        Only one thread at a time sends a credential that was not accepted yet; the others wait.
+        A wrong password is therefore sent once, not once per thread.
         """
         with ExitStack() as held:
             if credential not in self._accepted:

@@ -1,7 +1,7 @@
-"""Keeping to ourselves what a registry repeats of the credential that it was shown.
+"""Removal of credentials that a registry repeats in an error body.
 
-Some error bodies say who was refused with which password; what they say becomes part of
-messages and logs, which are read by others than those who may know it (CWE-209, CWE-532).
+Some error bodies contain the refused password. Error bodies become part of error messages and
+logs, which other people may read (CWE-209, CWE-532).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["without_repeated"]
 def without_repeated(
     response: HttpResponse, secrets: Collection[str], *, limit: int
 ) -> HttpResponse:
-    """Return an error answer whose body is empty if it repeats one of `secrets`.
+    """Return the response; an error response that repeats a secret gets an empty body.
 
-    An answer that is no error is returned as it is: its body is content.
+    A successful response is returned unchanged: its body is a blob or a manifest.
 
     Args:
-        response: the answer.
-        secrets: what was sent; empty ones count for nothing.
-        limit: bytes that are looked at, which is all that an error message is made of.
+        response: the response.
+        secrets: the secrets that were sent; empty ones are ignored.
+        limit: maximum number of bytes to search, and to make an error message of.
     """
     sought = {form for secret in secrets if secret for form in _forms(secret)}
     if response.status < 400 or not sought:
@@ -35,12 +35,12 @@ def without_repeated(
 
 
 def _forms(secret: str) -> tuple[bytes, bytes]:
-    # As it is, and as JSON has it, where a quotation mark looks different.
+    # Plain, and as a JSON string, which escapes quotation marks.
     return secret.encode("utf-8", "surrogateescape"), json.dumps(secret)[1:-1].encode()
 
 
 class _DiscreetStream:
-    """A body that is looked through before its first byte is given out."""
+    """A body that is searched before the first read returns."""
 
     def __init__(self, stream: ByteStream, sought: Collection[bytes], limit: int) -> None:
         self._stream = stream

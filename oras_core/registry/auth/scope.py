@@ -1,4 +1,4 @@
-"""Scopes: what a token allows (the token specification of the distribution project)."""
+"""Scopes: the actions that a token allows (distribution's token specification)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _sorted_actions(actions: Iterable[str]) -> tuple[str, ...]:
 
 @frozen
 class Scope:
-    """What may be done to one thing, `repository:library/alpine:pull`.
+    """The actions allowed on one resource, e.g. `repository:library/alpine:pull`.
 
     Attributes:
-        kind: `repository` or `registry`; for a scope of another form the whole text.
-        name: of the repository; may hold colons.
-        actions: sorted, without repetition; `*` takes the place of all others.
+        kind: `repository` or `registry`; the whole text, if a scope has another form.
+        name: the repository's name; may contain colons.
+        actions: sorted and unique; `*` replaces all others.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> Scope:
-        """Read `KIND:NAME:ACTION,ACTION`; a text of another form is kept whole as the kind."""
+        """Parse `KIND:NAME:ACTION,ACTION`; any other text becomes the kind."""
         kind, first, rest = text.partition(":")
         name, second, actions = rest.rpartition(":")
         if not first or not second or not name:
@@ -53,30 +53,30 @@ class Scope:
         return cls(kind, name, tuple(action for action in actions.split(",") if action))
 
     def allows(self, wanted: Scope) -> bool:
-        """Tell whether a token of this scope serves for `wanted`."""
+        """Tell whether a token with this scope allows `wanted`."""
         if (self.kind, self.name) != (wanted.kind, wanted.name):
             return False
         return _ANY in self.actions or set(wanted.actions) <= set(self.actions)
 
     def __str__(self) -> str:
-        """Return the form that `parse` reads."""
+        """Return the text that `parse` accepts."""
         return f"{self.kind}:{self.name}:{','.join(self.actions)}" if self.name else self.kind
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
-    """Read scopes with spaces between them, as a challenge names them."""
+    """Parse scopes that are separated by spaces, as in a challenge."""
     return tuple(Scope.parse(word) for word in text.split())
 
 
 def format_scopes(scopes: Iterable[Scope]) -> str:
-    """Return scopes as one text with spaces between them, as OAuth2 wants it (R4)."""
+    """Join scopes with spaces, as OAuth2 demands (R4)."""
     return " ".join(str(scope) for scope in scopes)
 
 
 def merge_scopes(*groups: Iterable[Scope]) -> tuple[Scope, ...]:
-    """Return one scope per thing, with the actions of all; the order is that of first mention.
+    """Merge the actions of scopes for the same resource; keep the order of first occurrence.
 
-    Some servers read the first scope alone, so the one demanded last belongs in front (R4).
+    Some servers read the first scope only: pass the newly demanded ones first (R4).
     """
     merged: dict[tuple[str, str], Scope] = {}
     for group in groups:
@@ -88,7 +88,7 @@ def merge_scopes(*groups: Iterable[Scope]) -> tuple[Scope, ...]:
 
 
 def covers(held: Iterable[Scope], wanted: Iterable[Scope]) -> bool:
-    """Tell whether a token with the scopes `held` serves for all that are `wanted`."""
+    """Tell whether a token with the scopes `held` allows all of `wanted`."""
     have = tuple(held)
     return all(any(scope.allows(want) for scope in have) for want in wanted)
 
@@ -98,7 +98,7 @@ def covers(held: Iterable[Scope], wanted: Iterable[Scope]) -> bool:
 
 @cache
 def _routes() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    # The last match counts: a repository may be called `a/blobs/b`.
+    # The greedy match finds the last keyword: a repository may be named `a/blobs/b`.
     return (
         re.compile(r"/v2/(?P<name>.+)/blobs/uploads(?:/.*)?\Z"),
         re.compile(r"/v2/(?P<name>.+)/(?:blobs|manifests|tags|referrers)/[^/]+\Z"),
@@ -106,16 +106,15 @@ def _routes() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _repository(name: str, *actions: str) -> tuple[Scope, ...]:
-    # An address can come from the registry; it shall not smuggle a scope of its own making in.
+    # The address may come from the registry: it must not inject another scope.
     return (Scope("repository", name, actions),) if is_repository(name) else ()
 
 
 def required_scopes(method: str, url: str) -> tuple[Scope, ...]:
-    """Return the scopes that a request to a registry's API needs; none for other addresses.
+    """Return the scopes that a request to a registry's API needs; empty for other addresses.
 
-    They are asked for in advance, since a challenge may name too little (R5): an upload needs
-    `pull,push`, a mount `pull` of its source too. A delete asks for `*`, the one word for it
-    that every registry takes.
+    A challenge may name too few scopes (R5). An upload needs `pull,push`; a mount also needs
+    `pull` of its source. A delete needs `*`, the only action that every registry accepts for it.
     """
     parts = urlsplit(url)
     path = unquote(parts.path)

@@ -1,4 +1,4 @@
-"""Bearer tokens, and the server that issues them (R2, R3)."""
+"""Bearer tokens, and the client of the token servers that issue them (R2, R3)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["Audience", "Token", "TokenClient"]
 _LOGGER = logging.getLogger(__name__)
 
 CLIENT_ID: Final = "oras-sdk"
-"""What the OAuth2 form names as the program that asks."""
+"""The `client_id` of the OAuth2 form."""
 
 DEFAULT_LIFETIME: Final = 60.0
-"""Seconds that a token lives whose lifetime is not told, by the token specification."""
+"""Lifetime in seconds of a token without `expires_in` (token specification)."""
 
 MAX_MARGIN: Final = 30.0
-"""Seconds before its end at which a token is renewed: a request takes time to arrive."""
+"""A token is replaced this many seconds before it expires: a request takes time to arrive."""
 
 _MARGIN_SHARE: Final = 0.1
 
@@ -44,11 +44,11 @@ _MAY_LACK_OAUTH2: Final = frozenset({400, 401})
 
 @frozen
 class Token(Unpicklable):
-    """A bearer token. Its value shows in no repr, and cannot be pickled.
+    """A bearer token. It cannot be pickled, and its repr hides the value.
 
     Attributes:
-        value: what is sent; opaque.
-        expires_at: when it must be renewed, in seconds on the clock of its client.
+        value: the opaque token.
+        expires_at: when to replace the token, in seconds on the client's clock.
     """
 
     value: str = field(repr=False)
@@ -57,12 +57,12 @@ class Token(Unpicklable):
 
 @frozen
 class Audience:
-    """A token server, the registry that it issues tokens for, and who asks it.
+    """A token server, a registry that it issues tokens for, and a credential.
 
     Attributes:
-        realm: the token server's address, already found to be safe.
-        service: what it knows the registry by; may be empty.
-        credential: who asks; None for nobody in particular.
+        realm: the token server's address, already checked to be safe.
+        service: the token server's name for the registry; may be empty.
+        credential: the credential to send; None for anonymous requests.
     """
 
     realm: str
@@ -86,12 +86,12 @@ def _lifetime(answer: Mapping[str, Any]) -> float:
 
 
 def _is_token(value: object) -> bool:
-    # Anything else could not stand in a header field, or would add one.
+    # Other characters are invalid in a header field, or would inject another field.
     return isinstance(value, str) and _token_grammar().match(value) is not None
 
 
 def _get_url(audience: Audience, scopes: tuple[Scope, ...]) -> str:
-    """Add the question to the realm's own query, which stays (R2), with repeated scopes (R4)."""
+    """Append service and scopes to the realm's own query (R2); one parameter per scope (R4)."""
     parts = urlsplit(audience.realm)
     named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     fields = [("scope", str(scope)) for scope in scopes]
@@ -102,7 +102,7 @@ def _get_url(audience: Audience, scopes: tuple[Scope, ...]) -> str:
 
 
 def _refused_identity(error: RegistryError) -> AuthenticationError:
-    """Return the error of a refresh token that is no longer good; OAuth2 says it by 400."""
+    """Return the error for an invalid refresh token, for which OAuth2 servers send 400."""
     return AuthenticationError(
         error.operation,
         status=error.status,
@@ -114,7 +114,7 @@ def _refused_identity(error: RegistryError) -> AuthenticationError:
 
 
 class TokenClient:
-    """Asks token servers. Thread-safe."""
+    """A client of token servers. Thread-safe."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class TokenClient:
         limits: Limits | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask through `transport`; `now` is the clock of the tokens' `expires_at`."""
+        """Send requests through `transport`; `now` is the clock of the tokens' `expires_at`."""
         self._transport = transport
         self._limits = limits or Limits()
         self._now = now
@@ -138,15 +138,16 @@ class TokenClient:
         *,
         headers: Mapping[str, str] | None = None,
     ) -> Token:
-        """Ask for a token: with a refresh token by POST (R3), else by GET (R2).
+        """Request a token: by POST with an identity token (R3), otherwise by GET (R2).
 
-        GET is tried where POST is unknown to the server, or where it says to a client with a
-        password what servers without POST are known to say; POST is then not tried again.
+        GET is also used if the server does not support POST, or if it refuses POST with a status
+        that servers without POST send and the credential has a password. POST is then not tried
+        again for this server.
 
         Args:
-            audience: whom to ask, as whom.
-            scopes: what for; the most wanted first (R4).
-            headers: sent along, such as `User-Agent`.
+            audience: the token server, the service and the credential.
+            scopes: the scopes to request, the most important first (R4).
+            headers: additional header fields, such as `User-Agent`.
 
         Raises:
             AuthenticationError: if the credential is refused, or one is wanted.
@@ -241,7 +242,7 @@ class TokenClient:
     def _ask(
         self, request: HttpRequest, operation: str, hidden: Collection[str] = ()
     ) -> tuple[Token, str]:
-        """Return the token of the answer, and the new refresh token if there is one."""
+        """Return the token, and the new refresh token or an empty string."""
         asked_at = self._now()
         limits = self._limits
         response, body = exchange_body(
@@ -255,7 +256,7 @@ class TokenClient:
         answer = parse_json(request, response, operation, body)
         value = answer.get("token") or answer.get("access_token")
         if not _is_token(value):
-            raise protocol_error(request, response, operation, "the answer holds no token")
+            raise protocol_error(request, response, operation, "the response contains no token")
         renewed = answer.get("refresh_token")
         token = Token(str(value), asked_at + _lifetime(answer))
         return token, renewed if isinstance(renewed, str) else ""

@@ -1,4 +1,4 @@
-"""Tokens in hand: fetched once however many threads want them (R6)."""
+"""A cache of tokens; threads that need the same token share one request (R6)."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from oras_core.registry.auth.token import Audience, Token
 __all__ = ["HeldToken", "TokenCache"]
 
 REFUSAL_SECONDS: Final = 300.0
-"""How long a refused credential is not shown again: asking on locks accounts."""
+"""Seconds for which a refused credential is not sent again: repeated failures lock accounts."""
 
 
 @frozen
 class HeldToken:
-    """A token and what it was asked for.
+    """A token, and the request that it answers.
 
     Attributes:
-        audience: who issued it to whom.
-        scopes: what was asked for; the server may have granted less.
+        audience: the token server, the service and the credential.
+        scopes: the requested scopes; the server may have granted fewer.
         token: the token.
-        fresh: whether it was fetched just now, and not taken from the cache.
+        fresh: whether the token was just fetched rather than taken from the cache.
     """
 
     audience: Audience
@@ -58,10 +58,10 @@ class _Refusal:
 
 
 class TokenCache:
-    """Holds tokens by audience and scopes. Thread-safe."""
+    """Caches tokens by audience and scopes. Thread-safe."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Hold nothing; `now` is the clock of the tokens' `expires_at`."""
+        """Begin empty; `now` is the clock of the tokens' `expires_at`."""
         self._now = now
         self._lock = threading.Lock()
         self._held: dict[Audience, list[HeldToken]] = {}
@@ -70,23 +70,23 @@ class TokenCache:
         self._refusals: dict[tuple[Audience, frozenset[Scope] | None], _Refusal] = {}
 
     def find(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
-        """Return a token in hand whose scopes cover `scopes`; None if there is none."""
+        """Return a cached token whose scopes cover `scopes`; None if there is none."""
         with self._lock:
             return self._covering(audience, scopes)
 
     def obtain(
         self, audience: Audience, scopes: tuple[Scope, ...], fetch: Callable[[], Token]
     ) -> HeldToken:
-        """Return a token whose scopes cover `scopes`, fetched if there is none.
+        """Return a token whose scopes cover `scopes`; fetch one if none is cached.
 
-        While one thread fetches, others that want the same or less wait for it. If it fails,
-        those that want the same get its error; and a credential that was refused is not shown
-        again for some minutes, but gets the same error.
+        While one thread fetches a token, other threads that need the same scopes or fewer wait.
+        If the fetch fails, threads that need the same scopes get its error. A refused credential
+        is not sent again for `REFUSAL_SECONDS`; the same error is raised instead.
 
         Raises:
-            RegistryError: what `fetch` raised, now or when the credential was refused.
-            TransportError: what `fetch` raised.
-            CancelledError: if the thread's token is cancelled, waiting or fetching.
+            RegistryError: as `fetch` raises now, or raised when the credential was refused.
+            TransportError: as `fetch` raises.
+            CancelledError: if the thread's cancellation token is cancelled.
         """
         while True:
             with self._lock:
@@ -105,7 +105,7 @@ class TokenCache:
                 return HeldToken(audience, others.scopes, landed, fresh=True)
 
     def drop(self, held: HeldToken) -> None:
-        """Forget a token that the registry refused; another that took its place stays."""
+        """Remove a token that the registry refused; keep the token that replaced it."""
         with self._lock:
             tokens = self._held.get(held.audience, [])
             self._held[held.audience] = [one for one in tokens if one.token is not held.token]
@@ -114,7 +114,7 @@ class TokenCache:
         now = self._now()
         tokens = [one for one in self._held.get(audience, []) if one.token.expires_at > now]
         self._held[audience] = tokens
-        # The newest first: it was asked for by whoever knew most about what is demanded.
+        # The newest first: its request took the most recent challenge into account.
         return next((one for one in reversed(tokens) if covers(one.scopes, scopes)), None)
 
     def _flight_covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> _Flight | None:
@@ -132,15 +132,15 @@ class TokenCache:
 
     @staticmethod
     def _await(flight: _Flight, scopes: tuple[Scope, ...]) -> Token | None:
-        """Return the token of another thread's flight; None if one has to fly oneself."""
+        """Return the token of another thread's fetch; None if the caller must fetch its own."""
         wait_for(flight.landing)
         error = flight.landing.exception()
         if error is None:
             return flight.landing.result()
         if isinstance(error, CancelledError):
-            return None  # which concerned the other alone
+            return None  # only the other thread was cancelled
         if isinstance(error, OrasError) and set(flight.scopes) == set(scopes):
-            raise copy.copy(error)  # one exception is not raised in several threads
+            raise copy.copy(error)  # never raise one exception object in several threads
         return None
 
     def _fly(self, audience: Audience, flight: _Flight, fetch: Callable[[], Token]) -> HeldToken:
@@ -171,5 +171,5 @@ class TokenCache:
         if isinstance(error, AuthenticationError) and audience not in self._proven:
             self._refusals[audience, None] = _Refusal(error, until)
         elif isinstance(error, AuthenticationError | AccessDeniedError):
-            # The credential may be right and these scopes too much: ACR says 401 then too.
+            # The credential may be valid for fewer scopes: ACR sends 401 for too many, too.
             self._refusals[audience, frozenset(scopes)] = _Refusal(error, until)

@@ -94,7 +94,7 @@ def test_a_helper_that_hangs_is_ended(helpers):
     assert caught.value.__cause__ is None
 
 
-def test_a_helper_that_hangs_does_not_hold_up_who_is_cancelled(helpers, tmp_path):
+def test_cancellation_ends_a_helper_that_hangs(helpers, tmp_path):
     begun = tmp_path / "begun"
     make_helper(helpers, "slow", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)")
     token = CancelToken()

@@ -134,7 +134,7 @@ def test_entries_are_read(store, write, entry, credential):
     assert store.get("ghcr.io") == credential
 
 
-def test_an_entry_without_secrets_is_passed_over(store, write):
+def test_an_entry_without_secrets_is_skipped(store, write):
     # docker leaves such an entry where a helper keeps the password.
     write({"auths": {"ghcr.io": {}, "https://ghcr.io": {"auth": encoded("u", "p")}}})
     assert store.get("ghcr.io") == Credential("u", "p")
@@ -143,7 +143,7 @@ def test_an_entry_without_secrets_is_passed_over(store, write):
 @pytest.mark.parametrize(
     "content", [None, "", " \n", "{}", '{"auths": null}', '\ufeff{"auths": {}}']
 )
-def test_a_file_that_knows_nothing_is_no_error(store, write, path, content):
+def test_a_file_without_entries_is_no_error(store, write, path, content):
     if content is not None:
         write(content)
     assert store.get("ghcr.io") is None
@@ -166,7 +166,7 @@ def test_a_file_that_knows_nothing_is_no_error(store, write, path, content):
         ("[" * 100_000, "not JSON"),
     ],
 )
-def test_what_cannot_be_read_is_named_but_not_shown(store, write, path, content, reason):
+def test_an_unreadable_entry_is_named_but_not_shown(store, write, path, content, reason):
     write(content)
     with pytest.raises(CredentialError) as caught:
         store.get("ghcr.io")
@@ -186,7 +186,7 @@ def test_base64_of_something_else_is_not_shown(store, write):
     assert raw not in shown
 
 
-def test_base64_with_something_else_in_it_is_no_password(store, write):
+def test_base64_with_other_characters_is_an_error(store, write):
     write({"auths": {"ghcr.io": {"auth": "!" + encoded("u", "p")}}})
     with pytest.raises(CredentialError):
         store.get("ghcr.io")
@@ -197,12 +197,12 @@ def test_a_broken_entry_of_another_registry_does_not_matter(store, write):
     assert store.get("b.example") == Credential("u", "p")
 
 
-def test_a_file_that_is_no_file_is_an_error(tmp_path):
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path):
     with pytest.raises(CredentialError):
         DockerConfigStore(tmp_path).get("ghcr.io")
 
 
-def test_a_file_without_end_is_not_read_whole(store, write, monkeypatch):
+def test_a_huge_file_is_not_read_whole(store, write, monkeypatch):
     monkeypatch.setattr(docker_config, "MAX_CONFIG_SIZE", 100)
     write({"padding": "x" * 200})
     with pytest.raises(CredentialError, match="100 bytes"):
@@ -382,7 +382,7 @@ def test_a_lock_that_is_never_released_ends_in_an_error(store, path, monkeypatch
     store.put("ghcr.io", Credential("u", "p"))
 
 
-def test_a_file_system_without_locks_will_do(store, monkeypatch):
+def test_a_file_system_without_locks_is_supported(store, monkeypatch):
     def unsupported(*_):
         raise OSError(docker_config.errno.ENOLCK, "No locks available")
 

@@ -87,7 +87,7 @@ def test_an_entry_is_read_once_until_it_changes_or_is_refused():
     assert store.get("x.example") is None
 
 
-def test_a_locked_keyring_is_an_error_without_its_words():
+def test_the_error_of_a_locked_keyring_does_not_repeat_its_message():
     with pytest.raises(CredentialError, match="KeyringLocked") as caught:
         KeyringStore(LockedKeyring()).get("x.example")
     assert "sesame" not in str(caught.value)
@@ -102,10 +102,10 @@ def test_a_machine_without_a_keyring_is_told_what_to_do():
 
 
 @pytest.mark.parametrize("secret", ["", "[]", "null", "{", '{"username": 1}'])
-def test_an_entry_that_is_not_ours_is_an_error(secret):
+def test_an_entry_of_unknown_format_is_an_error(secret):
     backend = MemoryKeyring()
     backend.set_password("oras-sdk", "x.example", secret)
-    with pytest.raises(CredentialError, match="not ours"):
+    with pytest.raises(CredentialError, match="unknown format"):
         KeyringStore(backend).get("x.example")
 
 

@@ -26,12 +26,12 @@ def load(tmp_path):
     return load
 
 
-def test_a_machine_without_anything_has_the_defaults():
+def test_defaults_without_any_configuration():
     folders = ("/etc/containers/certs.d", "/etc/docker/certs.d")
     assert load_settings({}) == Settings(tls=TlsSettings(certificate_directories=folders))
 
 
-def test_podman_s_files_are_where_podman_has_them(monkeypatch):
+def test_the_paths_of_podmans_files(monkeypatch):
     def places(**environment):
         own = load_settings(environment).credentials
         return own.auth_file, own.auth_file_fallbacks
@@ -54,7 +54,7 @@ def test_podman_s_files_are_where_podman_has_them(monkeypatch):
     assert places(HOME="/h") == (*usual, usual)
 
 
-def test_folders_of_certificates_are_where_docker_and_podman_have_them(load):
+def test_the_paths_of_certificate_folders(load):
     folders = load("", HOME="/h").tls.certificate_directories
     assert folders == (
         "/h/.config/containers/certs.d",
@@ -135,11 +135,11 @@ def test_shared_variables(load):
     assert settings.proxy.no_proxy == "a,b"
 
 
-def test_http_proxy_in_upper_case_is_not_believed_in_a_cgi_program(load):
+def test_upper_case_http_proxy_is_ignored_in_a_cgi_program(load):
     assert load("", HTTP_PROXY="http://evil:1", REQUEST_METHOD="GET").proxy.http == ""
 
 
-def test_credentials_of_the_environment_show_nowhere(load):
+def test_no_repr_shows_the_credential_of_the_environment(load):
     settings = load("", ORAS_USER="alice", ORAS_PASS="open sesame", ORAS_TOKEN="bearer")
     assert settings.environment.password == "open sesame"
     assert "sesame" not in repr(settings)
@@ -160,7 +160,7 @@ def test_credentials_of_the_environment_show_nowhere(load):
         ("x =", "not TOML"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(load, text, complaint):
+def test_an_invalid_setting_is_named_with_its_place(load, text, complaint):
     with pytest.raises(InvalidConfigurationError, match=complaint):
         load(text, SSL_CERT_FILE="/ca.pem")
 

@@ -224,7 +224,7 @@ def test_what_aws_says_is_told(aws):
 def test_other_hosts_have_no_password(aws):
     auth = EcrAuth()
     assert isinstance(auth, TokenAuth)
-    with pytest.raises(ValueError, match="no registry of ECR"):
+    with pytest.raises(ValueError, match="not an ECR registry"):
         auth.authorization_token("a.example")
     auth.keep("a.example", Credential("alice", "sesame"))
     assert auth.username == "alice"

@@ -280,7 +280,7 @@ def test_gcr_challenges_at_its_base_only():
     ]
 
 
-def test_basic_is_tried_where_nobody_challenges():
+def test_basic_is_tried_without_a_challenge():
     world = World({ORIGIN: BasicSite("alice", "open sesame", challenge="")})
     transport = authorizer(world, StaticCredentials(ALICE))
     assert get(transport).status == 200
@@ -377,7 +377,7 @@ def test_what_is_newly_demanded_comes_first():
     assert world.to(AUTH)[1].scopes == ["repository:b:pull", "repository:a:pull"]
 
 
-def test_the_base_uses_a_token_at_hand_and_asks_for_none_unbidden(world):
+def test_the_base_address_uses_a_cached_token_and_requests_none_without_a_challenge(world):
     transport = authorizer(world)
     get(transport)
     assert get(transport, f"{ORIGIN}/v2/").status == 200
@@ -385,7 +385,7 @@ def test_the_base_uses_a_token_at_hand_and_asks_for_none_unbidden(world):
     assert len(world.to(AUTH)) == 1
 
 
-def test_a_token_for_nothing_is_asked_for_only_when_demanded():
+def test_a_token_without_scopes_is_requested_only_when_demanded():
     time = [0.0]
     world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: TokenSite(expires_in=100)})
     transport = authorizer(world, now=lambda: time[0])
@@ -438,7 +438,7 @@ def test_a_revoked_token_is_replaced_once():
     assert [one.authorization for one in world.to(ORIGIN)[2:]] == ["Bearer T1", "Bearer T2"]
 
 
-def test_a_registry_that_takes_no_token_is_not_asked_for_ever():
+def test_attempts_at_a_registry_that_refuses_all_tokens_are_bounded():
     world = World({ORIGIN: BearerSite(CHALLENGE, valid=set()), AUTH: TokenSite()})
     transport = authorizer(world)
     first, second = get(transport), get(transport)
@@ -448,7 +448,7 @@ def test_a_registry_that_takes_no_token_is_not_asked_for_ever():
     assert len(world.to(AUTH)) <= 2
 
 
-def test_a_registry_that_demands_ever_more_is_not_followed():
+def test_attempts_at_a_registry_that_demands_more_each_time_are_bounded():
     site = BearerSite("", valid=set())
     world = World({ORIGIN: site, AUTH: TokenSite()})
 
@@ -568,7 +568,7 @@ def test_a_password_that_changed_is_looked_up_again(scheme):
     assert [one.authorization for one in world.seen].count(basic("AWS", "old")) == 1
 
 
-def test_a_password_that_was_taken_once_is_not_called_wrong_for_one_repository():
+def test_an_accepted_password_is_not_blocked_by_the_refusal_of_one_repository():
     site = BasicSite("alice", "open sesame")
 
     def picky(seen):
@@ -665,7 +665,7 @@ def test_another_origin_gets_nothing(url):
     assert len(world.to(origin)) == 1
 
 
-def test_what_the_caller_authorizes_passes_unchanged():
+def test_a_request_with_its_own_authorization_passes_unchanged():
     world = World({ORIGIN: BasicSite("alice", "open sesame")})
     transport = authorizer(world, StaticCredentials(ALICE))
     response = get(transport, headers={"authorization": "Bearer mine"})
@@ -783,7 +783,7 @@ def test_a_challenge_from_a_redirected_host_is_met_as_nobody():
         ("PUT", f'Bearer realm="{CDN}/token"'),
     ],
 )
-def test_a_redirected_host_gets_no_more_than_that(method, field):
+def test_a_redirected_host_gets_one_anonymous_token_only(method, field):
     world = World(
         {
             ORIGIN: redirecting(BasicSite("alice", "open sesame"), f"{CDN}/v2/m/a/manifests/1"),

@@ -26,16 +26,16 @@ def test_an_error_that_repeats_the_secret_says_nothing(body):
 
 
 @pytest.mark.parametrize("size", [-1, 1, 7, 1000])
-def test_an_error_that_does_not_is_as_it_was(size):
+def test_an_error_without_the_secret_is_unchanged(size):
     stream = seen(b"go away", limit=3)
     assert b"".join(iter(lambda: stream.read(size), b"")) == b"go away"
 
 
-def test_what_is_no_error_is_content():
+def test_a_successful_response_is_unchanged():
     assert seen(b'open "sesame"', status=200).read() == b'open "sesame"'
 
 
-def test_an_empty_secret_is_none():
+def test_an_empty_secret_is_ignored():
     assert seen(b"go away", secrets=("", "")).read() == b"go away"
 
 

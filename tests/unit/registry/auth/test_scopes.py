@@ -112,5 +112,5 @@ def test_a_token_serves_for_what_it_covers(held, wanted, enough):
         ("PUT", "/artifacts-uploads/namespaces/p/repositories/r/uploads/AF", ""),
     ],
 )
-def test_a_request_needs(method, path, scopes):
+def test_the_scopes_that_a_request_needs(method, path, scopes):
     assert format_scopes(required_scopes(method, f"https://r.example{path}")) == scopes

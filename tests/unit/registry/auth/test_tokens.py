@@ -146,7 +146,7 @@ def test_a_new_refresh_token_takes_the_place_of_the_old():
         (401, Credential("u", "p", "refresh-me"), basic("u", "p")),
     ],
 )
-def test_get_is_the_way_where_post_is_not(status, credential, authorization):
+def test_get_is_used_where_post_is_unsupported(status, credential, authorization):
     transport = ScriptedTransport(Answer(status), issued(), issued())
     client = TokenClient(transport)
     audience = Audience(REALM, "s", credential)
@@ -175,7 +175,7 @@ def test_an_expired_refresh_token_is_an_error_at_once(status, credential, kind):
     assert caught.value.detail.endswith("invalid_grant")
 
 
-def test_where_both_ways_fail_there_is_no_third():
+def test_an_error_is_raised_if_post_and_get_fail():
     transport = ScriptedTransport(Answer(404), Answer(404))
     with pytest.raises(RegistryError):
         TokenClient(transport).fetch(Audience(REALM, "s", REFRESH), PULL)
@@ -358,7 +358,7 @@ def test_a_token_is_fetched_once_and_serves_for_less(cache, source):
         (Audience("https://elsewhere.example/token", "s", None), PULL),
     ],
 )
-def test_a_token_serves_for_nothing_else(cache, source, audience, scopes):
+def test_a_token_is_not_used_for_other_scopes(cache, source, audience, scopes):
     cache.obtain(ANYBODY, PULL, source)
     assert cache.obtain(audience, scopes, source).token.value == "T2"
 
@@ -398,7 +398,7 @@ def test_a_wrong_password_is_not_sent_again(cache, clock):
     assert cache.obtain(ALICE, PULL, source).token.value == "T3"
 
 
-def test_too_much_that_was_asked_for_concerns_these_scopes_alone(cache, clock):
+def test_a_refusal_of_too_many_scopes_concerns_these_scopes_only(cache, clock):
     source = Fetch(clock, error(403))
     for _ in range(2):
         with pytest.raises(AccessDeniedError):
@@ -409,7 +409,7 @@ def test_too_much_that_was_asked_for_concerns_these_scopes_alone(cache, clock):
     assert cache.obtain(ALICE, PUSH, source).token.value == "T3"
 
 
-def test_a_password_that_was_right_is_not_called_wrong(cache, clock):
+def test_an_accepted_password_is_not_remembered_as_refused(cache, clock):
     source = Fetch(clock)
     cache.obtain(ALICE, PULL, source)
     source.steps = [error(401)]
@@ -496,7 +496,7 @@ def test_one_thread_fetches_for_all(watched):
     assert gate.calls == 1
 
 
-def test_its_failure_is_that_of_all_who_want_the_same(watched):
+def test_threads_that_want_the_same_scopes_get_the_same_error(watched):
     gate = Gate(error(503))
     results = run(watched, gate, [PUSH] * 8)
     assert [(type(one), one.status) for one in results] == [(RegistryError, 503)] * 9
@@ -504,7 +504,7 @@ def test_its_failure_is_that_of_all_who_want_the_same(watched):
     assert len({id(one) for one in results}) == 9  # an exception is raised by one thread
 
 
-def test_those_who_want_less_try_for_themselves(watched, clock):
+def test_threads_that_want_fewer_scopes_fetch_their_own_token(watched, clock):
     gate, source = Gate(error(403)), Fetch(clock)
     first, *rest = run(watched, gate, [PULL] * 4, source)
     assert isinstance(first, AccessDeniedError)
@@ -528,7 +528,7 @@ def test_a_cancelled_thread_does_not_cancel_others(watched, clock):
     assert source.calls == 1
 
 
-def test_who_waits_for_another_thread_may_be_cancelled(watched):
+def test_a_thread_that_waits_for_another_can_be_cancelled(watched):
     gate, token = Gate(Token("T", 60.0)), CancelToken()
 
     def obtain():

@@ -1,7 +1,7 @@
-"""Which library compresses packed directories, by name.
+"""Find the compression of packed directories by name.
 
-What is named is taken or refused, never replaced. By itself (`auto`) only a library is
-taken whose output is the same on every machine that has it: see docs/configuration.md.
+A named library is used or reported as missing, never replaced. `auto` only chooses a library
+whose output is the same on every machine that has it: see docs/configuration.md.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ AUTO: Final = "auto"
 MAX_GZIP_LEVEL: Final = 9
 
 IN_ISAL: Final = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
-"""ISA-L's levels end at 3; these are what the nine of zlib become."""
+"""ISA-L's level for each level of zlib; ISA-L has levels up to 3."""
 
 
 @frozen
 class _Library:
-    """A library that is made like `zlib`.
+    """A library with the interface of `zlib`.
 
     Attributes:
-        module: where it is.
-        extra: what installs it; empty for the standard library.
-        level: its own level for one of zlib's.
+        module: name of the module.
+        extra: the extra that installs it; empty for the standard library.
+        level: returns the library's level for a level of zlib.
     """
 
     module: str
@@ -55,33 +55,34 @@ GZIP_LIBRARIES: Final[Mapping[str, _Library]] = {
 }
 
 FIRST_DETERMINISTIC: Final = (2, 2)
-"""The zlib-ng from which on the output depends on no feature of the processor: those before
-hashed by its CRC32 instruction where it had one."""
+"""First version of zlib-ng whose output does not depend on the processor. Earlier versions
+hash with the CRC32 instruction if the processor has it."""
 
 
 def find_compression(format_name: str, implementation: str, level: int | None) -> Compression:
-    """Return what compresses directories.
+    """Return the compression for packed directories.
 
     Args:
         format_name: `gzip` or `zstd`.
-        implementation: `auto` or a library's name.
-        level: how hard it tries; None for what is usual.
+        implementation: `auto` or the name of a library.
+        level: compression level; None for the default.
 
     Raises:
-        InvalidConfigurationError: if a name or the level is not known; it names those that are.
-        UnsupportedError: if the library that is named is not installed; it names the extra.
+        InvalidConfigurationError: if a name or the level is unknown; the error lists the
+            known ones.
+        UnsupportedError: if the library is not installed; the error names the extra.
     """
     formats: dict[str, Callable[[str, int | None], Compression]] = {"gzip": _gzip, "zstd": _zstd}
     if format_name not in formats:
         known = ", ".join(formats)
         raise InvalidConfigurationError(
-            "archive.format", f"there is no format {format_name!r}; known are {known}"
+            "archive.format", f"unknown format {format_name!r}; known formats: {known}"
         )
     return formats[format_name](implementation, level)
 
 
 def all_compressions() -> tuple[Compression, ...]:
-    """Return what a pull can read; a library that is missing says so when it is needed."""
+    """Return the compressions that a pull accepts; using a missing library raises an error."""
     return _gzip(AUTO, None), Zstd()
 
 
@@ -108,13 +109,13 @@ def _has_deterministic_zlib_ng() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= FIRST_DETERMINISTIC
 
 
-def _load(name: str) -> Any:  # noqa: ANN401 - a module made like zlib
+def _load(name: str) -> Any:  # noqa: ANN401 - a module like zlib
     library = GZIP_LIBRARIES[name]
     try:
         return import_module(library.module)
     except ImportError as error:
         install = f"pip install 'oras-sdk[{library.extra}]'"
-        reason = f"archive.implementation names it, and it is not installed: {install}"
+        reason = f"the library of archive.implementation is not installed: {install}"
         raise UnsupportedError(f"compress by {name}", reason) from error
 
 
@@ -122,8 +123,8 @@ def _check_name(implementation: str, known: tuple[str, ...], format_name: str) -
     if implementation not in known:
         raise InvalidConfigurationError(
             "archive.implementation",
-            f"there is no implementation {implementation!r} of {format_name}; "
-            f"known are {', '.join(known)}",
+            f"unknown implementation {implementation!r} of {format_name}; "
+            f"known implementations: {', '.join(known)}",
         )
 
 
@@ -132,6 +133,6 @@ def _checked(level: int | None, highest: int, usual: int, format_name: str) -> i
         return usual
     if not 1 <= level <= highest:
         raise InvalidConfigurationError(
-            "archive.level", f"{level} is no level of {format_name}; they go from 1 to {highest}"
+            "archive.level", f"{level} is not a level of {format_name}; levels are 1 to {highest}"
         )
     return level

@@ -1,4 +1,4 @@
-"""Zstandard (RFC 8878) by the standard library (PEP 784), before Python 3.14 by its backport."""
+"""Zstandard (RFC 8878): the standard library (PEP 784), or its backport before Python 3.14."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from oras_core.ports.compression import DamagedStreamError, Decompressor
 __all__ = ["DEFAULT_LEVEL", "MAX_LEVEL", "MAX_WINDOW_LOG", "Zstd"]
 
 DEFAULT_LEVEL: Final = 3
-"""zstd's own."""
+"""The default of zstd."""
 
 MAX_LEVEL: Final = 19
-"""Those above have windows that few readers take."""
+"""Higher levels use windows that few readers accept."""
 
 MAX_WINDOW_LOG: Final = 25
-"""32 MiB, kept in memory while reading: what the Go encoders of container tools write at most.
-RFC 8878, 3.1.1.1.2, asks readers for 8 MiB at least, which zstd's levels up to 19 stay within."""
+"""Window of 32 MiB, kept in memory while reading: the maximum of the Go encoders in container
+tools. RFC 8878, 3.1.1.1.2, requires readers to support 8 MiB, which levels up to 19 need."""
 
 MODULE: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
 
 @frozen
 class Zstd:
-    """Zstandard. The library is loaded when something is compressed or decompressed.
+    """Zstandard. The library is imported on first use.
 
     Attributes:
-        level: 1, fast, to 19, small.
+        level: compression level, from 1 (fast) to 19 (small).
     """
 
     level: int = DEFAULT_LEVEL
@@ -44,10 +44,10 @@ class Zstd:
     padding = b""
 
     def compress(self, pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Compress pieces into one frame, with a checksum; the next are fetched meanwhile.
+        """Compress pieces into one frame with a checksum; a thread reads pieces ahead.
 
-        By one thread: what several would write differs from it, and not all builds of the
-        library have several.
+        One thread compresses: the output of several threads differs, and not all builds of
+        the library support them.
 
         Raises:
             UnsupportedError: if the library is not installed.
@@ -66,12 +66,12 @@ class Zstd:
             chunks.close()
 
     def decompressor(self) -> Decompressor:
-        """Return what decompresses one frame, of a window of at most 32 MiB.
+        """Return a decompressor for one frame with a window of at most 32 MiB.
 
         Raises:
             UnsupportedError: if the library is not installed.
         """
-        return _Decompressor(self._library("decompress what zstd has compressed"))
+        return _Decompressor(self._library("decompress zstd"))
 
     def _library(self, operation: str) -> Any:  # noqa: ANN401 - one of two modules
         try:
@@ -103,5 +103,5 @@ class _Decompressor:
         try:
             return bytes(self._frame.decompress(data, max_length))
         except self._error as error:
-            reason = f"{error}; windows of more than {2**MAX_WINDOW_LOG} bytes are not accepted"
+            reason = f"{error}; windows larger than {2**MAX_WINDOW_LOG} bytes are refused"
             raise DamagedStreamError(reason) from error

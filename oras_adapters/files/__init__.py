@@ -1,1 +1,1 @@
-"""The local disk: a file tree, its locks and its partial files."""
+"""File trees on the local disk, with locks and partial files."""

@@ -1,9 +1,8 @@
-"""Walking a folder by file descriptors, so that nothing leads out of it.
+"""Resolve paths with directory descriptors, so that no path leaves its folder.
 
-A path is never handed to the system whole. Each component is opened relative to the
-descriptor of the one before, and never through a symbolic link, so it does not matter
-what somebody puts in the way between two calls (CWE-59, CWE-367). A part of
-`oras_adapters.files.local_files`.
+The system never gets a whole path. Each component is opened relative to the descriptor of its
+parent, and never through a symbolic link. A change of the folder between two calls does not
+matter (CWE-59, CWE-367). Part of `oras_adapters.files.local_files`.
 """
 
 from __future__ import annotations
@@ -41,20 +40,20 @@ _NAMES: Final[dict[FileKind, str]] = {
 
 
 class SystemErrors:
-    """A block in which an `OSError` becomes a `FileAccessError`.
+    """A context in which an `OSError` becomes a `FileAccessError`.
 
-    A class and not a generator, since it is entered several times for every file.
+    A class rather than a generator for speed: each file enters it several times.
     """
 
     __slots__ = ("_operation", "_path")
 
     def __init__(self, operation: str, path: SafePath | str) -> None:
-        """Say what is being done to what, for the error's message."""
+        """Name the operation and the path for the error message."""
         self._operation = operation
         self._path = path
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the context."""
 
     def __exit__(
         self,
@@ -62,10 +61,10 @@ class SystemErrors:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Translate.
+        """Translate the error.
 
         Raises:
-            FileAccessError: naming operation, path and the system's reason.
+            FileAccessError: with the operation, the path and the reason of the system.
         """
         if isinstance(error, OSError) and not isinstance(error, OrasError):
             reason = error.strerror or str(error)
@@ -73,7 +72,7 @@ class SystemErrors:
 
 
 def kind_of(mode: int) -> FileKind:
-    """Return the kind that `st_mode` tells of."""
+    """Return the kind for a `st_mode`."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):
@@ -82,7 +81,7 @@ def kind_of(mode: int) -> FileKind:
 
 
 def kind_at(folder: int, name: str) -> FileKind | None:
-    """Return the kind of what lies in the open directory `folder`; None if nothing does."""
+    """Return the kind of an entry of the open directory `folder`; None if there is none."""
     try:
         return kind_of(os.lstat(name, dir_fd=folder).st_mode)
     except FileNotFoundError:
@@ -90,28 +89,28 @@ def kind_at(folder: int, name: str) -> FileKind | None:
 
 
 def refuse_unless(folder: int, name: str, path: SafePath, *replaceable: FileKind) -> None:
-    """Make sure that at a final name lies nothing, or what may be replaced.
+    """Check that a final name is free, or has an entry of a replaceable kind.
 
     Raises:
-        UnsafePathError: if a thing of another kind lies there, a symbolic link above all.
+        UnsafePathError: if the name has an entry of another kind, such as a symbolic link.
     """
     kind = kind_at(folder, name)
     if kind is not None and kind not in replaceable:
-        raise UnsafePathError(str(path), f"{_NAMES[kind]} lies there, which is not replaced")
+        raise UnsafePathError(str(path), f"{_NAMES[kind]} has this name and is not replaced")
 
 
 def enter(folder: int, name: str, path: SafePath | str) -> int:
-    """Open a directory that lies in the open directory `folder`.
+    """Open the directory `name` in the open directory `folder`.
 
     Raises:
-        UnsafePathError: if it is a symbolic link.
-        FileNotFoundError: if nothing lies there.
-        NotADirectoryError: if something else does.
+        UnsafePathError: if `name` is a symbolic link.
+        FileNotFoundError: if `name` does not exist.
+        NotADirectoryError: if `name` is another kind of entry.
     """
     try:
         return os.open(name, FOLDER_FLAGS, dir_fd=folder)
     except OSError as error:
-        # Which of the two a link gives depends on the system.
+        # The system decides which of the two errors a link gives.
         if error.errno in (errno.ELOOP, errno.ENOTDIR) and kind_at(folder, name) == "symlink":
             raise UnsafePathError(str(path), f"{name!r} is a symbolic link") from error
         raise
@@ -120,18 +119,18 @@ def enter(folder: int, name: str, path: SafePath | str) -> int:
 def open_folder(
     root: int, parts: tuple[str, ...], path: SafePath | str, *, make: bool = False
 ) -> int:
-    """Walk from the open directory `root` down `parts`, and open the last; the caller closes it.
+    """Open the directory at `parts` below the open directory `root`; the caller closes it.
 
     Args:
         root: a file descriptor, which stays open.
-        parts: names of directories; none for the root itself.
-        path: what is being reached, for messages.
-        make: make the directories that are missing.
+        parts: names of directories; empty for the root itself.
+        path: the whole path, for messages.
+        make: create missing directories.
 
     Raises:
-        UnsafePathError: if a symbolic link lies in the way.
+        UnsafePathError: if a component is a symbolic link.
         FileNotFoundError: if a directory is missing.
-        NotADirectoryError: if something else lies in the way.
+        NotADirectoryError: if a component is another kind of entry.
     """
     folder = os.dup(root)
     try:
@@ -146,26 +145,26 @@ def open_folder(
 
 
 class FolderOf:
-    """The folder in which a path lies, open for the time of a block.
+    """The parent folder of a path, open for the time of a context.
 
-    A class and not a generator, since it is entered several times for every file.
+    A class rather than a generator for speed: each file enters it several times.
     """
 
     __slots__ = ("_opened", "_path", "_root")
 
     def __init__(self, root: int, path: SafePath) -> None:
-        """Reach for the folder of `path` below the open directory `root`."""
+        """Prepare to open the parent of `path` below the open directory `root`."""
         self._root = root
         self._path = path
         self._opened = -1
 
     def __enter__(self) -> int:
-        """Return its descriptor: the root's own where nothing lies between.
+        """Return the descriptor of the parent; for a path in the root, the root's own.
 
         Raises:
-            UnsafePathError: if a symbolic link lies in the way.
+            UnsafePathError: if a component is a symbolic link.
             FileNotFoundError: if a directory is missing.
-            NotADirectoryError: if something else lies in the way.
+            NotADirectoryError: if a component is another kind of entry.
         """
         inner = self._path.parts[:-1]
         if not inner:
@@ -174,7 +173,7 @@ class FolderOf:
         return self._opened
 
     def __exit__(self, *exception: object) -> None:
-        """Close what was opened."""
+        """Close the descriptor, unless it is the root's."""
         if self._opened >= 0:
             os.close(self._opened)
 
@@ -183,6 +182,6 @@ def _enter_or_make(folder: int, name: str, path: SafePath | str) -> int:
     try:
         return enter(folder, name, path)
     except FileNotFoundError:
-        with suppress(FileExistsError):  # somebody else was faster, which is as good
+        with suppress(FileExistsError):  # another thread or process created it
             os.mkdir(name, dir_fd=folder)
         return enter(folder, name, path)

@@ -1,6 +1,6 @@
-"""Locks between processes: `flock` on a file, which the system drops with its process.
+"""Locks between processes: `flock` on a file, which the system releases with the process.
 
-A part of `oras_adapters.files.local_files`.
+Part of `oras_adapters.files.local_files`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from oras_core.ports.files import HeldLock
 __all__ = ["FileLock", "lock_at"]
 
 LOCK_FLAGS: Final = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""For reading only: so another user, who may not write to the file, can lock it too."""
+"""For reading only, so that a user without write permission can take the lock too."""
 
 
 class FileLock(HeldLock):
-    """A locked file. The lock also goes when nobody holds this object any more."""
+    """A locked file. Garbage collection of this object releases the lock too."""
 
     def __init__(self, descriptor: int) -> None:
-        """Take the open, locked file over."""
+        """Own the open, locked file."""
         self._release = weakref.finalize(self, os.close, descriptor)
 
     def release(self) -> None:
-        """Let others have it; twice does no harm."""
+        """Release the lock; a second call does nothing."""
         self._release()
 
     def __enter__(self) -> HeldLock:
@@ -36,7 +36,7 @@ class FileLock(HeldLock):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Release it."""
+        """Release the lock."""
         self.release()
 
 
@@ -44,7 +44,7 @@ def lock_at(folder: int, path: SafePath, *, shared: bool, waits: bool) -> FileLo
     """Lock the file `path.name` in the open directory `folder`; None if another owner has it.
 
     Raises:
-        FileAccessError: if the system refuses, or a symbolic link lies there.
+        FileAccessError: if the system refuses, or the name is a symbolic link.
     """
     with SystemErrors("lock", path):
         descriptor = os.open(path.name, LOCK_FLAGS, 0o666, dir_fd=folder)

@@ -1,4 +1,4 @@
-"""A folder on the local disk: contained, following no links, atomic."""
+"""A folder on the local disk: no path leaves it, no link is followed, writes are atomic."""
 
 from __future__ import annotations
 
@@ -42,32 +42,32 @@ from oras_core.ports.files import (
 __all__ = ["LocalFileTree", "scratch_directory"]
 
 READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Not blocking: a FIFO in place of a file must not hold up who opens it."""
+"""Non-blocking, so that opening a FIFO does not hang."""
 
 
 class LocalFileTree(FileTree, Locker, PartialKeeper):
     """A folder on the local disk. Thread-safe.
 
-    Files and directories are written under a temporary name in their own folder, which
-    begins with a dot and ends in `.oras-partial`, and renamed when they are whole. The
-    process' umask decides their permissions.
+    Files and directories are written under a temporary name in their final folder, which
+    begins with a dot and ends in `.oras-partial`. A complete one is renamed. The umask of the
+    process sets the permissions.
     """
 
     def __init__(
         self, root: str | os.PathLike[str], *, create: bool = False, durable: bool = False
     ) -> None:
-        """Open the folder; it stays the same one should its path come to mean another.
+        """Open the folder. The tree stays in this folder even if its path changes later.
 
         Args:
-            root: the folder. Symbolic links on the way to it are the caller's, and followed.
-            create: make it, and its parents, if it is missing.
-            durable: let the commit of a file return only when the disk holds it (fsync), at
-                the cost of some milliseconds each. Without it a power failure may undo a
-                commit; the end of the process, however it comes, cannot.
+            root: the folder. Symbolic links in this path are followed.
+            create: create the folder and its parents if missing.
+            durable: write each file to the disk (fsync) before its commit returns, which
+                costs some milliseconds per file. Otherwise a power failure may undo a commit;
+                a killed process never does.
 
         Raises:
-            NotFoundError: if there is no such folder.
-            FileAccessError: if it cannot be made or opened.
+            NotFoundError: if the folder does not exist.
+            FileAccessError: if the folder cannot be created or opened.
         """
         with SystemErrors("open folder", os.fspath(root)):
             if create:
@@ -81,11 +81,11 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
     def _hold(self, root: int, *, durable: bool) -> None:
         self._root = root
         self._durable = durable
-        # A tree has no end of its own: the descriptor goes when nobody holds the tree.
+        # A tree has no close method: garbage collection of the tree closes the descriptor.
         weakref.finalize(self, os.close, root)
 
     def entry(self, path: SafePath) -> FileEntry | None:
-        """Return what lies at `path`; None if nothing does. Follows no link."""
+        """Return the entry at `path`, without following a link; None if there is none."""
         with SystemErrors("look at", path):
             try:
                 with FolderOf(self._root, path) as folder:
@@ -94,13 +94,13 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
                 return None
 
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
-        """Iterate over what lies directly in a directory, sorted by name; None: in the root.
+        """Iterate over the entries of a directory, sorted by name; None for the root.
 
-        What is not finished yet is left out.
+        Partial files and folders are left out.
 
         Raises:
-            NotFoundError: if there is no such directory.
-            UnsafePathError: if a name in it is one that not every platform could write.
+            NotFoundError: if the directory does not exist.
+            UnsafePathError: if a name in the directory is refused on this system.
         """
         shown = "." if path is None else str(path)
         with SystemErrors("list", shown):
@@ -117,9 +117,9 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """Open a file for reading.
 
         Raises:
-            NotFoundError: if there is no such file.
-            UnsafePathError: if it is a symbolic link, or one lies in the way.
-            FileAccessError: if it is no regular file, or the system refuses.
+            NotFoundError: if the file does not exist.
+            UnsafePathError: if the path is a symbolic link or leads through one.
+            FileAccessError: if it is not a regular file, or the system refuses.
         """
         with SystemErrors("open", path):
             try:
@@ -134,17 +134,17 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         return _LocalStream(descriptor, path)
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
-        """Begin to write a file.
+        """Start to write a file.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a link or directory at `path`.
+            UnsafePathError: if the path leads through a link, or is a link or a directory.
             FileAccessError: if the system refuses.
         """
         folder = self._make_folder_of(path, "create")
         return PartialFile(folder, path, executable=executable, durable=self._durable)
 
     def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
-        """Begin to write a file, or go on with one; see the port.
+        """Start to write a file, or continue an earlier attempt; see the port.
 
         Raises: as `create`.
         """
@@ -152,11 +152,11 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         return resume_at(folder, path, content, durable=self._durable)
 
     def forget(self, path: SafePath, content: Digest) -> None:
-        """Remove what is kept of `content` beside `path`; see the port.
+        """Remove the partial file with digest `content` beside `path`; see the port.
 
         Raises:
-            UnsafePathError: if a link lies in the way.
-            FileAccessError: if the system refuses to look there.
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses access.
         """
         with SystemErrors("look at", path):
             try:
@@ -166,10 +166,10 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
                 return
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
-        """Begin to fill a directory.
+        """Start to fill a directory.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a link or file at `path`.
+            UnsafePathError: if the path leads through a link, or is a link or a file.
             FileAccessError: if the system refuses.
         """
         return _PartialDirectory(
@@ -177,10 +177,10 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         )
 
     def make_directory(self, path: SafePath) -> None:
-        """Make a directory, and its parents; one that exists is no error.
+        """Create a directory and its parents; an existing directory is accepted.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a link or file at `path`.
+            UnsafePathError: if the path leads through a link, or is a link or a file.
             FileAccessError: if the system refuses.
         """
         folder = self._make_folder_of(path, "create directory")
@@ -192,10 +192,10 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
                 refuse_unless(folder, path.name, path, "directory")
 
     def make_symlink(self, path: SafePath, target: str) -> None:
-        """Make a symbolic link that says `target`, replacing a file or link there.
+        """Create a symbolic link to `target`, replacing a file or link.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a directory at `path`.
+            UnsafePathError: if the path leads through a link, or is a directory.
             FileAccessError: if the system refuses.
         """
         folder = self._make_folder_of(path, "link")
@@ -210,11 +210,11 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
                 raise
 
     def remove(self, path: SafePath) -> None:
-        """Remove a file, a link or an empty directory; none being there is no error.
+        """Remove a file, a link or an empty directory; a missing one is accepted.
 
         Raises:
-            UnsafePathError: if a link lies in the way.
-            FileAccessError: if the system refuses, e.g. since the directory is not empty.
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses, e.g. for a directory that is not empty.
         """
         with SystemErrors("remove", path):
             try:
@@ -232,8 +232,8 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
         """Wait for the lock at `path`; see the port.
 
         Raises:
-            UnsafePathError: if a link lies in the way.
-            FileAccessError: if the system refuses, e.g. since the file system has no locks.
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses, e.g. for a file system without locks.
         """
         lock = self._lock_at(path, shared=shared, waits=True)
         if lock is None:
@@ -258,13 +258,13 @@ class LocalFileTree(FileTree, Locker, PartialKeeper):
 
 @contextmanager
 def scratch_directory(parent: str | os.PathLike[str] | None = None) -> Iterator[LocalFileTree]:
-    """Give a new folder that only this user can enter, and remove it with all in it.
+    """Create a temporary folder for this user only, and remove it with its contents.
 
     Args:
-        parent: where to make it; None for the system's place for temporary files.
+        parent: the parent folder; None for the system's folder for temporary files.
 
     Raises:
-        FileAccessError: if it cannot be made.
+        FileAccessError: if the folder cannot be created.
     """
     with SystemErrors("create directory", "temporary folder"):
         directory = TemporaryDirectory(prefix="oras-", dir=parent, ignore_cleanup_errors=True)
@@ -283,12 +283,12 @@ def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
     found = []
     for name in sorted(os.listdir(folder)):
         if name.startswith(".") and is_unfinished(name):
-            continue  # ours; what somebody else named alike is refused below, and not passed over
+            continue  # ours; any other spelling of the suffix is refused below
         here = sanitize_path(name)
         try:
             found.append(_entry(folder, path / here if path else here))
         except FileNotFoundError:
-            continue  # removed since: as if it had been before
+            continue  # removed during the listing
     return found
 
 
@@ -301,7 +301,7 @@ def _as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
         size=status.st_size if is_file else 0,
         executable=is_file and bool(status.st_mode & stat.S_IXUSR),
         link_target=target,
-        # The change time too, which nobody can set back as they can the modification time.
+        # Includes the change time: unlike the modification time, programs cannot set it.
         revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
     )
 
@@ -320,12 +320,12 @@ class _LocalStream(io.FileIO):
     def __init__(self, descriptor: int, path: SafePath) -> None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileAccessError("open", str(path), "it is no regular file")
+            raise FileAccessError("open", str(path), "it is not a regular file")
         super().__init__(descriptor, "rb")
         self._path = path
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return at most `size` bytes; all that are left for -1.
+        """Return at most `size` bytes; all remaining bytes for -1.
 
         Raises:
             FileAccessError: if the system refuses.
@@ -335,10 +335,10 @@ class _LocalStream(io.FileIO):
 
 
 class _Inside(LocalFileTree):
-    """The inside of a directory that is open."""
+    """The contents of an open directory."""
 
     def __init__(self, root: int, *, durable: bool) -> None:
-        """Take the descriptor over."""
+        """Own the descriptor."""
         self._hold(root, durable=durable)
 
 
@@ -346,7 +346,7 @@ class _PartialDirectory(PendingDirectory):
     """A directory being filled under a temporary name."""
 
     def __init__(self, folder: int, path: SafePath, *, durable: bool) -> None:
-        """Create it in the open directory `folder`, whose descriptor is taken over."""
+        """Create it in the open directory `folder`, and own that descriptor."""
         self._folder = folder
         self._path = path
         self._name = partial_name()
@@ -362,16 +362,16 @@ class _PartialDirectory(PendingDirectory):
 
     @property
     def tree(self) -> FileTree:
-        """The inside of the directory."""
+        """The contents of the directory."""
         return self._tree
 
     def commit(self) -> None:
-        """Put the directory under its name, merging it into one that is there.
+        """Give the directory its name, or merge it into an existing directory.
 
         Raises:
-            UnsafePathError: if a thing would replace one of another kind; nothing is
-                replaced then.
-            FileAccessError: if the system refuses; what was merged before stays so.
+            UnsafePathError: if an entry would replace one of another kind; then nothing is
+                replaced.
+            FileAccessError: if the system refuses; entries merged before stay merged.
         """
         with SystemErrors("write directory", self._path):
             move_directory(self._folder, self._name, self._folder, self._path.name, self._path)
@@ -386,7 +386,7 @@ class _PartialDirectory(PendingDirectory):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Discard what was written, unless it was committed."""
+        """Discard the directory, unless it was committed."""
         if self._folder >= 0:
             remove_tree(self._folder, self._name)
             self._leave()

@@ -1,9 +1,8 @@
-"""Files and directories under a temporary name beside the final one, put there by a rename.
+"""Files and directories with a temporary name in their final folder, renamed when complete.
 
-A rename within one directory is atomic: under the final name there is always a whole
-file, the old or the new. What a killed process leaves is a name that ends in
-`UNFINISHED_SUFFIX`.
-A part of `oras_adapters.files.local_files`.
+A rename within one directory is atomic: the final name always has a complete file, the old or
+the new one. A killed process leaves entries whose names end in `UNFINISHED_SUFFIX`. Part of
+`oras_adapters.files.local_files`.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ _REPLACEABLE: Final[dict[FileKind, tuple[FileKind, ...]]] = {
     "symlink": ("file", "symlink"),
     "directory": ("directory",),
 }
-"""What may lie where a thing of a kind shall come."""
+"""The kinds of entries that each kind may replace."""
 
 _log = logging.getLogger(__name__)
 
 
 def partial_name() -> str:
-    """Return a name that nobody else uses; short, whatever the length of the final one."""
+    """Return a unique temporary name, whose length does not depend on the final name."""
     return f".{os.urandom(8).hex()}{UNFINISHED_SUFFIX}"
 
 
@@ -48,7 +47,7 @@ class PartialFile(PendingFile):
     """A file being written under a temporary name."""
 
     def __init__(self, folder: int, path: SafePath, *, executable: bool, durable: bool) -> None:
-        """Create it in the open directory `folder`, whose descriptor is taken over."""
+        """Create it in the open directory `folder`, and own that descriptor."""
         self._folder = folder
         self._path = path
         self._durable = durable
@@ -56,7 +55,7 @@ class PartialFile(PendingFile):
         try:
             with SystemErrors("create", path):
                 refuse_unless(folder, path.name, path, "file")
-                # The kernel takes the umask's bits away.
+                # The kernel removes the bits of the umask.
                 mode = 0o777 if executable else 0o666
                 self._file = os.open(self._name, CREATE_FLAGS, mode, dir_fd=folder)
         except BaseException:
@@ -64,19 +63,19 @@ class PartialFile(PendingFile):
             raise
 
     def write(self, data: bytes, /) -> None:
-        """Append `data`, all of it.
+        """Append all of `data`.
 
         Raises:
-            FileAccessError: if it cannot be written, e.g. on a full disk.
+            FileAccessError: if the system refuses, e.g. for a full disk.
         """
         with SystemErrors("write", self._path):
             write_all(self._file, data)
 
     def commit(self) -> None:
-        """Put the file, whole, under its name, replacing an earlier file there.
+        """Give the complete file its name, replacing an earlier file.
 
         Raises:
-            UnsafePathError: if something else than a file has come to lie there.
+            UnsafePathError: if the name has become another kind of entry.
             FileAccessError: if the system refuses; the earlier file stays.
         """
         with SystemErrors("write", self._path):
@@ -100,15 +99,15 @@ class PartialFile(PendingFile):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Discard what was written, unless it was committed."""
+        """Discard the file, unless it was committed."""
         if self._folder < 0:
             return
         try:
             self._close_file()
             os.unlink(self._name, dir_fd=self._folder)
         except OSError as error:
-            # What brought us here is worth more than that the rubbish stays.
-            _log.warning("cannot remove the unfinished file %s: %s", self._name, error)
+            # Log and go on: the original error is more important than a leftover file.
+            _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
             self._close_folder()
 
@@ -125,10 +124,10 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def put_in_place(folder: int, name: str, path: SafePath, *, durable: bool) -> None:
-    """Give the finished file `name` of the open directory its final name.
+    """Rename the complete file `name` of the open directory to its final name.
 
     Raises:
-        UnsafePathError: if something else than a file has come to lie there.
+        UnsafePathError: if the final name has become another kind of entry.
         OSError: if the system refuses.
     """
     refuse_unless(folder, path.name, path, "file")
@@ -138,24 +137,24 @@ def put_in_place(folder: int, name: str, path: SafePath, *, durable: bool) -> No
 
 
 def remove_tree(folder: int, name: str) -> None:
-    """Remove the directory `name` with all that is in it; log what cannot be removed."""
+    """Remove the directory `name` with its contents; log a failure."""
     try:
         shutil.rmtree(name, dir_fd=folder)
     except FileNotFoundError:
         pass
     except OSError as error:
-        _log.warning("cannot remove the unfinished directory %s: %s", name, error)
+        _log.warning("cannot remove the partial directory %s: %s", name, error)
 
 
 def move_directory(source: int, name: str, target: int, final: str, path: SafePath) -> None:
     """Move the directory `name` of the open `source` to the name `final` of the open `target`.
 
-    Where a directory stands there already, the contents are moved into it: directories
-    that lack there whole, files one by one, each replacing one of the same name.
+    If `final` is a directory already, the contents are moved into it: missing directories as
+    a whole, files one by one, each replacing a file of the same name.
 
     Raises:
-        UnsafePathError: if things of different kinds have one name; nothing is moved then.
-        OSError: if the system refuses; what was moved before stays moved.
+        UnsafePathError: if entries of different kinds have one name; then nothing is moved.
+        OSError: if the system refuses; entries moved before stay moved.
     """
     _check_move(source, name, target, final, path)
     _move(source, name, target, final, path)
@@ -171,13 +170,13 @@ def _check_move(source: int, name: str, target: int, final: str, path: SafePath)
 
 
 def _move(source: int, name: str, target: int, final: str, path: SafePath) -> None:
-    # A link that somebody put there since is replaced or refused, but never entered.
+    # A link created since the check is replaced or refused, but never followed.
     kind = kind_at(source, name)
     if kind != "directory" or kind_at(target, final) is None:
         try:
             os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
         except OSError as error:
-            # Another process made the directory just now: then it is a merge after all.
+            # Another process has just created the directory: merge into it.
             if kind != "directory" or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         else:
@@ -189,7 +188,7 @@ def _move(source: int, name: str, target: int, final: str, path: SafePath) -> No
 
 
 class _Pair:
-    """Two directories, one on each side, open."""
+    """The source and the target directory of a merge, both open."""
 
     def __init__(self, source: int, name: str, target: int, final: str, path: SafePath) -> None:
         self._source = enter(source, name, path)

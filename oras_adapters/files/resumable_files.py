@@ -1,7 +1,7 @@
-"""Unfinished files that outlive their process, named after the content that they will hold.
+"""Partial files that outlive their process, named after the digest of the complete file.
 
-`flock` keeps two owners apart; the system drops it with the process, however that ends. A
-part of `oras_adapters.files.local_files`.
+`flock` admits one owner at a time; the system releases the lock with the process. Part of
+`oras_adapters.files.local_files`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from oras_core.ports.files import ResumableFile
 __all__ = ["forget_at", "resume_at"]
 
 OPEN_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""The name can be foretold, so somebody may have put a link or a FIFO there."""
+"""The name is predictable, so it may be a link or a FIFO that somebody else created."""
 
 ATTEMPTS: Final = 3
-"""Owners who may finish between our opening and locking; more are no coincidence."""
+"""Attempts if another owner finishes between opening and locking."""
 
 _NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES)
-"""How a link, a directory, a socket and somebody else's file refuse to be opened."""
+"""Errors on opening a link, a directory, a socket or a file of another user."""
 
 _NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
-"""How a file system says that it has no locks, as some network ones have none."""
+"""Errors of file systems without locks, such as some network file systems."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ _log = logging.getLogger(__name__)
 def resume_at(
     folder: int, path: SafePath, content: Digest, *, durable: bool
 ) -> ResumableFile | None:
-    """Open what is kept of `content` in the open directory `folder`, or begin it.
+    """Open or create the partial file for `content` in the open directory `folder`.
 
-    The directory's descriptor is taken over.
+    The descriptor of the directory is owned from then on.
 
     Returns:
-        The file; None if another owner has it, or it is none that we could have left.
+        The file; None if another owner has it open, or if it cannot be a file of ours.
 
     Raises:
-        UnsafePathError: if something else than a file lies at `path`.
+        UnsafePathError: if `path` is another kind of entry than a file.
         FileAccessError: if the system refuses.
     """
     name = _name_of(content)
@@ -69,10 +69,10 @@ def resume_at(
 
 
 def forget_at(folder: int, content: Digest) -> None:
-    """Remove what is kept of `content` in the open directory `folder`, if that is of no use.
+    """Remove the partial file for `content` in the open directory `folder`.
 
-    What another owner is writing stays, and so does what we cannot have left. What cannot be
-    removed is logged: it does no harm.
+    A file that another owner has open stays, and so does one that cannot be ours. A failure
+    is logged only: a leftover partial file does no harm.
     """
     name = _name_of(content)
     try:
@@ -85,7 +85,7 @@ def forget_at(folder: int, content: Digest) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        _log.warning("cannot remove the unfinished file %s: %s", name, error)
+        _log.warning("cannot remove the partial file %s: %s", name, error)
 
 
 def _name_of(content: Digest) -> str:
@@ -116,7 +116,7 @@ def _open_locked(folder: int, name: str, creation: int) -> int | None:
             if state.st_nlink and _is_still_there(folder, name, state):
                 leaving.pop_all()
                 return descriptor
-        # Its owner has just finished or removed it.
+        # Another owner has just committed or removed the file.
     return None
 
 
@@ -135,7 +135,7 @@ def _remove_if_empty(folder: int, name: str, descriptor: int) -> None:
 
 
 def _is_ours(state: os.stat_result) -> bool:
-    """Tell whether writing to it writes to nothing else, and nobody else could change it."""
+    """Tell whether the file is regular, has no second name, and belongs to this user."""
     return stat.S_ISREG(state.st_mode) and state.st_nlink <= 1 and state.st_uid == os.geteuid()
 
 
@@ -147,12 +147,12 @@ def _is_still_there(folder: int, name: str, state: os.stat_result) -> bool:
 
 
 class _KeptFile(ResumableFile):
-    """A file being written under the name of its content."""
+    """A partial file, named after the digest of the complete file."""
 
     def __init__(
         self, folder: int, descriptor: int, name: str, path: SafePath, *, durable: bool
     ) -> None:
-        """Take over the open directory and the open, locked file."""
+        """Own the open directory and the open, locked file."""
         self._folder = folder
         self._file = descriptor
         self._name = name
@@ -162,15 +162,15 @@ class _KeptFile(ResumableFile):
 
     @property
     def kept(self) -> int:
-        """Bytes that were there when it was opened."""
+        """Number of bytes from earlier attempts."""
         return self._kept
 
     def reread(self) -> ByteStream:
-        """Return a stream of those bytes, from a position of its own."""
+        """Return a stream of those bytes, with its own position."""
         return _Beginning(self._file, self._kept, self._path)
 
     def restart(self) -> None:
-        """Throw away all that is there.
+        """Discard all bytes.
 
         Raises:
             FileAccessError: if the system refuses.
@@ -181,33 +181,33 @@ class _KeptFile(ResumableFile):
         self._kept = 0
 
     def write(self, data: bytes, /) -> None:
-        """Append `data`, all of it.
+        """Append all of `data`.
 
         Raises:
-            FileAccessError: if it cannot be written, e.g. on a full disk.
+            FileAccessError: if the system refuses, e.g. for a full disk.
         """
         with SystemErrors("write", self._path):
             write_all(self._file, data)
 
     def commit(self) -> None:
-        """Put the file, whole, under its name, replacing an earlier file there.
+        """Give the complete file its name, replacing an earlier file.
 
         Raises:
-            UnsafePathError: if something else than a file has come to lie there.
+            UnsafePathError: if the name has become another kind of entry.
             FileAccessError: if the system refuses; the earlier file stays.
         """
         with SystemErrors("write", self._path):
             if self._durable:
                 os.fsync(self._file)
             if not _is_still_there(self._folder, self._name, os.fstat(self._file)):
-                reason = "somebody has put something else in the place of the unfinished file"
+                reason = "the partial file was replaced by another file"
                 raise FileAccessError("write", str(self._path), reason)
             put_in_place(self._folder, self._name, self._path, durable=self._durable)
         self._leave()
 
     def _leave(self) -> None:
         folder, self._folder = self._folder, -1
-        os.close(self._file)  # and with it the lock, after the name has gone
+        os.close(self._file)  # releases the lock too, after the rename
         os.close(folder)
 
     def __enter__(self) -> ResumableFile:
@@ -215,20 +215,20 @@ class _KeptFile(ResumableFile):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Keep what was written, unless it was committed."""
+        """Keep the written bytes, unless the file was committed."""
         if self._folder < 0:
             return
         try:
             _remove_if_empty(self._folder, self._name, self._file)
         except OSError as error:
-            # What brought us here is worth more than that the rubbish stays.
-            _log.warning("cannot remove the unfinished file %s: %s", self._name, error)
+            # Log and go on: the original error is more important than a leftover file.
+            _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
             self._leave()
 
 
 class _Beginning(io.RawIOBase):
-    """The first bytes of an open file, whose own position stays where it is."""
+    """The first bytes of an open file, read without moving its position."""
 
     def __init__(self, descriptor: int, size: int, path: SafePath) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class _Beginning(io.RawIOBase):
         self._offset = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; all that are left for -1.
+        """Return at most `size` bytes; all remaining bytes for -1.
 
         Raises:
             FileAccessError: if the system refuses.

@@ -1,4 +1,4 @@
-"""Progress as lines of a log, for programs without a terminal."""
+"""Progress as log lines, for programs without a terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from oras_core.ports.progress import ProgressListener, SkipReason
 __all__ = ["LogProgress"]
 
 INTERVAL: Final = 5.0
-"""Seconds between two lines: a log is read afterwards."""
+"""Seconds between two lines."""
 
 
 class LogProgress(ProgressListener):
-    """Logs at INFO how far a copy is, every few seconds, and each content that fails.
+    """Logs the progress of a copy at INFO every few seconds, and each failed transfer.
 
-    Thread-safe. One object watches one copy, or several that belong together.
+    Thread-safe. One object reports on one copy, or on several that belong together.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class LogProgress(ProgressListener):
         interval: float = INTERVAL,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with nothing.
+        """Start with all counters at zero.
 
         Args:
-            logger: takes the lines; this module's if None.
+            logger: logger for the lines; None for the logger of this module.
             interval: seconds between two lines.
-            now: a clock in seconds, always going forwards.
+            now: a monotonic clock, in seconds.
         """
         self._logger = logger or logging.getLogger(__name__)
         self._interval = interval
@@ -45,14 +45,14 @@ class LogProgress(ProgressListener):
         self._last = now()
 
     def planned(self, contents: int, size: int) -> None:
-        """Say what there is to do."""
+        """Log the number of blobs and bytes."""
         with self._lock:
             self._contents += contents
             self._size += size
-        self._logger.info("%d contents of %d bytes to move", contents, size)
+        self._logger.info("%d blobs with %d bytes to transfer", contents, size)
 
     def advanced(self, descriptor: Descriptor, count: int) -> None:  # noqa: ARG002 - the port's
-        """Count, and say so if the last line is old enough."""
+        """Count the bytes, and log a line if the last one is old enough."""
         with self._lock:
             self._moved += count
             if self._now() - self._last < self._interval:
@@ -62,23 +62,23 @@ class LogProgress(ProgressListener):
         self._logger.info(*line)
 
     def resumed(self, descriptor: Descriptor, kept: int) -> None:
-        """Count what was here, and say so."""
+        """Count the bytes of the earlier attempt, and log them."""
         with self._lock:
             self._moved += kept
-        self._logger.info("%s goes on after the %d bytes that are here", descriptor, kept)
+        self._logger.info("%s resumes after %d bytes", descriptor, kept)
 
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
-        """Take back what does not count, and say so."""
+        """Subtract the lost bytes, and log the restart."""
         with self._lock:
             self._moved -= moved
-        self._logger.info("%s begins again", descriptor)
+        self._logger.info("%s restarts", descriptor)
 
     def finished(self, descriptor: Descriptor) -> None:  # noqa: ARG002 - the port's
-        """Count, and sum up after the last one."""
+        """Count the blob, and log a summary after the last one."""
         self._count(skipped=False, size=0)
 
     def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:  # noqa: ARG002 - the port's
-        """Count what needs not be moved."""
+        """Count the skipped blob."""
         self._count(skipped=True, size=descriptor.size)
 
     def failed(self, descriptor: Descriptor, error: Exception) -> None:
@@ -97,7 +97,7 @@ class LogProgress(ProgressListener):
 
     def _line(self) -> tuple[str, int, int, int, int, int]:
         return (
-            "%d of %d contents done (%d were there), %d of %d bytes",
+            "%d of %d blobs done (%d skipped), %d of %d bytes",
             self._done,
             self._contents,
             self._skipped,

@@ -1,82 +1,79 @@
-"""Progress as bars on a terminal, by the library rich: the extra `progress`."""
+"""Progress bars on a terminal, with the library rich: the extra `progress`."""
 
 from __future__ import annotations
 
 from threading import Lock
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TransferSpeedColumn,
-)
-
+from oras_core.errors import UnsupportedError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.ports.progress import ProgressListener, SkipReason
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 __all__ = ["RichProgress"]
 
 SHOWN: Final = 32
-"""Characters of a content's name: a bar needs its room too."""
+"""Characters of a name, so that the bar has room."""
 
 
 class RichProgress(ProgressListener):
-    """A bar for the whole, and one for each content that moves.
+    """One bar for the whole copy, and one for each transfer.
 
-    Thread-safe; a context manager, which shows the bars while it lasts.
+    Thread-safe. A context manager, which shows the bars until it is left.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:
-        """Show the bars on the terminal, or as `progress` does."""
-        self._progress = progress or Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-        )
+        """Use the terminal, or an existing `progress`.
+
+        Raises:
+            UnsupportedError: if rich is not installed; the error names the extra.
+        """
+        self._progress = progress or _new_progress()
         self._whole = self._progress.add_task("all", total=0)
         self._bars: dict[Digest, TaskID] = {}
         self._lock = Lock()
 
     def planned(self, contents: int, size: int) -> None:  # noqa: ARG002 - the port's
-        """Make the whole as long as there is to do."""
+        """Add to the total of the whole copy."""
         with self._lock:
             total = self._progress.tasks[self._whole].total or 0
             self._progress.update(self._whole, total=total + size)
 
     def started(self, descriptor: Descriptor) -> None:
-        """Add a bar."""
-        # Plain text: a stranger's title is no markup.
+        """Add a bar for the transfer."""
+        # Plain text: an untrusted title must not be read as markup.
         name = ascii(descriptor.title or str(descriptor.digest))[1 : SHOWN + 1].replace("[", "(")
         bar = self._progress.add_task(name, total=descriptor.size)
         with self._lock:
             self._bars[descriptor.digest] = bar
 
     def advanced(self, descriptor: Descriptor, count: int) -> None:
-        """Let both bars grow."""
+        """Advance both bars."""
         self._progress.advance(self._bars[descriptor.digest], count)
         self._progress.advance(self._whole, count)
 
     def resumed(self, descriptor: Descriptor, kept: int) -> None:
-        """Let both bars grow by what was here."""
+        """Advance both bars by the bytes of the earlier attempt."""
         self.advanced(descriptor, kept)
 
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
-        """Let both bars shrink."""
+        """Move both bars back."""
         self.advanced(descriptor, -moved)
 
     def finished(self, descriptor: Descriptor) -> None:
-        """Take the bar away: what is done needs no room."""
+        """Remove the bar of the transfer."""
         self._remove(descriptor)
 
     def failed(self, descriptor: Descriptor, error: Exception) -> None:  # noqa: ARG002 - the port's
-        """Take the bar away."""
+        """Remove the bar of the transfer."""
         self._remove(descriptor)
 
     def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:  # noqa: ARG002 - the port's
-        """Let the whole grow by what needs not be moved."""
+        """Advance the bar of the whole copy."""
         self._progress.advance(self._whole, descriptor.size)
 
     def _remove(self, descriptor: Descriptor) -> None:
@@ -96,5 +93,22 @@ class RichProgress(ProgressListener):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the last state on the terminal."""
+        """Stop, and leave the last state on the terminal."""
         self._progress.stop()
+
+
+def _new_progress() -> Progress:
+    try:
+        from rich.progress import (  # noqa: PLC0415 - rich is an extra
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TransferSpeedColumn,
+        )
+    except ImportError as error:
+        reason = "rich is not installed: pip install 'oras-sdk[progress]'"
+        raise UnsupportedError("show progress bars", reason) from error
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    )

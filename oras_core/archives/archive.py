@@ -1,4 +1,4 @@
-"""A directory as one blob: packed so that equal files give equal bytes, unpacked safely."""
+"""Pack a directory into one blob, with the same bytes for the same files, and unpack it safely."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ __all__ = ["DirectoryListing", "PackedDirectory", "list_directory", "pack_direct
 
 @frozen
 class PackedDirectory:
-    """What became of a directory.
+    """The result of packing a directory.
 
     Attributes:
-        digest: of the compressed archive.
-        size: of the compressed archive, in bytes.
-        tar_digest: of the archive before it was compressed.
+        digest: digest of the compressed archive.
+        size: size of the compressed archive, in bytes.
+        tar_digest: digest of the archive before compression.
     """
 
     digest: Digest
@@ -62,17 +62,17 @@ class PackedDirectory:
 
 @frozen
 class DirectoryListing:
-    """What is in a directory and may be packed.
+    """The entries of a directory that can be packed.
 
     Attributes:
-        entries: each directory before what is in it, sorted by name.
+        entries: all entries, sorted by name; a directory comes before its own entries.
     """
 
     entries: tuple[FileEntry, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Total size of all files, in bytes."""
         return sum(entry.size for entry in self.entries)
 
 
@@ -87,24 +87,24 @@ def pack_directory(
     compression: Compression | None = None,
     listing: DirectoryListing | None = None,
 ) -> PackedDirectory:
-    """Write all that is in `tree` as a compressed tar archive.
+    """Write the contents of `tree` as a compressed tar archive.
 
-    The same names, contents and execute bits give the same bytes on any machine, whatever
-    the owner, the times and the umask; of a person or a machine the archive says nothing.
+    The same names, contents and execute bits give the same bytes on any machine. Owners,
+    times and the umask do not matter, and none of them is stored in the archive.
 
     Args:
         tree: the directory.
-        write: takes the archive, piece by piece.
-        prefix: the path under which the members stand, the title of the layer.
-        compression: how to compress, part of what decides the bytes; None for gzip by the
+        write: called with each piece of the archive.
+        prefix: the path that member names begin with; the title of the layer.
+        compression: the compression, which affects the bytes; None for gzip by the
             standard library.
-        listing: of the directory, where that was made already.
+        listing: the listing of `tree`, if the caller has one.
 
     Raises:
-        UnsafePathError: as `list_directory`, and for a prefix that no pull would write.
-        SourceChangedError: if a file changes meanwhile.
+        UnsafePathError: as `list_directory`; also if a pull would refuse the prefix.
+        SourceChangedError: if a file changes while it is packed.
         FileAccessError: if a file cannot be read.
-        CancelledError: if the thread's token is cancelled.
+        CancelledError: if the current token is cancelled.
     """
     token = current_token()
     root = sanitize_path(prefix)
@@ -122,13 +122,13 @@ def pack_directory(
 
 
 def list_directory(tree: FileTree) -> DirectoryListing:
-    """Return all entries, each directory before what is in it, sorted by name.
+    """Return all entries, sorted by name; a directory comes before its own entries.
 
     Raises:
-        UnsafePathError: for a symbolic link that leads out of the directory, a device, a
-            FIFO or a socket, and for names that no pull would write.
-        SourceChangedError: if a directory vanishes meanwhile.
-        CancelledError: if the thread's token is cancelled.
+        UnsafePathError: for a symbolic link that leads out of the directory, for a device, a
+            FIFO or a socket, and for a name that a pull would refuse.
+        SourceChangedError: if a directory disappears during the listing.
+        CancelledError: if the current token is cancelled.
     """
     entries = _collect(tree)
     _check_links(entries)
@@ -145,13 +145,15 @@ def _collect(tree: FileTree) -> list[FileEntry]:
         if entry.kind == "other":
             raise UnsafePathError(str(entry.path), "it is a device, a FIFO or a socket")
         if len(entry.path.parts) > MAX_DEPTH:
-            raise UnsafePathError(str(entry.path), f"it lies in {MAX_DEPTH} folders or more")
+            raise UnsafePathError(str(entry.path), f"it is in {MAX_DEPTH} nested folders or more")
         found.append(entry)
         if entry.kind == "directory":
             try:
                 waiting.extend(list(tree.entries(entry.path))[::-1])
             except NotFoundError as error:
-                raise SourceChangedError(f"directory {str(entry.path)!r}", "it vanished") from error
+                raise SourceChangedError(
+                    f"directory {str(entry.path)!r}", "it disappeared"
+                ) from error
     return found
 
 
@@ -193,32 +195,32 @@ def unpack(
 ) -> None:
     """Unpack a tar archive, compressed or not, into `tree`.
 
-    Member by member through `MemberPolicy`; symbolic links come last, when all are known.
-    After an error, what was unpacked so far must be thrown away. So let `tree` be the
-    inside of a pending directory, and `stream` verify what it reads.
+    `MemberPolicy` checks each member. Symbolic links are created last, when all are known.
+    After an error the caller must discard the unpacked files: pass the inside of a pending
+    directory as `tree`, and a stream that verifies its bytes as `stream`.
 
     Args:
         stream: the archive, read to its end; the caller closes it.
-        tree: where to.
-        prefix: the path under which the members stand, which is taken off.
-        limits: `archive_bytes` and `archive_members` are held to.
-        tar_digest: what the archive must hash to when it is not compressed.
-        compressions: what it may be compressed by, besides gzip by the standard library; the
-            first that fits its beginning counts.
+        tree: the destination folder.
+        prefix: the path that member names begin with; it is removed from them.
+        limits: `archive_bytes` and `archive_members` apply.
+        tar_digest: the expected digest of the uncompressed archive.
+        compressions: accepted compressions, besides gzip by the standard library; the first
+            whose magic bytes match is used.
 
     Raises:
-        UnsafeArchiveError: if it holds what may not be unpacked, or is damaged.
-        SizeLimitError: if it holds too much.
-        DigestMismatchError: if it has another digest than `tar_digest`.
-        UnsafePathError: if a link, or a thing of another kind, lies in the way in `tree`.
+        UnsafeArchiveError: if a member must not be unpacked, or the archive is damaged.
+        SizeLimitError: if the archive exceeds a limit.
+        DigestMismatchError: if the uncompressed archive does not match `tar_digest`.
+        UnsafePathError: if `tree` has a link, or an entry of another kind, at a member's path.
         FileAccessError: if a file cannot be written.
-        CancelledError: if the thread's token is cancelled.
+        CancelledError: if the current token is cancelled.
     """
     try:
         chunks = decompressed(stream, (*compressions, GZIP))
         _unpack(chunks, tree, MemberPolicy(limits, prefix), tar_digest)
     except ArchiveDamage as damage:
-        # That other bytes came than were promised explains more, if the stream finds so.
+        # A digest mismatch explains more than the damage: let the stream report one.
         _read_to_end(stream, limits.archive_bytes)
         raise UnsafeArchiveError(damage.member, damage.reason) from damage
 
@@ -261,7 +263,7 @@ def _unpack_member(
 
 
 def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePath) -> None:
-    """Unpack a hard link as a file of its own: what is written to one stays in it."""
+    """Unpack a hard link as a separate file, so that a change to one does not affect the other."""
     original = policy.original_of(member)
     entry = tree.entry(original)
     if entry is None:

@@ -1,4 +1,4 @@
-"""Cutting what comes in pieces into blocks of one size."""
+"""Join and split pieces of bytes into blocks of equal size."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 __all__ = ["BLOCK_SIZE", "in_blocks"]
 
 BLOCK_SIZE: Final = 512 * 1024
-"""Bytes of a block of an archive. Part of what decides the digest of one that is gzip."""
+"""Bytes of one block. The digest of a gzip archive depends on it."""
 
 
 def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut and join pieces into blocks of one size, however they were cut before."""
+    """Yield the joined pieces as blocks of `BLOCK_SIZE` bytes; the last may be shorter."""
     waiting: list[bytes] = []
     length = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Decompressing strangers' archives, within bounds."""
+"""Decompress untrusted archives with bounded memory."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from oras_core.ports.content import ByteStream
 __all__ = ["decompressed"]
 
 INPUT_SIZE: Final = 128 * 1024
-"""Bytes decompressed at a time: what zlib leaves over is copied, so this is kept small."""
+"""Bytes decompressed at a time. Small, because zlib copies the input that it leaves over."""
 
 
 def decompressed(stream: ByteStream, compressions: Sequence[Compression]) -> Iterator[bytes]:
-    """Decompress a stream, which is read to its end, by what its beginning shows it to be.
+    """Decompress a stream, whose first bytes show the format, and read it to its end.
 
-    No piece is larger than a chunk, however much a bomb would give. Several compressed
-    streams in a row are one (RFC 1952, 2.2; RFC 8878, 3.1). What begins like none is handed
-    on as it is.
+    No piece exceeds `CHUNK_SIZE`, whatever the compression ratio. Concatenated compressed
+    streams count as one (RFC 1952, 2.2; RFC 8878, 3.1). A stream that matches no compression
+    is passed through unchanged.
 
     Raises:
-        ArchiveDamage: if it is malformed, breaks off, or something follows it.
-        UnsupportedError: if a library that this needs is not installed.
+        ArchiveDamage: if the stream is malformed or truncated, or other data follows it.
+        UnsupportedError: if the library for this format is not installed.
     """
     longest = max(len(compression.magic) for compression in compressions)
     beginning = b""
     while len(beginning) < longest and (piece := stream.read(CHUNK_SIZE)):
         beginning += piece
     for compression in compressions:
-        # No tar archive begins so: it would be a control character in a name, or no UTF-8.
+        # No tar archive begins with magic bytes: its first name would hold control characters.
         if beginning.startswith(compression.magic):
             yield from _streams(stream, beginning, compression)
             return
@@ -59,6 +59,6 @@ def _one(stream: ByteStream, data: bytes, decompressor: Decompressor) -> Iterato
     while not decompressor.eof:
         data = b""
         if decompressor.needs_input and not (data := stream.read(INPUT_SIZE)):
-            raise ArchiveDamage("its compressed data breaks off")
+            raise ArchiveDamage("its compressed data is truncated")
         if chunk := decompressor.decompress(data, CHUNK_SIZE):
             yield chunk

@@ -1,4 +1,4 @@
-"""gzip, written by several threads and read within bounds (RFC 1952)."""
+"""gzip (RFC 1952): compressed by several threads, decompressed with bounded memory."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from oras_core.ports.compression import DamagedStreamError, Decompressor
 __all__ = ["GZIP", "DeflateLibrary", "Gzip"]
 
 DEFAULT_LEVEL: Final = 5
-"""Within 2 % of the size that level 6 gives, in two thirds of its time."""
+"""Output within 2 % of the size of level 6, in two thirds of the time."""
 
 MAGIC: Final = b"\x1f\x8b"
 
 WINDOW_SIZE: Final = 32 * 1024
-"""Bytes before a block to which it may refer; deflate looks back no further."""
+"""Bytes before a block that the block may refer to: the window of deflate (RFC 1951)."""
 
 THREADS: Final = 4
-"""The libraries give up the interpreter's lock; more threads than this wait for the reading."""
+"""The libraries release the GIL. More threads than this only wait for input."""
 
-# No name, no time, no flags; "unknown" as operating system, whichever it is.
+# No name, no time and no flags; operating system "unknown", for the same bytes everywhere.
 _HEADER: Final = MAGIC + b"\x08" + bytes(6) + b"\xff"
 
 
 class DeflateLibrary(Protocol):
-    """What the module `zlib` has, and others that are made like it."""
+    """The interface of the module `zlib`, which other libraries share."""
 
     @property
     def error(self) -> type[Exception]:
-        """What it raises for malformed data."""
+        """The exception for malformed data."""
         ...
 
     @property
@@ -49,18 +49,18 @@ class DeflateLibrary(Protocol):
         ...
 
     def crc32(self, data: bytes, value: int, /) -> int:
-        """Go on with a checksum."""
+        """Update a checksum."""
         ...
 
 
 @frozen
 class Gzip:
-    """gzip, by a library that is made like `zlib`.
+    """gzip, by a library with the interface of `zlib`.
 
     Attributes:
-        name: of the library.
+        name: name of the library.
         library: the module.
-        level: how hard it tries, by the library's own scale.
+        level: compression level, on the scale of the library.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Gzip:
     suffix = "gzip"
     magic = MAGIC
     padding = b"\0"
-    """Zeros may follow: gzip's own tool and tape drives write them."""
+    """Zeros may follow a member: the gzip tool and tape drives write them."""
 
     def compress(self, pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
-        """Compress pieces; the result depends on them, the library and the level alone.
+        """Compress pieces; the result depends only on their bytes, the library and the level.
 
-        They are compressed by several threads in blocks of one size, each knowing the window
-        before its block, and given in order as one gzip member, which every reader reads.
-        The threads end when the iterator does, or is closed.
+        Several threads compress blocks of equal size, each with the window before its block.
+        The result is one gzip member in order, which every reader accepts. The threads end
+        when the iterator is exhausted or closed.
         """
         window, crc, size = b"", 0, 0
         running: deque[Future[bytes]] = deque()
@@ -98,7 +98,7 @@ class Gzip:
             pool.shutdown(cancel_futures=True)
 
     def decompressor(self) -> Decompressor:
-        """Return what decompresses one gzip member."""
+        """Return a decompressor for one gzip member."""
         return _Inflater(self.library)
 
     def _deflate(self, block: bytes, window: bytes, flush: int) -> bytes:
@@ -115,11 +115,11 @@ class Gzip:
 
 
 GZIP: Final = Gzip("zlib", zlib, DEFAULT_LEVEL)
-"""By the standard library, which is always there."""
+"""gzip by the standard library, which is always available."""
 
 
 class _Inflater:
-    """The library's decompressor, which leaves over what it has no room for."""
+    """A decompressor of the library, with its unconsumed input."""
 
     def __init__(self, library: DeflateLibrary) -> None:
         self._error = library.error
@@ -141,6 +141,6 @@ class _Inflater:
         except self._error as error:
             raise DamagedStreamError(str(error)) from error
         self._data = self._inflater.unconsumed_tail
-        # Without a byte left over there may still be some that it has not handed out.
+        # Even with all input consumed, the library may hold output that exceeded `max_length`.
         self.needs_input = not self._data and len(chunk) < max_length
         return chunk

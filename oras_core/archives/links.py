@@ -1,8 +1,8 @@
-"""Whether the symbolic links of a folder stay inside it, whatever leads through what.
+"""Check that the symbolic links of a folder stay inside it, also through one another.
 
-A link is judged by where it leads in the end, through all other links of the folder, and
-not by its text: `a -> .` and `b -> a/..` each look harmless (CVE-2025-4517). So all
-links must be known first, and none may exist on the disk before all are judged.
+A link is resolved through all other links of the folder, and not judged by its text:
+`a -> .` and `b -> a/..` each look harmless (CVE-2025-4517). So all links must be known
+before the check, and none may exist on the disk before the check passes.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from oras_core.model.paths import sanitize_path
 __all__ = ["find_unsafe_link", "objection_to_target"]
 
 MAX_LINKS_IN_A_ROW: Final = 40
-"""Links that a path may lead through, as Linux has it; more is a circle or as good as one."""
+"""Links that one path may pass through, the limit of Linux; this also ends cycles."""
 
 MAX_STEPS: Final = 20_000_000
-"""Components looked at to judge all links: real folders need some thousands."""
+"""Path components examined for all links together; real folders need some thousands."""
 
 _DOTS: Final = ("", ".", "..")
 
 
 def objection_to_target(target: str) -> str:
-    """Say what is wrong with the text of a link's target; nothing if it may be right.
+    """Return why the text of a link target is refused; empty if it may be valid.
 
-    It must be relative, and made of names that a path may be made of.
+    A target must be relative, and each of its names must be valid in a path.
     """
     if not target:
-        return "it is a link to nothing"
+        return "it is a link with an empty target"
     if target.startswith("/"):
         return f"it is a link to the absolute path {target!r}"
     names = "/".join(part for part in target.split("/") if part not in _DOTS)
@@ -45,13 +45,13 @@ def objection_to_target(target: str) -> str:
 def find_unsafe_link(
     links: Mapping[str, str], superseded: Iterable[tuple[str, str]] = ()
 ) -> tuple[str, str] | None:
-    """Return the first link that leads out of the folder, and why it does; None if none does.
+    """Return the first link that leads out of the folder, and the reason; None if all stay.
 
     Args:
-        links: the targets of all links of the folder, by their path in it; each has passed
+        links: targets of all links by their path in the folder; each has passed
             `objection_to_target`.
-        superseded: path and target of links that others of their name have replaced. They are
-            never made, but an archive that holds one that leads out is not to be trusted.
+        superseded: path and target of links that later members replaced. They are never
+            created, but an archive with a link that leads out is refused as a whole.
     """
     steps = 0
     for path, target in (*links.items(), *superseded):

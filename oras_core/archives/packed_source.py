@@ -1,4 +1,4 @@
-"""The archive of a directory as a source, to be read while it is being packed."""
+"""The archive of a directory as a source that can be read while it is being packed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from oras_core.ports.files import FileTree, PendingFile
 __all__ = ["PackedSource"]
 
 PART_SIZE: Final = 1024 * 1024
-"""Bytes of a part, by which those who read are behind: little beside what is worth all this."""
+"""Bytes of one part. A reader lags behind the packing by at most one part."""
 
 
 class PackedSource:
-    """A directory's archive. Packed once, into scratch files, by a thread of its own.
+    """The archive of a directory, packed once into scratch files by a separate thread.
 
-    Packing begins when this is entered and waits for nobody. Every stream begins at the first
-    byte and gives what is packed as soon as a part of it is whole; so sending and hashing
-    happen meanwhile. What goes wrong with the packing is raised by all streams.
+    Packing begins on entering the context and does not wait for readers. Every stream starts
+    at the first byte and returns each part as soon as the part is complete, so sending and
+    hashing overlap with packing. Every stream raises the error that ended the packing.
 
-    A context manager: leaving it ends the packing. What is packed can be read afterwards too.
+    A context manager: leaving it stops the packing. Packed parts stay readable afterwards.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class PackedSource:
         """Prepare the packing.
 
         Args:
-            pack: packs the directory, and hands the archive on piece by piece.
-            scratch: takes the archive; the caller empties it.
+            pack: packs the directory, and passes each piece of the archive to its argument.
+            scratch: folder for the archive; the caller empties it.
         """
         self._pack = pack
         self._scratch = scratch
@@ -50,39 +50,39 @@ class PackedSource:
         self._failure: BaseException | None = None
         self._stopped = False
         self._changed = Condition()
-        # What the thread that enters is governed by governs the packing too.
+        # The packing thread inherits the cancel token of the thread that made this source.
         self._thread = Thread(
             target=copy_context().run, args=(self._run,), name="oras-pack", daemon=True
         )
 
     @property
     def size(self) -> int | None:
-        """The number of bytes; None until all are packed."""
+        """Size in bytes; None until the packing is complete."""
         return self._packed.size if self._packed else None
 
     @property
     def packed(self) -> PackedDirectory:
-        """What became of the directory; waits for it.
+        """The result of the packing; waits for it.
 
         Raises:
-            OrasError: whatever ended the packing.
+            OrasError: the error that ended the packing.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._packed or self._failure)
             if self._failure is not None:
                 raise self._failure
-            assert self._packed is not None  # noqa: S101 - one of both, says the line above
+            assert self._packed is not None  # noqa: S101 - the wait guarantees one of the two
             return self._packed
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on."""
+        """Return a new stream that starts at the first byte."""
         return _PartsStream(self)
 
     def part(self, number: int) -> FileSource | None:
-        """Return a part, when it is whole; None if there are not so many.
+        """Wait for a part and return it; None after the last part.
 
         Raises:
-            OrasError: whatever ended the packing.
+            OrasError: the error that ended the packing.
         """
         with self._changed:
             self._changed.wait_for(
@@ -95,7 +95,7 @@ class PackedSource:
             return None
 
     def __enter__(self) -> Self:
-        """Begin to pack."""
+        """Start the packing."""
         self._thread.start()
         return self
 
@@ -105,7 +105,7 @@ class PackedSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the packing."""
+        """Stop the packing."""
         self._stopped = True
         self._thread.join()
 
@@ -114,7 +114,7 @@ class PackedSource:
         try:
             packed = self._pack(self._write)
             self._end_part()
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever reads
+        except BaseException as error:  # noqa: BLE001 - raised again by every reader
             failure = error
             self._discard_part()
         with self._changed:
@@ -152,7 +152,7 @@ class PackedSource:
 
 
 class _StoppedError(Exception):
-    """Ends a packing that nobody waits for."""
+    """Stops a packing whose context was left."""
 
 
 class _PartsStream:

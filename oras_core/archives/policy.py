@@ -1,4 +1,4 @@
-"""Which members of a stranger's archive may be unpacked, and where to."""
+"""Decide which members of an untrusted archive are unpacked, and to which path."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from oras_core.model.paths import SafePath, sanitize_path
 __all__ = ["MAX_DEPTH", "MemberPolicy"]
 
 MAX_DEPTH: Final = 256
-"""Folders within one another: deeper than real ones, and removable by a recursion."""
+"""Depth of nested folders: more than real folders have, and few enough for a recursion."""
 
 MAX_NAMES: Final = 256 * 1024 * 1024
-"""Bytes of all names and link targets, which are kept in memory: ends a bomb of names."""
+"""Bytes of all names and link targets together, which are kept in memory."""
 
 _WHAT: Final = "the archive"
 
 
 class MemberPolicy:
-    """Judges one member after the other, knowing what came before.
+    """Checks the members of one archive, in order.
 
-    - Names stay inside the folder by `sanitize_path`; none leads through a link or a file.
-    - A name may occur again for the same kind of thing, of which the last counts: that is
-      how tar updates an archive. As another kind it is refused.
-    - Symbolic links must stay inside when all are known (`links`), hard links must name a
-      file that came before.
-    - Devices, FIFOs and unknown types are refused; owner, times, set-user-id and all other
-      mode bits but the owner's execute bit are never looked at.
+    - `sanitize_path` keeps names inside the folder; no name passes through a link or a file.
+    - A name may occur again with the same kind, and the last member wins: tar updates an
+      archive this way. A second member of another kind is refused.
+    - Symbolic links must stay inside the folder when all are known (`links`). A hard link
+      must name an earlier file.
+    - Devices, FIFOs and unknown types are refused. Owner, times and all mode bits but the
+      owner's execute bit are ignored.
     """
 
     def __init__(self, limits: Limits, prefix: SafePath | None) -> None:
-        """Begin an archive.
+        """Start with an empty archive.
 
         Args:
-            limits: `archive_members` and `archive_bytes` are held to.
-            prefix: the folder's name, under which its members stand in the archive. It is
-                taken off: either all of it, as oras has it, or its last component alone, as
-                oras-py has it; the first member decides. An archive whose first member
-                stands under neither is taken as it is.
+            limits: `archive_members` and `archive_bytes` apply.
+            prefix: the name of the folder, which member names begin with. It is removed:
+                the whole prefix, as the Go client writes it, or its last component, as
+                oras-py writes it. The first member decides. If the first member has neither,
+                names are used unchanged.
         """
         self._limits = limits
         self._candidates = [prefix.parts, prefix.parts[-1:]] if prefix else []
@@ -54,11 +54,11 @@ class MemberPolicy:
         self._names = 0
 
     def admit(self, member: TarMember) -> SafePath | None:
-        """Return where a member is to be unpacked; None for the folder itself.
+        """Return the path for a member; None for the folder itself.
 
         Raises:
-            UnsafeArchiveError: if it may not be.
-            SizeLimitError: if it is one too many, or too large.
+            UnsafeArchiveError: if the member must not be unpacked.
+            SizeLimitError: if the member exceeds a limit.
         """
         self._count_name(len(member.name) + len(member.link_target))
         if member.kind == "special":
@@ -79,7 +79,7 @@ class MemberPolicy:
         return path
 
     def original_of(self, member: TarMember) -> SafePath:
-        """Return which file that came before a hard link is a further name of.
+        """Return the earlier file that a hard link names.
 
         Raises:
             UnsafeArchiveError: if there is no such file.
@@ -91,22 +91,22 @@ class MemberPolicy:
             reason = f"it is a hard link to {target!r}: {error.reason}"
             raise UnsafeArchiveError(member.name, reason) from error
         if path is None or self._kinds.get(str(path)) != "file":
-            reason = f"it is a hard link to {target!r}, which is no earlier file"
+            reason = f"it is a hard link to {target!r}, which is not an earlier file"
             raise UnsafeArchiveError(member.name, reason)
         return path
 
     def charge(self, size: int) -> None:
-        """Count `size` bytes that will be unpacked.
+        """Count `size` bytes before they are unpacked.
 
         Raises:
-            SizeLimitError: if they are too many, before one is written.
+            SizeLimitError: if the total exceeds the limit.
         """
         self._bytes += size
         if self._bytes > self._limits.archive_bytes:
             raise SizeLimitError(_WHAT, self._limits.archive_bytes)
 
     def links(self) -> dict[str, str]:
-        """Return all symbolic links, path to target, to be made when all else is unpacked.
+        """Return the targets of all symbolic links by path; they are created last.
 
         Raises:
             UnsafeArchiveError: if one leads out of the folder.
@@ -125,7 +125,7 @@ class MemberPolicy:
 
     def _place(self, member: TarMember, name: str) -> SafePath | None:
         if member.kind == "directory" and name[:1] == "." and set(name.split("/")) <= {"", "."}:
-            return None  # `tar -C folder .` names the folder itself
+            return None  # `tar -C folder .` writes a member for the folder itself
         try:
             return self._without_prefix(member, sanitize_path(name))
         except UnsafePathError as error:
@@ -135,7 +135,7 @@ class MemberPolicy:
         parts = path.parts
         is_directory = member.kind == "directory"
         if is_directory and any(_is_above(parts, known) for known in self._candidates):
-            return None  # on the way to the folder
+            return None  # a parent of the folder
         if self._prefix is None:
             self._prefix = self._fitting(parts, is_directory=is_directory)
             self._candidates = [self._prefix]
@@ -144,8 +144,8 @@ class MemberPolicy:
         if is_directory and parts == self._prefix:
             return None
         if not _is_above(self._prefix, parts):
-            raise UnsafeArchiveError(member.name, f"it lies outside of {'/'.join(self._prefix)!r}")
-        # Checked again: what was no drive letter in the middle may be one at the front.
+            raise UnsafeArchiveError(member.name, f"it is outside of {'/'.join(self._prefix)!r}")
+        # Check again: without the prefix, a name may begin with a drive letter.
         return sanitize_path("/".join(parts[len(self._prefix) :]))
 
     def _fitting(self, parts: tuple[str, ...], *, is_directory: bool) -> tuple[str, ...]:
@@ -155,14 +155,14 @@ class MemberPolicy:
         return ()
 
     def _enter(self, member: TarMember, path: SafePath) -> None:
-        """Note what lies at `path`, and the folders above it.
+        """Record the kind of `path` and of its parent folders.
 
         Raises:
-            UnsafeArchiveError: if that contradicts what came before.
+            UnsafeArchiveError: if an earlier member recorded another kind.
         """
         above = path.parts[:-1]
         if len(above) >= MAX_DEPTH:
-            raise UnsafeArchiveError(member.name, f"it lies in {MAX_DEPTH} folders or more")
+            raise UnsafeArchiveError(member.name, f"it is in {MAX_DEPTH} nested folders or more")
         if above and self._kinds.get("/".join(above)) != "directory":
             for depth in range(1, len(path.parts)):
                 self._note(member, "/".join(above[:depth]), "directory")
@@ -174,7 +174,9 @@ class MemberPolicy:
             self._count_name(len(place))
             self._kinds[place] = kind
         elif known != kind:
-            raise UnsafeArchiveError(member.name, f"{place!r} is a {known} already, no {kind}")
+            raise UnsafeArchiveError(
+                member.name, f"an earlier member made {place!r} a {known}, not a {kind}"
+            )
 
 
 def _is_above(upper: tuple[str, ...], lower: tuple[str, ...]) -> bool:

@@ -1,7 +1,7 @@
 """Headers of tar archives: POSIX ustar, with pax records where ustar has no room.
 
-Written here and not by `tarfile`, so that the same files give the same bytes, and with
-them the same digest, by every version of Python.
+The module `tarfile` is not used, because its output may differ between versions of Python
+and the digest depends on each byte.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = [
 ]
 
 BLOCK: Final = 512
-"""Bytes of a header; content is padded to a multiple of it."""
+"""Bytes of a header; file data is padded to a multiple of it."""
 
 END: Final = bytes(2 * BLOCK)
-"""Two blocks of zeros end an archive (POSIX.1-2017, pax, "ustar Interchange Format")."""
+"""Two blocks of zeros that end an archive (POSIX.1-2017, pax, "ustar Interchange Format")."""
 
 MAX_USTAR_NAME: Final = 100
 MAX_USTAR_PREFIX: Final = 155
 MAX_USTAR_SIZE: Final = 8**11 - 1
 
 PAX_NAME: Final = b"././@PaxHeader"
-"""The name under which those who know no pax records would unpack them; `tarfile` has it too."""
+"""Name of the member that holds pax records, the same as in `tarfile`."""
 
 MemberKind = Literal["file", "directory", "symlink", "hardlink", "special"]
 
@@ -39,10 +39,10 @@ _TYPES: Final = {"file": b"0", "directory": b"5", "symlink": b"2"}
 
 
 class ArchiveDamage(Exception):  # noqa: N818 - never leaves the package
-    """The archive is malformed or breaks off; `content.archive` makes an error of it."""
+    """The archive is malformed or truncated; `archives.archive` raises a public error for it."""
 
     def __init__(self, reason: str, member: str = "") -> None:
-        """Keep the facts; no member means the archive as a whole."""
+        """Keep the reason and the member's name; an empty name means the whole archive."""
         super().__init__(reason)
         self.reason = reason
         self.member = member
@@ -50,14 +50,14 @@ class ArchiveDamage(Exception):  # noqa: N818 - never leaves the package
 
 @frozen
 class TarMember:
-    """What a header says.
+    """The fields of a header.
 
     Attributes:
-        name: as it stands in the archive.
-        kind: `special` is a device, a FIFO, or a type that is unknown.
-        size: of a file's content, in bytes; else 0.
+        name: the name as written in the archive.
+        kind: `special` is a device, a FIFO or an unknown type.
+        size: size of a file, in bytes; 0 for other kinds.
         executable: whether the owner may execute a file.
-        link_target: of a link; for a hard link the name of an earlier member.
+        link_target: target of a link; for a hard link the name of an earlier member.
     """
 
     name: str
@@ -68,7 +68,7 @@ class TarMember:
 
 
 def padding_of(size: int) -> int:
-    """Return how many zeros follow content of `size` bytes."""
+    """Return the number of padding bytes after `size` bytes of data."""
     return -size % BLOCK
 
 
@@ -90,18 +90,18 @@ def encode_header(member: TarMember) -> bytes:
         size = 0
     mode = 0o755 if member.executable or member.kind == "directory" else 0o644
     if member.kind == "symlink":
-        mode = 0o777  # what systems show of a link, whose mode means nothing
+        mode = 0o777  # systems show this mode for a link and ignore it
     header = _block(split, mode, size, _TYPES[member.kind], target)
     return _pax_header(fields) + header if fields else header
 
 
 def _plain(text: str) -> bytes | None:
-    """Return `text` as a ustar field holds it; None where it must become a pax record."""
+    """Return `text` as a ustar field; None if it needs a pax record."""
     return text.encode() if text.isascii() and len(text) <= MAX_USTAR_NAME else None
 
 
 def _split_name(name: str) -> tuple[bytes, bytes] | None:
-    """Return prefix and name, between which readers put a slash; None if there is no room."""
+    """Return the ustar prefix and name of a path; None if the path does not fit."""
     if (plain := _plain(name)) is not None:
         return b"", plain
     if not name.isascii():
@@ -140,7 +140,7 @@ def _pax_header(fields: dict[str, str]) -> bytes:
 
 def _pax_record(key: str, value: str) -> bytes:
     body = f" {key}={value}\n".encode()
-    # The length counts its own digits.
+    # The length includes its own digits.
     length = len(body) + len(str(len(body)))
     length = len(body) + len(str(length))
     return str(length).encode() + body

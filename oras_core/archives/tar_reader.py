@@ -1,9 +1,8 @@
-"""Reading strangers' tar archives, member by member, within bounds.
+"""Read untrusted tar archives, member by member, with bounded memory.
 
-Not by `tarfile`: it reads a pax header of any size into memory, recurses once for every
-header that extends another, and looks for records by a pattern that takes quadratic time
-(CVE-2024-6232). Here nothing is kept but one header, nothing recurses, and what two
-readers might read differently is refused.
+The module `tarfile` reads a pax header of any size into memory, recurses for every extension
+header, and parses records in quadratic time (CVE-2024-6232). This reader keeps one header in
+memory, does not recurse, and refuses input that two readers could interpret differently.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from oras_core.archives.tar_format import BLOCK, ArchiveDamage, MemberKind, TarM
 __all__ = ["TarReader"]
 
 MAX_EXTENSION: Final = 1024 * 1024
-"""Bytes of one header that extends another: real ones are a few KiB of names and attributes."""
+"""Bytes of one extension header: real ones hold a few KiB of names and attributes."""
 
 MAX_GLOBAL_HEADERS: Final = 1000
-"""pax headers that are about no member; real archives have one, with a comment."""
+"""Global pax headers of one archive; real archives have one, with a comment."""
 
 MAX_PADDING: Final = 1024 * 1024
-"""Zeros after the end: writers fill up a record, of 10 KiB by default."""
+"""Zeros after the end of the archive: writers fill the last record, by default of 10 KiB."""
 
 _ZEROS: Final = bytes(BLOCK)
 
 _KINDS: Final[dict[bytes, MemberKind]] = {
     b"0": "file",
     b"\0": "file",
-    b"7": "file",  # contiguous, which no file system has any more
+    b"7": "file",  # a contiguous file; file systems today have no such kind
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
 }
 
-# Keys of pax records that change what a member is; all others are attributes we drop.
+# Keys of pax records that change a member; all others are attributes that are ignored.
 _MEANINGFUL: Final = ("path", "linkpath", "size")
 _SPARSE: Final = "GNU.sparse."
 
 
 class TarReader:
-    """Gives the members of an archive one after the other, and the content of the current."""
+    """Returns the members of an archive in order, and the data of the current member."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         """Read from `chunks`, pieces of any length."""
@@ -55,10 +54,10 @@ class TarReader:
         self._globals = 0
 
     def next_member(self) -> TarMember | None:
-        """Skip what is left of the current member, and return the next; None at the end.
+        """Skip the rest of the current member and return the next; None at the end.
 
         Raises:
-            ArchiveDamage: if there is no member, nor the end of the archive.
+            ArchiveDamage: if the next block is neither a header nor the end of the archive.
         """
         while self.read(BLOCK * 128):
             pass
@@ -67,7 +66,7 @@ class TarReader:
             block = self._exactly(BLOCK)
             if block == _ZEROS:
                 if extension:
-                    raise ArchiveDamage("a header is about a member that does not follow")
+                    raise ArchiveDamage("an extension header has no member after it")
                 self._check_end()
                 return None
             kind = block[156:157]
@@ -76,10 +75,10 @@ class TarReader:
             self._extend(extension, kind, self._extension(block))
 
     def read(self, size: int) -> bytes:
-        """Return at most `size` bytes of the current member's content; none at its end.
+        """Return at most `size` bytes of the current member's data; empty at its end.
 
         Raises:
-            ArchiveDamage: if the archive breaks off before.
+            ArchiveDamage: if the archive is truncated.
         """
         if not self._left:
             if self._padding:
@@ -87,7 +86,7 @@ class TarReader:
                 self._padding = 0
             return b""
         if not self._chunk and not self._advance():
-            raise ArchiveDamage("the archive breaks off in it", self._member)
+            raise ArchiveDamage("the archive is truncated in it", self._member)
         piece = self._chunk[: min(size, self._left)]
         self._chunk = self._chunk[len(piece) :]
         self._left -= len(piece)
@@ -100,11 +99,11 @@ class TarReader:
         return member
 
     def _extension(self, block: bytes) -> bytes:
-        """Return the content of a header that extends another."""
+        """Return the data of an extension header."""
         _verify(block)
         size = _number(block[124:136])
         if size > MAX_EXTENSION:
-            raise ArchiveDamage(f"a header has more than {MAX_EXTENSION} bytes")
+            raise ArchiveDamage(f"an extension header has more than {MAX_EXTENSION} bytes")
         return self._exactly(size + padding_of(size))[:size]
 
     def _extend(self, extension: dict[str, str], kind: bytes, content: bytes) -> None:
@@ -113,7 +112,7 @@ class TarReader:
             if self._globals > MAX_GLOBAL_HEADERS:
                 raise ArchiveDamage(f"it has more than {MAX_GLOBAL_HEADERS} global headers")
             if any(_is_meaningful(key) for key in _pax_records(content)):
-                raise ArchiveDamage("a global header names members")
+                raise ArchiveDamage("a global header sets the name or size of members")
             return
         if kind == b"x":
             found = _pax_records(content)
@@ -121,15 +120,15 @@ class TarReader:
         else:
             found = {"path" if kind == b"L" else "linkpath": _text(content.rstrip(b"\0"))}
         if twice := found.keys() & extension.keys():
-            raise ArchiveDamage(f"two headers give the {min(twice)} of one member")
+            raise ArchiveDamage(f"two extension headers set the {min(twice)} of one member")
         extension.update(found)
 
     def _check_end(self) -> None:
-        """Make sure that zeros alone follow the first block of zeros, and read them."""
+        """Read the rest of the archive, and check that it holds only zeros."""
         count = 0
         while self._chunk or self._advance():
             if any(self._chunk):
-                raise ArchiveDamage("something follows its end")
+                raise ArchiveDamage("data follows its end")
             count += len(self._chunk)
             if count > MAX_PADDING:
                 raise ArchiveDamage(f"more than {MAX_PADDING} zeros follow its end")
@@ -142,7 +141,7 @@ class TarReader:
         pieces = []
         while size:
             if not self._chunk and not self._advance():
-                raise ArchiveDamage("it breaks off")
+                raise ArchiveDamage("it is truncated")
             piece = self._chunk[:size]
             self._chunk = self._chunk[len(piece) :]
             size -= len(piece)
@@ -164,18 +163,18 @@ def _verify(block: bytes) -> None:
 
 
 def _number(field: bytes) -> int:
-    if field[0] & 0x80:  # GNU: base 256, where octal digits have no room
+    if field[0] & 0x80:  # GNU: base 256, for numbers too large for octal digits
         if field[0] & 0x40:
             raise ArchiveDamage("a header holds a negative number")
         return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
     digits = field.partition(b"\0")[0].strip(b" ")
     if digits.strip(b"01234567"):
-        raise ArchiveDamage("a header holds what is no number")
+        raise ArchiveDamage("a header has a malformed number")
     return int(digits or b"0", 8)
 
 
 def _text(field: bytes) -> str:
-    # What is no UTF-8 becomes surrogates, which no path may hold.
+    # Bytes that are not UTF-8 become surrogates, which `sanitize_path` refuses.
     return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
@@ -194,14 +193,14 @@ def _member(block: bytes, extension: dict[str, str]) -> TarMember:
     )
     if size := extension.get("size"):
         if not (size.isascii() and size.isdigit() and len(size) <= 20):
-            raise ArchiveDamage("a header holds what is no number", member.name)
+            raise ArchiveDamage("a header has a malformed number", member.name)
         member = evolve(member, size=int(size))
     if any(key.startswith(_SPARSE) for key in extension):
         raise ArchiveDamage("it is sparse, which is not supported", member.name)
     if kind == "file" and member.name.endswith("/"):
-        # Before POSIX a directory was a file so named; it never had content.
+        # Before POSIX, a directory was a file whose name ends in a slash, without data.
         if member.size:
-            raise ArchiveDamage("it is a directory with content", member.name)
+            raise ArchiveDamage("it is a directory with data", member.name)
         return evolve(member, kind="directory")
     return member
 
@@ -211,7 +210,7 @@ def _is_meaningful(key: str) -> bool:
 
 
 def _pax_records(content: bytes) -> dict[str, str]:
-    """Read `LENGTH KEY=VALUE` lines, one after the other; of equal keys the last counts."""
+    """Parse `LENGTH KEY=VALUE` records; the last of equal keys wins."""
     found = {}
     position = 0
     while position < len(content):

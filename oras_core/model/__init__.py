@@ -1,1 +1,1 @@
-"""The values of the domain: frozen, without I/O."""
+"""Immutable values of the domain, without I/O."""

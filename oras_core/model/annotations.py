@@ -1,4 +1,4 @@
-"""Annotations, and the file in which ORAS keeps those of a whole artifact."""
+"""Annotations, and the annotation file of ORAS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANIFEST_SECTION: Final = "$manifest"
 CONFIG_SECTION: Final = "$config"
 
 MAX_ANNOTATION_FILE: Final = 4 * 1024 * 1024
-"""Bytes of an annotation file: its content ends up in a manifest, which is no larger."""
+"""Bytes of an annotation file: its content goes into a manifest, which has the same limit."""
 
 
 class Annotations(Mapping[str, str]):
@@ -43,7 +43,7 @@ class Annotations(Mapping[str, str]):
         return self._items[key]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys, in the order in which they were given."""
+        """Iterate over the keys in their original order."""
         return iter(self._items)
 
     def __len__(self) -> int:
@@ -55,11 +55,11 @@ class Annotations(Mapping[str, str]):
         return hash(frozenset(self._items.items()))
 
     def __repr__(self) -> str:
-        """Show as the mapping that it is."""
+        """Show the mapping."""
         return f"Annotations({self._items!r})"
 
     def __or__(self, other: Mapping[str, str]) -> Annotations:
-        """Return both; where both have a key, the right one's value."""
+        """Return the union; for a key in both, the value on the right wins."""
         return Annotations({**self._items, **other})
 
 
@@ -74,7 +74,7 @@ def _sections(sections: Mapping[str, Mapping[str, str]]) -> Mapping[str, Annotat
 
 @frozen
 class AnnotationSet:
-    """The annotations of an artifact: of the manifest, of the config, and by title."""
+    """The annotations of an artifact: of the manifest, of the config, and of layers by title."""
 
     _by_section: Mapping[str, Annotations] = field(factory=dict, converter=_sections, hash=False)
 
@@ -99,20 +99,20 @@ class AnnotationSet:
 
     @property
     def manifest(self) -> Annotations:
-        """Those of the manifest, section `$manifest`."""
+        """Annotations of the manifest: the section `$manifest`."""
         return self.section(MANIFEST_SECTION)
 
     @property
     def config(self) -> Annotations:
-        """Those of the config, section `$config`."""
+        """Annotations of the config: the section `$config`."""
         return self.section(CONFIG_SECTION)
 
     def section(self, name: str) -> Annotations:
-        """Those of one title, or of `$manifest` or `$config`; empty where there are none."""
+        """Return the annotations of a title, `$manifest` or `$config`; empty if there are none."""
         return self._by_section.get(name) or Annotations()
 
     def get(self, name: str) -> Annotations | None:
-        """Those of one section; None where it was not given, not even empty."""
+        """Return the annotations of one section; None if the section does not exist."""
         return self._by_section.get(name)
 
     def sections(self) -> Mapping[str, Annotations]:
@@ -120,5 +120,5 @@ class AnnotationSet:
         return dict(self._by_section)
 
     def with_section(self, name: str, items: Mapping[str, str]) -> AnnotationSet:
-        """Return a set in which `items` are added to one section, replacing equal keys."""
+        """Return a copy with `items` added to one section; equal keys are replaced."""
         return AnnotationSet({**self._by_section, name: self.section(name) | items})

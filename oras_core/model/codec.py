@@ -1,8 +1,8 @@
-"""Between bytes and manifests: strict when reading, canonical when writing.
+"""Decode manifests and indexes strictly, and encode them canonically.
 
-Reading coerces nothing (`"1"` is no size), refuses what two readers could understand
-differently, and keeps the bytes. Writing gives the same bytes for the same values on
-any machine: fixed order of keys, sorted annotations, no white space, UTF-8.
+Decoding coerces no types (`"1"` is not a size), refuses documents that two readers could
+interpret differently, and keeps the bytes. Encoding gives the same bytes for the same values
+on any machine: fixed order of keys, sorted annotations, no white space, UTF-8.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCHEMA_VERSION: Final = 2
 
 
 class _Document:
-    """A JSON object being read, which knows how to complain about its members."""
+    """A parsed JSON object, with errors that name its members."""
 
     def __init__(self, members: dict[str, Any]) -> None:
         self._members = members
@@ -80,19 +80,19 @@ def _load(content: bytes, limit: int) -> _Document:
 def decode(
     content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
 ) -> Manifest | Index:
-    """Read a manifest or an index.
+    """Decode a manifest or an index.
 
     Args:
         content: the bytes as received.
-        media_type: what they were announced as, by a descriptor or a `Content-Type`
-            without its parameters; None where nothing was said.
-        limit: the largest size accepted, in bytes.
+        media_type: the media type from a descriptor, or from a `Content-Type` without its
+            parameters; None if unknown.
+        limit: the largest accepted size, in bytes.
 
     Raises:
-        InvalidManifestError: if it is malformed, of a type that is not supported, has
-            a `mediaType` other than announced, or has the members of a manifest and
-            of an index both (CVE-2021-41190, R25).
-        SizeLimitError: if it is larger than `limit`.
+        InvalidManifestError: if the document is malformed, has an unsupported type or a
+            `mediaType` other than `media_type`, or has the members of both a manifest and
+            an index (CVE-2021-41190, R25).
+        SizeLimitError: if the document is larger than `limit`.
     """
     document = _load(content, limit)
     looks_like_manifest = "layers" in document or "config" in document
@@ -105,7 +105,7 @@ def decode(
         )
     actual = found or media_type
     if actual is None:
-        # The image spec only recommends mediaType; without it the members decide.
+        # mediaType is optional in the image spec; without it the members decide.
         actual = media_types.OCI_INDEX if "manifests" in document else media_types.OCI_MANIFEST
     version = document.require("schemaVersion", int)
     if version != SCHEMA_VERSION:
@@ -139,7 +139,7 @@ def _common_members(document: _Document) -> dict[str, Any]:
 
 
 def _artifact_type(text: str | None) -> str | None:
-    """Check what will stand in descriptors too; empty is as good as absent."""
+    """Check an artifactType, which descriptors repeat; empty counts as absent."""
     if text and not media_types.is_tolerable(text):
         raise InvalidManifestError(
             f"{text!r} is not 1 to 255 visible ASCII characters", location="artifactType"
@@ -150,7 +150,7 @@ def _artifact_type(text: str | None) -> str | None:
 def decode_manifest(
     content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
 ) -> Manifest:
-    """Read what must be a manifest; raises as `decode`, also for an index."""
+    """Decode a manifest; raise the errors of `decode`, also for an index."""
     document = decode(content, media_type, limit=limit)
     if not isinstance(document, Manifest):
         raise InvalidManifestError("expected an image manifest, found an image index")
@@ -160,7 +160,7 @@ def decode_manifest(
 def decode_index(
     content: bytes, media_type: str | None = None, *, limit: int = MAX_MANIFEST_SIZE
 ) -> Index:
-    """Read what must be an index; raises as `decode`, also for a manifest."""
+    """Decode an index; raise the errors of `decode`, also for a manifest."""
     document = decode(content, media_type, limit=limit)
     if not isinstance(document, Index):
         raise InvalidManifestError("expected an image index, found an image manifest")
@@ -179,10 +179,10 @@ def encode_manifest(
     annotations: Mapping[str, str] | None = None,
     media_type: str = media_types.OCI_MANIFEST,
 ) -> Manifest:
-    """Make a manifest and its canonical bytes; empty annotations are written, None are not.
+    """Build a manifest and its canonical bytes; None for annotations omits the member.
 
     Raises:
-        InvalidManifestError: if it cannot be written, or is larger than registries accept.
+        InvalidManifestError: if a value cannot be encoded, or the size exceeds the limit.
     """
     members = _write(
         {"config": config, "layers": list(layers)},
@@ -202,7 +202,7 @@ def encode_index(
     annotations: Mapping[str, str] | None = None,
     media_type: str = media_types.OCI_INDEX,
 ) -> Index:
-    """Make an index and its canonical bytes; raises as `encode_manifest`."""
+    """Build an index and its canonical bytes; raise the errors of `encode_manifest`."""
     members = _write(
         {"manifests": list(manifests)},
         media_type=media_type,
@@ -221,7 +221,7 @@ def _write(
     artifact_type: str | None,
     annotations: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """Write the bytes, and return what a `Document` is made of."""
+    """Encode the bytes, and return the arguments of a `Document`."""
     kept = Annotations(annotations)
     artifact_type = _artifact_type(artifact_type)
     content = _dump(
@@ -248,10 +248,10 @@ def _dump(members: Mapping[str, Any]) -> bytes:
     try:
         content = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError as error:
-        raise InvalidManifestError("an annotation holds text that is not Unicode") from error
+        raise InvalidManifestError("an annotation has text that is not valid Unicode") from error
     if len(content) > MAX_MANIFEST_SIZE:
         raise InvalidManifestError(
             f"it has {len(content)} bytes, registries accept {MAX_MANIFEST_SIZE}; "
-            "pack the files into a folder or push fewer"
+            "push the files as a folder, or push fewer files"
         )
     return content

@@ -1,4 +1,4 @@
-"""Descriptors: what a piece of content is, how large, and by which digest it is known."""
+"""Descriptors: media type, digest and size of a blob or manifest."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Descriptor:
     """The image spec's content descriptor (descriptor.md).
 
     Attributes:
-        media_type: of the content; `type/subtype`, though others occur.
-        digest: of the content.
-        size: of the content, in bytes.
-        urls: other places where the content may be had. The library never follows them.
-        annotations: of this use of the content.
-        data: the content itself, embedded; checked against digest and size.
-        artifact_type: of the manifest that this points to.
-        platform: for which the manifest that this points to is meant.
+        media_type: media type of the content; usually `type/subtype`.
+        digest: digest of the content.
+        size: size of the content, in bytes.
+        urls: other locations of the content. The library never uses them.
+        annotations: annotations of this reference to the content.
+        data: the embedded content; checked against digest and size.
+        artifact_type: artifactType of the manifest that this descriptor points to.
+        platform: platform of the manifest that this descriptor points to.
     """
 
     media_type: str = field(validator=_check_media_type)
@@ -68,7 +68,7 @@ class Descriptor:
     platform: Platform | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Hold embedded data to its digest: a reader may use it instead of the content."""
+        """Check embedded data against digest and size: a reader may use it as the content."""
         if self.data is None:
             return
         if len(self.data) != self.size:
@@ -82,14 +82,14 @@ class Descriptor:
     def of(
         cls, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None
     ) -> Descriptor:
-        """Describe `content`."""
+        """Return a descriptor of `content`."""
         return cls(
             media_type, Digest.of(content), len(content), annotations=Annotations(annotations)
         )
 
     @property
     def title(self) -> str | None:
-        """The file name under which the content is pulled; a stranger's string."""
+        """The file name for a pull; an untrusted string."""
         return self.annotations.get(media_types.ANNOTATION_TITLE)
 
     @property
@@ -104,17 +104,17 @@ class Descriptor:
 
     @property
     def has_successors(self) -> bool:
-        """Whether the content refers to other content: it is a manifest or an index."""
+        """Whether the content refers to other blobs or manifests: a manifest or an index does."""
         return self.is_manifest or self.is_index
 
     def with_annotations(self, items: Mapping[str, str]) -> Descriptor:
-        """Return a descriptor of the same content with `items` added."""
+        """Return a copy with `items` added to the annotations."""
         return evolve(self, annotations=self.annotations | items)
 
     def plain(self) -> Descriptor:
-        """Return media type, digest and size alone: the same content, whatever its use."""
+        """Return a copy with media type, digest and size only."""
         return Descriptor(self.media_type, self.digest, self.size)
 
     def __str__(self) -> str:
-        """Return the digest, with the title where there is one."""
+        """Return the digest, and the title if there is one."""
         return f"{self.digest} ({self.title!r})" if self.title else str(self.digest)

@@ -1,4 +1,4 @@
-"""Digests: the names by which content is known."""
+"""Digests, which identify blobs and manifests by their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Digest"]
 
 HEX_LENGTH: Final = {"sha256": 64, "sha512": 128}
-"""The registered algorithms of the image spec. Weaker or unknown ones prove nothing."""
+"""Registered algorithms of the image spec. Others are weak or unknown, and are refused."""
 
 
 @cache
@@ -27,10 +27,10 @@ def _lower_hex() -> re.Pattern[str]:
 
 @frozen
 class Digest:
-    """An algorithm and the lower-case hexadecimal hash that it gave.
+    """An algorithm and a hash in lower-case hexadecimal digits.
 
-    The grammar is that of the image spec (descriptor.md, Digests); only its registered
-    algorithms, sha256 and sha512, are accepted.
+    The grammar is the image spec's (descriptor.md, Digests). Only the registered algorithms,
+    sha256 and sha512, are accepted.
 
     Raises:
         InvalidDigestError: for an unknown algorithm, or a wrong length.
@@ -40,7 +40,7 @@ class Digest:
     encoded: str
 
     def __attrs_post_init__(self) -> None:
-        """Check both: a digest becomes part of URLs and of paths in a layout."""
+        """Check both fields: a digest becomes part of URLs and of paths in a layout."""
         length = HEX_LENGTH.get(self.algorithm)
         if length is None:
             known = ", ".join(HEX_LENGTH)
@@ -54,7 +54,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Digest:
-        """Read `algorithm:hex`.
+        """Parse `algorithm:hex`.
 
         Raises:
             InvalidDigestError: for another form, an unknown algorithm, or a wrong length.
@@ -68,7 +68,7 @@ class Digest:
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
-        """Hash `content`.
+        """Return the digest of `content`.
 
         Raises:
             InvalidDigestError: for an unknown algorithm.
@@ -78,23 +78,23 @@ class Digest:
         return cls(algorithm, hasher.hexdigest())
 
     def hasher(self) -> _Hash:
-        """Return a fresh hash object of this digest's algorithm."""
+        """Return a new hash object for the algorithm of this digest."""
         return new_hasher(self.algorithm)
 
     def matches(self, content: bytes) -> bool:
-        """Tell whether `content` hashes to this digest."""
+        """Tell whether `content` has this digest."""
         return Digest.of(content, self.algorithm) == self
 
     def __str__(self) -> str:
-        """Return the form used on the wire."""
+        """Return `algorithm:hex`."""
         return f"{self.algorithm}:{self.encoded}"
 
 
 def new_hasher(algorithm: str = "sha256") -> _Hash:
-    """Return a fresh hash object.
+    """Return a new hash object.
 
     Raises:
-        InvalidDigestError: for an algorithm that is not accepted.
+        InvalidDigestError: for an unknown algorithm.
     """
     if algorithm not in HEX_LENGTH:
         raise InvalidDigestError(algorithm, f"the algorithm is not one of {', '.join(HEX_LENGTH)}")

@@ -1,4 +1,4 @@
-"""What manifests and indexes have in common: they are known by their bytes."""
+"""The common base of manifests and indexes, which keeps their bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["Document"]
 
 @frozen(kw_only=True)
 class Document:
-    """The members that the image spec gives to both.
+    """The members that manifests and indexes share in the image spec.
 
     Attributes:
         subject: the manifest that this one is attached to.
-        artifact_type: what the artifact is, a media type.
-        annotations: of the whole.
-        content: the bytes it came from, or was written as. They alone are ever pushed, since
-            another serialisation has another digest.
+        artifact_type: the type of the artifact, a media type.
+        annotations: annotations of the whole document.
+        media_type: media type of the document.
+        content: the original or encoded bytes. A push sends these bytes, since another
+            serialisation has another digest.
     """
 
     subject: Descriptor | None = None
@@ -36,7 +37,7 @@ class Document:
 
     @property
     def descriptor(self) -> Descriptor:
-        """A descriptor of the whole."""
+        """A descriptor of the document."""
         return Descriptor(
             self.media_type, self.digest, len(self.content), artifact_type=self.artifact_type
         )

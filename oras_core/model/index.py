@@ -1,4 +1,4 @@
-"""Image indexes that keep the bytes they came from."""
+"""Image indexes, with their original bytes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["Index"]
 class Index(Document):
     """An image index (image spec, image-index.md) or a Docker manifest list.
 
-    Made by `oras_core.model.codec`, as a `Manifest` is.
+    `oras_core.model.codec` creates it.
 
     Attributes:
-        manifests: of manifests and further indexes, in order.
+        manifests: descriptors of manifests and nested indexes, in order.
     """
 
     manifests: tuple[Descriptor, ...] = ()
 
     @property
     def successors(self) -> tuple[Descriptor, ...]:
-        """What must be at a target before this index: subject and manifests."""
+        """The subject and the manifests, which a target must have before this index."""
         subject = (self.subject,) if self.subject else ()
         return (*subject, *self.manifests)
 
     def select(self, platform: Platform) -> Descriptor:
-        """Return the first manifest that is meant for `platform`.
+        """Return the first manifest for `platform`.
 
         Raises:
-            NotFoundError: if there is none; the message lists those that there are.
+            NotFoundError: if no manifest matches; the message lists the platforms.
         """
         for descriptor in self.manifests:
             if descriptor.platform is not None and platform.accepts(descriptor.platform):
@@ -42,5 +42,5 @@ class Index(Document):
         offered = sorted({str(d.platform) for d in self.manifests if d.platform})
         raise NotFoundError(
             f"platform {platform}",
-            f"index {self.digest}, which offers {', '.join(offered) or 'no platform'}",
+            f"index {self.digest}, which has {', '.join(offered) or 'no platform'}",
         )

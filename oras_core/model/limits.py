@@ -1,4 +1,4 @@
-"""Every bound that the library sets on what others send, each beside its reason."""
+"""All limits for data from others, each with its reason."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ __all__ = [
 ]
 
 MAX_MANIFEST_SIZE: Final = 4 * 1024 * 1024
-"""Bytes of a manifest: what the distribution spec tells registries to accept (R25)."""
+"""Bytes of a manifest: the size that registries must accept (distribution spec, R25)."""
 
 MAX_GRAPH_SIZE: Final = 1024 * 1024 * 1024
-"""Bytes of all manifests and indexes of one graph, which are kept in memory while it is walked:
-a mirror of a hundred thousand artifacts needs a quarter of it."""
+"""Bytes of all manifests and indexes of one graph, which a copy keeps in memory. A mirror of
+a hundred thousand artifacts needs a quarter of it."""
 
 MAX_ERROR_BODY: Final = 64 * 1024
-"""Bytes read of an error's body: enough for every known registry's message (R32)."""
+"""Bytes read of an error response: enough for the messages of known registries (R32)."""
 
 MAX_LISTING_BODY: Final = 16 * 1024 * 1024
 """Bytes of one page of tags: 100,000 tags of 128 characters fit."""
 
 MAX_TOKEN_BODY: Final = 1024 * 1024
-"""Bytes of a token server's answer: real ones are a few KiB."""
+"""Bytes of a token response: real ones have a few KiB."""
 
 MAX_PAGES: Final = 10_000
-"""Pages of one listing: ends a registry that always names a next one (R27)."""
+"""Pages of one listing: a registry could name a next page forever (R27)."""
 
 MAX_REDIRECTS: Final = 5
-"""Hops of one request: registries use one or two."""
+"""Redirects of one request: registries use one or two."""
 
 MAX_ARCHIVE_MEMBERS: Final = 1_000_000
-"""Members of one archive: ends an archive bomb that fills the inodes."""
+"""Members of one archive: more could exhaust the inodes of a disk."""
 
 MAX_ARCHIVE_BYTES: Final = 1024**4
-"""Unpacked bytes of one archive, 1 TiB: ends a bomb; set it lower where disks are smaller."""
+"""Unpacked bytes of one archive, 1 TiB. Set a lower limit for smaller disks."""
 
 
 @frozen
 class Limits:
-    """The bounds in force, for one client. Units are in the constants' notes."""
+    """The limits of one client. The constants of the same names give units and reasons."""
 
     manifest_size: int = MAX_MANIFEST_SIZE
     error_body: int = MAX_ERROR_BODY

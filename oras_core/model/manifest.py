@@ -1,4 +1,4 @@
-"""Image manifests that keep the bytes they came from."""
+"""Image manifests, with their original bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ __all__ = ["Manifest"]
 class Manifest(Document):
     """An image manifest (image spec, manifest.md), of OCI or of Docker.
 
-    Made by `oras_core.model.codec`: decoded from bytes, or encoded to bytes that are
-    canonical.
+    `oras_core.model.codec` creates it: decoded from bytes, or encoded to canonical bytes.
 
     Attributes:
-        config: describes the artifact.
-        layers: its content, in order.
+        config: descriptor of the config.
+        layers: descriptors of the layers, in order.
     """
 
     config: Descriptor
@@ -28,16 +27,16 @@ class Manifest(Document):
 
     @property
     def effective_artifact_type(self) -> str | None:
-        """The artifactType, or where that is absent the config's media type (R30)."""
+        """The artifactType; if absent, the media type of the config (R30)."""
         return self.artifact_type or self.config.media_type
 
     @property
     def successors(self) -> tuple[Descriptor, ...]:
-        """What must be at a target before this manifest: subject, config and layers."""
+        """Subject, config and layers, which a target must have before this manifest."""
         subject = (self.subject,) if self.subject else ()
         return (*subject, self.config, *self.layers)
 
     @property
     def is_docker(self) -> bool:
-        """Whether it is of Docker's type rather than OCI's."""
+        """Whether the media type is Docker's."""
         return self.media_type == media_types.DOCKER_MANIFEST

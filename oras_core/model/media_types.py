@@ -16,7 +16,7 @@ DOCKER_MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list
 OCI_LAYER_TAR: Final = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_TAR_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 COMPRESSION_SUFFIXES: Final = ("gzip", "zstd")
-"""What the image spec's types of compressed layers end in, behind a `+` (layer.md)."""
+"""Suffixes, after a `+`, of the image spec's compressed layer types (layer.md)."""
 OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
 OCI_IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_IMAGE_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
@@ -27,18 +27,18 @@ OCTET_STREAM: Final = "application/octet-stream"
 MANIFESTS: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES: Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
 ACCEPTED_MANIFESTS: Final = (*MANIFESTS, *INDEXES)
-"""What the client asks for when it gets a manifest (R25)."""
+"""The `Accept` header of manifest requests (R25)."""
 
 ANNOTATION_TITLE: Final = "org.opencontainers.image.title"
 ANNOTATION_CREATED: Final = "org.opencontainers.image.created"
 ANNOTATION_REF_NAME: Final = "org.opencontainers.image.ref.name"
 ANNOTATION_CONTENT_DIGEST: Final = "io.deis.oras.content.digest"
-"""On a packed directory: the digest of the tar before it was compressed."""
+"""Annotation of a packed directory: the digest of the tar before compression."""
 ANNOTATION_UNPACK: Final = "io.deis.oras.content.unpack"
-"""`true` on a layer that is a packed directory, to be unpacked by a pull."""
+"""Annotation `true` of a layer that a pull unpacks: a packed directory."""
 
 EMPTY_CONFIG: Final = b"{}"
-"""The content of the empty descriptor; some registries take no blob of 0 bytes (R22)."""
+"""Content of the empty descriptor; some registries refuse a blob of 0 bytes (R22)."""
 
 
 @cache
@@ -54,24 +54,24 @@ def _visible_ascii() -> re.Pattern[str]:
 
 
 def is_media_type(text: str) -> bool:
-    """Tell whether `text` is `type/subtype` by RFC 6838, as the image spec demands."""
+    """Tell whether `text` is `type/subtype` by RFC 6838, as the image spec requires."""
     return _rfc_6838().match(text) is not None
 
 
 def is_tolerable(text: str) -> bool:
-    """Tell whether `text` may stand as the media type of content.
+    """Tell whether `text` is accepted as a media type.
 
-    Artifacts in use, and the user guide's own, have types such as `org.dinosaur.tool.data`
-    without a `/`. They harm nobody; spaces and control characters might.
+    Existing artifacts have types without a `/`, such as `org.dinosaur.tool.data`. They are
+    accepted; spaces and control characters are not.
     """
     return _visible_ascii().match(text) is not None
 
 
 def is_manifest(media_type: str) -> bool:
-    """Tell whether content of this type is an image manifest, of OCI or Docker."""
+    """Tell whether a media type is that of an image manifest, of OCI or Docker."""
     return media_type in MANIFESTS
 
 
 def is_index(media_type: str) -> bool:
-    """Tell whether content of this type is an image index or a Docker manifest list."""
+    """Tell whether a media type is that of an image index or a Docker manifest list."""
     return media_type in INDEXES

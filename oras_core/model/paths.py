@@ -1,4 +1,4 @@
-"""The one way from a stranger's string to a path that may touch a disk."""
+"""Safe relative paths: the only way from an untrusted string to a path on disk."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from oras_core.errors import UnsafePathError
 __all__ = ["UNFINISHED_SUFFIX", "SafePath", "is_unfinished", "sanitize_path"]
 
 UNFINISHED_SUFFIX: Final = ".oras-partial"
-"""Ends the names of files and folders that are not finished, which are nobody else's."""
+"""Suffix of partial files and folders, reserved for them."""
 
 MAX_PATH_BYTES: Final = 4096
-"""Linux' PATH_MAX; nothing longer can be written."""
+"""PATH_MAX of Linux; a longer path cannot be written."""
 
 MAX_COMPONENT_BYTES: Final = 255
-"""NAME_MAX of the common file systems."""
+"""NAME_MAX of common file systems."""
 
 _SHOWN: Final = 200
-"""Characters of a refused path that a message repeats."""
+"""Characters of a refused path that a message shows."""
 
 _MAKER: Final = object()
-"""Known to this module alone, which makes `sanitize_path` the only maker of a `SafePath`."""
+"""Private to this module, so that only `sanitize_path` can create a `SafePath`."""
 
 
 @frozen(order=True)
 class SafePath:
     """A relative path with `/` between its components, which stays inside its folder.
 
-    Made by `sanitize_path` and by joining safe paths, by nothing else. The file system
-    may still hold symbolic links in its way: that is the `FileTree`'s to refuse.
+    Only `sanitize_path`, and joining safe paths, create one. The file system may still have
+    symbolic links on the path; the `FileTree` refuses those.
     """
 
     parts: tuple[str, ...]
     _maker: object = field(repr=False, eq=False, order=False)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse to be made around the check.
+        """Refuse construction without the check.
 
         Raises:
-            TypeError: where a caller constructs the class itself.
+            TypeError: if a caller constructs the class directly.
         """
         if self._maker is not _MAKER:
-            raise TypeError("a SafePath is made by sanitize_path() only")
+            raise TypeError("use sanitize_path() to create a SafePath")
 
     @property
     def name(self) -> str:
@@ -56,15 +56,15 @@ class SafePath:
 
     @property
     def parent(self) -> SafePath | None:
-        """The folder it lies in; None directly under the root."""
+        """The parent folder; None directly under the root."""
         return SafePath(self.parts[:-1], _MAKER) if len(self.parts) > 1 else None
 
     def __truediv__(self, other: SafePath) -> SafePath:
-        """Join; the result is safe since both are."""
+        """Join two paths; the result is safe because both are."""
         return SafePath(self.parts + other.parts, _MAKER)
 
     def is_under(self, other: SafePath) -> bool:
-        """Tell whether this path lies below `other`."""
+        """Tell whether this path is below `other`."""
         return len(self.parts) > len(other.parts) and self.parts[: len(other.parts)] == other.parts
 
     def __str__(self) -> str:
@@ -72,49 +72,48 @@ class SafePath:
         return "/".join(self.parts)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by the text, so that it is checked again."""
+        """Pickle the text, so that unpickling checks it again."""
         return sanitize_path, (str(self),)
 
 
 @cache
 def _refused_characters() -> re.Pattern[str]:
-    # C0 and C1 control characters and DEL steer terminals and end strings (CWE-150,
-    # CWE-158); a bidirectional override or line separator shows a name as another one;
-    # a surrogate has no UTF-8. A backslash separates components on Windows.
+    # C0 and C1 control characters and DEL control terminals and end strings (CWE-150,
+    # CWE-158). Bidirectional overrides and line separators disguise a name. A surrogate has
+    # no UTF-8. A backslash separates components on Windows.
     return re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\\\\]")
 
 
 @cache
 def _drive() -> re.Pattern[str]:
-    # Windows' path functions take any character before a colon for a drive.
+    # Windows takes any character before a colon for a drive letter.
     return re.compile(r".:")
 
 
 @cache
 def _leads_up() -> re.Pattern[str]:
-    # Windows drops trailing dots and spaces: `.. ` is `..` there.
+    # Windows drops trailing dots and spaces: there `.. ` is `..`.
     return re.compile(r"\.\.[. ]*\Z")
 
 
 @cache
 def _unfinished() -> re.Pattern[str]:
-    # However a file system that does not tell cases apart, or Windows, takes it.
+    # In every spelling that Windows or a case-insensitive file system takes for the suffix.
     return re.compile(re.escape(UNFINISHED_SUFFIX) + r"[. ]*(?:/|\Z)", re.IGNORECASE)
 
 
 def is_unfinished(name: str) -> bool:
-    """Tell whether a path leads to, or into, a file or folder that is not finished."""
+    """Tell whether a path names a partial file or folder, or an entry in one."""
     return _unfinished().search(name) is not None
 
 
 def sanitize_path(path: str) -> SafePath:
-    """Check that `path` stays in the folder it is meant for, and normalise it.
+    """Check that `path` stays inside its folder, and normalise it.
 
-    `.` components and doubled or trailing slashes are dropped, since they change
-    nothing. Everything that leads elsewhere, here or on another platform, is refused:
-    `..`, absolute paths, drive letters, backslashes, control characters, names that no
-    common file system takes; and the names of unfinished files, whose content nobody else
-    may put there.
+    `.` components and doubled or trailing slashes are dropped. Paths that lead elsewhere, on
+    this or another platform, are refused: `..`, absolute paths, drive letters, backslashes.
+    Control characters, names too long for common file systems, and the reserved names of
+    partial files are refused too.
 
     Raises:
         UnsafePathError: with the reason.
@@ -126,9 +125,9 @@ def sanitize_path(path: str) -> SafePath:
 
 
 def _objections(path: str) -> Iterator[str]:
-    """Say what is wrong with `path`; nothing where it is safe.
+    """Yield the reasons to refuse `path`; none for a safe path.
 
-    Most paths are, and archives have very many: a look at the whole spares most components.
+    Archives have many paths, so cheap checks of the whole come before checks of components.
     """
     parts = path.split("/")
     if not path:
@@ -136,15 +135,15 @@ def _objections(path: str) -> Iterator[str]:
     if path.startswith("/"):
         yield "it is absolute"
     if found := _refused_characters().search(path):
-        yield f"it holds the character {found.group()!r}"
-        return  # a surrogate could not be encoded below
+        yield f"it has the character {found.group()!r}"
+        return  # the checks below cannot encode a surrogate
     if ":" in path and any(_drive().match(part) for part in parts):
-        # Also below a folder: joined component by component, it leads to the drive.
+        # In every component: Windows resolves a drive letter in the middle too.
         yield "a component begins with a drive letter"
     if ".." in path and any(_leads_up().match(part) for part in parts):
         yield "it leads out of its folder by '..'"
     if is_unfinished(path):
-        yield f"a component ends in {UNFINISHED_SUFFIX!r}, as unfinished files do"
+        yield f"a component ends in {UNFINISHED_SUFFIX!r}, which is reserved for partial files"
     if all(part in ("", ".") for part in parts):
         yield "it names the folder itself"
     length = len(path.encode())

@@ -1,4 +1,4 @@
-"""Platforms: for which system a manifest of an index is meant."""
+"""Platforms: the operating system and architecture of a manifest in an index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oras_core.errors import InvalidPlatformError
 __all__ = ["Platform"]
 
 _DEFAULT_VARIANTS: Final = {"arm64": "v8", "arm": "v7"}
-"""The variant meant where none is named, as container engines read it."""
+"""The default variant of an architecture, as container engines use it."""
 
 
 @cache
@@ -33,7 +33,7 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read `os/architecture[/variant]`, e.g. `linux/arm64/v8`.
+        """Parse `os/architecture[/variant]`, e.g. `linux/arm64/v8`.
 
         Raises:
             InvalidPlatformError: for another form.
@@ -46,10 +46,10 @@ class Platform:
         return cls(parts[0], parts[1], "".join(parts[2:]) or None)
 
     def accepts(self, other: Platform) -> bool:
-        """Tell whether content made for `other` is what a wish for this platform means.
+        """Tell whether a manifest for `other` satisfies a request for this platform.
 
-        What the wish leaves open, an OS version or a feature, is not compared. A variant
-        left open means the architecture's usual one.
+        An OS version or feature that the request does not name is not compared. Without a
+        variant, the default variant of the architecture is compared.
         """
         if (self.os, self.architecture) != (other.os, other.architecture):
             return False
@@ -63,5 +63,5 @@ class Platform:
         return self.variant or _DEFAULT_VARIANTS.get(self.architecture)
 
     def __str__(self) -> str:
-        """Return the form that `parse` reads."""
+        """Return the form that `parse` accepts."""
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)

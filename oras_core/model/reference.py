@@ -1,4 +1,4 @@
-"""References: how people name an artifact in a registry."""
+"""References: names of artifacts in registries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
 
 MAX_NAME: Final = 255
-"""Characters of a repository's name, as registries limit it."""
+"""Characters of a repository name; registries have this limit."""
 
 _DOCKER_HUB_NAMES: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
@@ -39,17 +39,17 @@ def _grammar() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 
 def is_registry(text: str) -> bool:
-    """Tell whether `text` is a host name or address, maybe with a port."""
+    """Tell whether `text` is a host name or address, optionally with a port."""
     return _grammar()[0].match(text) is not None
 
 
 def is_repository(text: str) -> bool:
-    """Tell whether `text` is a repository name by the distribution spec (R36)."""
+    """Tell whether `text` is a repository name (distribution spec, R36)."""
     return len(text) <= MAX_NAME and _grammar()[1].match(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether `text` is a tag by the distribution spec (R36)."""
+    """Tell whether `text` is a tag (distribution spec, R36)."""
     return _grammar()[2].match(text) is not None
 
 
@@ -67,7 +67,7 @@ def _check_registry(_instance: object, _attribute: Attribute[str], value: str) -
         raise InvalidReferenceError(value, "the registry is not HOST or HOST:PORT")
     port = value.rpartition(":")[2] if not value.endswith("]") and ":" in value else ""
     if port and not 0 < int(port) < 65536:
-        raise InvalidReferenceError(value, f"there is no port {port}")
+        raise InvalidReferenceError(value, f"{port} is not a valid port")
 
 
 def _check_repository(_instance: object, _attribute: Attribute[str], value: str) -> None:
@@ -77,8 +77,8 @@ def _check_repository(_instance: object, _attribute: Attribute[str], value: str)
         hint = " (upper case is not allowed)" if value != value.lower() else ""
         raise InvalidReferenceError(
             value,
-            "the repository is not of lower-case letters, digits, '.', '_', '-' "
-            f"and '/' between them{hint}",
+            "a repository has lower-case letters and digits, separated by '.', '_', '-' "
+            f"or '/'{hint}",
         )
 
 
@@ -86,16 +86,17 @@ def _check_tag(_instance: object, _attribute: Attribute[str | None], value: str 
     if value is not None and not is_tag(value):
         raise InvalidReferenceError(
             value,
-            "a tag is at most 128 letters, digits, '_', '.' and '-', not first '.' or '-'",
+            "a tag has at most 128 letters, digits, '_', '.' and '-', and does not begin "
+            "with '.' or '-'",
         )
 
 
 @frozen
 class Reference:
-    """A registry, a repository in it, and maybe a tag or a digest or both.
+    """A registry, a repository, and optionally a tag, a digest or both.
 
-    Where both are given the digest wins (R36). Docker Hub's several names become
-    `docker.io`, its one-segment repositories get their `library/` (R11).
+    If both are given, the digest is used (R36). All names of Docker Hub become `docker.io`,
+    and its repositories of one segment get the prefix `library/` (R11).
     """
 
     registry: str = field(validator=_check_registry)
@@ -105,19 +106,19 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str, *, default_registry: str = DEFAULT_REGISTRY) -> Reference:
-        """Read `[REGISTRY/]REPOSITORY[:TAG][@DIGEST]`.
+        """Parse `[REGISTRY/]REPOSITORY[:TAG][@DIGEST]`.
 
-        The first part is a registry only if it has `.` or `:` or is `localhost` (R11);
-        else `default_registry` is meant.
+        The first part is a registry if it has `.` or `:` or is `localhost` (R11); otherwise
+        `default_registry` is used.
 
         Raises:
-            InvalidReferenceError: naming the part that is wrong.
+            InvalidReferenceError: with the part that is malformed.
             InvalidDigestError: for a malformed digest.
         """
         if not isinstance(text, str) or not text:
             raise InvalidReferenceError(text, "expected [REGISTRY/]REPOSITORY[:TAG][@DIGEST]")
         if "://" in text:
-            raise InvalidReferenceError(redact_url(text), "leave out the scheme before '://'")
+            raise InvalidReferenceError(redact_url(text), "remove the scheme before '://'")
         name, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
         if names_registry(name):
@@ -136,7 +137,7 @@ class Reference:
 
     @property
     def reference(self) -> str:
-        """What stands in a manifest's URL: the digest, else the tag, else `latest`."""
+        """The reference in the URL of the manifest: the digest, else the tag, else `latest`."""
         return str(self.digest) if self.digest else self.tag or DEFAULT_TAG
 
     @property
@@ -149,14 +150,14 @@ class Reference:
 
         Raises:
             InvalidReferenceError: if `reference` is neither.
-            InvalidDigestError: if it looks like a digest and is none.
+            InvalidDigestError: if `reference` has a `:` and is not a valid digest.
         """
         if ":" in reference:
             return evolve(self, tag=None, digest=Digest.parse(reference))
         return evolve(self, tag=reference, digest=None)
 
     def __str__(self) -> str:
-        """Return the form that `parse` reads."""
+        """Return the form that `parse` accepts."""
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.name}{tag}{digest}"

@@ -1,7 +1,7 @@
-"""The JSON forms of the domain's values, converted strictly by cattrs.
+"""Convert values of the domain to and from JSON, strictly, with cattrs.
 
-cattrs by itself coerces, `1` to `"1"` and back; here every type is checked, and what is
-wrong is reported with its place in the document.
+By default cattrs coerces `1` to `"1"` and back. These hooks check each type, and errors give
+the location in the document.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _JSON_KINDS: Final = {
 
 
 def json_kind(value: object) -> str:
-    """Name the JSON type of a parsed value, for a message."""
+    """Return the JSON type of a parsed value, for a message."""
     return _JSON_KINDS[type(value)]
 
 
 def _expect(value: object, kind: type, *, holding: str = "") -> None:
-    if type(value) is not kind:  # not isinstance: True is no number here
+    if type(value) is not kind:  # not isinstance: True is not a number here
         raise TypeError(f"expected {_JSON_KINDS[kind]}{holding}, found {json_kind(value)}")
 
 
@@ -66,7 +66,7 @@ def _structure_digest(value: object, _: type) -> Digest:
 
 
 def _structure_annotations(value: object, _: type) -> Annotations:
-    # Go's encoder writes null for a map that was never made.
+    # Go encodes a nil map as null.
     if value is None:
         return Annotations()
     _expect(value, dict, holding=" of strings")
@@ -121,10 +121,10 @@ def _converter() -> Converter:
 
 
 def from_wire(value: object, kind: Any, *, location: str) -> Any:  # noqa: ANN401 - cattrs' own types
-    """Turn parsed JSON into a value of type `kind`.
+    """Convert parsed JSON to a value of type `kind`.
 
     Raises:
-        InvalidManifestError: with the place of the first thing that is wrong, below `location`.
+        InvalidManifestError: with the location of the first error, below `location`.
     """
     try:
         return _converter().structure(value, kind)
@@ -135,19 +135,19 @@ def from_wire(value: object, kind: Any, *, location: str) -> Any:  # noqa: ANN40
 
 
 def to_wire(value: object) -> object:
-    """Turn a value, or a mapping or list of such, into what `json.dumps` writes."""
+    """Convert a value, or a mapping or list of values, for `json.dumps`."""
     return _converter().unstructure(value)
 
 
 def _first_failure(error: BaseException) -> tuple[list[str], BaseException]:
-    """Descend to the first leaf of a group of validation errors, collecting the way."""
+    """Return the first leaf of a group of validation errors, and the location of it."""
     if isinstance(error, ClassValidationError):
         in_members, others = error.group_exceptions()
         if not in_members:
             return [], others[0]
         cause, note = in_members[0]
         steps, leaf = _first_failure(cause)
-        # A missing member is reported by its object: there is no place inside it.
+        # A missing member has no location of its own; its object is reported.
         return ([] if isinstance(cause, KeyError) else [_step(note), *steps]), leaf
     if isinstance(error, IterableValidationError):
         cause, element = error.group_exceptions()[0][0]

@@ -1,1 +1,1 @@
-"""Manifests for new artifacts, and the upload of large files while they are hashed."""
+"""Build manifests, and upload large files while they are hashed."""

@@ -1,4 +1,4 @@
-"""Describing what is to be pushed, and sending it meanwhile where that is likely to pay."""
+"""Describe sources for a push, and upload large ones while they are hashed."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from oras_core.ports.content import ByteSource, Ingester, ReferenceFetcher
 __all__ = ["Describer", "is_large"]
 
 INGESTION_SIZE: Final = 32 * 1024 * 1024
-"""Bytes from which on hashing, or packing, takes longer than the requests that hide it."""
+"""Bytes from which hashing or packing takes longer than the extra requests of an upload."""
 
 
 class Describer:
-    """Describes sources. Large ones, if the destination seems to lack them, are sent meanwhile.
+    """Describes sources. Uploads large ones meanwhile, if the destination seems to lack them.
 
-    What is pushed once more, under the same tag, is hashed first: most of it will be there.
+    A push to an existing tag hashes first, because most of its blobs will be present.
     """
 
     def __init__(self, destination: object, reference: str | None, token: CancelToken) -> None:
-        """Describe what goes to `destination`, under the tag `reference`; `token` ends it."""
+        """Describe sources for `destination` and the tag `reference`; `token` cancels uploads."""
         self._destination = destination
         self._reference = reference
         self._token = token
         self.named: Descriptor | None = None
-        """What the tag names so far, if that had to be asked for."""
+        """The current manifest of the tag, if it was fetched."""
 
     def __call__(self, source: ByteSource, media_type: str) -> Descriptor:
-        """Return the descriptor of `source`; raises what the source raises."""
+        """Return the descriptor of `source`; raise the errors of the source."""
         destination = self._destination
         if (
             is_large(source)
@@ -46,10 +46,12 @@ class Describer:
         return describe_source(source, media_type)
 
     def packed_sender(self, size: int) -> Callable[[ByteSource, str], Descriptor] | None:
-        """Return what sends the archive of `size` bytes of files while they are being packed.
+        """Return a function that uploads an archive while it is packed; None if not worthwhile.
 
-        None where that is not likely to pay. What the archive will be nobody knows before:
-        so it is for a tag that names nothing yet.
+        The digest of the archive is unknown before, so this is only used for a new tag.
+
+        Args:
+            size: total size of the files, in bytes.
         """
         destination = self._destination
         if (
@@ -64,7 +66,7 @@ class Describer:
 
     @cached_property
     def _seems_to_be_there(self) -> Callable[[int | None], bool]:
-        """Whether something of this size is part of what the tag names now."""
+        """Whether the current manifest of the tag has a blob of this size."""
         if self._reference is None or not isinstance(self._destination, ReferenceFetcher):
             return _never
         try:
@@ -73,12 +75,12 @@ class Describer:
         except NotFoundError:
             return _never
         except OrasError:
-            return _always  # what is wrong shows in what follows
+            return _always  # the push itself will raise the error
         return frozenset(descriptor.size for descriptor in successors).__contains__
 
 
 def is_large(source: ByteSource) -> bool:
-    """Tell whether hashing `source` takes its time."""
+    """Tell whether `source` is large enough to upload while it is hashed."""
     return source.size is not None and source.size >= INGESTION_SIZE
 
 

@@ -1,4 +1,4 @@
-"""Making the manifest of an artifact."""
+"""Build the manifest of an artifact."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ __all__ = ["created_at", "empty_config", "pack_manifest"]
 
 
 def empty_config() -> Descriptor:
-    """Return the image spec's descriptor of empty content, `{}`, embedded."""
+    """Return the empty descriptor of the image spec, with its content `{}` embedded."""
     content = media_types.EMPTY_CONFIG
     plain = Descriptor.of(content, media_types.OCI_EMPTY)
     return Descriptor(plain.media_type, plain.digest, plain.size, data=content)
 
 
 def created_at(seconds: int) -> Mapping[str, str]:
-    """Return the annotation that says when an artifact was made (image spec, annotations.md).
+    """Return the annotation with the time of creation (image spec, annotations.md).
 
-    Whoever wants it names the time: one taken from a clock would give every push another
-    digest.
+    The caller supplies the time: a time from the clock would change the digest of every push.
 
     Args:
-        seconds: since 1970-01-01 UTC, as `SOURCE_DATE_EPOCH` has them.
+        seconds: seconds since 1970-01-01 UTC, like `SOURCE_DATE_EPOCH`.
 
     Raises:
-        InvalidManifestError: if there is no such date.
+        InvalidManifestError: if the number is outside the range of dates.
     """
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError) as error:
-        raise InvalidManifestError(f"{seconds} seconds are no date") from error
+        raise InvalidManifestError(f"{seconds} seconds since 1970 is not a valid date") from error
     return {media_types.ANNOTATION_CREATED: moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
@@ -49,20 +48,20 @@ def pack_manifest(
     annotations: Mapping[str, str] | None = None,
     version: Literal["1.1", "1.0"] = "1.1",
 ) -> Manifest:
-    """Make an image manifest that refers to `layers`.
+    """Build an image manifest that refers to `layers`.
 
     Args:
-        layers: the content, in order.
-        artifact_type: what the artifact is, a media type.
-        config: a config of one's own; without one it is the empty config.
-        subject: the manifest to which this one is attached.
-        annotations: of the manifest. Nothing is added to them: a time of creation would
-            give every push another digest.
-        version: of the image spec. Version 1.0 has no `artifactType` and no `subject`;
-            there the config's media type says what the artifact is.
+        layers: descriptors of the blobs, in order.
+        artifact_type: the type of the artifact, a media type.
+        config: the config; None for the empty config.
+        subject: the manifest that this one is attached to.
+        annotations: annotations of the manifest. No time of creation is added: it would
+            change the digest of every push.
+        version: version of the image spec. Version 1.0 has no `artifactType` and no `subject`;
+            there the media type of the config is the type of the artifact.
 
     Raises:
-        InvalidManifestError: for what the version cannot express.
+        InvalidManifestError: if the version cannot express an argument.
     """
     if artifact_type is not None and not media_types.is_media_type(artifact_type):
         raise InvalidManifestError(
@@ -71,7 +70,7 @@ def pack_manifest(
     if version == "1.0":
         return _pack_1_0(layers, artifact_type, config, subject, annotations)
     if config is None or config.media_type == media_types.OCI_EMPTY:
-        # The image spec demands a type of the artifact where the config says nothing.
+        # The image spec requires an artifactType if the config is empty.
         artifact_type = artifact_type or media_types.UNKNOWN_ARTIFACT
     return codec.encode_manifest(
         config=config or empty_config(),
@@ -90,10 +89,10 @@ def _pack_1_0(
     annotations: Mapping[str, str] | None,
 ) -> Manifest:
     if subject is not None:
-        raise InvalidManifestError("image spec 1.0 has no subject; pack by version 1.1")
+        raise InvalidManifestError("image spec 1.0 has no subject; use version 1.1")
     if config is not None and artifact_type is not None:
         raise InvalidManifestError(
-            "image spec 1.0 has no artifactType; the config's media type takes its place"
+            "image spec 1.0 has no artifactType; set the media type of the config instead"
         )
     config = config or Descriptor.of(
         media_types.EMPTY_CONFIG, artifact_type or media_types.UNKNOWN_CONFIG

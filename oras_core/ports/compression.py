@@ -1,4 +1,4 @@
-"""Compression of packed directories: the port for libraries that do it."""
+"""The compression port: libraries that compress packed directories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Compression", "DamagedStreamError", "Decompressor"]
 
 
 class DamagedStreamError(Exception):
-    """Compressed data is malformed; the message says how. Never leaves the package."""
+    """Compressed data is malformed. Internal: callers of the package never see it."""
 
 
 class Decompressor(Protocol):
@@ -26,18 +26,18 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether nothing more can be given before more is put in."""
+        """Whether the next output needs more input."""
         ...
 
     @property
     def unused_data(self) -> bytes:
-        """What was put in beyond the end of the stream."""
+        """Input beyond the end of the stream."""
         ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Take `data`, and return at most `max_length` bytes; further ones for no data.
+        """Take `data` and return at most `max_length` bytes; call with no data for the rest.
 
-        What memory it takes depends on the format alone, never on what the data claims.
+        Memory use depends on the format alone, never on sizes that the data claims.
 
         Raises:
             DamagedStreamError: if the data is malformed.
@@ -46,40 +46,40 @@ class Decompressor(Protocol):
 
 
 class Compression(Protocol):
-    """A way to compress; thread-safe, one object serves many archives."""
+    """A compression format. Thread-safe: one object serves many archives."""
 
     @property
     def name(self) -> str:
-        """What does it, for messages."""
+        """Name of the implementation, for messages."""
         ...
 
     @property
     def suffix(self) -> str:
-        """What a media type says of it behind a `+`."""
+        """Suffix of media types, after the `+`."""
         ...
 
     @property
     def magic(self) -> bytes:
-        """How its streams begin."""
+        """The first bytes of every stream."""
         ...
 
     @property
     def padding(self) -> bytes:
-        """A byte that may follow its streams any number of times; empty for none."""
+        """A byte that may follow a stream any number of times; empty if none may."""
         ...
 
     def compress(self, pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
         """Compress into one stream, piece by piece.
 
-        The result depends on the joined pieces alone: not on how they are cut, nor on the
-        number of threads. Closing the iterator ends whatever threads it has.
+        The result depends only on the joined bytes: not on how they are split, nor on the
+        number of threads. Closing the iterator ends its threads.
         """
         ...
 
     def decompressor(self) -> Decompressor:
-        """Return what decompresses a stream.
+        """Return a decompressor for one stream.
 
         Raises:
-            UnsupportedError: if a library that this needs is not installed.
+            UnsupportedError: if the library for this format is not installed.
         """
         ...

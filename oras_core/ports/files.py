@@ -1,4 +1,4 @@
-"""The files port: a folder in which the library reads and writes."""
+"""The files port: a folder that the library reads and writes."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ FileKind = Literal["file", "directory", "symlink", "other"]
 
 @frozen
 class FileEntry:
-    """What lies at a path; of a symbolic link, the link itself.
+    """The entry at a path; for a symbolic link, the link itself.
 
     Attributes:
-        path: relative to the tree's root.
-        kind: `other` is a device, a FIFO, a socket.
-        size: of a file, in bytes; else 0.
+        path: the path, relative to the root of the tree.
+        kind: `other` is a device, a FIFO or a socket.
+        size: size of a file, in bytes; 0 for other kinds.
         executable: whether the owner may execute a file.
-        link_target: of a symbolic link, as it is written; else empty.
-        revision: changes whenever the content may have: compare two to notice (an
-            implementation may build it of modification time and inode).
+        link_target: unresolved target of a symbolic link; empty for other kinds.
+        revision: a value that changes whenever the content may have changed, such as
+            modification time and inode.
     """
 
     path: SafePath
@@ -49,17 +49,17 @@ class FileEntry:
 
 
 class PendingFile(Protocol):
-    """A file being written, invisible under its name until committed.
+    """A file being written, which gets its name on commit.
 
-    A context manager: leaving it without `commit` discards what was written.
+    A context manager: leaving it without `commit` discards the file.
     """
 
     def write(self, data: bytes, /) -> object:
-        """Append `data`, all of it; what is returned has no meaning."""
+        """Append all of `data`; the return value has no meaning."""
         ...
 
     def commit(self) -> None:
-        """Put the file, whole, under its name, replacing an earlier file there."""
+        """Give the complete file its name, replacing an earlier file."""
         ...
 
     def __enter__(self) -> PendingFile:
@@ -67,26 +67,26 @@ class PendingFile(Protocol):
         ...
 
     def __exit__(self, *exception: object) -> None:
-        """Discard what was written, unless it was committed."""
+        """Discard the data, unless it was committed."""
         ...
 
 
 class PendingDirectory(Protocol):
-    """A directory being filled, invisible under its name until committed.
+    """A directory being filled, which gets its name on commit.
 
-    A context manager: leaving it without `commit` discards what was written.
+    A context manager: leaving it without `commit` discards the directory.
     """
 
     @property
     def tree(self) -> FileTree:
-        """The inside of the directory."""
+        """The contents of the directory."""
         ...
 
     def commit(self) -> None:
-        """Put the directory under its name.
+        """Give the directory its name.
 
-        Where a directory stands there already its other files stay, and files of the
-        same name are replaced one by one.
+        If a directory has this name already, the two are merged: files of the same name are
+        replaced one by one, other files stay.
         """
         ...
 
@@ -95,29 +95,29 @@ class PendingDirectory(Protocol):
         ...
 
     def __exit__(self, *exception: object) -> None:
-        """Discard what was written, unless it was committed."""
+        """Discard the data, unless it was committed."""
         ...
 
 
 class FileTree(Protocol):
     """A folder. Thread-safe.
 
-    Every path is relative to its root; nothing outside is ever read or written, whatever
-    symbolic links lie in the way: a link on the way to a path is an `UnsafePathError`.
-    Parent folders are made as needed. System errors are raised as `FileAccessError`.
+    Every path is relative to the root. Nothing outside the folder is read or written: a
+    symbolic link on the way to a path is an `UnsafePathError`. Parent folders are created as
+    needed. Errors of the system are raised as `FileAccessError`.
     """
 
     def entry(self, path: SafePath) -> FileEntry | None:
-        """Return what lies at `path`; None if nothing does. Follows no link."""
+        """Return the entry at `path`, without following a link; None if there is none."""
         ...
 
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
-        """Iterate over what lies directly in a directory, sorted by name; None: in the root.
+        """Iterate over the entries of a directory, sorted by name; None for the root.
 
-        What is not finished yet is left out.
+        Partial files and folders are left out.
 
         Raises:
-            NotFoundError: if there is no such directory.
+            NotFoundError: if the directory does not exist.
         """
         ...
 
@@ -125,61 +125,61 @@ class FileTree(Protocol):
         """Open a file for reading.
 
         Raises:
-            NotFoundError: if there is no such file.
-            UnsafePathError: if it is a symbolic link.
+            NotFoundError: if the file does not exist.
+            UnsafePathError: if `path` is a symbolic link.
         """
         ...
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
-        """Begin to write a file. The process' umask decides who may read it.
+        """Start to write a file. The umask of the process sets its permissions.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a directory at `path`.
+            UnsafePathError: if the path leads through a link, or `path` is a directory.
         """
         ...
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
-        """Begin to fill a directory.
+        """Start to fill a directory.
 
         Raises:
-            UnsafePathError: if a link lies in the way, or a file at `path`.
+            UnsafePathError: if the path leads through a link, or `path` is a file.
         """
         ...
 
     def make_directory(self, path: SafePath) -> None:
-        """Make a directory, and its parents; one that exists is no error."""
+        """Create a directory and its parents; an existing directory is accepted."""
         ...
 
     def make_symlink(self, path: SafePath, target: str) -> None:
-        """Make a symbolic link that says `target`, replacing a file or link there.
+        """Create a symbolic link to `target`, replacing a file or link.
 
-        The caller has made sure that it stays inside: `content.archive` does.
+        The caller must check that the link stays inside, as `archives.archive` does.
         """
         ...
 
     def remove(self, path: SafePath) -> None:
-        """Remove a file, a link or an empty directory; none being there is no error."""
+        """Remove a file, a link or an empty directory; a missing one is accepted."""
         ...
 
 
 class ResumableFile(PendingFile, Protocol):
-    """A file being written, of which an earlier attempt may have left the beginning.
+    """A partial file, whose first bytes an earlier attempt may have written.
 
-    A context manager: leaving it without `commit` keeps what was written, which is
-    invisible under the file's name, for another attempt; nothing, if that is nothing.
+    A context manager: leaving it without `commit` keeps the written bytes, under a reserved
+    name, for another attempt. An empty partial file is removed.
     """
 
     @property
     def kept(self) -> int:
-        """Bytes that were there when it was opened; `write` appends to them."""
+        """Number of bytes from earlier attempts; `write` appends to them."""
         ...
 
     def reread(self) -> ByteStream:
-        """Return a stream of those bytes, which nobody has verified; the caller closes it."""
+        """Return a stream of those bytes, which are unverified; the caller closes it."""
         ...
 
     def restart(self) -> None:
-        """Throw away all that is there, so that `write` begins with the first byte."""
+        """Discard all bytes, so that `write` starts at the first byte."""
         ...
 
     def __enter__(self) -> ResumableFile:
@@ -187,28 +187,28 @@ class ResumableFile(PendingFile, Protocol):
         ...
 
     def __exit__(self, *exception: object) -> None:
-        """Keep what was written, unless it was committed."""
+        """Keep the written bytes, unless the file was committed."""
         ...
 
 
 @runtime_checkable
 class PartialKeeper(Protocol):
-    """A folder that keeps what a broken attempt has written, also of a killed process."""
+    """A folder that keeps partial files after a failure, also of a killed process."""
 
     def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
-        """Begin to write a file, or go on where an earlier attempt with `content` ended.
+        """Start to write a file, or continue an earlier attempt with the same digest.
 
-        What is kept of other content stays as it is. The process' umask decides who may
-        read a new file.
+        Partial files with other digests stay unchanged. The umask of the process sets the
+        permissions of a new file.
 
         Args:
-            path: the file's name when it is whole.
-            content: what it will hold: under any name in the same directory, the same
-                beginning serves.
+            path: the final path of the file.
+            content: digest of the complete file. Files of one directory share the partial
+                file of a digest, whatever their names.
 
         Returns:
-            The file; None where somebody else, in whatever process, is at it right now, or
-            what lies there cannot be trusted.
+            The partial file; None if another owner, in any process, has it open, or if the
+            entry at its path cannot be trusted.
 
         Raises:
             UnsafePathError: as `FileTree.create`.
@@ -216,22 +216,22 @@ class PartialKeeper(Protocol):
         ...
 
     def forget(self, path: SafePath, content: Digest) -> None:
-        """Remove what is kept of `content` beside `path`, unless somebody else is at it.
+        """Remove the partial file with digest `content` beside `path`, unless it is in use.
 
-        For content that came in another way. Nothing being there is no error, nor is that it
-        cannot be removed.
+        For files that were completed in another way. A missing partial file, or one that
+        cannot be removed, is not an error.
         """
         ...
 
 
 class HeldLock(Protocol):
-    """A lock that is held, until it is released or its owner's process ends.
+    """A lock, held until it is released or the process of its owner ends.
 
     A context manager: leaving it releases the lock.
     """
 
     def release(self) -> None:
-        """Let others have it; twice does no harm."""
+        """Release the lock; a second call does nothing."""
         ...
 
     def __enter__(self) -> HeldLock:
@@ -239,26 +239,26 @@ class HeldLock(Protocol):
         ...
 
     def __exit__(self, *exception: object) -> None:
-        """Release it."""
+        """Release the lock."""
         ...
 
 
 @runtime_checkable
 class Locker(Protocol):
-    """A folder in which processes that know of one another can take turns. Thread-safe."""
+    """A folder with locks between cooperating processes. Thread-safe."""
 
     def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`, which no other owner, of any process, has meanwhile.
+        """Wait for the lock at `path`, which excludes all other owners in all processes.
 
-        A small file lies there from then on, which nobody removes. Two calls are two
-        owners, also in one thread.
+        The call creates a small file at `path`, which stays. Two calls are two owners, also
+        in one thread.
 
         Args:
-            path: names the lock.
-            shared: let others have it who also share it.
+            path: path of the lock file.
+            shared: allow other owners that also ask for a shared lock.
         """
         ...
 
     def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
-        """Take the lock as `lock` does, or return None at once where another owner has it."""
+        """Take the lock, or return None at once if another owner has it."""
         ...

@@ -1,4 +1,4 @@
-"""The progress port: what is being moved, for whoever wants to watch."""
+"""The progress port: callbacks about the blobs of a copy."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ SkipReason = Literal["exists", "mounted"]
 
 
 class ProgressListener:
-    """Told how a copy goes. Every method does nothing: override what interests you.
+    """Receives the progress of a copy. Every method does nothing; override those you need.
 
-    Methods are called from several threads at once, and should return quickly. An
-    exception from one of them ends the copy.
+    Methods are called from several threads at once and should return quickly. An exception
+    from a method ends the copy.
     """
 
     def planned(self, contents: int, size: int) -> None:
-        """So many more contents, of so many bytes altogether, are to be moved or skipped.
+        """`contents` more blobs and manifests, of `size` bytes together, will be moved or skipped.
 
-        Told before the first of them; more than once where one copy follows another.
+        Called before the first of them; called again if another copy follows.
         """
 
     def started(self, descriptor: Descriptor) -> None:
-        """Content begins to move."""
+        """The transfer of a blob or manifest begins."""
 
     def advanced(self, descriptor: Descriptor, count: int) -> None:
-        """`count` more bytes of it have moved."""
+        """`count` more bytes were transferred."""
 
     def resumed(self, descriptor: Descriptor, kept: int) -> None:
-        """Its first `kept` bytes are here from an earlier attempt, and count as moved."""
+        """The first `kept` bytes are present from an earlier attempt; they count as transferred."""
 
     def restarted(self, descriptor: Descriptor, moved: int) -> None:
-        """It moves again from its first byte: the `moved` bytes so far do not count."""
+        """The transfer starts again at the first byte; the `moved` bytes so far do not count."""
 
     def finished(self, descriptor: Descriptor) -> None:
-        """Content has arrived and is verified."""
+        """The transfer is complete and verified."""
 
     def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:
-        """Content needs not be moved: it was there, or came from a neighbour."""
+        """Skipped: already present, or mounted from another repository."""
 
     def failed(self, descriptor: Descriptor, error: Exception) -> None:
-        """Content could not be moved. What stops because other content failed is not told."""
+        """The transfer failed. Not called for transfers that stop because another one failed."""

@@ -41,7 +41,7 @@ class StagingStore:
 
     def __init__(
         self,
-        scratch: FileTree,
+        scratch: FileTree | None = None,
         *,
         describe: Describe = describe_source,
         packed_sender: Callable[[int], Describe | None] = _no_sender,
@@ -49,7 +49,7 @@ class StagingStore:
         """Start empty.
 
         Args:
-            scratch: receives the archives of directories.
+            scratch: folder for the archives of directories; None if there are none.
             describe: returns the descriptor of a source with the given media type.
             packed_sender: takes the size of a directory in bytes, and returns a function that
                 describes its archive and uploads it during the packing; None if the archive
@@ -120,6 +120,10 @@ class StagingStore:
         from oras_core.archives.archive import list_directory, pack_directory  # noqa: PLC0415
         from oras_core.archives.packed_source import PackedSource  # noqa: PLC0415
 
+        if self._scratch is None:
+            raise UnsupportedError(
+                f"pack the directory {title!r}", "the store has no folder for its archive"
+            )
         titled = _titled(title, annotations)
         suffix = compression.suffix if compression else "gzip"
         chosen = _media_type(title, media_type, suffix)

@@ -56,7 +56,7 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
     """Raise unless there is nothing, or something of the kinds `wanted`."""
     if node is not None and not isinstance(node, wanted):
         kind = "symbolic link" if isinstance(node, _Link) else _KINDS[type(node)]
-        raise UnsafePathError(str(path), f"a {kind} lies there, which is not replaced")
+        raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
 
 
 class MemoryFileTree(FileTree, Locker, PartialKeeper):
@@ -100,7 +100,7 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
         if isinstance(node, _Link):
             raise UnsafePathError(str(path), "it is a symbolic link")
         if isinstance(node, _Folder):
-            raise FileAccessError("open", str(path), "it is no regular file")
+            raise FileAccessError("open", str(path), "it is not a regular file")
         return io.BytesIO(node.content)
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
@@ -206,7 +206,7 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
         node: _Node | None = self._root
         for part in path.parts:
             if isinstance(node, _Link):
-                raise UnsafePathError(str(path), "a symbolic link lies in the way")
+                raise UnsafePathError(str(path), "the path leads through a symbolic link")
             if not isinstance(node, _Folder):
                 return None
             node = node.children.get(part)

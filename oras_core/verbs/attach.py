@@ -22,7 +22,7 @@ def attach(
     contents: Sequence[File | Directory],
     *,
     artifact_type: str,
-    scratch: FileTree,
+    scratch: FileTree | None = None,
     annotations: AnnotationSet | None = None,
     options: CopyOptions | None = None,
 ) -> Descriptor:
@@ -35,7 +35,8 @@ def attach(
         subject: a tag or a digest in `target`.
         contents: the layers, in order; may be empty if annotations are enough.
         artifact_type: the type of the artifact, a media type.
-        scratch: a folder for the archives of directories; the caller empties it.
+        scratch: folder for the archives of directories; the caller empties it. Required
+            if `contents` has a directory.
         annotations: annotations of the manifest, of the config, and of layers by title.
         options: how to copy. If they name a platform, the manifest of that platform in an
             index is the subject.

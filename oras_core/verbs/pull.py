@@ -30,12 +30,12 @@ __all__ = ["Pulled", "find_manifest", "pull"]
 
 @frozen
 class Pulled:
-    """What a pull has brought.
+    """The result of a pull.
 
     Attributes:
-        root: the descriptor of what the reference names: a manifest or an index.
-        manifest: the manifest that was pulled.
-        files: the paths of the layers, in the manifest's order; a directory is one path.
+        root: the descriptor of the manifest or index that the reference names.
+        manifest: the pulled manifest.
+        files: paths of the layers in the order of the manifest; a directory is one path.
     """
 
     root: Descriptor
@@ -66,28 +66,28 @@ def pull(
 ) -> Pulled:
     """Pull the layers of an artifact into a folder.
 
-    Every title is checked before anything is written.
+    All titles are checked before the first file is written.
 
     Args:
-        source: where from.
+        source: the source target.
         reference: a tag or a digest.
-        tree: the folder.
-        platform: which manifest of an index is meant.
-        includes: which layers are wanted.
-        title_of: how a layer is called; a layer without a title is left out.
-        unpacks: which layers are packed directories.
-        limits: bounds of what is accepted.
-        compressions: returns what packed directories may be compressed by, besides gzip by
-            the standard library; called when there is one.
-        options: how to copy.
+        tree: the destination folder.
+        platform: selects a manifest of an index.
+        includes: selects the layers to pull.
+        title_of: returns the title of a layer; None skips the layer.
+        unpacks: tells whether a layer is a packed directory.
+        limits: limits for accepted data.
+        compressions: returns the accepted compressions of packed directories, besides gzip
+            by the standard library; called when there is a directory.
+        options: options of the copy.
 
     Raises:
-        NotFoundError: if there is no such name, or no manifest for the platform.
+        NotFoundError: if the reference, or a manifest for the platform, does not exist.
         UnsafePathError: if a title leads out of the folder.
-        AlreadyExistsError: if two layers with different content have one title.
-        ContentError: if content is not what the manifest promises.
-        UnsafeArchiveError: if a packed directory holds what may not be unpacked.
-        OrasError: whatever the source raises.
+        AlreadyExistsError: if two different layers have the same title.
+        ContentError: if a blob does not match its descriptor.
+        UnsafeArchiveError: if a member of a packed directory must not be unpacked.
+        OrasError: any error of the source.
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
@@ -97,12 +97,12 @@ def pull(
     layers = _titled_layers(manifest, includes, title_of)
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
-        # A layer may itself be of a manifest's type: it is a file like the others.
+        # A layer may have the media type of a manifest; it is a file nevertheless.
         return layers if descriptor.digest == chosen.digest else ()
 
     copy_graph(
         cached,
-        chosen.plain(),  # the manifest is no file, whatever title an index gives it
+        chosen.plain(),  # the manifest is not a file, even if an index gives it a title
         FileStore(tree, unpacks=unpacks, limits=limits, compressions=compressions),
         options=evolve(
             options or CopyOptions(),
@@ -120,12 +120,12 @@ def find_manifest(
     platform: Platform | None = None,
     limits: Limits | None = None,
 ) -> Descriptor:
-    """Return which manifest `pull` would pull, if `reference` names an index.
+    """Return the descriptor of the manifest that `pull` would pull.
 
     Raises:
-        NotFoundError: if there is no such name, or no manifest for the platform.
-        UnsupportedError: if an index leaves a choice, and no platform was named.
-        OrasError: whatever the source raises.
+        NotFoundError: if the reference, or a manifest for the platform, does not exist.
+        UnsupportedError: if an index has several manifests and `platform` is None.
+        OrasError: any error of the source.
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
@@ -144,7 +144,7 @@ def _find_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) ->
 def _choose(
     cached: ManifestCache, root: Descriptor, platform: Platform | None, limits: Limits
 ) -> tuple[Descriptor, Manifest]:
-    """Follow an index, and indexes in it, to one manifest."""
+    """Follow nested indexes to one manifest."""
     chosen = root
     if platform is not None:
         chosen = select_manifest(cached, root, platform, limit=limits.manifest_size)
@@ -160,9 +160,7 @@ def _only_entry(index: Index) -> Descriptor:
         offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
         raise UnsupportedError(
             f"pull the index {index.digest} as files",
-            f"it holds several manifests, choose a platform: {offered}"
-            if offered
-            else "it is empty",
+            f"it has several manifests; choose a platform: {offered}" if offered else "it is empty",
         )
     return index.manifests[0]
 
@@ -172,7 +170,7 @@ def _titled_layers(
     includes: Callable[[Descriptor], bool],
     title_of: Callable[[Descriptor], str | None],
 ) -> list[Descriptor]:
-    """Give every wanted layer the title under which it is written, checked."""
+    """Return the selected layers, each with its checked title."""
     titled: dict[str, Descriptor] = {}
     for layer in filter(includes, manifest.layers):
         title = title_of(layer)

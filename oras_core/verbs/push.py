@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from oras_core.content.graph import ManifestCache
 from oras_core.copying.copy import CopyOptions, copy_graph, expect_pushes
 from oras_core.copying.crew import Crew
-from oras_core.errors import AlreadyExistsError
+from oras_core.errors import AlreadyExistsError, UnsupportedError
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, Annotations, AnnotationSet
 from oras_core.model.descriptor import Descriptor
@@ -30,13 +30,13 @@ __all__ = ["Config", "Directory", "File", "check_titles", "push"]
 
 @frozen
 class File:
-    """A file to be pushed.
+    """A file to push.
 
     Attributes:
-        title: the path under which a pull writes it.
-        source: its bytes.
-        media_type: of its content.
-        annotations: of its layer, besides the title.
+        title: the path that a pull writes the file to.
+        source: the bytes of the file.
+        media_type: the media type of the layer.
+        annotations: annotations of the layer, besides the title.
     """
 
     title: str
@@ -45,7 +45,7 @@ class File:
     annotations: Mapping[str, str] = field(factory=Annotations)
 
     def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
-        """Describe it among the content to be pushed."""
+        """Add the file to `staging` and return its descriptor."""
         return staging.add(
             self.source,
             self.media_type,
@@ -56,14 +56,15 @@ class File:
 
 @frozen
 class Directory:
-    """A directory to be pushed as one layer, which a pull unpacks.
+    """A directory to push as one layer, which a pull unpacks.
 
     Attributes:
-        title: the path under which a pull unpacks it.
-        tree: its inside.
-        media_type: of the packed archive; None for the image spec's for its compression.
-        annotations: of its layer, besides the title and those that make a pull unpack it.
-        compression: how it is packed; None for gzip by the standard library.
+        title: the path that a pull unpacks the directory to.
+        tree: the contents of the directory.
+        media_type: the media type of the layer; None for the image spec's type for the
+            compression.
+        annotations: annotations of the layer, besides the title and those for unpacking.
+        compression: the compression; None for gzip by the standard library.
     """
 
     title: str
@@ -73,7 +74,7 @@ class Directory:
     compression: Compression | None = field(default=None, repr=False)
 
     def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
-        """Pack and describe it among the content to be pushed."""
+        """Pack the directory, add it to `staging` and return its descriptor."""
         return staging.add_directory(
             self.tree,
             title=self.title,
@@ -85,11 +86,11 @@ class Directory:
 
 @frozen
 class Config:
-    """A config of one's own.
+    """A config for the manifest.
 
     Attributes:
-        source: its bytes.
-        media_type: of its content.
+        source: the bytes of the config.
+        media_type: the media type of the config.
     """
 
     source: ByteSource
@@ -101,7 +102,7 @@ def push(
     reference: str | None,
     contents: Sequence[File | Directory],
     *,
-    scratch: FileTree,
+    scratch: FileTree | None = None,
     artifact_type: str | None = None,
     config: Config | None = None,
     annotations: AnnotationSet | None = None,
@@ -112,32 +113,36 @@ def push(
     """Push files and directories as one artifact.
 
     Args:
-        destination: where to.
-        reference: the tag that shall name it; None for none, it is known by its digest.
-        contents: the layers, in order.
-        scratch: takes the archives of directories; the caller empties it.
-        artifact_type: what the artifact is, a media type.
-        config: a config of one's own; without one it is the empty config.
-        annotations: of manifest and config, and of layers by their title.
-        subject: the manifest to which this artifact is attached.
-        further_tags: tags that shall name it too.
-        options: how to copy.
+        destination: the target to push to.
+        reference: the tag to create; None for an artifact without a tag.
+        contents: files and directories, which become the layers in this order.
+        scratch: folder for the archives of directories; the caller empties it. Required
+            if `contents` has a directory.
+        artifact_type: the type of the artifact, a media type.
+        config: the config; None for the empty config.
+        annotations: annotations of the manifest, of the config, and of layers by title.
+        subject: the manifest that the artifact is attached to.
+        further_tags: more tags to create.
+        options: options of the copy.
 
     Returns:
         The descriptor of the manifest.
 
     Raises:
-        UnsafePathError: for a title that no pull would write.
-        AlreadyExistsError: for two contents with one title.
-        SourceChangedError: if a file changes while it is being pushed.
-        OrasError: whatever the destination raises.
+        UnsafePathError: if a pull would refuse a title.
+        AlreadyExistsError: if two files have the same title.
+        UnsupportedError: if `contents` has a directory and `scratch` is None.
+        SourceChangedError: if a file changes during the push.
+        OrasError: any error of the destination.
     """
     check_titles(contents)
+    if scratch is None:
+        _refuse_directories(contents)
     annotations = annotations or AnnotationSet()
     options = options or CopyOptions()
     expect_pushes(destination)
     with Crew(options.concurrency) as crew:
-        # Who watches is told of content by its digest, and so of none that has none yet.
+        # A listener gets descriptors, so an upload before the digest is known cannot be reported.
         is_watched = type(options.listener) is not ProgressListener
         describer = Describer(None if is_watched else destination, reference, crew.token)
         staging = StagingStore(scratch, describe=describer, packed_sender=describer.packed_sender)
@@ -157,8 +162,8 @@ def push(
     source.remember(manifest.descriptor, manifest.content)
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
-        # The subject is not ours to push; it may even come later (image spec, manifest.md).
-        # A pushed file may itself be of a manifest's type.
+        # The subject is not part of this push; it may not exist yet (image spec, manifest.md).
+        # A pushed file may have the media type of a manifest.
         is_root = descriptor.digest == manifest.digest
         return (*manifest.layers, manifest.config) if is_root else ()
 
@@ -173,13 +178,22 @@ def push(
     return manifest.descriptor
 
 
+def _refuse_directories(contents: Sequence[File | Directory]) -> None:
+    for content in contents:
+        if isinstance(content, Directory):
+            raise UnsupportedError(
+                f"push the directory {content.title!r}",
+                "its archive needs a folder: pass one as the argument scratch",
+            )
+
+
 def _stage(
     contents: Sequence[File | Directory],
     staging: StagingStore,
     annotations: AnnotationSet,
     crew: Crew,
 ) -> list[Descriptor]:
-    """Describe all contents, several large ones at the same time."""
+    """Add all contents to `staging`; if several are large, in parallel."""
 
     def stage(content: File | Directory) -> Descriptor:
         return content.stage(staging, annotations.section(content.title))
@@ -202,11 +216,11 @@ def _stage_config(
 
 
 def check_titles(contents: Sequence[File | Directory]) -> None:
-    """Make sure that a pull can write all of `contents`.
+    """Check that a pull can write all of `contents`.
 
     Raises:
-        UnsafePathError: for a title that no pull would write.
-        AlreadyExistsError: for two contents with one title.
+        UnsafePathError: if a pull would refuse a title.
+        AlreadyExistsError: if two files have the same title.
     """
     seen: set[str] = set()
     for content in contents:

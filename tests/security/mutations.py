@@ -169,7 +169,7 @@ MUTATIONS = (
     Mutation(
         "A7",
         "oras_core/archives/decompression.py",
-        '            raise ArchiveDamage("its compressed data breaks off")',
+        '            raise ArchiveDamage("its compressed data is truncated")',
         "            return",
         ("tar-truncated-trailer-http",),
     ),

@@ -167,7 +167,7 @@ def test_windows_up_to_the_limit_are_taken(zstd):
 
 
 def test_larger_windows_are_refused(zstd):
-    with pytest.raises(UnsafeArchiveError, match="windows of more than 33554432 bytes"):
+    with pytest.raises(UnsafeArchiveError, match="windows larger than 33554432 bytes"):
         unzstd(windowed(zstd, MAX_WINDOW_LOG + 1))
 
 
@@ -192,7 +192,7 @@ def test_zeros_after_zstd_are_refused(zstd):
 
 
 def test_a_frame_that_breaks_off_is_refused(zstd):
-    with pytest.raises(UnsafeArchiveError, match="breaks off"):
+    with pytest.raises(UnsafeArchiveError, match="is truncated"):
         unzstd(zstd.compress(tar(member("f")))[:-5])
 
 
@@ -254,12 +254,15 @@ def test_what_is_named_and_missing_is_an_error_that_names_the_extra(monkeypatch,
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (("lzma", "auto", None), "there is no format 'lzma'; known are gzip, zstd"),
-        (("gzip", "zip", None), "known are auto, zlib-ng, zlib, isal"),
-        (("zstd", "isal", None), "no implementation 'isal' of zstd; known are auto, zstd"),
-        (("gzip", "auto", 0), "0 is no level of gzip; they go from 1 to 9"),
-        (("gzip", "isal", 10), "they go from 1 to 9"),
-        (("zstd", "auto", 20), "20 is no level of zstd; they go from 1 to 19"),
+        (("lzma", "auto", None), "unknown format 'lzma'; known formats: gzip, zstd"),
+        (("gzip", "zip", None), "known implementations: auto, zlib-ng, zlib, isal"),
+        (
+            ("zstd", "isal", None),
+            "unknown implementation 'isal' of zstd; known implementations",
+        ),
+        (("gzip", "auto", 0), "0 is not a level of gzip; levels are 1 to 9"),
+        (("gzip", "isal", 10), "levels are 1 to 9"),
+        (("zstd", "auto", 20), "20 is not a level of zstd; levels are 1 to 19"),
     ],
 )
 def test_what_is_not_known_is_an_error_that_names_what_is(wrong, message):

@@ -1,4 +1,4 @@
-"""What is kept on disk of an unfinished file: found again, and never a way to other files."""
+"""Partial files on disk: they are found again, and never lead to other files."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_what_was_put_in_its_place_does_not_become_the_file(tree, partial):
         file.write(b"the whole")
         partial.unlink()
         partial.write_bytes(b"evil")
-        with pytest.raises(FileAccessError, match="in the place of"):
+        with pytest.raises(FileAccessError, match="was replaced by another file"):
             file.commit()
     assert (partial.parent / "a").read_bytes() == b"old"
     assert partial.read_bytes() == b"evil"
@@ -195,7 +195,7 @@ def test_what_cannot_be_forgotten_is_logged(tree, partial, monkeypatch, caplog):
 
     monkeypatch.setattr(os, "unlink", refuse)
     tree.forget(at("a"), DIGEST)
-    assert "cannot remove the unfinished file" in caplog.text
+    assert "cannot remove the partial file" in caplog.text
 
 
 KILLED = """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import re
+import sys
 
 import pytest
 
 from oras_adapters.progress.log_progress import LogProgress
 from oras_core.copying.copy import CopyOptions, copy
-from oras_core.errors import NotFoundError, TransportError
+from oras_core.errors import NotFoundError, TransportError, UnsupportedError
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_blob
 from support.targets import store_with
@@ -37,8 +38,8 @@ def test_a_log_has_the_totals_first_and_last(lines):
     push_blob(destination, b"there")
     copy(source, "v1", destination, options=CopyOptions(listener=LogProgress()))
     size = 8 + 2 + len(manifest.content)
-    assert lines()[0] == f"4 contents of {size} bytes to move"
-    assert lines()[-1] == f"4 of 4 contents done (1 were there), {size} of {size} bytes"
+    assert lines()[0] == f"4 blobs with {size} bytes to transfer"
+    assert lines()[-1] == f"4 of 4 blobs done (1 skipped), {size} of {size} bytes"
 
 
 def test_a_log_is_not_flooded(lines):
@@ -53,7 +54,7 @@ def test_what_moves_again_is_counted_once(lines):
     source, manifest = store_with(b"one")
     copy(source, "v1", Breaking(), options=CopyOptions(listener=LogProgress(), concurrency=1))
     size = 3 + 2 + len(manifest.content)
-    assert sum("begins again" in line for line in lines()) == 3
+    assert sum("restarts" in line for line in lines()) == 3
     assert lines()[-1].endswith(f"{size} of {size} bytes")
 
 
@@ -104,3 +105,10 @@ class TestRich:
             listener.failed(layer, TransportError("GET", "http://r", "reset"))
         assert not re.search("\x1b\\]0|\x07", terminal.getvalue())
         assert "(red]evil" in terminal.getvalue()
+
+    def test_without_rich_the_error_names_the_extra(self, monkeypatch):
+        from oras_adapters.progress.rich_progress import RichProgress
+
+        monkeypatch.setitem(sys.modules, "rich.progress", None)
+        with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[progress\]'"):
+            RichProgress()

@@ -268,7 +268,7 @@ def test_what_would_not_be_unpacked_is_not_packed():
     write(tree, "/".join("d" * 256), b"")
     packed(tree)
     write(tree, "/".join("e" * 257), b"")
-    with pytest.raises(UnsafePathError, match="256 folders"):
+    with pytest.raises(UnsafePathError, match="256 nested folders"):
         packed(tree)
 
 

@@ -144,7 +144,7 @@ def test_a_time_that_is_given_is_written_by_rfc_3339(seconds, text):
 
 
 def test_what_is_no_date_is_refused():
-    with pytest.raises(InvalidManifestError, match="no date"):
+    with pytest.raises(InvalidManifestError, match="not a valid date"):
         created_at(10**20)
 
 

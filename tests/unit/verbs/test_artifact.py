@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oras_core.copying.copy import CopyOptions, copy
-from oras_core.errors import DigestMismatchError, SizeMismatchError
+from oras_core.errors import (
+    DigestMismatchError,
+    NotFoundError,
+    SizeMismatchError,
+    UnsupportedError,
+)
 from oras_core.model import media_types
 from oras_core.model.digest import Digest
 from oras_core.packing.manifest import pack_manifest
@@ -37,6 +42,23 @@ def scratch():
 @pytest.fixture
 def folder():
     return MemoryFileTree()
+
+
+# --- Scratch ------------------------------------------------------------------------------
+
+
+def test_files_need_no_scratch_folder(target, folder):
+    push(target, "v1", [file("a.txt", b"one")])
+    pull(target, "v1", folder)
+    assert all_files(folder) == {"a.txt": b"one"}
+
+
+def test_a_directory_without_scratch_is_refused_before_anything_is_pushed(target):
+    contents = [file("a.txt", b"one"), Directory("data", tree_of(x=b"ex"))]
+    with pytest.raises(UnsupportedError, match=r"push the directory 'data'.*argument scratch"):
+        push(target, "v1", contents)
+    with pytest.raises(NotFoundError):
+        target.resolve("v1")
 
 
 # --- There and back -----------------------------------------------------------------------

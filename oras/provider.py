@@ -14,7 +14,8 @@ from oras._client.graphs import GraphMethods
 from oras._client.hooks import replaceable
 from oras._client.login import LoginMethods
 from oras._client.pulling import pull
-from oras._client.pushing import PushRequest, push, subject_of
+from oras._client.push_request import PushRequest
+from oras._client.pushing import push, subject_of
 from oras._client.response import Response
 from oras._client.tags import TagMethods
 from oras.logger import announce, logger

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from urllib.parse import urljoin
 
 from oras._client.connections import Connections
-from oras._client.failures import issue_of
 from oras._client.response import Response
 from oras._client.session import Session
 from oras.auth import get_auth_backend
@@ -189,7 +188,7 @@ class BaseClient:
             return
         self._parse_response_errors(response)
         if isinstance(response, Response):
-            raise issue_of(response)
+            raise response.error()
         raise ValueError(f"Issue with {response.url}: {response.reason}")
 
     def _parse_response_errors(self, response: Any) -> None:

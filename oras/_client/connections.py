@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
 from oras._client.backend_transport import BackendAuthorization
-from oras._client.foreign_transports import ThroughDoRequest, ThroughSession
-from oras._client.hooks import REQUEST_HOOK, authenticates_itself, is_overridden
-from oras_adapters.factory import Composition, compose
-from oras_adapters.settings.settings import TlsSettings, load_settings
+from oras._client.hooks import REQUEST_HOOK, OwnMethods, is_overridden
+from oras._transports.composition import composition_for
+from oras._transports.foreign import RequestSender, ThroughDoRequest, ThroughSession
+from oras.auth.hooks import authenticates_itself
+from oras_adapters.factory import Composition
 from oras_core.copying.copy import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -22,38 +23,24 @@ from oras_core.registry.auth.challenge import preferred
 from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
-    from oras._client.base import BaseClient
     from oras.container import Container
     from oras_core.registry.compose import Authorize
     from oras_core.registry.registry import RemoteRegistry
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["Connections", "composition_for"]
+__all__ = ["ClientSettings", "Connections"]
 
 _ONCE: Final = RetryPolicy(attempts=1)
 
 
-def composition_for(verify: bool | str) -> Composition:
-    """Compose from the user's settings, with the given certificate verification.
+class ClientSettings(OwnMethods, RequestSender, Protocol):
+    """The attributes of a client that decide how its requests are sent."""
 
-    Args:
-        verify: True to follow the settings, False to verify no certificate, or the path of
-            a CA bundle.
-    """
-    settings = load_settings()
-    if verify is not True:
-        bundle = verify if isinstance(verify, str) else ""
-
-        # The program's choice overrides all settings, including those of a single host.
-        def decided(tls: TlsSettings) -> TlsSettings:
-            return evolve(tls, verify=bool(verify), ca_bundle=bundle)
-
-        hosts = {
-            name: evolve(host, tls=host.tls and decided(host.tls))
-            for name, host in settings.hosts.items()
-        }
-        settings = evolve(settings, tls=decided(settings.tls), hosts=hosts)
-    return compose(settings)
+    prefix: str
+    tls_verify: bool | str
+    headers: dict[str, str]
+    auth: Any
+    own_session: Any
 
 
 @frozen
@@ -72,7 +59,7 @@ class _Key:
 class Connections:
     """The registry objects of one client, created on first use."""
 
-    def __init__(self, client: BaseClient) -> None:
+    def __init__(self, client: ClientSettings) -> None:
         """Read the attributes of `client` at each request."""
         self._client = client
         self._compositions: dict[bool | str, Composition] = {}

@@ -5,38 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from oras._transports.foreign import PassedError
 from oras.auth.errors import AuthenticationException
-from oras_core.content.sources import BytesSource
 from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
-    OrasError,
     RateLimitedError,
     RegistryError,
     RegistryNotFoundError,
 )
-from oras_core.ports.http import Headers, HttpResponse
+from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.responses import raise_for_status
 
-if TYPE_CHECKING:
-    from oras._client.response import Response
-
-__all__ = ["PassedError", "issue_of", "reporting"]
-
-
-class PassedError(OrasError):
-    """Carries an exception of a user's method through the core.
-
-    Attributes:
-        error: the exception.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        """Wrap `error` until `reporting` unwraps it."""
-        self.error = error
-        super().__init__(f"a user's method raised {type(error).__name__}")
+__all__ = ["refusal", "reporting"]
 
 
 class _Issue(ValueError):
@@ -91,15 +74,10 @@ def _as_issue(error: RegistryError) -> RegistryError:
     return issue
 
 
-def issue_of(response: Response) -> RegistryError:
+def refusal(request: HttpRequest, response: HttpResponse) -> RegistryError:
     """Return the error for an unexpected response. Reads its body."""
-    body = BytesSource(response.content).open()
-    answer = HttpResponse(
-        response.status_code, Headers(response.headers), body=body, url=response.url
-    )
-    operation = f"complete the {response.request.method} request"
     try:
-        raise_for_status(response.request, answer, operation, expected=())
+        raise_for_status(request, response, f"complete the {request.method} request", expected=())
     except RegistryError as error:
         return _as_issue(error)
     raise AssertionError("no status is expected, so an error was raised")

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.pushing import PushRequest
+from oras._client.push_request import PushRequest
 from oras._client.response import Response
 from oras.container import Container
 from oras_adapters.files.local_files import scratch_directory

@@ -7,23 +7,18 @@ called instead, in the way that oras-py calls it. Only this module decides which
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    from oras._client.base import BaseClient
-    from oras.auth.base import AuthBackend
+from typing import ClassVar, Final, Protocol, TypeVar
 
 __all__ = [
-    "AUTH_HOOKS",
     "PULL_HOOKS",
     "PUSH_HOOKS",
     "REQUEST_HOOK",
     "UPLOAD_HOOKS",
-    "authenticates_itself",
+    "OwnMethods",
     "is_overridden",
     "replaceable",
-    "replaceable_backend",
 ]
 
 UPLOAD_HOOKS: Final = ("put_upload", "chunked_upload", "blob_exists")
@@ -38,16 +33,14 @@ PULL_HOOKS: Final = ("get_manifest", "get_blob", "download_blob")
 REQUEST_HOOK: Final = "do_request"
 """Overriding this method sends every request through it."""
 
-AUTH_HOOKS: Final = (
-    "authenticate_request",
-    "get_auth_header",
-    "request_token",
-    "request_anonymous_token",
-)
-"""A backend that overrides one of these authenticates by itself, without the core."""
 
-C = TypeVar("C", bound="BaseClient")
-B = TypeVar("B", bound="AuthBackend")
+class OwnMethods(Protocol):
+    """A client class that `replaceable` has decorated."""
+
+    _own_methods: ClassVar[Mapping[str, object]]
+
+
+C = TypeVar("C", bound=OwnMethods)
 
 
 def replaceable(cls: type[C]) -> type[C]:
@@ -57,7 +50,7 @@ def replaceable(cls: type[C]) -> type[C]:
     return cls
 
 
-def is_overridden(client: BaseClient, *names: str) -> bool:
+def is_overridden(client: OwnMethods, *names: str) -> bool:
     """Return whether one of the methods `names` is overridden.
 
     The static lookup finds methods of subclasses, attributes of the object, and mocks. It
@@ -66,21 +59,3 @@ def is_overridden(client: BaseClient, *names: str) -> bool:
     """
     own = client._own_methods
     return any(inspect.getattr_static(client, name) is not own[name] for name in names)
-
-
-def replaceable_backend(cls: type[B]) -> type[B]:
-    """Decorate a backend class: record its own methods of `AUTH_HOOKS`."""
-    found = {name: inspect.getattr_static(cls, name, None) for name in AUTH_HOOKS}
-    cls._own_methods = MappingProxyType(found)
-    return cls
-
-
-def authenticates_itself(backend: Any) -> bool:
-    """Return whether a backend authenticates by itself, without the core.
-
-    It does if it is not an `AuthBackend`, or if it overrides one of `AUTH_HOOKS`.
-    """
-    own = getattr(type(backend), "_own_methods", None)
-    if own is None:
-        return True
-    return any(inspect.getattr_static(backend, name, None) is not own[name] for name in AUTH_HOOKS)

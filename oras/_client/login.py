@@ -7,7 +7,7 @@ from getpass import getpass
 
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.hooks import authenticates_itself
+from oras.auth.hooks import authenticates_itself
 from oras.auth.utils import announce_logout
 from oras.logger import logger
 from oras.utils import iter_localhosts, readline

@@ -10,64 +10,20 @@ from typing import TYPE_CHECKING
 
 from oras import defaults
 from oras._client.hooks import PULL_HOOKS, is_overridden
+from oras._client.selection import Selection, title_of, unpacks
 from oras.logger import logger
 from oras.utils import get_tmpdir
 from oras_adapters.files.local_files import LocalFileTree
-from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.paths import sanitize_path
 from oras_core.verbs.pull import pull as pull_artifact
 
 if TYPE_CHECKING:
+    from oras._client.protocol import RegistryClient
     from oras.container import Container
-    from oras.provider import Registry
     from oras_core.model.platform import Platform
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["Selection", "pull", "title_of", "unpacks"]
-
-_ARCHIVE_NAMES = (".tar.gz", ".tgz", ".tar")
-
-
-def title_of(layer: Descriptor) -> str:
-    """Return the title of a layer, or its digest if it has none, as in oras-py."""
-    return layer.title or str(layer.digest)
-
-
-def unpacks(layer: Descriptor) -> bool:
-    """Return whether a layer is a packed directory.
-
-    An annotation decides. oras-py writes no such annotation: without it, a layer is a packed
-    directory if it has the media type of one and its title is not the name of an archive.
-    """
-    marked = layer.annotations.get(media_types.ANNOTATION_UNPACK)
-    if marked is not None:
-        return marked == "true"
-    if layer.media_type != defaults.default_blob_dir_media_type or layer.title is None:
-        return False
-    return not layer.title.endswith(_ARCHIVE_NAMES)
-
-
-class Selection:
-    """Selects the layers that a pull writes."""
-
-    def __init__(
-        self,
-        tree: LocalFileTree,
-        *,
-        overwrite: bool,
-    ) -> None:
-        """Select all layers or, unless `overwrite`, those whose file does not exist."""
-        self._tree = tree
-        self._overwrite = overwrite
-
-    def includes(self, layer: Descriptor) -> bool:
-        """Return whether to write `layer`. Log a warning if its file exists already."""
-        path = sanitize_path(title_of(layer))
-        if self._overwrite or self._tree.entry(path) is None:
-            return True
-        logger.warning(f"{path} already exists and --keep-old-files set, will not overwrite.")
-        return False
+__all__ = ["pull"]
 
 
 class _Accepting:
@@ -99,7 +55,7 @@ def _folder(outdir: str | os.PathLike[str] | None) -> Iterator[str]:
 
 
 def pull(
-    client: Registry,
+    client: RegistryClient,
     container: Container,
     *,
     outdir: str | os.PathLike[str] | None,

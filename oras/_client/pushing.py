@@ -2,166 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from oras import defaults
 from oras._client.hooks import PUSH_HOOKS, is_overridden
+from oras._client.push_request import PushRequest
 from oras._client.response import Response
-from oras.oci import Annotations, Subject
-from oras.utils import split_path_and_content
+from oras.oci import Subject
 from oras_adapters.files.local_files import scratch_directory
-from oras_adapters.files.local_sources import LocalFiles
-from oras_adapters.settings.settings import source_date_epoch
-from oras_core.content.sources import BytesSource
-from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.media_types import ANNOTATION_TITLE, EMPTY_CONFIG
-from oras_core.packing.manifest import created_at
 from oras_core.ports.content import ByteSource
-from oras_core.verbs.push import Config, Directory, File
+from oras_core.verbs.push import Directory, File
 from oras_core.verbs.push import push as push_artifact
 
 if TYPE_CHECKING:
+    from oras._client.protocol import RegistryClient
     from oras.container import Container
-    from oras.provider import Registry
     from oras_core.ports.compression import Compression
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["InChunks", "PushRequest", "push"]
-
-
-@frozen
-class PushRequest:
-    """The arguments of a push, in the core's types.
-
-    Attributes:
-        contents: the files and directories.
-        paths: the path of each of them.
-        config: the config.
-        config_path: the path of the config. None for the empty config.
-        annotations: the annotations of the manifest and the config.
-        subject: the manifest to attach the artifact to.
-        chunk_size: bytes per chunk. None to follow the registry's profile.
-        artifact_type: the artifact type, a media type.
-        further_tags: additional tags to create.
-    """
-
-    contents: tuple[File | Directory, ...]
-    paths: tuple[str, ...]
-    config: Config
-    config_path: str | None
-    annotations: AnnotationSet = field(factory=AnnotationSet)
-    subject: Descriptor | None = None
-    chunk_size: int | None = None
-    artifact_type: str | None = None
-    further_tags: tuple[str, ...] = ()
-
-    @property
-    def chunking(self) -> dict[str, Any]:
-        """The arguments of `upload_blob` for a chunked upload."""
-        size = self.chunk_size or defaults.default_chunksize
-        return {"do_chunked": self.chunk_size is not None, "chunk_size": size}
-
-    @classmethod
-    def of(
-        cls,
-        files: Iterable[object] | None,
-        *,
-        is_allowed: Callable[[str], bool] | None,
-        manifest_config: str | None,
-        annotation_file: str | None,
-        manifest_annotations: Mapping[str, str] | None,
-        subject: Descriptor | None,
-        chunk_size: int | None,
-        artifact_type: str | None = None,
-        further_tags: Iterable[str] = (),
-    ) -> PushRequest:
-        """Convert the arguments of `push`. `is_allowed` accepts files; None accepts all files.
-
-        Raises:
-            FileNotFoundError: if a file, the config or the annotation file does not exist.
-            ValueError: if a file is not allowed.
-        """
-        given = Annotations(annotation_file)
-        local = LocalFiles()
-        parsed = [split_path_and_content(str(item)) for item in files or ()]
-        for part in parsed:
-            _check(part.path, is_allowed)
-        config, config_path = _config(manifest_config, local)
-        manifest = {
-            **_created(),
-            **given.get_annotations(MANIFEST_SECTION),
-            **(manifest_annotations or {}),
-        }
-        return cls(
-            tuple(_content(part.path, part.content, given, local) for part in parsed),
-            tuple(part.path for part in parsed),
-            config,
-            config_path,
-            AnnotationSet(
-                {
-                    MANIFEST_SECTION: manifest,
-                    CONFIG_SECTION: given.get_annotations(CONFIG_SECTION),
-                }
-            ),
-            subject,
-            chunk_size,
-            artifact_type,
-            tuple(further_tags),
-        )
-
-
-def _created() -> Mapping[str, str]:
-    """Return the creation time from SOURCE_DATE_EPOCH, if it is set. No clock is read."""
-    seconds = source_date_epoch()
-    return {} if seconds is None else created_at(seconds)
-
-
-def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:
-    if is_allowed is not None and not is_allowed(path):
-        raise ValueError(
-            f"Blob {path} is not in the present working directory context. "
-            "Change to its directory, or pass disable_path_validation=True."
-        )
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{path} does not exist.")
-
-
-def _content(
-    path: str, media_type: str | None, given: Annotations, local: LocalFiles
-) -> File | Directory:
-    annotations = given.get_annotations(path)
-    title = annotations.pop(ANNOTATION_TITLE, os.path.basename(os.path.abspath(path)))
-    if os.path.isdir(path):
-        return Directory(
-            title,
-            local.tree(path),
-            media_type,
-            annotations,
-        )
-    return File(
-        title, local.source(path), media_type or defaults.default_blob_media_type, annotations
-    )
-
-
-def _config(reference: str | None, local: LocalFiles) -> tuple[Config, str | None]:
-    if not reference:
-        source = BytesSource(EMPTY_CONFIG)
-        return Config(source, defaults.unknown_config_media_type), None
-    part = split_path_and_content(reference)
-    if not os.path.exists(part.path):
-        raise FileNotFoundError(f"{part.path} does not exist.")
-    media_type = part.content or defaults.unknown_config_media_type
-    return Config(local.source(part.path), media_type), part.path
+__all__ = ["InChunks", "push", "subject_of"]
 
 
 def subject_of(
-    client: Registry, container: Container, subject: Subject | str | None
+    client: RegistryClient, container: Container, subject: Subject | str | None
 ) -> Descriptor | None:
     """Return the descriptor of the manifest to attach an artifact to.
 
@@ -208,7 +75,7 @@ def _compressed_by(
     ]
 
 
-def push(client: Registry, container: Container, request: PushRequest) -> Any:
+def push(client: RegistryClient, container: Container, request: PushRequest) -> Any:
     """Push with the core's engine, or through the methods that the client overrides.
 
     Returns:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from oras._client.failures import issue_of
+from oras._client.failures import refusal
 from oras_core.content.sources import BytesSource
+from oras_core.errors import RegistryError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 
 __all__ = ["Response"]
@@ -94,7 +95,13 @@ class Response:
             RegistryError: also a ValueError; if the status is 400 or more.
         """
         if not self.ok:
-            raise issue_of(self)
+            raise self.error()
+
+    def error(self) -> RegistryError:
+        """Return the error that an unexpected status means, also a ValueError."""
+        body = BytesSource(self.content).open()
+        answer = HttpResponse(self.status_code, Headers(self.headers), body=body, url=self.url)
+        return refusal(self.request, answer)
 
     def close(self) -> None:
         """Release the connection. Unread bytes are discarded."""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from oras._client.bodies import as_source
+from oras._client.connections import Connections
 from oras._client.failures import reporting
 from oras._client.response import Response
+from oras._transports.bodies import as_source
 from oras_core.ports.http import Headers, HttpRequest
 
-if TYPE_CHECKING:
-    from oras._client.base import BaseClient
-
 __all__ = ["Session"]
+
+
+class SessionOwner(Protocol):
+    """The attributes of a client that its session uses."""
+
+    headers: dict[str, str]
+    tls_verify: bool | str
+    connections: Connections
 
 
 class Session:
@@ -23,7 +29,7 @@ class Session:
     Cookies are never stored (R13).
     """
 
-    def __init__(self, client: BaseClient) -> None:
+    def __init__(self, client: SessionOwner) -> None:
         """Send requests for `client`."""
         self._client = client
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from oras import defaults
 from oras._client.files import temporary_empty_config as empty_config
-from oras._client.pulling import Selection, title_of, unpacks
+from oras._client.selection import Selection, title_of, unpacks
 from oras.oci import NewLayer, NewManifest
 from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path
 from oras_core.model.descriptor import Descriptor
@@ -24,15 +24,15 @@ from oras_core.verbs.pull import find_manifest
 from oras_core.verbs.push import Directory, File, check_titles
 
 if TYPE_CHECKING:
-    from oras._client.pushing import PushRequest
+    from oras._client.protocol import RegistryClient
+    from oras._client.push_request import PushRequest
     from oras.container import Container
-    from oras.provider import Registry
     from oras_core.model.platform import Platform
 
 __all__ = ["pull_stepwise", "push_stepwise"]
 
 
-def push_stepwise(client: Registry, container: Container, request: PushRequest) -> Any:
+def push_stepwise(client: RegistryClient, container: Container, request: PushRequest) -> Any:
     """Push through the client's `upload_blob` and `upload_manifest`.
 
     Returns:
@@ -98,7 +98,7 @@ def _as_file(content: File | Directory, path: str) -> Iterator[str]:
 
 
 def _manifest(
-    client: Registry,
+    client: RegistryClient,
     container: Container,
     allowed_media_type: list[str] | None,
     platform: Platform | None,
@@ -116,7 +116,7 @@ def _manifest(
 
 
 def pull_stepwise(
-    client: Registry,
+    client: RegistryClient,
     container: Container,
     root: str,
     selection: Selection,

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from oras._client.hooks import replaceable_backend
 from oras.auth import utils as auth_utils
 from oras.auth.configured import config_file, configured
 from oras.auth.given import BackendCredentials, GivenCredentials
+from oras.auth.hooks import replaceable_backend
 from oras.auth.tokens import StandaloneTokens
 from oras.container import Container
 from oras.logger import logger
@@ -29,7 +29,7 @@ class AuthBackend:
     """Provides credentials; the client's transport authenticates with them.
 
     If a subclass overrides `authenticate_request`, `get_auth_header` or a `request_…` method,
-    the client calls that method instead: see `oras._client.hooks`.
+    the client calls that method instead: see `oras.auth.hooks`.
 
     Credentials of the program have priority, then the files of `load_configs`, then the user's
     configuration. A credential of the program belongs to the client's `hostname`, or to the

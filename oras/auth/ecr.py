@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from oras._client.hooks import replaceable_backend
 from oras.auth import utils as auth_utils
+from oras.auth.hooks import replaceable_backend
 from oras.auth.token import TokenAuth
 from oras.logger import logger
 from oras_core.credentials import NoCredentials

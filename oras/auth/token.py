@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from oras._client.hooks import replaceable_backend
 from oras.auth import utils as auth_utils
 from oras.auth.base import AuthBackend
+from oras.auth.hooks import replaceable_backend
 from oras.logger import logger
 from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -16,10 +16,19 @@ from oras_core.registry.auth.token_cache import TokenCache
 from oras_core.registry.transports.guard import Guarded
 from oras_core.registry.transports.redirects import RedirectFollower, resolve_location
 
-if TYPE_CHECKING:
-    from oras.auth.base import AuthBackend
-
 __all__ = ["StandaloneTokens"]
+
+
+class TokenRequester(Protocol):
+    """The attributes of a backend that decide how its token requests are sent."""
+
+    session: Any
+    prefix: str
+    _tls_verify: bool | str
+
+    @property
+    def _base(self) -> str:
+        """The URL that relative realms refer to."""
 
 
 @frozen
@@ -31,8 +40,8 @@ class _Way:
 
     def transport(self, host: str) -> HttpTransport:
         # Imported on first use: connections are slow to import.
-        from oras._client.connections import composition_for  # noqa: PLC0415 - see above
-        from oras._client.foreign_transports import ThroughSession  # noqa: PLC0415 - see above
+        from oras._transports.composition import composition_for  # noqa: PLC0415 - see above
+        from oras._transports.foreign import ThroughSession  # noqa: PLC0415 - see above
 
         if self.session is not None:
             plain: HttpTransport = ThroughSession(self.session, self.verify)
@@ -44,7 +53,7 @@ class _Way:
 class StandaloneTokens:
     """Requests tokens and caches them by server, scopes and credential."""
 
-    def __init__(self, backend: AuthBackend) -> None:
+    def __init__(self, backend: TokenRequester) -> None:
         """Use the session and the settings of `backend`."""
         self._backend = backend
         self._cache = TokenCache()

@@ -28,7 +28,7 @@ from oras_core.model.reference import is_tag
 from oras_core.stores.layout.store import OciLayoutStore, blob_path
 
 if TYPE_CHECKING:
-    from oras.provider import Registry
+    from oras._client.protocol import RegistryClient
 
 __all__ = ["Layout", "NewLayout", "NewLayoutFromRegistry"]
 
@@ -39,7 +39,7 @@ def NewLayout(path: str, validate: bool = True) -> Layout:
 
 
 def NewLayoutFromRegistry(
-    path: str, provider: Registry, target: str, tag: str = "latest"
+    path: str, provider: RegistryClient, target: str, tag: str = "latest"
 ) -> Layout:
     """Pull an artifact from a registry into a new layout.
 
@@ -164,7 +164,7 @@ class Layout:
 
     def push_to_registry(
         self,
-        provider: Registry,
+        provider: RegistryClient,
         target: str,
         tag: str = "latest",
         do_chunked: bool = False,
@@ -216,7 +216,9 @@ class Layout:
             url=repository.endpoints.manifest(root.digest),
         )
 
-    def pull_from_registry(self, provider: Registry, target: str, tag: str = "latest") -> None:
+    def pull_from_registry(
+        self, provider: RegistryClient, target: str, tag: str = "latest"
+    ) -> None:
         """Pull an artifact into the layout. The folder is created if necessary.
 
         Other artifacts in the layout are kept.

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 import oras.provider
-from oras._client.failures import issue_of, reporting
+from oras._client.failures import reporting
 from oras._client.response import Response
 from oras_core.errors import (
     AccessDeniedError,
@@ -69,19 +69,19 @@ def test_the_message_begins_as_oras_py_s_and_goes_on(client):
 
 
 def test_a_missing_artifact_can_be_caught_as_what_it_is():
-    error = issue_of(respond(404, ERRORS))
+    error = respond(404, ERRORS).error()
     assert isinstance(error, NotFoundError)
     assert isinstance(error, LookupError)
     assert error.codes == ("MANIFEST_UNKNOWN",)
 
 
 def test_no_query_gets_into_the_message():
-    error = issue_of(respond(403, url="https://h.io/blob?X-Signature=secret"))
+    error = respond(403, url="https://h.io/blob?X-Signature=secret").error()
     assert "secret" not in str(error) + repr(error)
 
 
 def test_facts_survive_the_change_of_class():
-    error = issue_of(respond(429, None, {"Retry-After": "7"}))
+    error = respond(429, None, {"Retry-After": "7"}).error()
     assert isinstance(error, RateLimitedError)
     assert error.retry_after == 7.0
 

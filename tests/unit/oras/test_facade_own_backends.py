@@ -6,9 +6,9 @@ import pytest
 
 import oras.auth
 from oras._client.backend_transport import BackendAuthorization
-from oras._client.hooks import authenticates_itself
 from oras.auth import BasicAuth, EcrAuth, TokenAuth, auth_backends
 from oras.auth.base import AuthBackend
+from oras.auth.hooks import authenticates_itself
 from oras.client import OrasClient
 from oras_core.errors import AuthenticationError
 from oras_core.ports.http import HttpRequest

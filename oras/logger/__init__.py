@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from oras._client.terminal import ColorizingStreamHandler
+from oras.logger.terminal import ColorizingStreamHandler
 
 __all__ = ["ColorizingStreamHandler", "Logger", "announce", "logger", "setup_logger"]
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from oras._client.bodies import Upload, as_data, joined
-from oras._client.failures import PassedError
+from oras._transports.bodies import Upload, as_data, joined
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.errors import OrasError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 
-if TYPE_CHECKING:
-    from oras._client.base import BaseClient
+__all__ = ["PassedError", "RequestSender", "ThroughDoRequest", "ThroughSession"]
 
-__all__ = ["ThroughDoRequest", "ThroughSession"]
+
+class PassedError(OrasError):
+    """Carries an exception of a user's method through the core.
+
+    Attributes:
+        error: the exception.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        """Wrap `error` until the client's outermost call unwraps it."""
+        self.error = error
+        super().__init__(f"a user's method raised {type(error).__name__}")
+
+
+class RequestSender(Protocol):
+    """A client whose `do_request` sends a request and returns a response."""
+
+    @property
+    def do_request(self) -> Callable[..., Any]:
+        """Send a request, with the arguments of `Registry.do_request`."""
 
 
 class ThroughDoRequest:
     """A transport over an overridden `do_request`."""
 
-    def __init__(self, client: BaseClient) -> None:
+    def __init__(self, client: RequestSender) -> None:
         """Send through `client.do_request`."""
         self._client = client
 
@@ -29,7 +46,7 @@ class ThroughDoRequest:
         """Send `request`.
 
         Raises:
-            PassedError: wraps an exception of the method; `reporting` unwraps it.
+            PassedError: wraps an exception of the method.
         """
         with _sending(request) as data:
             try:

@@ -1,0 +1,1 @@
+"""How the requests of a client or a backend are sent."""

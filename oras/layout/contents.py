@@ -27,7 +27,7 @@ def parts_of(fetcher: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
         return ()
     document = fetch_document(fetcher, descriptor)
     if isinstance(document, Manifest):
-        return (*document.layers, document.config)
+        return document.layers if document.is_artifact else (*document.layers, document.config)
     return document.manifests
 
 

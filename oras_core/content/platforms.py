@@ -100,7 +100,7 @@ def _manifests(
                 yield descriptor, own
             continue
         silent = []
-        for entry in document.manifests:
+        for entry in document.images or document.manifests:
             if entry.platform is None:
                 silent.append(entry)
             elif entry.is_index and wanted.accepts(entry.platform):

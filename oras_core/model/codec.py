@@ -15,6 +15,7 @@ from oras_core.errors import InvalidManifestError, SizeLimitError
 from oras_core.model import media_types
 from oras_core.model.annotations import Annotations
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
@@ -23,6 +24,16 @@ from oras_core.model.wire import from_wire, json_kind, to_wire
 __all__ = ["decode", "decode_index", "decode_manifest", "encode_index", "encode_manifest"]
 
 SCHEMA_VERSION: Final = 2
+
+_EXCLUSIVE: Final = (("manifests",), ("layers", "config"), ("blobs",))
+"""Members of an index, an image manifest and an artifact manifest; a document has one kind."""
+
+_EMPTY_DESCRIPTOR: Final = Descriptor(
+    media_types.OCI_EMPTY,
+    Digest.of(media_types.EMPTY_CONFIG),
+    len(media_types.EMPTY_CONFIG),
+    data=media_types.EMPTY_CONFIG,
+)
 
 
 class _Document:
@@ -95,9 +106,7 @@ def decode(
         SizeLimitError: if the document is larger than `limit`.
     """
     document = _load(content, limit)
-    looks_like_manifest = "layers" in document or "config" in document
-    if looks_like_manifest and "manifests" in document:
-        raise InvalidManifestError("it has 'manifests' and 'layers' or 'config': it is ambiguous")
+    _refuse_ambiguity(document)
     found = document.get("mediaType", str)
     if media_type and found and found != media_type:
         raise InvalidManifestError(
@@ -107,6 +116,14 @@ def decode(
     if actual is None:
         # mediaType is optional in the image spec; without it the members decide.
         actual = media_types.OCI_INDEX if "manifests" in document else media_types.OCI_MANIFEST
+    if actual in media_types.ARTIFACT_MANIFESTS:
+        return Manifest(
+            media_type=actual,
+            config=_EMPTY_DESCRIPTOR,
+            layers=document.get("blobs", tuple[Descriptor, ...], ()),
+            **_common_members(document),
+            content=content,
+        )
     version = document.require("schemaVersion", int)
     if version != SCHEMA_VERSION:
         raise InvalidManifestError(f"{version} is not supported, only 2", location="schemaVersion")
@@ -128,6 +145,13 @@ def decode(
     raise InvalidManifestError(
         f"{actual!r} is neither an image manifest nor an image index", location="mediaType"
     )
+
+
+def _refuse_ambiguity(document: _Document) -> None:
+    found = [members for members in _EXCLUSIVE if any(name in document for name in members)]
+    if len(found) > 1:
+        names = " and ".join(" or ".join(map(repr, members)) for members in found)
+        raise InvalidManifestError(f"it has {names}: it is ambiguous")
 
 
 def _common_members(document: _Document) -> dict[str, Any]:
@@ -184,6 +208,12 @@ def encode_manifest(
     Raises:
         InvalidManifestError: if a value cannot be encoded, or the size exceeds the limit.
     """
+    if media_type in media_types.ARTIFACT_MANIFESTS:
+        raise InvalidManifestError(
+            "artifact manifests are read and not written; "
+            "write an image manifest with an artifact type",
+            location="mediaType",
+        )
     members = _write(
         {"config": config, "layers": list(layers)},
         media_type=media_type,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from oras_core.errors import NotFoundError
+from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.document import Document
 from oras_core.model.platform import Platform
@@ -29,6 +30,16 @@ class Index(Document):
         """The subject and the manifests, which a target must have before this index."""
         subject = (self.subject,) if self.subject else ()
         return (*subject, *self.manifests)
+
+    @property
+    def images(self) -> tuple[Descriptor, ...]:
+        """The manifests without the attestations that buildx adds to its indexes."""
+        return tuple(
+            entry
+            for entry in self.manifests
+            if entry.annotations.get(media_types.ANNOTATION_REFERENCE_TYPE)
+            != media_types.ATTESTATION
+        )
 
     def select(self, platform: Platform) -> Descriptor:
         """Return the first manifest for `platform`.

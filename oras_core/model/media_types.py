@@ -12,6 +12,10 @@ OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_MANIFEST_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_ARTIFACT_MANIFEST: Final = "application/vnd.oci.artifact.manifest.v1+json"
+"""Of the release candidates of image spec 1.1; removed before its release, still in registries."""
+ORAS_ARTIFACT_MANIFEST: Final = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+"""The predecessor of `OCI_ARTIFACT_MANIFEST`, by ORAS."""
 
 OCI_LAYER_TAR: Final = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_TAR_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -24,7 +28,9 @@ UNKNOWN_CONFIG: Final = "application/vnd.unknown.config.v1+json"
 UNKNOWN_ARTIFACT: Final = "application/vnd.unknown.artifact.v1"
 OCTET_STREAM: Final = "application/octet-stream"
 
-MANIFESTS: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
+IMAGE_MANIFESTS: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
+ARTIFACT_MANIFESTS: Final = (OCI_ARTIFACT_MANIFEST, ORAS_ARTIFACT_MANIFEST)
+MANIFESTS: Final = (*IMAGE_MANIFESTS, *ARTIFACT_MANIFESTS)
 INDEXES: Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
 ACCEPTED_MANIFESTS: Final = (*MANIFESTS, *INDEXES)
 """The `Accept` header of manifest requests (R25)."""
@@ -36,6 +42,11 @@ ANNOTATION_CONTENT_DIGEST: Final = "io.deis.oras.content.digest"
 """Annotation of a packed directory: the digest of the tar before compression."""
 ANNOTATION_UNPACK: Final = "io.deis.oras.content.unpack"
 """Annotation `true` of a layer that a pull unpacks: a packed directory."""
+
+ANNOTATION_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+"""On an entry of an index by buildx: what the manifest is for the image that it belongs to."""
+ATTESTATION: Final = "attestation-manifest"
+"""The value of `ANNOTATION_REFERENCE_TYPE` of provenance and SBOM, which are not images."""
 
 EMPTY_CONFIG: Final = b"{}"
 """Content of the empty descriptor; some registries refuse a blob of 0 bytes (R22)."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Final
 
+from attrs import NOTHING, fields
 from cattrs import AttributeValidationNote, Converter
 from cattrs.errors import BaseValidationError, ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -70,7 +71,9 @@ def _structure_annotations(value: object, _: type) -> Annotations:
     if value is None:
         return Annotations()
     _expect(value, dict, holding=" of strings")
-    return Annotations(value)  # type: ignore[arg-type]
+    items: dict[str, object] = value  # type: ignore[assignment]
+    # Go decodes a null into a string that stays empty.
+    return Annotations({key: "" if text is None else text for key, text in items.items()})  # type: ignore[misc]
 
 
 def _structure_tuple(value: object, kind: Any, converter: Converter) -> tuple[object, ...]:  # noqa: ANN401 - a type expression
@@ -85,7 +88,28 @@ def _structure_object(
     value: object, kind: type, structure: Callable[[Any, type], object]
 ) -> object:
     _expect(value, dict)
-    return structure(value, kind)
+    return structure(_without_zero_values(value, kind), kind)  # type: ignore[arg-type]
+
+
+def _without_zero_values(members: dict[str, object], kind: type) -> dict[str, object]:
+    """Drop optional members with Go's zero values: other clients write them for absent ones.
+
+    A platform without an operating system or an architecture names none.
+    """
+    optional = {
+        _WIRE_NAMES.get(attribute.name, attribute.name)
+        for attribute in fields(kind)
+        if attribute.default is not NOTHING and attribute.name != "data"  # "" is 0 bytes
+    }
+    kept = {
+        name: value
+        for name, value in members.items()
+        if name not in optional or value not in (None, "", {})
+    }
+    platform = kept.get("platform")
+    if isinstance(platform, dict) and not (platform.get("os") and platform.get("architecture")):
+        del kept["platform"]
+    return kept
 
 
 def _is_tuple(kind: Any) -> bool:  # noqa: ANN401 - a type expression

@@ -156,13 +156,14 @@ def _choose(
 
 
 def _only_entry(index: Index) -> Descriptor:
-    if len(index.manifests) != 1:
-        offered = ", ".join(str(d.platform or d.digest) for d in index.manifests)
+    entries = index.images or index.manifests
+    if len(entries) != 1:
+        offered = ", ".join(str(d.platform or d.digest) for d in entries)
         raise UnsupportedError(
             f"pull the index {index.digest} as files",
             f"it has several manifests; choose a platform: {offered}" if offered else "it is empty",
         )
-    return index.manifests[0]
+    return entries[0]
 
 
 def _titled_layers(

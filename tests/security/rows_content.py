@@ -301,7 +301,7 @@ DESCRIPTORS = [
     _described("type-list", "by a list of media types", mediaType=["a/b"]),
     _described("annotations-list", "with a list of annotations", annotations=["a"]),
     _described("annotations-number", "with an annotation that is a number", annotations={"a": 1}),
-    _described("annotations-null", "with an annotation that is null", annotations={"a": None}),
+    _described("annotations-object", "with an annotation that is an object", annotations={"a": {}}),
     _described(
         "data-other",
         "with other data embedded",

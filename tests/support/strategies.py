@@ -33,7 +33,7 @@ platforms = st.builds(
     os=_names,
     architecture=_names,
     variant=st.none() | _names,
-    os_version=st.none() | texts,
+    os_version=st.none() | texts.filter(bool),
     os_features=st.lists(texts, max_size=2).map(tuple),
 )
 

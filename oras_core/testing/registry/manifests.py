@@ -125,7 +125,7 @@ class EmbeddedManifests:
         else:
             missing = [
                 blob.digest
-                for blob in (manifest.config, *manifest.layers)
+                for blob in manifest.blobs
                 if not blob.urls and self._storage.blob_size(repository, blob.digest) is None
             ]
         if missing:

@@ -251,7 +251,7 @@ manifests = st.builds(
     subject=_subjects,
     artifact_type=_artifact_types,
     annotations=strategies.annotations,
-    media_type=st.sampled_from(media_types.MANIFESTS),
+    media_type=st.sampled_from(media_types.IMAGE_MANIFESTS),
 )
 indexes = st.builds(
     encode_index,

@@ -50,6 +50,8 @@ BY_DIGEST = f"https://reg.io/v2/app/manifests/{DIGEST}"
 ACCEPT = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.oci.artifact.manifest.v1+json, "
+    "application/vnd.cncf.oras.artifact.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )

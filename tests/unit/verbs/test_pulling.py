@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
+from attrs import evolve
 
 from oras_core.content.sources import BytesSource
 from oras_core.copying.copy import CopyOptions
@@ -22,6 +24,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE, Limits
 from oras_core.model.platform import Platform
+from oras_core.model.wire import to_wire
 from oras_core.packing.manifest import pack_manifest
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_blob, push_document
@@ -331,3 +334,59 @@ def test_a_manifest_embedded_in_its_index(folder):
     tag_index(target, embedded)
     pull(target, "v1", folder)
     assert all_files(folder) == {"a": b"one"}
+
+
+# --- Indexes of buildx --------------------------------------------------------------------
+
+ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
+
+
+def buildx_index(target, *images, **options):
+    """Push an index of images, each with its attestation, tagged `built`."""
+    entries = []
+    for manifest, platform in images:
+        attestation = artifact_in(target, (b"{}", None))
+        entries += [
+            evolve(manifest.descriptor, platform=platform),
+            evolve(
+                attestation.descriptor,
+                platform=Platform("unknown", "unknown"),
+                annotations={**ATTESTATION, "vnd.docker.reference.digest": str(manifest.digest)},
+            ),
+        ]
+    index = codec.encode_index(manifests=entries, **options)
+    push_document(target, index)
+    target.tag(index.descriptor.plain(), "built")
+
+
+@pytest.mark.parametrize("platform", [Platform("linux", "amd64"), None])
+def test_an_attestation_leaves_no_choice(target, folder, platform):
+    image = artifact_in(target, (b"image", "image.txt"))
+    buildx_index(target, (image, platform))
+    assert pull(target, "built", folder).manifest.digest == image.digest
+    assert all_files(folder) == {"image.txt": b"image"}
+
+
+def test_of_several_images_with_attestations_one_is_chosen(target, folder):
+    names = ("amd64", "arm64")
+    images = [(artifact_in(target, (n.encode(), n)), Platform("linux", n)) for n in names]
+    buildx_index(target, *images)
+    with pytest.raises(UnsupportedError, match=r": linux/amd64, linux/arm64$"):
+        pull(target, "built", folder)
+    pull(target, "built", folder, platform=Platform("linux", "arm64"))
+    assert all_files(folder) == {"arm64": b"arm64"}
+
+
+# --- Artifact manifests -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media_type", media_types.ARTIFACT_MANIFESTS)
+def test_the_blobs_of_an_artifact_manifest_are_its_files(target, folder, media_type):
+    blob = layer(b"content", "sbom.json")
+    target.push(blob, BytesSource(b"content"))
+    content = json.dumps({"mediaType": media_type, "blobs": [to_wire(blob)]}).encode()
+    artifact = Descriptor.of(content, media_type)
+    target.push(artifact, BytesSource(content))
+    target.tag(artifact, "sbom")
+    assert pull(target, "sbom", folder).manifest.digest == artifact.digest
+    assert all_files(folder) == {"sbom.json": b"content"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,7 +16,8 @@ from oras_adapters.http.certificate_folders import HostCertificates, find_certif
 from oras_adapters.http.proxies import ProxySettings
 from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
-from oras_adapters.settings.settings import Settings, TlsSettings
+from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
+from oras_core.model.limits import Limits
 from oras_core.model.reference import Reference
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
@@ -39,15 +40,27 @@ class Parts:
     A context manager: leaving it closes the connections.
     """
 
-    def __init__(self, settings: Settings, *, credentials: CredentialStore | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        credentials: CredentialStore | None = None,
+        transport: HttpTransport | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         """Compose as `settings` say.
 
         Args:
             settings: the settings.
             credentials: a store to use instead of the stores that the settings name.
+            transport: a plain transport to use for all hosts, which the caller closes. The
+                settings for timeouts, TLS and proxies do not apply to it.
+            limits: bounds of what registries send and of what is unpacked.
         """
         self.settings = settings
+        self.limits = limits or Limits()
         self._credentials = credentials
+        self._transport = transport
         self._transports: dict[TlsSettings, Urllib3Transport] = {}
         self._registries: dict[str, RemoteRegistry] = {}
         self._lock = RLock()
@@ -74,6 +87,11 @@ class Parts:
             if host not in self._registries:
                 self._registries[host] = self.registry_over(self.transport(host), host)
             return self._registries[host]
+
+    def forget(self, host: str) -> None:
+        """Drop what is known of a registry: its tokens, and whether a credential was refused."""
+        with self._lock:
+            self._registries.pop(host, None)
 
     def registry_over(
         self,
@@ -106,6 +124,7 @@ class Parts:
             credentials=credentials or self.credentials,
             headers=headers or {},
             retry_policy=retry_policy or usual,
+            limits=self.limits,
             profile=self._profile(host),
             authorize=authorize,
         )
@@ -120,8 +139,11 @@ class Parts:
             reference = Reference.parse(reference)
         return self.registry(reference.registry).repository(reference.repository)
 
-    def compression(self) -> Compression:
+    def compression(self, format_name: str | None = None) -> Compression:
         """Return the compression for directories that are pushed.
+
+        Args:
+            format_name: the format; by default as the settings say.
 
         Raises:
             InvalidConfigurationError: if the settings name an unknown compression.
@@ -131,6 +153,8 @@ class Parts:
         from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415
 
         archive = self.settings.archive
+        if format_name is not None and format_name != archive.format:
+            archive = ArchiveSettings(format_name)  # the other format's library and level
         return find_compression(archive.format, archive.implementation, archive.level)
 
     def compressions(self) -> tuple[Compression, ...]:
@@ -139,7 +163,7 @@ class Parts:
 
         return all_compressions()
 
-    def folder(self, path: str | Path) -> LocalFileTree:
+    def folder(self, path: str | os.PathLike[str]) -> LocalFileTree:
         """Return a folder to pull into; the folder is created on the first write."""
         return LocalFileTree(path, create=True)
 
@@ -149,6 +173,8 @@ class Parts:
         Raises:
             InvalidConfigurationError: if the host's certificate folder is incomplete.
         """
+        if self._transport is not None:
+            return self._transport
         tls = self._tls(host)
         with self._lock:
             if tls not in self._transports:

@@ -205,6 +205,33 @@ class Settings:
     hosts: Mapping[str, HostSettings] = field(factory=dict, hash=False)
     environment: EnvironmentCredential = field(factory=EnvironmentCredential)
 
+    def with_timeout(self, timeout: float | tuple[float, float]) -> Settings:
+        """Return the settings with another timeout.
+
+        Args:
+            timeout: in seconds, of each connection attempt and of each read and write; or
+                both, one after the other.
+
+        Raises:
+            InvalidConfigurationError: if a timeout is not a positive number.
+        """
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        for seconds in (connect, read):
+            if not seconds > 0:
+                raise InvalidConfigurationError("timeout", f"{seconds!r} is not above 0 seconds")
+        network = evolve(self.network, connect_timeout=connect, read_timeout=read)
+        return evolve(self, network=network)
+
+    def with_concurrency(self, concurrency: int) -> Settings:
+        """Return the settings with another number of concurrent transfers.
+
+        Raises:
+            InvalidConfigurationError: if the number is not positive.
+        """
+        if concurrency < 1:
+            raise InvalidConfigurationError("concurrency", f"{concurrency!r} is not above 0")
+        return evolve(self, transfer=evolve(self.transfer, concurrency=concurrency))
+
     def host(self, registry: str) -> HostSettings:
         """Return the settings for `registry`, `HOST` or `HOST:PORT`."""
         return self.hosts.get(registry) or HostSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from attrs import evolve
 
@@ -26,6 +26,7 @@ BATCH: Final = 64
 """Artifacts copied together: their manifests are held in memory."""
 
 
+@runtime_checkable
 class MirrorSource(ReadOnlyTarget, TagLister, Protocol):
     """A target that can be mirrored: it lists its tags."""
 

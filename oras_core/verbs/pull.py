@@ -25,7 +25,7 @@ from oras_core.stores.file import FileStore, is_marked_for_unpacking
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
-__all__ = ["Pulled", "find_manifest", "pull"]
+__all__ = ["Pulled", "fetch_artifact", "find_manifest", "pull"]
 
 
 @frozen
@@ -131,6 +131,19 @@ def find_manifest(
     cached = ManifestCache(source, limit=limits.manifest_size)
     chosen, _ = _choose(cached, _find_root(source, cached, reference), platform, limits)
     return chosen
+
+
+def fetch_artifact(
+    source: ReadOnlyTarget,
+    reference: str,
+    *,
+    platform: Platform | None = None,
+    limits: Limits | None = None,
+) -> Manifest:
+    """Return the manifest that `pull` would pull, verified. Raises: as `find_manifest`."""
+    limits = limits or Limits()
+    cached = ManifestCache(source, limit=limits.manifest_size)
+    return _choose(cached, _find_root(source, cached, reference), platform, limits)[1]
 
 
 def _find_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> Descriptor:

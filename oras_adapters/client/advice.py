@@ -1,0 +1,57 @@
+"""What to do about an error: a note on it, in terms of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from oras_core.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContentError,
+    NotFoundError,
+    OrasError,
+    RateLimitedError,
+    RegistryError,
+    TlsError,
+    TransportError,
+)
+
+__all__ = ["advising"]
+
+_ADVICE: Final[tuple[tuple[type[OrasError], str], ...]] = (
+    (
+        AuthenticationError,
+        "log in with client.login({host!r}, USER, PASSWORD) or `docker login {host}`",
+    ),
+    (
+        AccessDeniedError,
+        "check the name, and what the credential may do; some registries deny what is not there",
+    ),
+    (RateLimitedError, "wait, log in for a higher limit, or set a lower concurrency"),
+    (NotFoundError, "check the name; client.tags() and client.manifest() show what exists"),
+    (RegistryError, "read the registry's own words, and its log"),
+    (
+        TlsError,
+        "name the authority by the setting tls.extra_authorities, or set plain_http of the host",
+    ),
+    (TransportError, "check the host, the port, the proxy settings and the timeout; try again"),
+    (ContentError, "try again; if it fails again, the source holds damaged bytes"),
+)
+"""The first type that fits counts."""
+
+
+@contextmanager
+def advising() -> Iterator[None]:
+    """Add a note that says what to do to an error of the library that leaves the block."""
+    try:
+        yield
+    except OrasError as error:
+        for kind, advice in _ADVICE:
+            if isinstance(error, kind):
+                host = urlsplit(getattr(error, "url", "")).netloc
+                error.add_note(f"To do: {advice.format(host=host)}.")
+                break
+        raise

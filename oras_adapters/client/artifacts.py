@@ -1,0 +1,304 @@
+"""The verbs that move and read files: push, attach, pull, open, read."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from attrs import evolve
+
+from oras_adapters.client.base import ClientBase, as_platform
+from oras_adapters.client.contents import (
+    ConfigFile,
+    Files,
+    annotation_set,
+    config_of,
+    contents_of,
+)
+from oras_adapters.client.places import Destination, Source
+from oras_adapters.client.results import Pulled
+from oras_adapters.files.local_files import scratch_directory
+from oras_core.model.annotations import AnnotationSet
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.globs import any_of
+from oras_core.model.paths import sanitize_path
+from oras_core.model.platform import Platform
+from oras_core.model.reference import DEFAULT_TAG
+from oras_core.verbs.pull import pull
+from oras_core.verbs.push import Directory, File, push
+
+if TYPE_CHECKING:
+    from oras_adapters.client.streams import LayerStream
+    from oras_adapters.files.local_files import LocalFileTree
+
+__all__ = ["ArtifactVerbs"]
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_READ: Final = 64 * 1024 * 1024
+"""Bytes that `read` holds in memory unless the caller names another limit."""
+
+CompressionName = Literal["none", "gzip", "zstd", "auto"]
+Patterns = str | Sequence[str]
+
+
+class ArtifactVerbs(ClientBase):
+    """Mixed into `Client`."""
+
+    def push(
+        self,
+        destination: Destination,
+        files: Files,
+        *,
+        artifact_type: str | None = None,
+        config: ConfigFile | None = None,
+        annotations: Mapping[str, str] | AnnotationSet | None = None,
+        subject: str | Descriptor | None = None,
+        tags: Iterable[str] = (),
+        compression: CompressionName | None = None,
+    ) -> Descriptor:
+        """Push files and folders as one artifact. A folder becomes one layer.
+
+        Args:
+            destination: a place by name, such as `localhost:5000/team/model:v1`; without a
+                tag, the artifact is tagged `latest`.
+            files: paths, each with a media type behind a `:` if it has one; or paths by the
+                title under which a pull writes them.
+            artifact_type: the type of the artifact, a media type.
+            config: a path, with a media type behind a `:` if it has one; the empty config
+                if None.
+            annotations: those of the manifest; or an `AnnotationSet`, with those of config
+                and layers too.
+            subject: the tag, the digest or the descriptor of a manifest in the same
+                repository, to which this artifact is attached.
+            tags: further tags to create.
+            compression: of folders; as the settings say if None.
+
+        Returns:
+            The descriptor of the manifest.
+
+        Raises:
+            NotFoundError: if a path names nothing.
+            AlreadyExistsError: if two files have one title.
+            SourceChangedError: if a file changes meanwhile.
+            InvalidReferenceError: if `destination` is not a place, or names a digest.
+            OrasError: any error of the registry.
+        """
+        contents = self._packed(contents_of(files), compression)
+        with (
+            self._writing(destination) as located,
+            self._copying() as options,
+            scratch_directory() as scratch,
+        ):
+            if isinstance(subject, str):
+                subject = located.target.resolve(subject).plain()
+            root = push(
+                located.target,
+                located.new_tag() or DEFAULT_TAG,
+                contents,
+                scratch=scratch,
+                artifact_type=artifact_type,
+                config=config_of(config),
+                annotations=annotation_set(annotations),
+                subject=subject,
+                further_tags=tuple(tags),
+                options=options,
+            )
+        _LOGGER.info("pushed %s as %s", located, root.digest)
+        return root
+
+    def attach(
+        self,
+        subject: Destination,
+        files: Files = (),
+        *,
+        artifact_type: str,
+        annotations: Mapping[str, str] | AnnotationSet | None = None,
+        platform: str | Platform | None = None,
+        compression: CompressionName | None = None,
+    ) -> Descriptor:
+        """Push files and folders as an artifact that refers to another one.
+
+        Args:
+            subject: the place of the artifact to attach to.
+            files: as for `push`; there may be none.
+            artifact_type: the type by which `referrers` finds it, a media type.
+            annotations: as for `push`.
+            platform: of an index, attach to the manifest for this platform.
+            compression: of folders; as the settings say if None.
+
+        Returns:
+            The descriptor of the new manifest, which has no tag.
+
+        Raises:
+            NotFoundError: if there is no such subject.
+            OrasError: as `push`.
+        """
+        from oras_core.verbs.attach import attach  # noqa: PLC0415 - few programs attach
+
+        contents = self._packed(contents_of(files), compression)
+        with (
+            self._writing(subject) as located,
+            self._copying(platform) as options,
+            scratch_directory() as scratch,
+        ):
+            root = attach(
+                located.target,
+                located.reference,
+                contents,
+                artifact_type=artifact_type,
+                scratch=scratch,
+                annotations=annotation_set(annotations),
+                options=options,
+            )
+        _LOGGER.info("attached %s to %s", root.digest, located)
+        return root
+
+    def pull(
+        self,
+        source: Source,
+        folder: str | os.PathLike[str] = ".",
+        *,
+        include: Patterns = (),
+        exclude: Patterns = (),
+        platform: str | Platform | None = None,
+        overwrite: bool = True,
+    ) -> Pulled:
+        """Pull the files of an artifact into a folder.
+
+        Layers without a title are no files and stay behind.
+
+        Args:
+            source: the place of the artifact.
+            folder: made if it is missing.
+            include: patterns of titles, such as `*.md`; none for all files.
+            exclude: patterns of titles that stay behind even so.
+            platform: of an index, which manifest is meant.
+            overwrite: replace files that exist; otherwise they stay, whatever they contain.
+
+        Raises:
+            NotFoundError: if there is no such artifact, or none for the platform.
+            UnsafePathError: if a title leads out of the folder; nothing is written then.
+            ContentError: if content is not what the manifest promises.
+            UnsafeArchiveError: if a folder holds what may not be unpacked.
+            OrasError: any error of the registry.
+        """
+        tree = self._parts.folder(folder)
+        with self._reading(source) as located, self._copying() as options:
+            pulled = pull(
+                located.target,
+                located.reference,
+                tree,
+                platform=as_platform(platform),
+                includes=_selection(include, exclude, None if overwrite else tree),
+                limits=self._parts.limits,
+                compressions=self._parts.compressions,
+                options=options,
+            )
+        _LOGGER.info("pulled %s (%s) into %s", located, pulled.root.digest, os.fspath(folder))
+        files = tuple(Path(folder, *path.parts) for path in pulled.files)
+        return Pulled(pulled.root, pulled.manifest, files)
+
+    def open(
+        self, source: Source, name: str | None = None, *, platform: str | Platform | None = None
+    ) -> LayerStream:
+        """Open a file of an artifact for reading at any position.
+
+        What is read is fetched, and not much more. Bytes read from the start to the end are
+        verified; a part alone cannot be.
+
+        Args:
+            source: the place of the artifact.
+            name: the title or the digest of a layer; None for the only layer.
+            platform: of an index, which manifest is meant.
+
+        Returns:
+            A binary file, to be closed.
+
+        Raises:
+            NotFoundError: if there is no such artifact or layer.
+            UnsupportedError: if `name` is None and there is not exactly one layer.
+            OrasError: any error of the registry, also while the file is read.
+        """
+        from oras_adapters.client.streams import LayerStream  # noqa: PLC0415 - few programs open
+        from oras_core.verbs.open import open_file  # noqa: PLC0415
+
+        with ExitStack() as held:
+            located = held.enter_context(self._reading(source))
+            opened = open_file(
+                located.target,
+                located.reference,
+                name,
+                platform=as_platform(platform),
+                limits=self._parts.limits,
+            )
+            return LayerStream(opened, held.pop_all())
+
+    def read(
+        self,
+        source: Source,
+        name: str | None = None,
+        *,
+        limit: int = MAX_READ,
+        platform: str | Platform | None = None,
+    ) -> bytes:
+        """Return the bytes of a file of an artifact, verified.
+
+        Args:
+            source: the place of the artifact.
+            name: the title or the digest of a layer; None for the only layer.
+            limit: the largest size accepted, in bytes.
+            platform: of an index, which manifest is meant.
+
+        Raises:
+            SizeLimitError: if the file is larger than `limit`.
+            OrasError: as `open`.
+        """
+        from oras_core.verbs.open import read_file  # noqa: PLC0415 - few programs read
+
+        with self._reading(source) as located:
+            return read_file(
+                located.target,
+                located.reference,
+                name,
+                limit=limit,
+                platform=as_platform(platform),
+                limits=self._parts.limits,
+            )
+
+    def _packed(
+        self, contents: list[File | Directory], compression: CompressionName | None
+    ) -> list[File | Directory]:
+        """Let directories that name no compression of their own be packed by the chosen one."""
+        if not any(isinstance(item, Directory) and item.compression is None for item in contents):
+            return contents
+        chosen = self._parts.compression(compression)
+        return [
+            evolve(item, compression=chosen)
+            if isinstance(item, Directory) and item.compression is None
+            else item
+            for item in contents
+        ]
+
+
+def _selection(
+    include: Patterns, exclude: Patterns, kept: LocalFileTree | None
+) -> Callable[[Descriptor], bool]:
+    """Return a test of layers; those of which a file is in `kept` fail it."""
+    included, excluded = any_of(include), any_of(exclude)
+
+    def is_chosen(layer: Descriptor) -> bool:
+        if layer.title is None:
+            return False
+        title = str(sanitize_path(layer.title))
+        return (
+            (not included or any(pattern.matches(title) for pattern in included))
+            and not any(pattern.matches(title) for pattern in excluded)
+            and (kept is None or kept.entry(sanitize_path(title)) is None)
+        )
+
+    return is_chosen

@@ -1,0 +1,199 @@
+"""The client for asyncio: the verbs of `Client`, awaited.
+
+A verb is defined once, in `Client`. Here it becomes a coroutine function, an asynchronous
+iterator or an asynchronous context manager with the same parameters, which type checkers
+know.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+
+from oras_adapters.client.async_streams import AsyncLayerStream, OpeningStream
+from oras_adapters.client.bridge import Bridge, watch_from_loop
+from oras_adapters.client.client import Client
+from oras_adapters.client.streams import LayerStream
+from oras_adapters.composition import Parts
+from oras_adapters.settings.settings import Settings
+from oras_core.model.limits import Limits
+from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.http import HttpTransport
+from oras_core.ports.progress import ProgressListener
+
+__all__ = ["AsyncClient", "AsyncLayerStream"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS: Final = 16
+"""Operations that run at the same time; further ones wait. More would compete with the event loop
+for the interpreter rather than move more bytes."""
+
+
+def _awaited(
+    verb: Callable[Concatenate[Client, P], R],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]]:
+    """Return a verb as a coroutine function."""
+
+    @functools.wraps(verb)
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self.bridge.call(functools.partial(verb, self.blocking, *args, **kwargs))
+
+    return _renamed(call)
+
+
+def _iterated(
+    verb: Callable[Concatenate[Client, P], Iterator[R]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[R]]:
+    """Return a verb that lists as an asynchronous iterator."""
+
+    @functools.wraps(verb)
+    def iterate(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        return self.bridge.iterate(verb(self.blocking, *args, **kwargs))
+
+    return _renamed(iterate)
+
+
+def _opened(
+    verb: Callable[Concatenate[Client, P], LayerStream],
+) -> Callable[Concatenate[AsyncClient, P], OpeningStream]:
+    """Return a verb that opens as an asynchronous context manager."""
+
+    @functools.wraps(verb)
+    def open_stream(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> OpeningStream:
+        work = functools.partial(verb, self.blocking, *args, **kwargs)
+        return OpeningStream(self.bridge, work)
+
+    return _renamed(open_stream)
+
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _renamed(function: F) -> F:
+    function.__qualname__ = f"AsyncClient.{function.__name__}"
+    return function
+
+
+class AsyncClient:
+    """Does what `Client` does, for asyncio. Its verbs are those of `Client`, awaited.
+
+    Listings are asynchronous iterators, and `open` is an asynchronous context manager. The
+    engine runs in threads of this client. Cancelling the task that awaits a verb, by
+    `asyncio.timeout` or a `TaskGroup` for instance, ends the operation: the task goes on
+    within a second, uploads are deleted, and no partial file gets a final name.
+
+        async with AsyncClient() as client:
+            await client.pull("localhost:5000/team/model:v1", "out")
+            async for tag in client.tags("localhost:5000/team/model"):
+                print(tag)
+
+    Attributes:
+        blocking: the client that does the work.
+        bridge: its threads.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        credentials: CredentialStore | None = None,
+        transport: HttpTransport | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        concurrency: int | None = None,
+        progress: bool | ProgressListener | None = None,
+        limits: Limits | None = None,
+        threads: int = THREADS,
+    ) -> None:
+        """Compose a client. Nothing is sent yet, and no thread started.
+
+        Args:
+            settings: as for `Client`, and so are all but the last.
+            credentials: likewise.
+            transport: likewise.
+            timeout: likewise.
+            concurrency: likewise.
+            progress: likewise; the methods of a listener are called in the event loop.
+            limits: likewise.
+            threads: operations that run at the same time; further ones wait.
+
+        Raises:
+            InvalidConfigurationError: if a setting cannot be used.
+        """
+        self.blocking = Client(
+            settings,
+            credentials=credentials,
+            transport=transport,
+            timeout=timeout,
+            concurrency=concurrency,
+            progress=watch_from_loop(progress),
+            limits=limits,
+        )
+        self.bridge = Bridge(threads)
+
+    @classmethod
+    def over(
+        cls,
+        parts: Parts,
+        *,
+        progress: bool | ProgressListener | None = None,
+        threads: int = THREADS,
+    ) -> Self:
+        """Return a client over parts of the caller, which closing the client closes too."""
+        client = cls.__new__(cls)
+        client.blocking = Client.over(parts, progress=watch_from_loop(progress))
+        client.bridge = Bridge(threads)
+        return client
+
+    push = _awaited(Client.push)
+    attach = _awaited(Client.attach)
+    pull = _awaited(Client.pull)
+    open = _opened(Client.open)
+    read = _awaited(Client.read)
+
+    resolve = _awaited(Client.resolve)
+    exists = _awaited(Client.exists)
+    manifest = _awaited(Client.manifest)
+    config = _awaited(Client.config)
+    tags = _iterated(Client.tags)
+    repositories = _iterated(Client.repositories)
+    tag = _awaited(Client.tag)
+    untag = _awaited(Client.untag)
+    delete = _awaited(Client.delete)
+
+    referrers = _iterated(Client.referrers)
+    index = _awaited(Client.index)
+    update_index = _awaited(Client.update_index)
+
+    copy = _awaited(Client.copy)
+    mirror = _awaited(Client.mirror)
+    backup = _awaited(Client.backup)
+    restore = _awaited(Client.restore)
+
+    login = _awaited(Client.login)
+    logout = _awaited(Client.logout)
+
+    def __repr__(self) -> str:
+        """Show the class; settings and credentials stay out."""
+        return f"<{type(self).__name__}>"
+
+    async def close(self) -> None:
+        """Wait for what goes on, end the threads and close the connections."""
+        await self.bridge.close()
+        self.blocking.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for what goes on, end the threads and close the connections."""
+        await self.close()

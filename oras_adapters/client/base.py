@@ -1,0 +1,136 @@
+"""What all verbs of the client use: its parts, open places, and how to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from attrs import evolve
+
+from oras_adapters.client.advice import advising
+from oras_adapters.client.places import Destination, Located, Places, Source
+from oras_adapters.client.progress import Watch, watch_for
+from oras_adapters.composition import Parts
+from oras_adapters.settings.settings import Settings, load_settings
+from oras_core.copying.copy import CopyOptions
+from oras_core.model.limits import Limits
+from oras_core.model.platform import Platform
+from oras_core.ports.content import ReadOnlyTarget, Target
+from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.http import HttpTransport
+from oras_core.ports.progress import ProgressListener
+
+__all__ = ["ClientBase", "as_platform"]
+
+
+class ClientBase:
+    """The ground of `Client`, below its verbs by subject."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        credentials: CredentialStore | None = None,
+        transport: HttpTransport | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        concurrency: int | None = None,
+        progress: bool | ProgressListener | Watch | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Compose a client. Nothing is sent yet.
+
+        Args:
+            settings: the settings; by default those of the user's machine: environment
+                variables and the settings file.
+            credentials: a store to use instead of the stores that the settings name.
+            transport: sends single requests, for all hosts, in place of the library's own.
+                Redirects, retries and credentials are added. The caller closes it.
+            timeout: seconds to wait for a connection and for each read and write; or both,
+                one after the other. By default as the settings say.
+            concurrency: blobs moved at the same time. By default as the settings say.
+            progress: a listener; or True for a bar on a terminal, and lines of the log
+                elsewhere; or what gives each operation a listener of its own.
+            limits: bounds of what registries send and of what is unpacked.
+
+        Raises:
+            InvalidConfigurationError: if a setting cannot be used.
+        """
+        settings = load_settings() if settings is None else settings
+        if timeout is not None:
+            settings = settings.with_timeout(timeout)
+        if concurrency is not None:
+            settings = settings.with_concurrency(concurrency)
+        parts = Parts(settings, credentials=credentials, transport=transport, limits=limits)
+        self._use(parts, progress)
+
+    @classmethod
+    def over(cls, parts: Parts, *, progress: bool | ProgressListener | Watch | None = None) -> Self:
+        """Return a client over parts of the caller, which closing the client closes too.
+
+        Args:
+            parts: those of a composition.
+            progress: as for the client.
+        """
+        client = cls.__new__(cls)
+        client._use(parts, progress)  # noqa: SLF001 - it is our own
+        return client
+
+    def _use(self, parts: Parts, progress: bool | ProgressListener | Watch | None) -> None:  # noqa: FBT001
+        self._parts = parts
+        self._places = Places(parts)
+        self._watch = watch_for(progress)
+
+    def __repr__(self) -> str:
+        """Show the class; settings and credentials stay out."""
+        return f"<{type(self).__name__}>"
+
+    def close(self) -> None:
+        """Close the connections. A client that is used again opens new ones."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    @contextmanager
+    def _reading(self, source: Source) -> Iterator[Located[ReadOnlyTarget]]:
+        with advising(), self._places.reading(source) as located:
+            yield located
+
+    @contextmanager
+    def _writing(self, destination: Destination) -> Iterator[Located[Target]]:
+        with advising(), self._places.writing(destination) as located:
+            yield located
+
+    @contextmanager
+    def _copying(self, platform: str | Platform | None = None) -> Iterator[CopyOptions]:
+        """Give the options of one operation, watched by whoever watches this client."""
+        with self._watch.watching() as listener:
+            yield evolve(self._options(platform), listener=listener)
+
+    def _options(self, platform: str | Platform | None = None) -> CopyOptions:
+        return CopyOptions(
+            concurrency=self._parts.settings.transfer.concurrency,
+            manifest_size=self._parts.limits.manifest_size,
+            platform=as_platform(platform),
+        )
+
+
+def as_platform(platform: str | Platform | None) -> Platform | None:
+    """Return the platform that a text such as `linux/arm64` means.
+
+    Raises:
+        InvalidPlatformError: for another form.
+    """
+    return Platform.parse(platform) if isinstance(platform, str) else platform

@@ -1,0 +1,28 @@
+"""The client: one object with a verb for each thing to do with artifacts."""
+
+from __future__ import annotations
+
+from oras_adapters.client.accounts import AccountVerbs
+from oras_adapters.client.artifacts import ArtifactVerbs
+from oras_adapters.client.copies import CopyVerbs
+from oras_adapters.client.graphs import GraphVerbs
+from oras_adapters.client.names import NameVerbs
+
+__all__ = ["Client"]
+
+
+class Client(ArtifactVerbs, NameVerbs, GraphVerbs, CopyVerbs, AccountVerbs):
+    """Pushes, pulls, copies and inspects artifacts. Thread-safe; usable after a fork.
+
+    Artifacts are named as skopeo and oras name them, `HOST/REPOSITORY[:TAG][@DIGEST]`,
+    `oci:FOLDER[:TAG]` or `oci-archive:FILE[:TAG]`; or they are given as a target of the
+    caller's own, or as a pair of a target and a tag. Without tag and digest, `latest` is
+    meant.
+
+    Errors are `OrasError`s, with a note that says what to do. A `CancelToken` ends what the
+    verbs do (see `oras_core.cancellation`).
+
+        with Client(progress=True) as client:
+            client.push("localhost:5000/team/model:v1", ["weights", "card.md:text/markdown"])
+            client.pull("localhost:5000/team/model:v1", "out", include="*.md")
+    """

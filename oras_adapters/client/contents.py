@@ -1,0 +1,100 @@
+"""What to push, from the paths that a program names to the core's files and directories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from oras_adapters.files.local_sources import LocalFiles
+from oras_core.errors import InvalidInputError, NotFoundError
+from oras_core.model import media_types
+from oras_core.model.annotations import MANIFEST_SECTION, AnnotationSet
+from oras_core.verbs.push import Config, Directory, File
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["ConfigFile", "Files", "annotation_set", "config_of", "contents_of"]
+
+Item = str | os.PathLike[str] | File | Directory
+
+Files = Iterable[Item] | Mapping[str, str | os.PathLike[str]]
+"""Paths, `PATH:MEDIA/TYPE`, and the core's files and directories; or paths by title."""
+
+ConfigFile = str | os.PathLike[str] | Config
+"""`PATH`, `PATH:MEDIA/TYPE`, or the core's config."""
+
+
+def contents_of(files: Files) -> list[File | Directory]:
+    """Return the files and directories that a program names.
+
+    A relative path below the working directory is the title of its layer: `docs/card.md`
+    is pulled as `docs/card.md`. Of other paths the title is the last part.
+
+    Raises:
+        InvalidInputError: if `files` is a single text.
+        NotFoundError: if a path names nothing.
+    """
+    if isinstance(files, str | os.PathLike):
+        raise InvalidInputError(files, "it is a single path; put it in a list")
+    local = LocalFiles()
+    if isinstance(files, Mapping):
+        return [_content(local, *_split(path), title) for title, path in files.items()]
+    return [
+        item if isinstance(item, File | Directory) else _content(local, *_split(item))
+        for item in files
+    ]
+
+
+def config_of(config: ConfigFile | None) -> Config | None:
+    """Return the config that a program names.
+
+    Raises:
+        NotFoundError: if its path names nothing.
+    """
+    if config is None or isinstance(config, Config):
+        return config
+    path, media_type = _split(config)
+    source = LocalFiles().source(_existing(path))
+    return Config(source, media_type or media_types.UNKNOWN_CONFIG)
+
+
+def annotation_set(
+    annotations: Mapping[str, str] | AnnotationSet | None,
+) -> AnnotationSet | None:
+    """Return annotations as a set; a mapping holds those of the manifest."""
+    if annotations is None or isinstance(annotations, AnnotationSet):
+        return annotations
+    return AnnotationSet({MANIFEST_SECTION: annotations})
+
+
+def _content(
+    local: LocalFiles, path: str, media_type: str | None, title: str | None = None
+) -> File | Directory:
+    title = _title(path) if title is None else title
+    if os.path.isdir(_existing(path)):
+        return Directory(title, local.tree(path), media_type)
+    return File(title, local.source(path), media_type or media_types.OCI_LAYER_TAR)
+
+
+def _split(item: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """Split `PATH[:MEDIA/TYPE]`. A path object, and a path that exists, is taken whole."""
+    text = os.fspath(item)
+    path, colon, media_type = text.rpartition(":")
+    if not colon or not isinstance(item, str) or os.path.lexists(text):
+        return text, None
+    return path, media_type
+
+
+def _existing(path: str) -> str:
+    if not os.path.lexists(path):
+        raise NotFoundError(f"file or folder {path!r}", f"folder {os.getcwd()!r}")
+    return path
+
+
+def _title(path: str) -> str:
+    relative = os.path.normpath(path)
+    outside = os.path.isabs(relative) or relative.split(os.sep)[0] in (os.curdir, os.pardir)
+    title = os.path.basename(os.path.abspath(path)) if outside else relative
+    return title.replace(os.sep, "/")

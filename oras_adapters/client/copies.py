@@ -1,0 +1,159 @@
+"""The verbs that copy between places: copy, mirror, back up, restore."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+from attrs import evolve
+
+from oras_adapters.client.base import ClientBase
+from oras_adapters.client.places import Destination, Source
+from oras_adapters.client.results import Copied, Mirrored, MirroredTag
+from oras_adapters.client.tally import Tally
+from oras_core.copying.copy import copy
+from oras_core.copying.extended import extended_copy
+from oras_core.model.globs import any_of
+from oras_core.model.places import LayoutPlace
+from oras_core.model.platform import Platform
+from oras_core.verbs.mirror import MirrorSource, mirror
+
+__all__ = ["CopyVerbs"]
+
+_LOGGER = logging.getLogger(__name__)
+
+Patterns = str | Sequence[str]
+
+
+class CopyVerbs(ClientBase):
+    """Mixed into `Client`."""
+
+    def copy(
+        self,
+        source: Source,
+        destination: Destination,
+        *,
+        referrers: bool = False,
+        platform: str | Platform | None = None,
+        tags: Sequence[str] = (),
+    ) -> Copied:
+        """Copy an artifact, and all that it refers to, from one place to another.
+
+        Blobs that the destination has are not transferred. Between repositories of one
+        registry, blobs are mounted.
+
+        Args:
+            source: the place of the artifact.
+            destination: the place of the copy. Without a tag, the copy gets the tag that
+                the source names, or none if that names a digest.
+            referrers: copy too what refers to the artifact: signatures, SBOMs, and what
+                refers to these.
+            platform: of an index, copy only the manifest for this platform.
+            tags: further tags to create.
+
+        Raises:
+            NotFoundError: if there is no such artifact, or none for the platform.
+            UnsupportedError: if `referrers` is True and the source cannot list them.
+            OrasError: any error of either side; a note says of which.
+        """
+        with (
+            self._reading(source) as origin,
+            self._writing(destination) as target,
+            self._copying(platform) as options,
+        ):
+            tally = Tally(options.listener)
+            root = (extended_copy if referrers else copy)(
+                origin.target,
+                origin.reference,
+                target.target,
+                target.new_tag(),
+                further_tags=tags,
+                options=evolve(options, listener=tally),
+            )
+        copied = Copied(root, **tally.counts)
+        _LOGGER.info("copied %s (%s) to %s", origin, root.digest, target.where)
+        return copied
+
+    def mirror(
+        self,
+        source: Source,
+        destination: Destination,
+        *,
+        include: Patterns = (),
+        exclude: Patterns = (),
+    ) -> Mirrored:
+        """Copy all tags of a repository, with all that refers to their artifacts.
+
+        What the destination has already is not transferred; tags that the source lacks
+        stay. Without patterns, artifacts of a layout that have no tag are copied too.
+
+        Args:
+            source: a repository, a layout or an archive.
+            destination: likewise.
+            include: patterns of tags, such as `v1.*`; none for all tags.
+            exclude: patterns of tags that are not copied even so.
+
+        Raises:
+            UnsupportedError: if the source cannot list its tags or referrers.
+            OrasError: any error of either side; a note says of which.
+        """
+        with (
+            self._reading(source) as origin,
+            self._writing(destination) as target,
+            self._copying() as options,
+        ):
+            mirrored, tally = origin.whole(), Tally(options.listener)
+            if not isinstance(mirrored, MirrorSource):
+                raise origin.lacks("list tags")
+            found = mirror(
+                mirrored,
+                target.whole(),
+                includes=_selection(include, exclude),
+                options=evolve(options, listener=tally),
+            )
+        rows = tuple(MirroredTag(tag, root) for tag, root in found.items())
+        _LOGGER.info("mirrored %d tags of %s to %s", len(rows), origin.where, target.where)
+        return Mirrored(rows, **tally.counts)
+
+    def backup(self, source: Source, path: str | os.PathLike[str]) -> Mirrored:
+        """Copy all tags of a repository into an OCI image layout on disk.
+
+        A second backup to the same path transfers only what is new.
+
+        Args:
+            source: the repository.
+            path: a folder; or one tar file, if the name ends in `.tar`.
+
+        Raises: as `mirror`.
+        """
+        return self.mirror(source, _layout_at(path))
+
+    def restore(self, path: str | os.PathLike[str], destination: Destination) -> Mirrored:
+        """Copy all that an OCI image layout on disk holds to a repository.
+
+        Args:
+            path: a folder; or one tar file, if the name ends in `.tar`.
+            destination: the repository.
+
+        Raises:
+            NotFoundError: if there is no layout at `path`.
+            OrasError: as `mirror`.
+        """
+        return self.mirror(_layout_at(path), destination)
+
+
+def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:
+    name = os.fspath(path)
+    return LayoutPlace("oci-archive" if name.endswith(".tar") else "oci", name)
+
+
+def _selection(include: Patterns, exclude: Patterns) -> Callable[[str], bool]:
+    included, excluded = any_of(include), any_of(exclude)
+
+    def is_chosen(tag: str) -> bool:
+        return (not included or any(pattern.matches(tag) for pattern in included)) and not any(
+            pattern.matches(tag) for pattern in excluded
+        )
+
+    return is_chosen

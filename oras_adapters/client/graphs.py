@@ -1,0 +1,137 @@
+"""The verbs of referrers and indexes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from oras_adapters.client.base import ClientBase
+from oras_adapters.client.places import Destination, Source
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.platform import Platform
+from oras_core.model.reference import DEFAULT_TAG
+
+__all__ = ["GraphVerbs"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class GraphVerbs(ClientBase):
+    """Mixed into `Client`."""
+
+    def referrers(
+        self,
+        source: Source,
+        *,
+        artifact_type: str | None = None,
+        recursive: bool = False,
+        platform: str | Platform | None = None,
+    ) -> Iterator[Descriptor]:
+        """Iterate over the manifests that refer to an artifact, such as signatures and SBOMs.
+
+        Args:
+            source: the place of the artifact.
+            artifact_type: the type to look for; None for all types.
+            recursive: go on to the referrers of the referrers, each after its subject.
+            platform: of an index, the manifest whose referrers are meant.
+
+        Raises, while it is iterated over:
+            NotFoundError: if there is no such artifact.
+            UnsupportedError: if the target cannot list referrers.
+            OrasError: any error of the registry.
+        """
+        from oras_core.verbs.discover import discover  # noqa: PLC0415 - few programs discover
+
+        with self._reading(source) as located:
+            found = discover(
+                located.target,
+                located.reference,
+                artifact_type=artifact_type,
+                depth=None if recursive else 1,
+                options=self._options(platform),
+            )
+            for depth, descriptor in found.walk():
+                if depth:
+                    yield descriptor
+
+    def index(
+        self,
+        destination: Destination,
+        entries: Iterable[str | Descriptor],
+        *,
+        tags: Sequence[str] = (),
+        artifact_type: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+        subject: str | Descriptor | None = None,
+    ) -> Descriptor:
+        """Make an index of artifacts in one repository, and push it there.
+
+        Args:
+            destination: the place of the index; without a tag, it is tagged `latest`.
+            entries: tags, digests or descriptors of the artifacts, in order.
+            tags: further tags to create.
+            artifact_type: the type of the index, a media type.
+            annotations: those of the index.
+            subject: the tag, the digest or the descriptor of a manifest in the same
+                repository, to which the index is attached.
+
+        Returns:
+            The descriptor of the index.
+
+        Raises:
+            NotFoundError: if an entry does not exist.
+            OrasError: any error of the registry.
+        """
+        from oras_core.verbs.index import create_index  # noqa: PLC0415 - few programs make indexes
+
+        with self._writing(destination) as located:
+            if isinstance(subject, str):
+                subject = located.target.resolve(subject).plain()
+            root = create_index(
+                located.target,
+                entries,
+                tags=(located.new_tag() or DEFAULT_TAG, *tags),
+                artifact_type=artifact_type,
+                annotations=annotations,
+                subject=subject,
+            )
+        _LOGGER.info("pushed index %s as %s", located, root.digest)
+        return root
+
+    def update_index(
+        self,
+        source: Destination,
+        *,
+        remove: Sequence[str | Platform] = (),
+        merge: Sequence[str] = (),
+        add: Sequence[str | Descriptor] = (),
+        annotations: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Descriptor:
+        """Change an index, and push the new one. The old one stays, under its digest.
+
+        Entries are removed first, then those of other indexes come, then new ones.
+
+        Args:
+            source: the place of the index.
+            remove: tags, digests or platforms of entries; each must be there.
+            merge: tags or digests of other indexes in the repository, whose entries come.
+            add: tags, digests or descriptors of artifacts in the repository.
+            annotations: added to those of the index.
+            tags: of the new index; the tag that `source` names if None.
+
+        Returns:
+            The descriptor of the new index.
+
+        Raises:
+            NotFoundError: if the index or an entry does not exist.
+            UnsupportedError: if the place, or one that is merged, is not an index.
+            OrasError: any error of the registry.
+        """
+        from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415
+
+        with self._writing(source) as located:
+            change = IndexChange(remove, merge, add, annotations)
+            root = update_index(located.target, located.reference, change, tags=tags)
+        _LOGGER.info("changed index %s to %s", located, root.digest)
+        return root

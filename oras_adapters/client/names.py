@@ -1,0 +1,189 @@
+"""The verbs of names: resolve, list, tag, untag, delete, and look at what they name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from oras_adapters.client.advice import advising
+from oras_adapters.client.base import ClientBase, as_platform
+from oras_adapters.client.places import Destination, Source
+from oras_adapters.client.results import Content
+from oras_core.copying.copy import find_root
+from oras_core.errors import NotFoundError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.platform import Platform
+from oras_core.ports.content import Deleter, TagLister, Untagger
+
+if TYPE_CHECKING:
+    from oras_core.model.index import Index
+    from oras_core.model.manifest import Manifest
+
+__all__ = ["NameVerbs"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class NameVerbs(ClientBase):
+    """Mixed into `Client`."""
+
+    def resolve(self, source: Source, *, platform: str | Platform | None = None) -> Descriptor:
+        """Return the descriptor of an artifact.
+
+        Args:
+            source: the place of the artifact.
+            platform: of an index, which manifest is meant; None for the index itself.
+
+        Raises:
+            NotFoundError: if there is no such artifact, or none for the platform.
+            OrasError: any error of the registry.
+        """
+        with self._reading(source) as located:
+            return find_root(located.target, located.reference, self._options(platform))
+
+    def exists(self, source: Source) -> bool:
+        """Tell whether there is an artifact at a place.
+
+        Raises:
+            OrasError: any error of the registry but that there is none.
+        """
+        try:
+            self.resolve(source)
+        except NotFoundError:
+            return False
+        return True
+
+    def manifest(
+        self, source: Source, *, platform: str | Platform | None = None
+    ) -> Manifest | Index:
+        """Return the manifest or the index of an artifact, verified.
+
+        Args:
+            source: the place of the artifact.
+            platform: of an index, which manifest is meant; None for the index itself.
+
+        Raises: as `resolve`.
+        """
+        from oras_core.verbs.inspect import fetch_manifest  # noqa: PLC0415 - below too: few inspect
+
+        with self._reading(source) as located:
+            return fetch_manifest(
+                located.target,
+                located.reference,
+                platform=as_platform(platform),
+                limits=self._parts.limits,
+            )
+
+    def config(self, source: Source, *, platform: str | Platform | None = None) -> Content:
+        """Return the config of an artifact, verified.
+
+        Args:
+            source: the place of the artifact.
+            platform: of an index, which manifest is meant.
+
+        Raises:
+            UnsupportedError: if the place names an index, and no platform is given.
+            OrasError: as `resolve`.
+        """
+        from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415
+
+        with self._reading(source) as located:
+            return Content(
+                *fetch_config(
+                    located.target,
+                    located.reference,
+                    platform=as_platform(platform),
+                    limits=self._parts.limits,
+                )
+            )
+
+    def tags(self, source: Source) -> Iterator[str]:
+        """Iterate over the tags of a repository, a layout or an archive.
+
+        Raises, while it is iterated over:
+            NotFoundError: if there is no such repository or layout.
+            UnsupportedError: if the target cannot list tags.
+            OrasError: any error of the registry.
+        """
+        with self._reading(source) as located:
+            target = located.whole()
+            if not isinstance(target, TagLister):
+                raise located.lacks("list tags")
+            yield from target.tags()
+
+    def repositories(self, registry: str) -> Iterator[str]:
+        """Iterate over the names of the repositories of a registry, `HOST` or `HOST:PORT`.
+
+        Raises, while it is iterated over:
+            UnsupportedError: if the registry does not list them.
+            OrasError: any error of the registry.
+        """
+        with advising():
+            yield from self._parts.registry(registry).catalog()
+
+    def tag(self, source: Destination, *tags: str) -> Descriptor:
+        """Give an artifact further tags, in its own repository.
+
+        Args:
+            source: the place of the artifact.
+            tags: the tags to create, or to move to this artifact.
+
+        Returns:
+            The descriptor of the artifact.
+
+        Raises:
+            NotFoundError: if there is no such artifact.
+            InvalidReferenceError: if a text is not a tag.
+            OrasError: any error of the registry.
+        """
+        with self._writing(source) as located:
+            root = located.target.resolve(located.reference)
+            for tag in tags:
+                located.target.tag(root, tag)
+        _LOGGER.info("tagged %s as %s", located, ", ".join(tags))
+        return root
+
+    def untag(self, source: Destination) -> None:
+        """Remove a tag. The artifact stays.
+
+        Args:
+            source: a place with a tag.
+
+        Raises:
+            NotFoundError: if there is no such tag.
+            UnsupportedError: if the registry removes tags together with artifacts only.
+            OrasError: any other error of the registry.
+        """
+        with self._writing(source) as located:
+            tag, target = located.required_tag(), located.target
+            if not isinstance(target, Untagger):
+                raise located.lacks("remove a tag")
+            target.untag(tag)
+        _LOGGER.info("removed the tag %s", located)
+
+    def delete(self, source: Destination) -> Descriptor:
+        """Delete an artifact, with all its tags.
+
+        Blobs that other artifacts use stay; the registry's garbage collection removes the
+        rest.
+
+        Args:
+            source: a place with a tag or a digest.
+
+        Returns:
+            The descriptor of what was deleted.
+
+        Raises:
+            NotFoundError: if there is no such artifact.
+            UnsupportedError: if the registry deletes nothing.
+            OrasError: any other error of the registry.
+        """
+        with self._writing(source) as located:
+            name, target = located.required_name(), located.target
+            if not isinstance(target, Deleter):
+                raise located.lacks("delete an artifact")
+            root = target.resolve(name).plain()
+            target.delete(root)
+        _LOGGER.info("deleted %s (%s)", located, root.digest)
+        return root

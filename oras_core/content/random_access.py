@@ -1,0 +1,284 @@
+"""A blob as a file that seeks: what is read is fetched, and not much more."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from oras_core.content.sources import CHUNK_SIZE
+from oras_core.errors import DigestMismatchError, InvalidInputError, SizeMismatchError
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["RandomAccess"]
+
+BLOCK: Final = 64 * 1024
+"""Bytes of a block, the unit of fetching and caching: sent in less time than a round trip takes."""
+
+MAX_WINDOW: Final = 8 * 1024 * 1024
+"""Bytes fetched ahead by one request at most."""
+
+STREAM_AFTER: Final = 1024 * 1024
+"""Bytes read in sequence after which the rest of the blob is streamed. Smaller blobs are fetched
+whole."""
+
+SKIP_SIZE: Final = 512 * 1024
+"""Bytes of a stream that are read and dropped rather than asked for anew further on."""
+
+READ_AHEAD_FACTOR: Final = 3
+"""How many times the bytes read so far in sequence are fetched next."""
+
+CACHE_SIZE: Final = 32 * 1024 * 1024
+"""Bytes of blocks kept in memory for one open file."""
+
+
+class RandomAccess(io.RawIOBase):
+    """Reads a blob of a target, at any position. Not thread-safe.
+
+    Reads in sequence are streamed by one request. Reads elsewhere fetch blocks, more of
+    them the longer a sequence is, and the blocks that were used last stay in memory.
+
+    Bytes that were read in sequence from the first to the last are verified: the last of
+    them are returned only if the digest is right. A part alone cannot be verified by the
+    digest of the whole blob.
+
+    Attributes:
+        descriptor: of the blob.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, descriptor: Descriptor, *, cache_size: int = CACHE_SIZE
+    ) -> None:
+        """Read from `fetcher`; nothing is fetched yet.
+
+        Args:
+            fetcher: a target. One that fetches no ranges is read from the start for each
+                step backwards.
+            descriptor: of the blob.
+            cache_size: bytes of blocks kept in memory, at least `STREAM_AFTER`.
+        """
+        super().__init__()
+        self.descriptor = descriptor
+        self._fetcher = fetcher
+        self._ranges = fetcher if isinstance(fetcher, RangeFetcher) else None
+        self._blocks = _BlockCache(max(cache_size, STREAM_AFTER) // BLOCK)
+        self._position = 0
+        self._run = 0
+        self._stream: ByteStream | None = None
+        self._stream_position = 0
+        self._hasher = descriptor.digest.hasher()
+        self._hashed = 0
+        if descriptor.data is not None:  # it is below 4 MiB, as its manifest is
+            self._fetcher, self._ranges = _Embedded(descriptor.data), None
+
+    @property
+    def verified(self) -> bool:
+        """Whether the whole blob was read in sequence, and its digest is right."""
+        return self._hashed == self.descriptor.size
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes from the start."""
+        self._check_open()
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a position, which may be beyond the end; nothing is fetched."""
+        self._check_open()
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.descriptor.size}
+        if whence not in bases or bases[whence] + offset < 0:
+            raise InvalidInputError((offset, whence), "the blob has no such position")
+        position = bases[whence] + offset
+        if position != self._position:
+            self._run = 0
+        self._position = position
+        return position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into `buffer` and return the number of bytes; 0 at the end.
+
+        Raises:
+            DigestMismatchError: in place of the last bytes, if the blob was read in sequence
+                and has another digest.
+            OrasError: whatever the target raises.
+        """
+        self._check_open()
+        view = memoryview(buffer).cast("B")
+        piece = self._read_some(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def readall(self) -> bytes:
+        """Read what is left, by one request. Raises: as `readinto`."""
+        self._check_open()
+        pieces = []
+        while piece := self._read_some(self.descriptor.size):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the stream beneath, and drop what is in memory."""
+        if not self.closed:
+            self._leave_stream()
+            self._blocks.clear()
+        super().close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("read of a closed file")
+
+    def _read_some(self, size: int) -> bytes:
+        """Return at least one and at most `size` bytes at the position, unless at the end."""
+        size = min(size, self.descriptor.size - self._position)
+        if size <= 0:
+            return b""
+        piece = self._blocks.read(self._position, size)
+        piece = piece or self._from_stream(size) or self._fetched(size)
+        self._hash(piece)
+        self._position += len(piece)
+        self._run += len(piece)
+        return piece
+
+    def _from_stream(self, size: int) -> bytes:
+        """Return bytes of the open stream; none if the position is elsewhere."""
+        if self._stream is None:
+            return b""
+        if not 0 <= self._position - self._stream_position <= SKIP_SIZE:
+            self._leave_stream()
+        while self._stream is not None and self._stream_position < self._position:
+            self._read_stream(self._position - self._stream_position)
+        return self._read_stream(size)
+
+    def _read_stream(self, size: int) -> bytes:
+        if self._stream is None:
+            return b""
+        piece = self._stream.read(min(size, CHUNK_SIZE))
+        self._stream_position += len(piece)
+        if not piece:
+            self._leave_stream()
+        return piece
+
+    def _fetched(self, size: int) -> bytes:
+        rest = self.descriptor.size - self._position
+        if self._ranges is None:
+            return self._streamed(0, self.descriptor.size, size)
+        if self._run >= STREAM_AFTER or size == rest > BLOCK:
+            return self._streamed(self._position, rest, size)
+        if size > MAX_WINDOW:
+            return self._streamed(self._position, size, size)
+        start, length = self._window(size)
+        with closing(self._part(start, length)) as stream:
+            self._blocks.fill(start, self._exactly(stream, length))
+        return self._blocks.read(self._position, size)
+
+    def _streamed(self, start: int, length: int, size: int) -> bytes:
+        """Open a stream of a part, and return up to `size` bytes from the position on."""
+        self._stream, self._stream_position = self._part(start, length), start
+        while self._stream is not None and self._stream_position < self._position:
+            self._read_stream(self._position - self._stream_position)
+        if piece := self._read_stream(size):
+            return piece
+        raise SizeMismatchError(self.descriptor.size, self._position, what=self._what)
+
+    def _part(self, start: int, length: int) -> ByteStream:
+        if self._ranges is None or length == self.descriptor.size:
+            return self._fetcher.fetch(self.descriptor)
+        return self._ranges.fetch_range(self.descriptor, start, length)
+
+    def _window(self, size: int) -> tuple[int, int]:
+        """Return which blocks to fetch: what is asked for, and more in a longer sequence."""
+        total = self.descriptor.size
+        if total <= STREAM_AFTER:
+            return 0, total
+        start = self._position - self._position % BLOCK
+        wanted = max(self._position - start + size, READ_AHEAD_FACTOR * self._run)
+        end = min(start + wanted + -wanted % BLOCK, start + self._blocks.capacity * BLOCK, total)
+        return start, min(end, start + MAX_WINDOW) - start
+
+    def _exactly(self, stream: ByteStream, length: int) -> bytes:
+        pieces = []
+        while length and (piece := stream.read(length)):
+            pieces.append(piece)
+            length -= len(piece)
+        if length:
+            raise SizeMismatchError(self.descriptor.size, self._position, what=self._what)
+        return b"".join(pieces)
+
+    def _hash(self, piece: bytes) -> None:
+        """Hash bytes that go on where the sequence from the start ended; check the last ones."""
+        end = self._position + len(piece)
+        if not self._position <= self._hashed < end:
+            return
+        self._hasher.update(memoryview(piece)[self._hashed - self._position :])
+        self._hashed = end
+        expected = self.descriptor.digest
+        if end == self.descriptor.size and self._hasher.hexdigest() != expected.encoded:
+            self._hashed = 0
+            actual = f"{expected.algorithm}:{self._hasher.hexdigest()}"
+            self._hasher = expected.hasher()
+            raise DigestMismatchError(str(expected), actual, what=self._what)
+
+    @property
+    def _what(self) -> str:
+        return f"blob {self.descriptor.digest}"
+
+    def _leave_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+
+class _BlockCache:
+    """Blocks by number; those that were used least recently make room for new ones."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    def fill(self, start: int, content: bytes) -> None:
+        """Keep `content`, which begins at a block."""
+        for offset in range(0, len(content), BLOCK):
+            number = (start + offset) // BLOCK
+            self._blocks[number] = content[offset : offset + BLOCK]
+            self._blocks.move_to_end(number)
+        while len(self._blocks) > self.capacity:
+            self._blocks.popitem(last=False)
+
+    def read(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes from `position` on; none if their block is not kept."""
+        pieces: list[bytes] = []
+        while size and (block := self._blocks.get(position // BLOCK)) is not None:
+            self._blocks.move_to_end(position // BLOCK)
+            piece = block[position % BLOCK : position % BLOCK + size]
+            if not piece:
+                break
+            pieces.append(piece)
+            position += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def clear(self) -> None:
+        """Drop all blocks."""
+        self._blocks.clear()
+
+
+class _Embedded:
+    """Fetches a blob that its descriptor contains."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def fetch(self, _: Descriptor) -> ByteStream:
+        return io.BytesIO(self._content)

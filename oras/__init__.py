@@ -1,7 +1,7 @@
-"""The API of the user guide, built on `oras_core` and `oras_adapters`.
+"""The client, and the modules of the user guide, built on `oras_core` and `oras_adapters`.
 
-Submodules are attributes of this package. They are imported on first access, so
-`import oras` is cheap.
+`Client` and `AsyncClient` are for new programs. The submodules have the names of oras-py.
+All are imported on first access, so `import oras` is cheap.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     import oras.types as types
     import oras.utils as utils
     import oras.version as version
+    from oras_adapters.client.async_client import AsyncClient
+    from oras_adapters.client.client import Client
 
     __version__: str
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "__version__",
     "auth",
     "client",
@@ -74,10 +78,16 @@ _refuse_another_owner(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 if not TYPE_CHECKING:
     # Hidden from type checkers: with it they would accept every misspelt name.
 
+    _MODULE_OF = {
+        "AsyncClient": "oras_adapters.client.async_client",
+        "Client": "oras_adapters.client.client",
+        "__version__": "oras.version",
+    }
+
     def __getattr__(name: str) -> object:
-        """Import a submodule, or read the version, on first access (PEP 562)."""
-        if name == "__version__":
-            return importlib.import_module("oras.version").__version__
+        """Import a submodule, a client or the version on first access (PEP 562)."""
+        if name in _MODULE_OF:
+            return getattr(importlib.import_module(_MODULE_OF[name]), name)
         if name in __all__:
             return importlib.import_module(f"oras.{name}")
         raise AttributeError(f"module 'oras' has no attribute {name!r}")

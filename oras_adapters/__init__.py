@@ -9,6 +9,11 @@ from oras_core.lazy import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from oras_adapters.client.async_client import AsyncClient
+    from oras_adapters.client.async_streams import AsyncLayerStream
+    from oras_adapters.client.client import Client
+    from oras_adapters.client.results import Content, Copied, Mirrored, MirroredTag
+    from oras_adapters.client.streams import LayerStream
     from oras_adapters.compression.compressions import find_compression
     from oras_adapters.compression.zstd_compression import Zstd
     from oras_adapters.credential_stores import config_file_store
@@ -36,14 +41,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveSettings",
+    "AsyncClient",
+    "AsyncLayerStream",
+    "Client",
     "Composition",
+    "Content",
+    "Copied",
     "CredentialHelperStore",
     "CredentialSettings",
     "DockerConfigStore",
     "HostSettings",
     "KeyringStore",
+    "LayerStream",
     "LocalFileTree",
     "LogProgress",
+    "Mirrored",
+    "MirroredTag",
     "NetworkSettings",
     "ProxySettings",
     "RegistryServer",
@@ -64,14 +77,22 @@ __all__ = [
 
 _MODULE_OF = {
     "ArchiveSettings": "settings.settings",
+    "AsyncClient": "client.async_client",
+    "AsyncLayerStream": "client.async_streams",
+    "Client": "client.client",
     "Composition": "factory",
+    "Content": "client.results",
+    "Copied": "client.results",
     "CredentialHelperStore": "credentials.credential_helper",
     "CredentialSettings": "settings.settings",
     "DockerConfigStore": "credentials.docker_config",
     "HostSettings": "settings.settings",
     "KeyringStore": "credentials.keyring_store",
+    "LayerStream": "client.streams",
     "LocalFileTree": "files.local_files",
     "LogProgress": "progress.log_progress",
+    "Mirrored": "client.results",
+    "MirroredTag": "client.results",
     "NetworkSettings": "settings.settings",
     "ProxySettings": "settings.settings",
     "RegistryServer": "registry_server",

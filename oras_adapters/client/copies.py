@@ -72,7 +72,8 @@ class CopyVerbs(ClientBase):
                 options=evolve(options, listener=tally),
             )
         copied = Copied(root, **tally.counts)
-        _LOGGER.info("copied %s (%s) to %s", origin, root.digest, target.where)
+        named = evolve(target, tag=target.tag or origin.tag)
+        _LOGGER.info("copied %s (%s) to %s", origin, root.digest, named)
         return copied
 
     def mirror(

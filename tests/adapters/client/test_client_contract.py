@@ -1,0 +1,446 @@
+"""Every verb of the client does the same in every place, blocking and in asyncio."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oras_adapters import Content, Copied
+from oras_core import (
+    AnnotationSet,
+    BytesSource,
+    Config,
+    Descriptor,
+    Directory,
+    File,
+    Index,
+    Manifest,
+    Platform,
+)
+from oras_core.errors import (
+    AlreadyExistsError,
+    InvalidReferenceError,
+    NotFoundError,
+    OrasError,
+    SizeLimitError,
+    UnsupportedError,
+)
+from oras_core.testing import MemoryFileTree
+from support.clients import FACES, HOST, PLACES, at, embedded_client
+
+TYPE = "application/vnd.example.model"
+SBOM = "application/spdx+json"
+
+
+@pytest.fixture(params=FACES)
+def client(request):
+    with embedded_client(request.param) as client:
+        yield client
+
+
+@pytest.fixture(params=PLACES)
+def place(request, tmp_path):
+    return at(request.param, tmp_path / "places")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """The working directory, with a card and a folder of weights."""
+    folder = tmp_path / "work"
+    (folder / "weights").mkdir(parents=True)
+    (folder / "weights" / "layer0.bin").write_bytes(bytes(range(256)) * 40)
+    (folder / "card.md").write_text("# A model\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def pushed(client, place, work):
+    """The descriptor of a model that was pushed as `v1`."""
+    return client.push(
+        place("v1"),
+        ["weights", "card.md:text/markdown"],
+        artifact_type=TYPE,
+        annotations={"epoch": "3"},
+    )
+
+
+# --- Files --------------------------------------------------------------------------------
+
+
+def test_what_was_pushed_is_pulled(client, place, pushed, tmp_path):
+    pulled = client.pull(place("v1"), tmp_path / "out")
+    assert pulled.root.digest == pushed.digest
+    assert pulled.manifest.artifact_type == TYPE
+    assert pulled.files == (tmp_path / "out" / "weights", tmp_path / "out" / "card.md")
+    assert (tmp_path / "out" / "card.md").read_text() == "# A model\n"
+    assert (tmp_path / "out" / "weights" / "layer0.bin").stat().st_size == 256 * 40
+
+
+def test_a_pull_takes_what_is_included_and_not_excluded(client, place, pushed, tmp_path):
+    assert client.pull(place("v1"), tmp_path / "a", include="*.md").files == (
+        tmp_path / "a" / "card.md",
+    )
+    assert client.pull(place("v1"), tmp_path / "b", exclude=["*.md"]).files == (
+        tmp_path / "b" / "weights",
+    )
+    assert client.pull(place("v1"), tmp_path / "c", include="*.md", exclude="card.*").files == ()
+
+
+def test_a_pull_keeps_files_that_exist_if_told_so(client, place, pushed, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "card.md").write_text("mine")
+    pulled = client.pull(place("v1"), tmp_path / "out", overwrite=False)
+    assert pulled.files == (tmp_path / "out" / "weights",)
+    assert (tmp_path / "out" / "card.md").read_text() == "mine"
+    client.pull(place("v1"), tmp_path / "out")
+    assert (tmp_path / "out" / "card.md").read_text() == "# A model\n"
+
+
+def test_a_pull_without_a_folder_writes_into_the_working_directory(client, place, pushed, work):
+    (work / "card.md").unlink()
+    client.pull(place("v1"), include="card.md")
+    assert (work / "card.md").exists()
+
+
+def test_an_artifact_without_tag_is_latest(client, place, work):
+    root = client.push(place(), ["card.md"])
+    assert client.resolve(place("latest")).digest == root.digest == client.resolve(place()).digest
+
+
+def test_a_push_takes_all_its_options(client, place, work):
+    (work / "config.json").write_text("{}")
+    subject = client.push(place("base"), ["card.md"])
+    root = client.push(
+        place("v1"),
+        {"docs/readme.md": "card.md"},
+        config="config.json:application/vnd.example.config+json",
+        annotations=AnnotationSet({"$manifest": {"a": "1"}, "docs/readme.md": {"b": "2"}}),
+        subject="base",
+        tags=["stable", "v1.0"],
+    )
+    manifest = client.manifest(place("v1"))
+    assert manifest.digest == root.digest
+    assert manifest.config.media_type == "application/vnd.example.config+json"
+    assert manifest.annotations == {"a": "1"}
+    assert manifest.layers[0].title == "docs/readme.md"
+    assert manifest.layers[0].annotations["b"] == "2"
+    assert manifest.subject.digest == subject.digest
+    assert {client.resolve(place(tag)).digest for tag in ("stable", "v1.0")} == {root.digest}
+
+
+def test_a_push_takes_the_core_s_files_too(client, place):
+    tree = MemoryFileTree()
+    root = client.push(
+        place("v1"),
+        [File("a.bin", BytesSource(b"a"), "application/x-a"), Directory("d", tree)],
+        config=Config(BytesSource(b"c"), "application/x-c"),
+        subject=Descriptor.of(b"{}", "application/vnd.oci.image.manifest.v1+json"),
+    )
+    assert client.read(place(str(root.digest)), "a.bin") == b"a"
+    assert client.config(place("v1")).content == b"c"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_push_chooses_the_compression_of_folders(client, place, work, tmp_path, compression):
+    client.push(place("v1"), ["weights"], compression=compression)
+    (layer,) = client.manifest(place("v1")).layers
+    assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar+{compression}"
+    client.pull(place("v1"), tmp_path / "out")
+    assert (tmp_path / "out" / "weights" / "layer0.bin").exists()
+
+
+def test_a_file_is_opened_and_read_anywhere(client, place, work):
+    content = bytes(range(256)) * 40
+    client.push(place("v1"), ["weights/layer0.bin", "card.md"])
+    with client.open(place("v1"), "weights/layer0.bin") as stream:
+        assert stream.seek(1000) == 1000
+        assert stream.read(100) == content[1000:1100]
+        assert stream.tell() == 1100
+        assert stream.seek(-5, 2) == len(content) - 5
+        assert stream.read() == content[-5:]
+        assert not stream.verified
+        stream.seek(0)
+        assert stream.read() == content
+        assert stream.verified
+
+
+def test_a_file_is_read(client, place, pushed):
+    assert client.read(place("v1"), "card.md") == b"# A model\n"
+    digest = client.manifest(place("v1")).layers[1].digest
+    assert client.read(place("v1"), str(digest)) == b"# A model\n"
+    with pytest.raises(SizeLimitError):
+        client.read(place("v1"), "card.md", limit=9)
+    with pytest.raises(NotFoundError, match=r"which has 'weights', 'card.md'"):
+        client.read(place("v1"), "card.txt")
+    with pytest.raises(UnsupportedError, match="it has 2 layers; name one of"):
+        client.read(place("v1"))
+    with pytest.raises(NotFoundError):
+        client.open(place("v1"), "card.txt")
+
+
+def test_the_only_file_needs_no_name(client, place, work):
+    client.push(place("v1"), ["card.md"])
+    assert client.read(place("v1")) == b"# A model\n"
+    with client.open(place("v1")) as stream:
+        assert stream.read() == b"# A model\n"
+
+
+# --- Names --------------------------------------------------------------------------------
+
+
+def test_an_artifact_is_resolved_and_looked_at(client, place, pushed):
+    assert client.resolve(place("v1")).digest == pushed.digest
+    manifest = client.manifest(place("v1"))
+    assert isinstance(manifest, Manifest)
+    assert manifest.annotations["epoch"] == "3"
+    config = client.config(place("v1"))
+    assert isinstance(config, Content)
+    assert json.loads(config.content) == {}
+    assert config.descriptor.digest == manifest.config.digest
+
+
+def test_an_artifact_that_is_absent_does_not_exist(client, place, pushed):
+    assert client.exists(place("v1")) is True
+    assert client.exists(place(str(pushed.digest))) is True
+    assert client.exists(place("v2")) is False
+
+
+def test_tags_are_listed_added_and_removed(client, place, pushed):
+    assert client.tag(place("v1"), "stable", "newest").digest == pushed.digest
+    assert sorted(client.tags(place())) == ["newest", "stable", "v1"]
+    client.untag(place("newest"))
+    assert sorted(client.tags(place())) == ["stable", "v1"]
+    assert client.exists(place("v1"))
+
+
+def test_an_artifact_is_deleted_with_its_tags(client, place, pushed, work):
+    other = client.push(place("v2"), ["card.md"])
+    client.tag(place("v1"), "stable")
+    assert client.delete(place("v1")).digest == pushed.digest
+    assert list(client.tags(place())) == ["v2"]
+    assert client.delete(place(str(other.digest))).digest == other.digest
+    assert not client.exists(place("v2"))
+
+
+# --- Graphs -------------------------------------------------------------------------------
+
+
+def test_what_is_attached_is_found(client, place, pushed, work):
+    (work / "sbom.json").write_text("{}")
+    sbom = client.attach(place("v1"), ["sbom.json:application/spdx+json"], artifact_type=SBOM)
+    note = client.attach(place("v1"), artifact_type="text/plain", annotations={"by": "hand"})
+    signature = client.attach(place(str(sbom.digest)), ["card.md"], artifact_type="application/sig")
+    found = {r.digest: r for r in client.referrers(place("v1"))}
+    assert found.keys() == {sbom.digest, note.digest}
+    assert found[note.digest].annotations["by"] == "hand"
+    (only,) = client.referrers(place("v1"), artifact_type=SBOM)
+    assert only.digest == sbom.digest
+    everything = [r.digest for r in client.referrers(place("v1"), recursive=True)]
+    assert set(everything) == {sbom.digest, note.digest, signature.digest}
+    assert everything.index(sbom.digest) < everything.index(signature.digest)
+    assert client.read(place(str(sbom.digest))) == b"{}"
+
+
+def test_an_index_is_made_and_changed(client, place, work):
+    roots = [client.push(place(tag), ["card.md"], annotations={"of": tag}) for tag in "abc"]
+    index = client.index(
+        place("all"), ["a", str(roots[1].digest)], tags=["newest"], annotations={"k": "v"}
+    )
+    document = client.manifest(place("all"))
+    assert isinstance(document, Index)
+    assert document.digest == index.digest == client.resolve(place("newest")).digest
+    assert [entry.digest for entry in document.manifests] == [r.digest for r in roots[:2]]
+    changed = client.update_index(place("all"), add=["c"], remove=["a"], annotations={"l": "w"})
+    document = client.manifest(place("all"))
+    assert document.digest == changed.digest
+    assert [entry.digest for entry in document.manifests] == [r.digest for r in roots[1:]]
+    assert document.annotations == {"k": "v", "l": "w"}
+    assert client.resolve(place("newest")).digest == index.digest
+
+
+def test_a_platform_chooses_a_manifest(client, place, work, tmp_path):
+    entries = []
+    for name in ("amd64", "arm64"):
+        image = {"os": "linux", "architecture": name}
+        config = Config(
+            BytesSource(json.dumps(image).encode()), "application/vnd.oci.image.config.v1+json"
+        )
+        entries.append(client.push(place(name), {"name.txt": "card.md"}, config=config))
+    client.index(place("all"), ["amd64", "arm64"])
+    arm = entries[1].digest
+    assert client.resolve(place("all"), platform="linux/arm64").digest == arm
+    platform = Platform("linux", "arm64")
+    assert client.manifest(place("all"), platform=platform).digest == arm
+    assert json.loads(client.config(place("all"), platform="linux/arm64").content)["os"] == "linux"
+    assert client.pull(place("all"), tmp_path, platform="linux/arm64").manifest.digest == arm
+    assert client.read(place("all"), platform="linux/arm64") == b"# A model\n"
+    note = client.attach(place("all"), artifact_type="text/plain", platform="linux/arm64")
+    (referrer,) = client.referrers(place("all"), platform="linux/arm64")
+    assert referrer.digest == note.digest
+    with pytest.raises(UnsupportedError, match="choose a platform"):
+        client.pull(place("all"), tmp_path)
+
+
+# --- Copies -------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=PLACES)
+def other(request, tmp_path):
+    return at(request.param, tmp_path / "others", "two")
+
+
+def test_an_artifact_is_copied_with_what_refers_to_it(client, place, other, pushed, work):
+    note = client.attach(place("v1"), artifact_type="text/plain")
+    copied = client.copy(place("v1"), other("v2"), referrers=True, tags=["newest"])
+    assert isinstance(copied, Copied)
+    assert copied.root.digest == pushed.digest
+    assert copied.moved + copied.mounted + copied.skipped >= 5
+    assert client.resolve(other("newest")).digest == pushed.digest
+    assert [r.digest for r in client.referrers(other("v2"))] == [note.digest]
+    assert client.read(other("v2"), "card.md") == b"# A model\n"
+    again = client.copy(place("v1"), other("v2"))
+    assert again.moved <= 1  # a registry gets the manifest again, for its tag
+
+
+def test_a_copy_keeps_its_tag_unless_another_is_named(client, place, other, pushed):
+    client.copy(place("v1"), other())
+    assert list(client.tags(other())) == ["v1"]
+    client.copy(place(str(pushed.digest)), other())
+    assert list(client.tags(other())) == ["v1"]
+
+
+def test_a_repository_is_mirrored(client, place, other, pushed, work):
+    client.push(place("v2"), ["card.md"])
+    client.attach(place("v2"), artifact_type="text/plain")
+    first = client.mirror(place(), other())
+    assert sorted(row.tag for row in first.tags) == ["v1", "v2"]
+    assert {row.tag: row.root.digest for row in first.tags}["v1"] == pushed.digest
+    assert sorted(client.tags(other())) == ["v1", "v2"]
+    assert len(list(client.referrers(other("v2")))) == 1
+    second = client.mirror(place(), other())
+    assert (second.moved, second.mounted, second.bytes) == (0, 0, 0)
+
+
+def test_a_mirror_takes_the_tags_that_are_included(client, place, other, pushed):
+    client.tag(place("v1"), "v1.1", "v1.2-rc", "nightly")
+    client.mirror(place(), other(), include=["v1*"], exclude="*-rc")
+    assert sorted(client.tags(other())) == ["v1", "v1.1"]
+
+
+@pytest.mark.parametrize("name", ["backup", "backup.tar"])
+def test_a_repository_is_backed_up_and_restored(client, place, other, pushed, tmp_path, name):
+    client.backup(place(), tmp_path / name)
+    assert (tmp_path / name).is_file() is name.endswith(".tar")
+    restored = client.restore(tmp_path / name, other())
+    assert [row.tag for row in restored.tags] == ["v1"]
+    assert client.resolve(other("v1")).digest == pushed.digest
+
+
+# --- Errors -------------------------------------------------------------------------------
+
+
+def test_errors_say_what_to_do(client, place, pushed, tmp_path):
+    with pytest.raises(NotFoundError) as caught:
+        client.pull(place("v2"), tmp_path / "out")
+    assert any(note.startswith("To do: check the name") for note in caught.value.__notes__)
+    assert sum(note.startswith("To do:") for note in caught.value.__notes__) == 1
+
+
+def test_a_whole_repository_is_not_named_by_a_tag(client, place, other, pushed):
+    for call in (
+        lambda: list(client.tags(place("v1"))),
+        lambda: client.mirror(place("v1"), other()),
+        lambda: client.mirror(place(), other("v1")),
+    ):
+        with pytest.raises(InvalidReferenceError, match="this concerns all tags"):
+            call()
+
+
+def test_nothing_is_removed_without_its_name(client, place, pushed, work):
+    client.push(place("latest"), ["card.md"])
+    with pytest.raises(InvalidReferenceError, match="name what is meant"):
+        client.delete(place())
+    with pytest.raises(InvalidReferenceError, match="name a tag"):
+        client.untag(place())
+    with pytest.raises(InvalidReferenceError, match="name a tag"):
+        client.untag(place(str(pushed.digest)))
+    assert client.exists(place("latest"))
+
+
+def test_a_digest_cannot_be_chosen_for_what_is_written(client, place, other, pushed, work):
+    for call in (
+        lambda: client.push(place(str(pushed.digest)), ["card.md"]),
+        lambda: client.index(place(str(pushed.digest)), ["v1"]),
+        lambda: client.copy(place("v1"), other(str(pushed.digest))),
+    ):
+        with pytest.raises(InvalidReferenceError, match="gets its digest from its content"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (["absent.txt"], NotFoundError),
+        ("card.md", ValueError),
+        (["card.md", "./card.md"], AlreadyExistsError),
+        (["card.md:not/a/type:more"], NotFoundError),
+    ],
+)
+def test_files_that_cannot_be_pushed_are_refused(client, place, work, files, kind):
+    with pytest.raises(kind) as caught:
+        client.push(place("v1"), files)
+    assert isinstance(caught.value, OrasError)
+
+
+@pytest.mark.parametrize(
+    "place_of_none", ["oci:no/such", "oci-archive:no/such.tar:v1", f"{HOST}/no"]
+)
+def test_a_place_that_is_absent_is_not_found(client, work, place_of_none):
+    with pytest.raises(NotFoundError):
+        client.read(place_of_none)
+    assert client.exists(place_of_none) is False
+    assert not (work / "no").exists()
+
+
+def test_what_is_no_place_is_refused(client, work):
+    with pytest.raises(InvalidReferenceError, match="expected HOST/REPOSITORY"):
+        client.resolve("model:v1")
+    with pytest.raises(InvalidReferenceError, match="neither a place nor a target"):
+        client.resolve(17)
+    with pytest.raises(InvalidReferenceError, match="neither a place nor a target"):
+        client.push((object(), "v1"), ["card.md"])
+
+
+def test_a_target_that_cannot_list_says_so(client, work):
+    class Plain:
+        """A target, and nothing more."""
+
+        def __init__(self):
+            from oras_core import MemoryStore
+
+            store = MemoryStore()
+            for name in ("exists", "fetch", "push", "resolve", "tag"):
+                setattr(self, name, getattr(store, name))
+
+    target = Plain()
+    client.push((target, "v1"), ["card.md"])
+    for call in (
+        lambda: list(client.tags(target)),
+        lambda: client.untag((target, "v1")),
+        lambda: client.delete((target, "v1")),
+        lambda: client.mirror(target, at("memory", "")()),
+        lambda: list(client.referrers((target, "v1"))),
+    ):
+        with pytest.raises(UnsupportedError):
+            call()
+
+
+# --- Registries ---------------------------------------------------------------------------
+
+
+def test_repositories_are_listed(client, work):
+    for name in ("b", "a"):
+        client.push(f"{HOST}/team/{name}:v1", ["card.md"])
+    assert sorted(client.repositories(HOST)) == ["team/a", "team/b"]

@@ -24,3 +24,8 @@ if not TYPE_CHECKING:
 
         globals()[name] = Registry
         return Registry
+
+
+def __dir__() -> list[str]:
+    """List the public name, also before its first use."""
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from oras import defaults
+from oras._names import module_attributes
 from oras_core.errors import InvalidDigestError, InvalidReferenceError
 from oras_core.model.digest import Digest
 from oras_core.model.reference import Reference
 from oras_core.registry.endpoints import RepositoryEndpoints, api_host
 
 __all__ = ["Container", "UnrecognizedNameError", "docker_regex"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 docker_regex: Final = re.compile(
     r"""^

@@ -6,18 +6,34 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from random import random
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
+from oras._names import module_attributes
 from oras.logger import logger
 from oras_core.cancellation import sleep
 from oras_core.errors import OrasError, TransportError
 from oras_core.ports.http import Headers
 from oras_core.registry.transports.retries import RetryPolicy, is_retryable, retry_after
 
-__all__ = ["TARGET_PARAMETERS", "ensure_container", "retry"]
+__all__ = ["TARGET_PARAMETERS", "ensure_container", "parsing_target", "retry"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
+X_contra = TypeVar("X_contra", contravariant=True)
 
 TARGET_PARAMETERS: Final = ("container", "package", "target", "uri", "reference", "image")
 """Parameter names that mark a method's target, at any position."""
@@ -26,13 +42,49 @@ MAX_WAIT: Final = 60.0
 """Maximum total seconds that one decorated call waits between attempts."""
 
 
-def ensure_container(func: Callable[P, T]) -> Callable[P, T]:
+class _Bound(Protocol[X_contra, P, T_co]):
+    """A bound method whose first parameter accepts a string, too.
+
+    Calls by keyword are not checked: a `ParamSpec` cannot change one parameter only.
+    """
+
+    @overload
+    def __call__(self, target: X_contra | str, /, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, /, **kwargs: Any) -> T_co: ...
+
+
+class _Method(Protocol[C_contra, X_contra, P, T_co]):
+    @overload
+    def __get__(self, client: None, owner: Any) -> _Method[C_contra, X_contra, P, T_co]: ...
+    @overload
+    def __get__(self, client: C_contra, owner: Any) -> _Bound[X_contra, P, T_co]: ...
+    def __call__(
+        self, client: C_contra, target: X_contra | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> T_co: ...
+
+
+def ensure_container(
+    func: Callable[Concatenate[C_contra, X_contra, P], T_co],
+) -> _Method[C_contra, X_contra, P, T_co]:
     """Decorate a method so that its target may be a name or a `Container`.
 
     The method always receives a `Container`. The target is the first parameter whose name
     is in `TARGET_PARAMETERS`, or else the first parameter after `self`. It may be passed by
     position or by keyword, and is parsed with the object's `get_container`. A keyword
     argument `container` is always a target.
+
+    For type checkers, a method whose first parameter is annotated with `Container` accepts
+    a string, too.
+    """
+    method: Any = parsing_target(func)
+    return method  # type: ignore[no-any-return]
+
+
+def parsing_target(func: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method as `ensure_container` does, but keep its signature for type checkers.
+
+    For methods whose target is annotated with `container_type`.
     """
     names = [
         parameter.name

@@ -8,9 +8,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oras import defaults
+from oras._names import module_attributes
 from oras_core.errors import InvalidDescriptorError
 from oras_core.model.annotations import MAX_ANNOTATION_FILE, AnnotationSet
 
@@ -24,6 +25,9 @@ __all__ = [
     "ReceivedManifest",
     "Subject",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 EmptyManifest: Final[dict[str, Any]] = {
     "schemaVersion": 2,

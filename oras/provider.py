@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oras import defaults
 from oras._client.earlier_names import EarlierNames
@@ -18,12 +18,16 @@ from oras._client.push_request import PushRequest
 from oras._client.pushing import push, subject_of
 from oras._client.response import Response
 from oras._client.tags import TagMethods
+from oras._names import module_attributes
 from oras.logger import announce, logger
 from oras.oci import Subject
 from oras.utils import split_path_and_content
 from oras_core.model.platform import Platform
 
 __all__ = ["Registry", "logger", "temporary_empty_config"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 @replaceable

@@ -11,7 +11,7 @@ from oras._client.base import BaseClient
 from oras._client.failures import reporting
 from oras._client.response import Response
 from oras.container import Container
-from oras.decorator import ensure_container
+from oras.decorator import parsing_target
 from oras.types import container_type
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.cancellation import CancelToken, current_token
@@ -28,7 +28,7 @@ __all__ = ["BlobMethods", "described"]
 class BlobMethods(BaseClient):
     """Mixed into `oras.provider.Registry`."""
 
-    @ensure_container
+    @parsing_target
     def get_blob(
         self, container: container_type, digest: str, stream: bool = False, head: bool = False
     ) -> Response:
@@ -57,7 +57,7 @@ class BlobMethods(BaseClient):
         url = repository.endpoints.blob(Digest.parse(digest))
         return self.do_request(url, "HEAD" if head else "GET", stream=stream)
 
-    @ensure_container
+    @parsing_target
     def download_blob(self, container: container_type, digest: str, outfile: str) -> str:
         """Download a blob, verify it, and write it to a file.
 

@@ -9,7 +9,7 @@ from oras import defaults
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
 from oras._client.response import Response
-from oras.decorator import ensure_container
+from oras.decorator import parsing_target
 from oras.oci import ReceivedManifest
 from oras.types import container_type
 from oras_core.content.graph import ManifestCache, fetch_document
@@ -23,7 +23,7 @@ __all__ = ["ManifestMethods"]
 class ManifestMethods(BaseClient):
     """Mixed into `oras.provider.Registry`."""
 
-    @ensure_container
+    @parsing_target
     def get_manifest(
         self,
         container: container_type,
@@ -74,7 +74,7 @@ class ManifestMethods(BaseClient):
             _validate(manifest, validation_schema)
         return manifest
 
-    @ensure_container
+    @parsing_target
     def upload_manifest(self, manifest: dict[str, Any], container: container_type) -> Response:
         """Push a manifest under the container's tag or digest.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Mapping, MutableMapping
+from datetime import timedelta
+from time import monotonic
 from typing import Any, Protocol
 
 from oras._client.connections import Connections
@@ -80,7 +82,9 @@ class Session:
                 fields = fields.with_fields({"Content-Type": "application/json"})
         request = HttpRequest(method.upper(), url, fields, as_source(data))
         with reporting():
-            response = Response(self._client.connections.send(request), request)
+            started = monotonic()
+            answer = self._client.connections.send(request)
+            response = Response(answer, request, timedelta(seconds=monotonic() - started))
             if not stream:
                 response.content  # noqa: B018 - reads the body and releases the connection
         return response

@@ -8,7 +8,7 @@ from itertools import islice
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
 from oras._client.response import Response
-from oras.decorator import ensure_container
+from oras.decorator import parsing_target
 from oras.logger import logger
 from oras.types import container_type
 from oras_core.errors import NotFoundError
@@ -21,7 +21,7 @@ __all__ = ["TagMethods"]
 class TagMethods(BaseClient):
     """Mixed into `oras.provider.Registry`."""
 
-    @ensure_container
+    @parsing_target
     def get_tags(self, container: container_type, N: int | None = None) -> list[str]:
         """List the tags of a repository, in the registry's order.
 
@@ -47,7 +47,7 @@ class TagMethods(BaseClient):
         with reporting():
             return list(islice(self.connections.repository(target).tags(page_size=N), N))
 
-    @ensure_container
+    @parsing_target
     def delete_tag(self, container: container_type, tag: str) -> bool:
         """Delete the manifest of a tag, and with it all tags of that manifest.
 

@@ -11,7 +11,7 @@ from oras._client.failures import reporting
 from oras._client.hooks import UPLOAD_HOOKS, is_overridden
 from oras._client.response import Response
 from oras.container import Container
-from oras.decorator import ensure_container
+from oras.decorator import parsing_target
 from oras.logger import logger
 from oras.types import container_type
 from oras_adapters.files.local_sources import LocalFiles
@@ -27,7 +27,7 @@ __all__ = ["UploadMethods"]
 class UploadMethods(BlobMethods):
     """Mixed into `oras.provider.Registry`."""
 
-    @ensure_container
+    @parsing_target
     def upload_blob(
         self,
         blob: str | None,

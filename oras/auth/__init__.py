@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from oras._names import module_attributes
 from oras.auth.base import AuthBackend
 from oras.auth.basic import BasicAuth
 from oras.auth.ecr import EcrAuth
@@ -19,6 +20,9 @@ __all__ = [
     "auth_backends",
     "get_auth_backend",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 auth_backends: dict[str, Any] = {"token": TokenAuth, "basic": BasicAuth, "ecr": EcrAuth}
 """Backend classes by name; a program may add its own."""

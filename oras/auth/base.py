@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.configured import config_file, configured
 from oras.auth.given import BackendCredentials, GivenCredentials
@@ -22,6 +23,9 @@ from oras_core.registry.auth.challenge import Challenge, preferred
 from oras_core.verbs import login
 
 __all__ = ["AuthBackend"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 @replaceable_backend

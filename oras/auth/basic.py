@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.base import AuthBackend
 from oras.auth.hooks import replaceable_backend
 from oras_core.registry.auth.challenge import Challenge, basic_authorization, preferred
 
 __all__ = ["BasicAuth"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 @replaceable_backend

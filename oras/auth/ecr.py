@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.hooks import replaceable_backend
 from oras.auth.token import TokenAuth
@@ -20,6 +21,9 @@ from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["EcrAuth", "MissingBoto3Error"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 LIFETIME: Final = 12 * 3600.0
 """Lifetime in seconds of an ECR password without an expiry date (R9)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.base import AuthBackend
 from oras.auth.hooks import replaceable_backend
@@ -13,6 +14,9 @@ from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred
 
 __all__ = ["TokenAuth"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 @replaceable_backend

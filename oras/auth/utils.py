@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from oras._names import module_attributes
 from oras.logger import logger
 from oras.utils import find_docker_config, read_json
 from oras_core.errors import CredentialError
@@ -24,6 +25,9 @@ __all__ = [
     "load_configs",
     "parse_auth_header",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 def load_configs(configs: Iterable[str | os.PathLike[str]] | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from oras import defaults
 from oras._client.failures import reporting
 from oras._client.pushing import InChunks
 from oras._client.response import Response
+from oras._names import module_attributes
 from oras.layout.contents import leaves_first, parts_of
 from oras.layout.validation import validate_layout
 from oras_adapters.files.local_files import LocalFileTree
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from oras._client.protocol import RegistryClient
 
 __all__ = ["Layout", "NewLayout", "NewLayoutFromRegistry"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 def NewLayout(path: str, validate: bool = True) -> Layout:

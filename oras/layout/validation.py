@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oras import defaults
+from oras._names import module_attributes
 from oras.utils import read_json
 
 __all__ = ["validate_layout"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 def validate_layout(path: str) -> Path:

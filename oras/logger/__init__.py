@@ -14,11 +14,15 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from oras._names import module_attributes
 from oras.logger.terminal import ColorizingStreamHandler
 
 __all__ = ["ColorizingStreamHandler", "Logger", "announce", "logger", "setup_logger"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 _PACKAGES: Final = ("oras", "oras_adapters", "oras_core")
 

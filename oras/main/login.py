@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from oras._names import module_attributes
 from oras.auth.configured import config_file
 from oras.utils import find_docker_config
 from oras_core.ports.credentials import Credential
 
 __all__ = ["DockerClient"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 class DockerClient:

@@ -10,8 +10,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, AnyStr
+from typing import IO, TYPE_CHECKING, Any, AnyStr
 
+from oras._names import module_attributes
 from oras.utils.archives import extract_targz, make_targz, reset
 from oras.utils.paths import (
     PathAndOptionalContent,
@@ -49,6 +50,9 @@ __all__ = [
     "write_file",
     "write_json",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 def readline() -> str:

@@ -6,10 +6,15 @@ import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
+from oras._names import module_attributes
+
 __all__ = ["append_url_params", "find_docker_config", "get_docker_client", "iter_localhosts"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 def iter_localhosts(name: str) -> Iterator[str]:

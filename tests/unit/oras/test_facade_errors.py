@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
+import sys
+import traceback
 
 import pytest
+from requests import exceptions
 
+import oras.errors
 import oras.provider
 from oras._client.failures import reporting
 from oras._client.response import Response
@@ -17,8 +22,12 @@ from oras_core.errors import (
     RateLimitedError,
     RegistryError,
     RegistryNotFoundError,
+    TlsError,
     TransportError,
+    TransportTimeoutError,
+    UnsafeRedirectError,
 )
+from oras_core.ports.http import HttpResponse
 from support.opaque import Opaque
 
 URL = "https://h.io/v2/a/manifests/v1"
@@ -96,9 +105,9 @@ def test_a_refusal_keeps_its_cause_and_loses_nothing():
     assert "raise refusal" in str(caught.traceback[-1].statement)
 
 
-def test_other_errors_pass_as_they_are():
-    error = TransportError("GET", URL, "connection refused")
-    with pytest.raises(TransportError) as caught, reporting():
+def test_other_errors_pass_unchanged():
+    error = NotFoundError("tag v1", "a layout")
+    with pytest.raises(NotFoundError) as caught, reporting():
         raise error
     assert caught.value is error
 
@@ -127,3 +136,114 @@ def test_another_library_s_answer_is_judged_by_what_it_has(client):
     bad = Opaque(status_code=500, url=URL, reason="Broken", json=dict)
     with pytest.raises(ValueError, match=f"^Issue with {URL}: Broken$"):
         client._check_200_response(bad)
+
+
+# --- Public names -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_requests(monkeypatch):
+    """Let the program be one that has not imported `requests`."""
+    monkeypatch.delitem(sys.modules, "requests.exceptions", raising=False)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("imported", [True, False], ids=["requests", "alone"])
+def test_the_traceback_shows_a_public_name(client, monkeypatch, status, imported):
+    if not imported:
+        monkeypatch.delitem(sys.modules, "requests.exceptions", raising=False)
+    with pytest.raises(ValueError, match="Issue") as caught:
+        client._check_200_response(respond(status))
+    shown = "".join(traceback.format_exception_only(caught.value)).partition(":")[0]
+    module, _, name = shown.rpartition(".")
+    assert module == "oras.errors"
+    assert isinstance(caught.value, getattr(oras.errors, name))
+    assert name in oras.errors.__all__
+
+
+def test_every_public_name_is_documented():
+    documented = oras.errors.__doc__ or ""
+    for name in oras.errors.__all__:
+        assert f"`{name}`" in documented
+
+
+# --- The exceptions of requests -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (TransportError("GET", URL, "refused"), (exceptions.ConnectionError,)),
+        (TlsError("GET", URL, "unknown CA"), (exceptions.SSLError, exceptions.ConnectionError)),
+        (
+            TransportTimeoutError("GET", URL, "after 60 s"),
+            (exceptions.Timeout, exceptions.ConnectionError, TimeoutError),
+        ),
+        (
+            RegistryNotFoundError("get x", status=404, method="GET", url=URL),
+            (exceptions.HTTPError, ValueError, LookupError),
+        ),
+        (RegistryError("get x", status=500, method="GET", url=URL), (exceptions.HTTPError,)),
+        (UnsafeRedirectError(URL, "http://evil", "no"), (exceptions.RequestException,)),
+    ],
+    ids=lambda part: type(part).__name__ if isinstance(part, Exception) else "",
+)
+def test_where_requests_is_imported_its_exceptions_catch_ours(error, kinds):
+    with pytest.raises(exceptions.RequestException) as caught, reporting():
+        raise error
+    for kind in (type(error), *kinds):
+        assert isinstance(caught.value, kind)
+    assert str(error) in str(caught.value)
+    assert vars(error).items() <= vars(caught.value).items()
+
+
+def test_an_http_error_has_the_response_and_the_request():
+    error = RegistryNotFoundError(
+        "get x", status=404, method="GET", url=URL, codes=["MANIFEST_UNKNOWN"], detail="gone"
+    )
+    with pytest.raises(exceptions.HTTPError) as caught, reporting():
+        raise error
+    assert caught.value.response.status_code == 404
+    assert caught.value.response.url == URL
+    assert caught.value.response.json() == {
+        "errors": [{"code": "MANIFEST_UNKNOWN", "message": "gone"}]
+    }
+    assert caught.value.request.method == "GET"
+
+
+def test_an_answer_that_was_read_is_the_response():
+    answer = respond(503, ERRORS)
+    with pytest.raises(exceptions.HTTPError) as caught:
+        answer.raise_for_status()
+    assert caught.value.response is answer
+
+
+def test_a_connection_that_breaks_within_the_body_is_a_connection_error():
+    class Broken:
+        def read(self, size=-1, /):
+            raise TransportError("GET", URL, "reset")
+
+        def close(self):
+            pass
+
+    answer = Response(HttpResponse(200, body=Broken()))
+    with pytest.raises(exceptions.ConnectionError, match="reset"):
+        next(answer.iter_content())
+
+
+@pytest.mark.parametrize("imported", [True, False], ids=["requests", "alone"])
+def test_a_translated_error_can_be_pickled(monkeypatch, imported):
+    if not imported:
+        monkeypatch.delitem(sys.modules, "requests.exceptions", raising=False)
+    with pytest.raises(ValueError, match="Issue") as caught, reporting():
+        raise RegistryNotFoundError("get x", status=404, method="GET", url=URL)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is type(caught.value)
+    assert (str(again), again.status) == (str(caught.value), 404)
+
+
+def test_without_requests_nothing_is_translated_for_it(without_requests):
+    error = TransportError("GET", URL, "refused")
+    with pytest.raises(TransportError) as caught, reporting():
+        raise error
+    assert caught.value is error

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import pytest
 
+import oras.client
 from oras._client.response import Response
+from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import RegistryError
 from oras_core.ports.http import HttpRequest, HttpResponse
+from oras_core.testing import EmbeddedRegistry
 
 
 class Body(io.BytesIO):
@@ -106,3 +110,93 @@ def test_one_made_by_hand_needs_no_request():
     response = Response.of(200, content=b"x")
     assert (response.status_code, response.reason, response.content) == (200, "OK", b"x")
     assert response.request.method == "GET"
+
+
+# --- The rest of the interface of requests ------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 512])
+def test_lines_are_yielded_without_their_ends(size):
+    response, _ = respond(content=b"one\r\ntwo\n\nfour")
+    assert list(response.iter_lines(size)) == [b"one", b"two", b"", b"four"]
+    assert list(respond(content=b"a\xc3\xa4\n")[0].iter_lines(size, True)) == ["aä"]
+    assert list(respond(content=b"a||b")[0].iter_lines(size, delimiter=b"|")) == [b"a", b"", b"b"]
+    assert list(respond()[0].iter_lines(size)) == []
+
+
+def test_iterating_yields_the_body():
+    response, _ = respond(content=b"x" * 300)
+    assert b"".join(response) == b"x" * 300
+
+
+def test_text_is_yielded_with_decode_unicode():
+    response, _ = respond(content="äöü".encode())
+    assert "".join(response.iter_content(1, decode_unicode=True)) == "äöü"
+
+
+def test_raw_is_a_file_over_the_unread_body():
+    response, body = respond(content=b"x" * 10, headers={"A": "b"})
+    assert response.raw.read(4) == b"xxxx"
+    assert response.raw.read(1, decode_content=True) == b"x"
+    assert next(response.raw.stream(2)) == b"xx"
+    target = io.BytesIO()
+    shutil.copyfileobj(response.raw, target)
+    assert target.getvalue() == b"xxx"
+    assert (response.raw.status, response.raw.headers["a"]) == (200, "b")
+    response.raw.close()
+    assert body.closed
+
+
+def test_raw_can_be_buffered():
+    response, _ = respond(content=b"line one\nline two\n")
+    assert io.BufferedReader(response.raw).readline() == b"line one\n"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "text"),
+    [
+        ("text/plain; charset=ISO-8859-1", "iso8859-1", "Ã¤"),
+        ('text/plain; charset="utf-8"', "utf-8", "ä"),
+        ("application/json", None, "ä"),
+        ("text/plain; charset=no-such", None, "ä"),
+    ],
+)
+def test_the_content_type_decides_the_encoding(content_type, encoding, text):
+    response, _ = respond(content="ä".encode(), headers={"Content-Type": content_type})
+    assert response.encoding == encoding
+    assert response.text == text
+    assert response.apparent_encoding == "utf-8"
+
+
+def test_the_encoding_can_be_assigned():
+    response, _ = respond(content="ä".encode())
+    response.encoding = "latin-1"
+    assert response.text == "Ã¤"
+
+
+def test_links_are_parsed():
+    response, _ = respond(headers={"Link": '</v2/a?n=1&last=x>; rel="next", <b>; title="a, b"'})
+    assert response.links == {
+        "next": {"url": "/v2/a?n=1&last=x", "rel": "next"},
+        "b": {"url": "b", "title": "a, b"},
+    }
+    assert respond()[0].links == {}
+
+
+def test_redirects_and_cookies_are_not_kept():
+    response, _ = respond(307, headers={"Location": "/x", "Set-Cookie": "a=b"})
+    assert response.is_redirect
+    assert response.history == []
+    assert dict(response.cookies) == {}
+
+
+def test_json_takes_the_options_of_the_json_module():
+    assert respond(content=b"1.5")[0].json(parse_float=str) == "1.5"
+
+
+def test_the_request_and_the_time_are_known():
+    with RegistryServer(EmbeddedRegistry()) as server:
+        response = oras.client.OrasClient().do_request(f"{server.url}/v2/")
+        assert response.request.method == "GET"
+        assert response.url == response.request.url == f"{server.url}/v2/"
+        assert 0 < response.elapsed.total_seconds() < 60

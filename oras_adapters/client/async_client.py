@@ -40,7 +40,7 @@ def _awaited(
 
     @functools.wraps(verb)
     async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.bridge.call(functools.partial(verb, self.blocking, *args, **kwargs))
+        return await self._bridge.call(functools.partial(verb, self._client, *args, **kwargs))
 
     return _renamed(call)
 
@@ -52,7 +52,7 @@ def _iterated(
 
     @functools.wraps(verb)
     def iterate(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
-        return self.bridge.iterate(verb(self.blocking, *args, **kwargs))
+        return self._bridge.iterate(verb(self._client, *args, **kwargs))
 
     return _renamed(iterate)
 
@@ -64,8 +64,8 @@ def _opened(
 
     @functools.wraps(verb)
     def open_stream(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> OpeningStream:
-        work = functools.partial(verb, self.blocking, *args, **kwargs)
-        return OpeningStream(self.bridge, work)
+        work = functools.partial(verb, self._client, *args, **kwargs)
+        return OpeningStream(self._bridge, work)
 
     return _renamed(open_stream)
 
@@ -90,10 +90,6 @@ class AsyncClient:
             await client.pull("localhost:5000/team/model:v1", "out")
             async for tag in client.tags("localhost:5000/team/model"):
                 print(tag)
-
-    Attributes:
-        blocking: the client that does the work.
-        bridge: its threads.
     """
 
     def __init__(
@@ -123,7 +119,7 @@ class AsyncClient:
         Raises:
             InvalidConfigurationError: if a setting cannot be used.
         """
-        self.blocking = Client(
+        client = Client(
             settings,
             credentials=credentials,
             transport=transport,
@@ -132,7 +128,7 @@ class AsyncClient:
             progress=watch_from_loop(progress),
             limits=limits,
         )
-        self.bridge = Bridge(threads)
+        self._use(client, threads)
 
     @classmethod
     def over(
@@ -144,9 +140,12 @@ class AsyncClient:
     ) -> Self:
         """Return a client over parts of the caller, which closing the client closes too."""
         client = cls.__new__(cls)
-        client.blocking = Client.over(parts, progress=watch_from_loop(progress))
-        client.bridge = Bridge(threads)
+        client._use(Client.over(parts, progress=watch_from_loop(progress)), threads)  # noqa: SLF001
         return client
+
+    def _use(self, client: Client, threads: int) -> None:
+        self._client = client
+        self._bridge = Bridge(threads)
 
     push = _awaited(Client.push)
     attach = _awaited(Client.attach)
@@ -182,8 +181,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Wait for what goes on, end the threads and close the connections."""
-        await self.bridge.close()
-        self.blocking.close()
+        await self._bridge.close()
+        self._client.close()
 
     async def __aenter__(self) -> Self:
         """Return the client."""

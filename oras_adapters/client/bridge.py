@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from oras_adapters.client.progress import Watch, watch_for
 from oras_core.cancellation import CancelToken, current_token
-from oras_core.errors import CancelledError
+from oras_core.errors import CancelledError, InvalidConfigurationError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.progress import ProgressListener, SkipReason
 
@@ -37,7 +37,13 @@ class Bridge:
     """Runs blocking calls in a bounded number of threads, for coroutines."""
 
     def __init__(self, threads: int) -> None:
-        """Start no thread yet; run up to `threads`."""
+        """Start no thread yet; run up to `threads`.
+
+        Raises:
+            InvalidConfigurationError: if the number is not positive.
+        """
+        if threads < 1:
+            raise InvalidConfigurationError("threads", f"{threads!r} is not above 0")
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self._owner = 0

@@ -40,7 +40,7 @@ def contents_of(files: Files) -> list[File | Directory]:
         raise InvalidInputError(files, "it is a single path; put it in a list")
     local = LocalFiles()
     if isinstance(files, Mapping):
-        return [_content(local, *_split(path), title) for title, path in files.items()]
+        return [_content(local, *_split(path), str(title)) for title, path in files.items()]
     return [
         item if isinstance(item, File | Directory) else _content(local, *_split(item))
         for item in files

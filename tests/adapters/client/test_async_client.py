@@ -1,0 +1,422 @@
+"""The asyncio client has the verbs of the blocking one; cancelling a task ends its operation."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import multiprocessing
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from oras_adapters import AsyncClient, Client, RegistryServer, Settings
+from oras_adapters.client.bridge import Bridge
+from oras_core import BytesSource, CancelToken, File
+from oras_core.errors import CancelledError, InvalidConfigurationError
+from oras_core.ports import ProgressListener
+from oras_core.testing import EmbeddedRegistry
+from support.clients import HOST, engine_threads
+from support.stalling_proxy import StallingProxy
+
+MIB = 1024 * 1024
+LONG = 30.0
+PROMPT = 2.0
+"""Seconds within which what is cancelled has ended, on a busy machine; on an idle one, one."""
+
+VERBS = sorted(name for name in dir(Client) if not name.startswith("_") and name != "over")
+LISTINGS = {"tags", "repositories", "referrers"}
+
+
+# --- The same verbs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_both_clients_have_the_same_verbs(verb):
+    blocking, awaited = getattr(Client, verb), getattr(AsyncClient, verb)
+    assert inspect.signature(awaited) == inspect.signature(blocking)
+    if verb != "close":
+        assert awaited.__doc__ == blocking.__doc__
+    assert awaited.__qualname__ == f"AsyncClient.{verb}"
+    assert inspect.iscoroutinefunction(awaited) is (verb not in LISTINGS | {"open"})
+
+
+def test_the_client_of_asyncio_has_no_further_verbs():
+    further = {name for name in dir(AsyncClient) if not name.startswith("_")} - {*VERBS, "over"}
+    assert further == set()
+
+
+def test_both_clients_take_the_same_options():
+    blocking = dict(inspect.signature(Client).parameters)
+    awaited = dict(inspect.signature(AsyncClient).parameters)
+    assert awaited.pop("threads").kind is inspect.Parameter.KEYWORD_ONLY
+    assert list(awaited) == list(blocking)
+    assert [p.kind for p in awaited.values()] == [p.kind for p in blocking.values()]
+
+
+# --- Cancellation -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry():
+    """A registry, whose transport tells what is stored."""
+    embedded = EmbeddedRegistry()
+    with RegistryServer(embedded) as server:
+        yield server
+
+
+@pytest.fixture
+def large(tmp_path):
+    path = tmp_path / "large.bin"
+    path.write_bytes(random.Random(1).randbytes(40 * MIB))
+    return path
+
+
+async def stalled(proxy, count=1):
+    for _ in range(count):
+        assert await asyncio.to_thread(proxy.stalled.acquire, timeout=LONG)
+
+
+def run(main):
+    """Run a coroutine function; afterwards no thread of the client is there any more."""
+    asyncio.run(main())
+    assert engine_threads() == []
+
+
+def test_a_cancelled_pull_ends_and_names_nothing(registry, large, tmp_path):
+    out = tmp_path / "out"
+    with Client() as client:
+        client.push(f"{registry.address}/a:v1", [large])
+
+    async def main():
+        with StallingProxy(registry.address, down=MIB) as proxy:
+            async with AsyncClient() as client:
+                task = asyncio.create_task(client.pull(f"{proxy.address}/a:v1", out))
+                await stalled(proxy)
+                begun = time.monotonic()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert time.monotonic() - begun < PROMPT
+                assert all(name.endswith(".oras-partial") for name in os.listdir(out))
+        async with AsyncClient() as client:
+            await client.pull(f"{registry.address}/a:v1", out)
+        assert os.listdir(out) == ["large.bin"]
+        assert (out / "large.bin").read_bytes() == large.read_bytes()
+
+    run(main)
+
+
+def test_a_cancelled_push_ends_and_deletes_its_upload(large):
+    embedded, moment = Recording(EmbeddedRegistry()), []
+
+    async def pushed_until_silent(client, proxy):
+        loop = asyncio.get_running_loop()
+
+        async def time_out(timeout):
+            await stalled(proxy)
+            moment.append(loop.time())
+            timeout.reschedule(loop.time())
+
+        async with asyncio.timeout(None) as timeout:
+            task = asyncio.create_task(time_out(timeout))
+            await client.push(f"{proxy.address}/a:v1", [large])
+        await task
+
+    async def main():
+        with RegistryServer(embedded) as server, StallingProxy(server.address, up=MIB) as proxy:
+            async with AsyncClient() as client:
+                with pytest.raises(TimeoutError):
+                    await pushed_until_silent(client, proxy)
+                assert asyncio.get_running_loop().time() - moment[0] < PROMPT
+            assert embedded.methods.count("DELETE") == embedded.methods.count("POST") >= 1
+            async with AsyncClient() as client:
+                assert not await client.exists(f"{server.address}/a:v1")
+
+    run(main)
+
+
+class Recording:
+    """A registry that notes the methods of its requests."""
+
+    def __init__(self, registry):
+        self._registry = registry
+        self.methods = []
+
+    def send(self, request):
+        self.methods.append(request.method)
+        return self._registry.send(request)
+
+
+def test_a_failing_sibling_ends_what_a_task_group_does(registry, large, tmp_path):
+    with Client() as client:
+        client.push(f"{registry.address}/a:v1", [large])
+    moment = []
+
+    async def together(client, proxy):
+        async with asyncio.TaskGroup() as group:
+            for number in range(3):
+                place = f"{proxy.address}/a:v1"
+                group.create_task(client.pull(place, tmp_path / f"out{number}"))
+            await stalled(proxy, 3)
+            moment.append(time.monotonic())
+            raise ZeroDivisionError
+
+    async def main():
+        with StallingProxy(registry.address, down=MIB) as proxy:
+            async with AsyncClient() as client:
+                with pytest.raises(ExceptionGroup) as caught:
+                    await together(client, proxy)
+                assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+                assert time.monotonic() - moment[0] < PROMPT
+
+    run(main)
+
+
+@pytest.mark.parametrize("verb", ["read", "open", "copy"])
+def test_what_waits_for_a_silent_registry_ends(registry, large, tmp_path, verb):
+    with Client() as client:
+        client.push(f"{registry.address}/a:v1", [large])
+
+    async def use(client, place):
+        if verb == "read":
+            await client.read(place, limit=100 * MIB)
+        elif verb == "copy":
+            await client.copy(place, f"oci:{tmp_path}/copy")
+        else:
+            async with client.open(place) as stream:
+                await stream.read()
+
+    async def main():
+        with StallingProxy(registry.address, down=MIB) as proxy:
+            async with AsyncClient() as client:
+                task = asyncio.create_task(use(client, f"{proxy.address}/a:v1"))
+                await stalled(proxy)
+                begun = time.monotonic()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert time.monotonic() - begun < PROMPT
+
+    run(main)
+
+
+def test_a_task_that_is_cancelled_while_it_waits_for_a_thread_never_begins(registry, tmp_path):
+    async def main():
+        async with AsyncClient(threads=1) as client:
+            held, reached = threading.Event(), threading.Event()
+
+            def hold():
+                reached.set()
+                held.wait(LONG)
+
+            first = asyncio.create_task(client._bridge.call(hold))
+            await asyncio.to_thread(reached.wait, LONG)
+            second = asyncio.create_task(client.pull(f"{registry.address}/a:v1", tmp_path / "o"))
+            await asyncio.sleep(0)
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            held.set()
+            await first
+        assert not (tmp_path / "o").exists()
+
+    run(main)
+
+
+def test_a_token_of_the_program_governs_awaited_verbs_too(registry, large, tmp_path):
+    with Client() as client:
+        client.push(f"{registry.address}/a:v1", [large])
+
+    async def main():
+        token = CancelToken()
+        with StallingProxy(registry.address, down=MIB) as proxy:
+            async with AsyncClient() as client:
+                with token.scope():
+                    task = asyncio.create_task(client.pull(f"{proxy.address}/a:v1", tmp_path / "o"))
+                await stalled(proxy)
+                token.cancel()
+                with pytest.raises(CancelledError):
+                    await task
+
+    run(main)
+
+
+def test_a_stream_that_nobody_waits_for_any_more_is_closed():
+    class Stream:
+        def __init__(self):
+            self.closed = threading.Event()
+
+        def close(self):
+            self.closed.set()
+
+    async def main():
+        bridge, stream, held, reached = Bridge(1), Stream(), threading.Event(), threading.Event()
+
+        def open_stream():
+            reached.set()
+            held.wait(LONG)
+            return stream
+
+        task = asyncio.create_task(bridge.call(open_stream))
+        await asyncio.to_thread(reached.wait, LONG)
+        task.cancel()
+        held.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await bridge.close()
+        assert stream.closed.is_set()
+
+    run(main)
+
+
+# --- Listings -----------------------------------------------------------------------------
+
+
+def test_a_listing_that_is_left_early_is_closed():
+    closed = threading.Event()
+
+    def items():
+        try:
+            yield from range(10**9)
+        finally:
+            closed.set()
+
+    async def main():
+        bridge = Bridge(2)
+        numbers = bridge.iterate(items())
+        async for number in numbers:
+            if number == 5:
+                break
+        await numbers.aclose()
+        assert closed.is_set()
+        await bridge.close()
+
+    run(main)
+
+
+def test_errors_of_a_listing_are_raised_where_it_is_iterated_over():
+    async def main():
+        async with AsyncClient(Settings(), transport=EmbeddedRegistry()) as client:
+            with pytest.raises(LookupError):
+                async for _ in client.tags(f"{HOST}/absent"):
+                    pass
+
+    run(main)
+
+
+# --- Progress -----------------------------------------------------------------------------
+
+
+class Watching(ProgressListener):
+    """Notes the thread and the event of each call."""
+
+    def __init__(self):
+        self.events = []
+        self.threads = set()
+
+    def _note(self, event):
+        asyncio.get_running_loop()
+        self.events.append(event)
+        self.threads.add(threading.get_ident())
+
+    def planned(self, contents, size):
+        self._note("planned")
+
+    def started(self, descriptor):
+        self._note("started")
+
+    def advanced(self, descriptor, count):
+        self._note("advanced")
+
+    def finished(self, descriptor):
+        self._note("finished")
+
+    def skipped(self, descriptor, reason):
+        self._note("skipped")
+
+
+def test_listeners_are_called_in_the_event_loop_before_the_verb_returns():
+    async def main():
+        listener = Watching()
+        async with AsyncClient(
+            Settings(), transport=EmbeddedRegistry(), progress=listener
+        ) as client:
+            await client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))])
+            assert listener.events[0] == "planned"
+            assert listener.events.count("started") == listener.events.count("finished") == 3
+        assert listener.threads == {threading.get_ident()}
+
+    run(main)
+
+
+def test_an_exception_of_a_listener_ends_the_operation():
+    class Broken(ProgressListener):
+        def started(self, descriptor):
+            raise ZeroDivisionError
+
+    async def main():
+        async with AsyncClient(
+            Settings(), transport=EmbeddedRegistry(), progress=Broken()
+        ) as client:
+            with pytest.raises(ZeroDivisionError):
+                await client.push(f"{HOST}/a:v1", [File("a", BytesSource(bytes(8 * MIB)))])
+
+    run(main)
+
+
+# --- Threads ------------------------------------------------------------------------------
+
+
+def test_operations_run_in_a_bounded_number_of_named_threads():
+    async def main():
+        bridge = Bridge(3)
+        running, most, lock = set(), [], threading.Lock()
+
+        def work():
+            with lock:
+                running.add(threading.current_thread().name)
+                most.append(len(running))
+            time.sleep(0.005)
+            with lock:
+                running.discard(threading.current_thread().name)
+            return threading.current_thread().name
+
+        names = await asyncio.gather(*(bridge.call(work) for _ in range(30)))
+        assert max(most) <= 3
+        assert set(names) <= {f"oras-async_{number}" for number in range(3)}
+        await bridge.close()
+
+    run(main)
+
+
+def test_a_client_without_threads_is_refused():
+    with pytest.raises(InvalidConfigurationError, match="threads"):
+        AsyncClient(Settings(), threads=0)
+
+
+def test_a_client_serves_several_event_loops_one_after_the_other():
+    client = AsyncClient(Settings(), transport=EmbeddedRegistry())
+    asyncio.run(client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))]))
+    assert asyncio.run(client.read(f"{HOST}/a:v1")) == b"a"
+    asyncio.run(client.close())
+    assert engine_threads() == []
+
+
+def _in_child(client, queue):
+    queue.put(asyncio.run(client.read(f"{HOST}/a:v1")))
+
+
+def test_a_client_works_in_a_forked_child():
+    client = AsyncClient(Settings(), transport=EmbeddedRegistry())
+    asyncio.run(client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))]))
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_in_child, args=(client, queue))
+    child.start()
+    child.join(LONG)
+    assert child.exitcode == 0
+    assert queue.get() == b"a"
+    asyncio.run(client.close())

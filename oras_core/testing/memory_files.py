@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from itertools import count
 from threading import RLock
 from typing import Final
 
@@ -65,7 +64,7 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
     def __init__(self) -> None:
         """Begin empty."""
         self._root = _Folder()
-        self._revisions = count(1)
+        self._revision = 0
         self._lock = RLock()
         self._locks = MemoryLocks()
         self._kept: dict[tuple[SafePath | None, Digest], bytes] = {}
@@ -174,7 +173,11 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
         with self._lock:
             parent = self._make_parent(path, "create")
             _refuse(path, parent.children.get(path.name), _File)
-            parent.children[path.name] = _File(content, executable, str(next(self._revisions)))
+            parent.children[path.name] = _File(content, executable, self._next_revision())
+
+    def _next_revision(self) -> str:
+        self._revision += 1
+        return str(self._revision)
 
     def _leave_off(self, path: SafePath, content: Digest, kept: bytes) -> None:
         with self._lock:
@@ -194,7 +197,7 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
     def _merged(self, new: _Node, old: _Node | None) -> _Node:
         if isinstance(new, _File):
             # The counter of the tree that a file comes from knows nothing of ours.
-            return _File(new.content, new.executable, str(next(self._revisions)))
+            return _File(new.content, new.executable, self._next_revision())
         if isinstance(new, _Link):
             return new
         merged = old if isinstance(old, _Folder) else _Folder()

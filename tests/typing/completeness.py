@@ -27,7 +27,7 @@ def main() -> int:
     """Print the share for each package."""
     scores = {package: completeness(package) for package in PACKAGES}
     for package, score in scores.items():
-        print(f"{package}: {score:.2%}")
+        sys.stdout.write(f"{package}: {score:.2%}\n")
     return int(min(scores.values()) < LEAST)
 
 

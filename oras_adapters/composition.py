@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
-from threading import RLock
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,12 +18,13 @@ from oras_adapters.http.proxies import ProxySettings
 from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
+from oras_core.forks import ForkSafeLock, PerProcess
+from oras_core.model.hosts import is_loopback
 from oras_core.model.limits import Limits
 from oras_core.model.reference import Reference
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.compose import Authorize
-from oras_core.registry.endpoints import is_loopback
 from oras_core.registry.profiles import HostProfile, profile_for
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.repository import RemoteRepository
@@ -61,9 +63,9 @@ class Parts:
         self.limits = limits or Limits()
         self._credentials = credentials
         self._transport = transport
-        self._transports: dict[TlsSettings, Urllib3Transport] = {}
+        self._own_transport: Urllib3Transport | None = None
         self._registries: dict[str, RemoteRegistry] = {}
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
 
     @property
     def credentials(self) -> CredentialStore:
@@ -168,18 +170,18 @@ class Parts:
         return LocalFileTree(path, create=True)
 
     def transport(self, host: str) -> HttpTransport:
-        """Return the plain transport for `host`.
+        """Return the plain transport for `host`, which all hosts share.
 
         Raises:
             InvalidConfigurationError: if the host's certificate folder is incomplete.
         """
         if self._transport is not None:
             return self._transport
-        tls = self._tls(host)
+        self._tls(host)  # reported here, before the first request
         with self._lock:
-            if tls not in self._transports:
-                self._transports[tls] = self._new_transport(tls)
-            return self._transports[tls]
+            if self._own_transport is None:
+                self._own_transport = self._new_transport()
+            return self._own_transport
 
     def plain_http(self, host: str) -> bool:
         """Tell whether requests to `host` use plain HTTP.
@@ -208,16 +210,12 @@ class Parts:
         tls = self.settings.host(host).tls or self.settings.tls
         return find_certificates(tls.certificate_directories, host)
 
-    def _new_transport(self, tls: TlsSettings) -> Urllib3Transport:
+    def _new_transport(self) -> Urllib3Transport:
         network, proxy = self.settings.network, self.settings.proxy
+        # Most hosts have the same settings; reading the authorities takes tens of milliseconds.
+        contexts = PerProcess(lambda: cache(_context))
         return Urllib3Transport(
-            tls=lambda: ssl_context(
-                verify=tls.verify,
-                ca_bundle=tls.ca_bundle or None,
-                extra_authorities=tls.extra_authorities,
-                client_certificate=tls.client_certificate or None,
-                client_key=tls.client_key or None,
-            ),
+            tls=lambda authority: contexts.get()(self._tls(authority)),
             proxies=ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy),
             timeouts=Timeouts(connect=network.connect_timeout, read=network.read_timeout),
             max_connections=max(self.settings.transfer.concurrency, 1),
@@ -233,8 +231,8 @@ class Parts:
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for transport in self._transports.values():
-                transport.close()
+            if self._own_transport is not None:
+                self._own_transport.close()
 
     def __enter__(self) -> Self:
         """Return this object."""
@@ -248,3 +246,13 @@ class Parts:
     ) -> None:
         """Close all connections."""
         self.close()
+
+
+def _context(tls: TlsSettings) -> ssl.SSLContext:
+    return ssl_context(
+        verify=tls.verify,
+        ca_bundle=tls.ca_bundle or None,
+        extra_authorities=tls.extra_authorities,
+        client_certificate=tls.client_certificate or None,
+        client_key=tls.client_key or None,
+    )

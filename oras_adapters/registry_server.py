@@ -25,7 +25,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oras_adapters.files.local_files import LocalFileTree
-from oras_adapters.http.request_bodies import ChunkedStream, RequestBody, SizedStream
+from oras_adapters.http.body_frames import ChunkedFrame, SizedFrame
+from oras_adapters.http.request_bodies import RequestBody
 from oras_core.errors import InvalidConfigurationError, OrasError, TransportError
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.testing.registry.registry import EmbeddedRegistry
@@ -69,7 +70,7 @@ class RegistryServer:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        if not _is_loopback(host):
+        if not _is_loopback_interface(host):
             raise InvalidConfigurationError(host, "the server listens on loopback addresses only")
         self._listener = _Listener(transport, host, port, tls)
         self._thread = threading.Thread(
@@ -104,7 +105,8 @@ class RegistryServer:
         self._thread.join()
 
 
-def _is_loopback(host: str) -> bool:
+def _is_loopback_interface(host: str) -> bool:
+    # Strictly: 0.0.0.0 and its other spellings lead here, but to bind them opens every interface.
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -201,12 +203,12 @@ class _Handler(BaseHTTPRequestHandler):
         if coding:
             if coding != "chunked" or length is not None:
                 raise _BrokenRequestError("the body's length is not clear")
-            return RequestBody(None, ChunkedStream(self.rfile))
+            return RequestBody(None, ChunkedFrame(self.rfile))
         if length is None:
             return None
         if not (length.isascii() and length.isdigit()):
             raise _BrokenRequestError("Content-Length is no number")
-        return RequestBody(int(length), SizedStream(self.rfile, int(length)))
+        return RequestBody(int(length), SizedFrame(self.rfile, int(length)))
 
     def _ask(self, body: RequestBody | None) -> HttpResponse:
         host = self.headers.get("Host") or self.server.address

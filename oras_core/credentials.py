@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from oras_core.errors import CredentialError
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
 from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "registry_keys",
 ]
 
-_DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
 
 # Suffixes that various tools append to a host.
@@ -47,10 +47,10 @@ def key_forms(registry: str) -> tuple[str, ...]:
     name = registry.strip("/").lower()
     host, slash, _ = name.partition("/")
     if slash:
-        return (f"docker.io{name[len(host) :]}" if host in _DOCKER_HUB else name,)
-    if host not in _DOCKER_HUB:
+        return (f"{DOCKER_HUB}{name[len(host) :]}" if host in DOCKER_HUB_NAMES else name,)
+    if host not in DOCKER_HUB_NAMES:
         return _host_forms(host)
-    forms = (form for hub in _DOCKER_HUB for form in _host_forms(hub))
+    forms = (form for hub in DOCKER_HUB_NAMES for form in _host_forms(hub))
     return tuple(dict.fromkeys((_DOCKER_HUB_KEY, *forms)))
 
 

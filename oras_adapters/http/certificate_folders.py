@@ -10,6 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from oras_core.errors import InvalidConfigurationError
+from oras_core.model.hosts import canonical_registry
 
 __all__ = ["HostCertificates", "find_certificates"]
 
@@ -40,24 +41,33 @@ def find_certificates(directories: Iterable[str], host: str) -> HostCertificates
 
     Args:
         directories: `certs.d` folders in the order of their precedence.
-        host: `HOST` or `HOST:PORT`, which is the folder's name.
+        host: `HOST` or `HOST:PORT`, which is the folder's name in some spelling.
 
     Raises:
         InvalidConfigurationError: if a certificate lacks its key, or a key its certificate.
     """
     if host in _NO_NAMES or "/" in host:
         return HostCertificates()
+    wanted = canonical_registry(host)
     for directory in directories:
-        folder = Path(directory, host)
-        try:
-            paths = sorted(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            _LOGGER.debug("cannot read the folder %s: %s", folder, error.strerror)
-            continue
-        return _sorted_out(paths)
+        for folder in _entries(Path(directory)) or ():
+            if canonical_registry(folder.name) != wanted:
+                continue
+            paths = _entries(folder)
+            if paths is not None:
+                return _sorted_out(paths)
     return HostCertificates()
+
+
+def _entries(folder: Path) -> list[Path] | None:
+    """Return what is in a folder; None if the folder is absent or unreadable."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        _LOGGER.debug("cannot read the folder %s: %s", folder, error.strerror)
+        return None
 
 
 def _sorted_out(paths: Iterable[Path]) -> HostCertificates:

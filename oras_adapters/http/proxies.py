@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from attrs import field, frozen
 
 from oras_core.errors import InvalidConfigurationError, redact_url
+from oras_core.model.hosts import reach_of
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -70,11 +71,9 @@ class ProxySettings:
     def _is_direct(self, parts: SplitResult) -> bool:
         host = (parts.hostname or "").rstrip(".").lower()
         port = parts.port or DEFAULT_PORTS[parts.scheme]
-        if host == "localhost" or host.endswith(".localhost"):
+        if reach_of(host) == "loopback":
             return True
         address = _address(host)
-        if address is not None and address.is_loopback:
-            return True
         rules = self.no_proxy.replace(",", " ").lower().split()
         return any(_matches(rule, host, address, port) for rule in rules)
 

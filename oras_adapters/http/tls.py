@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import os
+import re
 import ssl
 from collections.abc import Iterable
+from functools import cache
 
 from oras_core.errors import InvalidConfigurationError
 
@@ -68,11 +71,44 @@ def _trusting_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 def _trust(context: ssl.SSLContext, path: str) -> None:
     try:
-        context.load_verify_locations(cafile=path)
-    except IsADirectoryError:
-        context.load_verify_locations(capath=path)
+        if os.path.isdir(path):
+            _trust_folder(context, path)
+        else:
+            context.load_verify_locations(cafile=path)
     except OSError as error:  # `ssl.SSLError` is one
         raise InvalidConfigurationError(path, _reason(error, "certificates")) from error
+
+
+def _trust_folder(context: ssl.SSLContext, folder: str) -> None:
+    """Trust the authorities in a folder: files by OpenSSL's hashes, or any PEM files.
+
+    Raises:
+        InvalidConfigurationError: if there are neither.
+        OSError: if a file cannot be read.
+    """
+    names = sorted(os.listdir(folder))
+    hashed = any(_hash_name().fullmatch(name) for name in names)
+    if hashed:  # OpenSSL reads such files when it needs them, but no others
+        context.load_verify_locations(capath=folder)
+    plain = [name for name in names if not _hash_name().fullmatch(name)]
+    loaded = [name for name in plain if _holds_authorities(context, os.path.join(folder, name))]
+    if not hashed and not loaded:
+        raise InvalidConfigurationError(folder, "no file in it holds certificates in PEM form")
+
+
+@cache
+def _hash_name() -> re.Pattern[str]:
+    return re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+
+def _holds_authorities(context: ssl.SSLContext, path: str) -> bool:
+    if not os.path.isfile(path):
+        return False
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:  # a file of another kind
+        return False
+    return True
 
 
 def _system_context() -> ssl.SSLContext:

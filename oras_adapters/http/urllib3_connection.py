@@ -1,338 +1,246 @@
-"""urllib3's connections, watched while they send and receive.
-
-urllib3 sends a body under the *connect* timeout, which then counts for each `sendall` as a
-whole: a megabyte over a slow line would fail though it moves. It reads under a timeout for
-each system call, which a server that sends a byte now and then never exceeds. It goes on
-sending where the server has long said no; over TLS that answer is lost with the connection.
-And nobody but the server ends what waits for it: here the token of the thread that sends does.
-"""
+"""Connections by urllib3: TLS, proxies, tunnels. Requests are sent by `kept_connection`."""
 
 from __future__ import annotations
 
-import http.client
-import io
 import socket
 import ssl
 import sys
-import time
+from collections.abc import Callable
 from typing import Any, Final
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    LocationParseError,
-    NameResolutionError,
-    NewConnectionError,
-)
-from urllib3.util.wait import wait_for_read, wait_for_socket
+from attrs import frozen
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import parse_url
 
-from oras_adapters.http.lifelines import Lifeline, connected
-from oras_core.cancellation import CancelToken, current_token
+from oras_adapters.http.dialing import Dialer
+from oras_adapters.http.lifelines import Lifeline
+from oras_adapters.http.receiver import Receiver
+from oras_adapters.http.request_heads import request_head
+from oras_adapters.http.response_heads import HeadParser
+from oras_adapters.http.routes import ProxyLogin, Route
+from oras_core.cancellation import current_token
 
-__all__ = ["WatchedPoolManager", "WatchedProxyManager"]
+__all__ = ["Dialing", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
 
-SEND_PIECE: Final = 256 * 1024
-"""Bytes handed to the system at a time: more brings nothing."""
-
-MIN_PROGRESS: Final = 1024
-"""Bytes that must arrive within one timeout, once an answer has begun: no real line is slower."""
-
-MAX_HEADER_BYTES: Final = 1024 * 1024
-"""Bytes of a status line and header fields, informational answers before it included."""
-
-EARLY: Final = 4096
-"""Bytes looked at of an answer that comes while a body is sent."""
-
-_BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""What a socket that does not wait says where there is nothing to do."""
-
-_GONE: Final = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-"""How a send fails where the server has hung up."""
+_OK: Final = range(200, 300)
 
 
-class _WatchedRaw(io.RawIOBase):
-    """The receiving side of a socket, which gives up when next to nothing arrives."""
-
-    def __init__(
-        self,
-        raw: Any,  # noqa: ANN401 - a SocketIO
-        patience: float,
-        early: bytes,
-        lifeline: Lifeline | None,
-    ) -> None:
-        super().__init__()
-        self._lifeline = lifeline
-        self._raw = raw
-        self._patience = patience
-        self._early = early
-        self._begun = False
-        self._waited = 0.0
-        self._arrived = 0
-        self.header_budget: int | None = MAX_HEADER_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - any writable buffer
-        if self._early:
-            piece, self._early = self._early[: len(buffer)], self._early[len(buffer) :]
-            buffer[: len(piece)] = piece
-            return len(piece)
-        start = time.monotonic()
-        count: int | None = self._raw.readinto(buffer)
-        self._watch(count or 0, time.monotonic() - start)
-        return count
-
-    def _watch(self, count: int, seconds: float) -> None:
-        if self.header_budget is not None:
-            self.header_budget -= count
-            if self.header_budget < 0:
-                raise http.client.HTTPException(f"more than {MAX_HEADER_BYTES} bytes of header")
-            if not count and self._begun:
-                # http.client would take what has come for the whole header.
-                raise http.client.HTTPException("the answer ended within its header")
-        # How long a server thinks before its answer is the socket timeout's matter alone.
-        self._waited += seconds if self._begun else 0.0
-        self._begun = True
-        self._arrived += count
-        if self._waited > self._patience and count:
-            if self._arrived < MIN_PROGRESS:
-                raise TimeoutError(
-                    f"only {self._arrived} bytes came within {self._patience:g} seconds"
-                )
-            self._waited = 0.0
-            self._arrived = 0
-
-    def fileno(self) -> int:
-        return int(self._raw.fileno())
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-            if self._lifeline is not None:
-                self._lifeline.release()
-        super().close()
+class ProxyStepError(Exception):
+    """A step before the server itself was reached failed; the cause says why."""
 
 
-class _WatchedSocket:
-    """What `http.client.HTTPResponse` wants of a socket: a file to read from."""
+class TunnelRefusedError(Exception):
+    """A proxy refused to connect to the server.
 
-    def __init__(
-        self,
-        sock: Any,  # noqa: ANN401 - or TLS
-        patience: float,
-        early: bytes,
-        lifeline: Lifeline | None,
-    ) -> None:
-        self._sock = sock
-        self._patience = patience
-        self._early = early
-        self._lifeline = lifeline
+    Attributes:
+        status: the proxy's status.
+    """
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        held = None if self._lifeline is None else self._lifeline.hold()
-        self.raw = _WatchedRaw(self._sock.makefile(mode, 0), self._patience, self._early, held)
-        return io.BufferedReader(self.raw)
+    def __init__(self, status: int, reason: str) -> None:
+        """Keep the status."""
+        self.status = status
+        super().__init__(f"it refused the connection: {status} {reason}".rstrip())
 
 
-class _WatchedResponse(http.client.HTTPResponse):
-    """A response that is read through a `_WatchedRaw`."""
+@frozen(eq=False)
+class Dialing:
+    """What opening a connection needs.
 
-    def __init__(self, sock: _WatchedSocket, *, last: bool, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(sock, **options)  # type: ignore[arg-type]
-        self._source = sock
-        self._last = last
+    Attributes:
+        dialer: connects to hosts.
+        connect: the timeout in seconds, for each of: connecting, the TLS handshake.
+        read: the timeout in seconds for responses.
+        tls: makes the TLS settings for an authority.
+        parse: parses the response of a proxy.
+    """
 
-    def begin(self) -> None:
-        super().begin()
-        self._source.raw.header_budget = None
-        self.will_close = self.will_close or self._last
+    dialer: Dialer
+    connect: float
+    read: float
+    tls: Callable[[str], ssl.SSLContext]
+    parse: HeadParser
 
 
-class _Watched(HTTPConnection):
-    """Sends piece by piece, listening meanwhile, and reads through a `_WatchedRaw`."""
+class _Opening(HTTPConnection):
+    """Connects by a `Dialer` and opens tunnels with the checks of every other response."""
 
-    def __init__(self, *args: Any, patience: float, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, **options)
-        self._patience = patience
-        self._early = b""
-        self._cut_short = False
-        self._answer: _WatchedResponse | None = None
-        self.response_class = self._respond  # type: ignore[assignment]
-        self._token = current_token()
-        self._lifeline: Lifeline | None = None
-
-    # --- Connecting -----------------------------------------------------------------------
-
-    def tie(self, token: CancelToken) -> None:
-        """Serve a request that ends when `token` is cancelled."""
-        self._token = token
-        if self._lifeline is not None:
-            self._lifeline.tie(token)
-
-    def untie(self) -> None:
-        """The request is done."""
-        if self._lifeline is not None:
-            self._lifeline.untie()
+    dialing: Dialing
+    lifeline: Lifeline
+    proxied = False
 
     def _new_conn(self) -> socket.socket:
-        # As urllib3 does it, but while it waits it looks at the token.
-        address, timeout = (self._dns_host, self.port), float(self.timeout or self._patience)
+        token, timeout = current_token(), float(self.dialing.connect)
+        options = self.socket_options or ()
         try:
-            sock = connected(address, timeout, self.socket_options or (), self._token)
+            sock = self._dial(timeout, options)
         except UnicodeError:
-            raise LocationParseError(f"{self.host!r}, label empty or too long") from None
+            raise ValueError("a label of the host name is empty or too long") from None
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"no connection within {timeout:g} s") from error
+            raise ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise NewConnectionError(self, f"no connection: {error}") from error
         sys.audit("http.client.connect", self, self.host, self.port)
-        self._lifeline = Lifeline(sock)
-        self._lifeline.tie(self._token)
+        self.lifeline = Lifeline(sock)
+        self.lifeline.tie(token)
         return sock
 
-    # --- Sending --------------------------------------------------------------------------
+    def _dial(self, timeout: float, options: Any) -> socket.socket:  # noqa: ANN401
+        address = (self._dns_host, self.port)
+        return self.dialing.dialer.connect(address, timeout, options, current_token())
 
-    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
-        sock: Any = self.sock
-        if not isinstance(sock, socket.socket):
-            # None: it connects first. TLS within TLS, to an HTTPS proxy, can only wait.
-            if sock is not None:
-                sock.settimeout(self._patience)
-            super().send(data)
-            return
-        sock.settimeout(0)
-        try:
-            self._send_unless_answered(sock, memoryview(data))
-        except (BrokenPipeError, *_GONE) as error:
-            # After a `BrokenPipeError` urllib3 reads the answer, if there is one. What else
-            # the server would read is the rest of this body: no further request may follow.
-            self._cut_short = True
-            raise BrokenPipeError(str(error)) from error
-        finally:
-            sock.settimeout(self._patience)
+    def _tunnel(self) -> None:
+        target = f"{self._tunnel_host}:{self._tunnel_port}"
+        fields = self._tunnel_headers  # type: ignore[attr-defined]
+        self.sock.sendall(request_head("CONNECT", target, target, fields.items()))
+        receiver = Receiver(self.sock, float(self.dialing.connect))
+        while True:
+            answer = self.dialing.parse(receiver.head())
+            if answer.status >= 200 or answer.status == 101:
+                break
+        if answer.status not in _OK:
+            raise TunnelRefusedError(answer.status, answer.reason)
+        if not receiver.is_idle():
+            raise TunnelRefusedError(answer.status, "and more was sent than the head")
+        self.proxied = True
 
-    def _send_unless_answered(self, sock: socket.socket, view: memoryview) -> None:
-        self._check_unanswered(sock)
-        while view:
-            try:
-                view = view[sock.send(view[:SEND_PIECE]) :]
-            except _BLOCKED as error:
-                writing = not isinstance(error, ssl.SSLWantReadError)
-                reading = not (writing and self._early)
-                if not wait_for_socket(sock, reading, writing, self._patience):
-                    raise TimeoutError("timed out") from None
-                self._check_unanswered(sock)
 
-    def _check_unanswered(self, sock: socket.socket) -> None:
-        """Stop sending where the server has answered: with 401 or 413, or by hanging up."""
-        if not self._early:
-            if not wait_for_read(sock, timeout=0):
-                return
-            try:
-                self._early = sock.recv(EARLY)
-            except _BLOCKED:  # TLS has news of its own
-                return
-        if not self._early.startswith(b"HTTP/1.1 1"):  # informational: go on
-            raise BrokenPipeError("the server answered before the end of the body")
+class _OpeningTls(_Opening, HTTPSConnection):
+    """The same over TLS."""
 
-    # --- Receiving ------------------------------------------------------------------------
 
-    def _respond(self, sock: Any, **options: Any) -> _WatchedResponse:  # noqa: ANN401
-        source = _WatchedSocket(sock, self._patience, self._early, self._lifeline)
-        self._answer = _WatchedResponse(source, last=self._cut_short, **options)
-        return self._answer
+class _OpeningSocks(_Opening):
+    """Connects through a SOCKS proxy."""
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        try:
-            return super().getresponse()
-        except BaseException:
-            # urllib3 leaves the socket open where it refuses the header fields itself.
-            if self._answer is not None:
-                self._answer.close()
-            raise
-        finally:
-            self._answer = None
-            self._early = b""
+    route: Route
+
+    def _dial(self, timeout: float, options: Any) -> socket.socket:  # noqa: ANN401
+        from oras_adapters.http.socks_proxies import connect_by_socks  # noqa: PLC0415 - an extra
+
+        sock = connect_by_socks(
+            self.route.proxy or "", (self.host, self.port), timeout, options, current_token()
+        )
+        self.proxied = True
+        return sock
+
+
+class _OpeningSocksTls(_OpeningSocks, HTTPSConnection):
+    """The same over TLS."""
+
+
+class Link:
+    """An open connection.
+
+    Attributes:
+        sock: the socket, of plain TCP or of TLS.
+        lifeline: shuts the connection down from another thread.
+    """
+
+    def __init__(self, connection: _Opening) -> None:
+        """Take over a connected `connection`."""
+        self._connection = connection
+        self.sock: Any = connection.sock
+        self.lifeline = connection.lifeline
+        # A pool closes forgotten connections when it is deleted: they must not refer to it.
+        del connection.dialing
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """The TLS session, for a later connection to the same server."""
+        return self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
 
     def close(self) -> None:
-        super().close()
-        self._early = b""
-        self._cut_short = False
-        lifeline, self._lifeline = self._lifeline, None
-        if lifeline is not None:
-            lifeline.release()
+        """Close the connection, which sends nothing more."""
+        self._connection.close()
+        self.lifeline.close()
 
 
-class _WatchedHttps(_Watched, HTTPSConnection):
-    """The same over TLS."""
+class _Resuming:
+    """A TLS context that resumes one session; all else is the context's own."""
 
-    def connect(self) -> None:
-        super().connect()
-        # Where verification is off, `TlsSettings` has said so once; urllib3 would warn at
-        # every request.
-        self.is_verified = True
+    def __init__(self, context: ssl.SSLContext, session: ssl.SSLSession) -> None:
+        self.__dict__.update(_context=context, _session=session)
 
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the context has
+        return getattr(self._context, name)
 
-class _Pool(HTTPConnectionPool):
-    """Ties a connection to the token of the thread that uses it, for as long as it does."""
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._context, name, value)
 
-    ConnectionCls: Any = _Watched
-
-    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - a `_Watched`
-        connection: Any = super()._get_conn(timeout)
-        connection.tie(current_token())
-        return connection
-
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - a `_Watched`, or None
-        if conn is not None:
-            conn.untie()
-        super()._put_conn(conn)
+    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401
+        return self._context.wrap_socket(sock, session=self._session, **options)  # type: ignore[no-any-return]
 
 
-class _HttpsPool(_Pool, HTTPSConnectionPool):
-    """The same over TLS."""
+def open_link(route: Route, dialing: Dialing, session: ssl.SSLSession | None = None) -> Link:
+    """Open a connection; a TLS session of an earlier one saves a part of the handshake.
 
-    ConnectionCls = _WatchedHttps
+    The current thread's token can shut it down from the beginning.
 
-
-class _Pools(urllib3.PoolManager):
-    """Makes pools of watched connections."""
-
-    patience: float
-
-    def _new_pool(
-        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
-    ) -> HTTPConnectionPool:
-        self.pool_classes_by_scheme = {"http": _Pool, "https": _HttpsPool}
-        pool = super()._new_pool(scheme, host, port, request_context)
-        pool.conn_kw["patience"] = self.patience
-        return pool
-
-    def clear(self) -> None:
-        # urllib3 leaves it to the garbage collector to close what its pools keep.
-        for key in self.pools.keys():  # noqa: SIM118 - it refuses to be iterated over
-            pool = self.pools.get(key)
-            if pool is not None:
-                pool.close()
-        super().clear()
+    Raises:
+        ProxyStepError: if a proxy fails; the cause is the error.
+        Exception: what urllib3, TLS or the system raises otherwise.
+    """
+    connection = _prepared(route, dialing, session)
+    try:
+        connection.connect()
+    except BaseException as error:
+        connection.close()
+        if hasattr(connection, "lifeline"):
+            connection.lifeline.close()
+        if route.proxy and not connection.proxied and isinstance(error, Exception):
+            raise ProxyStepError from error
+        raise
+    connection.sock.settimeout(dialing.read)
+    return Link(connection)
 
 
-class WatchedPoolManager(_Pools):
-    """A `PoolManager` whose connections give up after `patience` seconds without progress."""
+def _prepared(route: Route, dialing: Dialing, session: ssl.SSLSession | None) -> _Opening:
+    options: dict[str, Any] = {"timeout": dialing.connect}
+    secure = route.scheme == "https"
+    if secure:
+        options["ssl_context"] = _context(dialing.tls(route.authority), session)
+    if route.proxy is None or route.socks:
+        kinds: dict[tuple[bool, bool], type[_Opening]] = {
+            (False, False): _Opening,
+            (False, True): _OpeningTls,
+            (True, False): _OpeningSocks,
+            (True, True): _OpeningSocksTls,
+        }
+        kind = kinds[route.socks, secure]
+        connection = kind(route.host, route.port, **options)
+        if isinstance(connection, _OpeningSocks):
+            connection.route = route
+    else:
+        connection = _proxied(route, dialing, options)
+    connection.dialing = dialing
+    return connection
 
-    def __init__(self, *, patience: float, **options: Any) -> None:  # noqa: ANN401
-        self.patience = patience
-        super().__init__(**options)
+
+def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Opening:
+    login = ProxyLogin(route.proxy or "")
+    proxy = parse_url(login.address)
+    tls = proxy.scheme == "https"
+    port = proxy.port or (443 if tls else 80)
+    host = (proxy.host or "").strip("[]")
+    context = dialing.tls(Route(proxy.scheme or "http", host, port).authority) if tls else None
+    config = ProxyConfig(
+        context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
+    )
+    if context is not None:
+        options.setdefault("ssl_context", context)
+    kind = _OpeningTls if tls or route.scheme == "https" else _Opening
+    connection = kind(host, port, proxy=proxy, proxy_config=config, **options)
+    if route.scheme == "https":
+        tunnel_host = f"[{route.host}]" if ":" in route.host else route.host
+        connection.set_tunnel(tunnel_host, route.port, login.fields, scheme=proxy.scheme or "http")
+    return connection
 
 
-class WatchedProxyManager(_Pools, urllib3.ProxyManager):
-    """A `ProxyManager` whose connections give up after `patience` seconds without progress."""
-
-    def __init__(self, proxy_url: str, *, patience: float, **options: Any) -> None:  # noqa: ANN401
-        self.patience = patience
-        super().__init__(proxy_url, **options)
+def _context(context: ssl.SSLContext, session: ssl.SSLSession | None) -> Any:  # noqa: ANN401
+    # A context of another library may check the certificates of the peer itself, which a resumed
+    # session does not repeat.
+    if session is None or type(context) is not ssl.SSLContext:
+        return context
+    return _Resuming(context, session)

@@ -1,38 +1,31 @@
-"""The HTTP port on urllib3: pooled connections, TLS, proxies; nothing that the core does."""
+"""The HTTP port: kept connections, TLS, proxies; it implements nothing that the core does."""
 
 from __future__ import annotations
 
-import http.client
 import logging
-import socket
+import os
+import re
 import ssl
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
-from contextvars import ContextVar
+from functools import cache
 from types import TracebackType
-from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Final, Protocol
+from urllib.parse import SplitResult, urlsplit
 
-import urllib3
 from attrs import frozen
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-)
+from urllib3.util import parse_url
 
-from oras_adapters.http.urllib3_connection import WatchedPoolManager, WatchedProxyManager
-from oras_core.errors import (
-    SizeMismatchError,
-    TlsError,
-    TransportError,
-    TransportTimeoutError,
-    redact_url,
-)
+from oras_adapters.http.connection_pool import ConnectionPool, ConnectionPools
+from oras_adapters.http.dialing import Dialer
+from oras_adapters.http.kept_connection import Answer, KeptConnection
+from oras_adapters.http.request_heads import request_head
+from oras_adapters.http.response_heads import HeadParser, parser
+from oras_adapters.http.routes import Route
+from oras_adapters.http.transport_errors import FAILURES, translated
+from oras_adapters.http.urllib3_connection import Dialing
+from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
+from oras_core.forks import PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
@@ -44,26 +37,26 @@ CHUNK: Final = 256 * 1024
 """Bytes read from a request's body at a time: fewer, larger calls cost less."""
 
 DRAINED: Final = 16 * 1024
-"""Bytes of an unread body that are read away at its close, to keep the connection: mostly
-they are here already, an error's few words. More is not worth the wait."""
+"""Bytes of an unread body that are read when it is closed, to keep the connection. Mostly they
+have arrived already: a short error. More is not worth the wait."""
 
 DRAIN_SECONDS: Final = 0.2
-"""How long that may wait for bytes that are not here."""
-
-HOSTS: Final = 32
-"""Hosts for which idle connections are kept; registries redirect to a few storage hosts."""
+"""Seconds to wait for these bytes, in all."""
 
 _FRAMING: Final = ("host", "content-length", "transfer-encoding", "connection")
-"""Header fields that are the transport's own business."""
+"""Header fields that only the transport sets."""
+
+_EMPTY_IS_ANNOUNCED: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 @frozen
 class Timeouts:
-    """How long to wait, in seconds.
+    """Timeouts in seconds.
 
     Attributes:
-        connect: for a connection, TLS handshake included.
-        read: for something to move: an answer to begin, a body to go on, either way.
+        connect: for resolving a name and connecting, and again for the TLS handshake.
+        read: for each step of a request: until the response begins, between two pieces of a
+            body.
     """
 
     connect: float = 10.0
@@ -71,7 +64,7 @@ class Timeouts:
 
 
 class ProxyChoice(Protocol):
-    """Knows the way to an address; `oras_adapters.http.proxies.ProxySettings` does."""
+    """Chooses a proxy; `oras_adapters.http.proxies.ProxySettings` implements it."""
 
     def proxy_for(self, url: str) -> str | None:
         """Return the address of the proxy for `url`; None for a direct connection."""
@@ -79,87 +72,69 @@ class ProxyChoice(Protocol):
 
 
 class Urllib3Transport(HttpTransport):
-    """Sends requests by urllib3 and keeps connections for the next ones.
+    """Sends requests over connections of urllib3, which it keeps for further requests.
 
-    A context manager; leaving it closes the idle connections.
+    A context manager: leaving it closes the idle connections. A forked process opens its own.
 
     Args:
-        tls: makes the TLS settings, when the first `https` address is asked for.
-        proxies: says through which proxy to go; through none if None.
-        timeouts: how long to wait.
-        max_connections: idle connections kept for one host. More may be in use at once.
+        tls: makes the TLS settings for a server, `HOST` or `HOST:PORT`, on first use; by default
+            those of the system.
+        proxies: chooses proxies; without it no proxy is used.
+        timeouts: the timeouts.
+        max_connections: idle connections that are kept for one server. More may be in use.
+        parse: parses heads of responses; by default the fastest parser that is installed.
     """
 
     def __init__(
         self,
         *,
-        tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        tls: Callable[[str], ssl.SSLContext] | None = None,
         proxies: ProxyChoice | None = None,
         timeouts: Timeouts = Timeouts(),
         max_connections: int = 16,
+        parse: HeadParser | None = None,
     ) -> None:
         self._tls = tls
         self._proxies = proxies
         self._timeouts = timeouts
         self._max_connections = max_connections
-        self._lock = threading.Lock()
-        self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
-        for name in ("urllib3.connection", "urllib3.connectionpool"):
-            logging.getLogger(name).addFilter(_OWN_REQUESTS)
+        self._parse = parse or parser()
+        self._pools = PerProcess(self._new_pools, ConnectionPools.close_copies)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`; see the port.
 
-        A server that answers before it has read the whole body is listened to.
+        If the server answers early, the rest of the body is not sent.
 
         Raises:
-            TlsError: where the server is not trusted, or TLS cannot be agreed upon.
-            TransportTimeoutError: where nothing moved for as long as `timeouts` allow.
-            TransportError: where there is no answer for another reason, and while the
-                body is read. What the request's own body raises is passed on as it is.
+            TlsError: if the server is not trusted, or TLS fails.
+            TransportTimeoutError: if a step takes longer than the timeouts allow.
+            TransportError: if there is no response for another reason; also raised while
+                the response's body is read. An error of the request's body is raised
+                unchanged.
+            InvalidConfigurationError: if the TLS or proxy settings for the server are wrong.
         """
-        size = request.body.size if request.body else None
-        headers = request.headers.without(*_FRAMING)
-        if size is not None:
-            headers = headers.with_fields({"Content-Length": str(size)})
         try:
-            # Closed here, whatever urllib3 has read of it: what an error holds lives on.
-            with _Unlogged(), _closing_pieces(request.body) as pieces:
-                response = self._manager(request.url).urlopen(
-                    request.method,
-                    request.url,
-                    body=pieces,
-                    headers=dict(headers),
-                    chunked=request.body is not None and size is None,
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
+            with _closing_pieces(request.body) as pieces:
+                pool, connection, answer = self._exchange(request, pieces)
         except _BodyFailedError as failure:
             raise failure.reason from failure.reason.__cause__
-        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            raise _translated(error, request, begun=False) from _shown(error)
+        except OrasError:
+            raise
+        except FAILURES as error:
+            raised = translated(error, request, begun=False)
+            raise raised from raised.__cause__
+        head = answer.head
         if _LOG.isEnabledFor(logging.DEBUG):
-            _LOG.debug("%s %s: %s", request.method, redact_url(request.url), response.status)
-        body = _Body(response, request)
-        if response.length_remaining == 0:
-            body.read()  # gives the connection back at once
+            _LOG.debug("%s %s: %s", request.method, redact_url(request.url), head.status)
+        body = _Body(pool, connection, answer, request)
         return HttpResponse(
-            response.status,
-            Headers(response.headers.items()),
-            body=body,
-            reason=response.reason or "",
-            url=request.url,
+            head.status, Headers(head.fields), body=body, reason=head.reason, url=request.url
         )
 
     def close(self) -> None:
-        """Close the idle connections. The transport can go on to be used."""
-        with self._lock:
-            managers = list(self._managers.values())
-            self._managers.clear()
-        for manager in managers:
-            manager.clear()
+        """Close the idle connections. The transport can still be used."""
+        self._pools.get().close()
 
     def __enter__(self) -> Urllib3Transport:
         """Return the transport itself."""
@@ -174,86 +149,80 @@ class Urllib3Transport(HttpTransport):
         """Close the idle connections."""
         self.close()
 
-    def _manager(self, url: str) -> urllib3.PoolManager:
-        scheme = urlsplit(url).scheme
-        if scheme not in {"http", "https"}:
-            raise ValueError("neither http nor https")
-        proxy = self._proxies.proxy_for(url) if self._proxies else None
-        # Reading the authorities takes tens of milliseconds: plain HTTP does without.
-        secure = "https" in (scheme, urlsplit(proxy or "").scheme)
-        with self._lock:
-            manager = self._managers.get((secure, proxy))
-            if manager is None:
-                manager = self._managers[secure, proxy] = self._new_manager(proxy, secure=secure)
-            return manager
-
-    def _new_manager(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
-        context = self._tls() if secure else None
-        options: dict[str, Any] = {
-            "patience": self._timeouts.read,
-            "timeout": urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
-            "maxsize": self._max_connections,
-            "num_pools": HOSTS,
-            "ssl_context": context,
-        }
-        if proxy is None:
-            return WatchedPoolManager(**options)
-        address, login = _split_login(proxy)
-        return WatchedProxyManager(
-            address,
-            proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else {},
-            proxy_ssl_context=context,
-            **options,
-        )
-
-
-def _split_login(proxy: str) -> tuple[str, str]:
-    """Take `user:password` out of a proxy's address."""
-    parts = urlsplit(proxy)
-    login, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=host).geturl(), unquote(login)
-
-
-# --- Bodies -------------------------------------------------------------------------------
-
-
-class _Body(ByteStream):
-    """The body of an answer."""
-
-    def __init__(self, response: urllib3.BaseHTTPResponse, request: HttpRequest) -> None:
-        self._response = response
-        self._request = request
-
-    def read(self, size: int = -1, /) -> bytes:
+    def _exchange(
+        self, request: HttpRequest, pieces: Iterator[bytes] | None
+    ) -> tuple[ConnectionPool, KeptConnection, Answer]:
+        parts = _split(request.url)
+        pool = self._pools.get().pool(parts.scheme, parts.netloc)
+        head = _head(request, parts, pool)
+        if pieces is not None and request.body is not None and request.body.size is None:
+            pieces = _chunked(pieces)
+        connection = pool.take()
         try:
-            with _Unlogged():
-                return self._response.read(None if size < 0 else size)
-        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            raise _translated(error, self._request, begun=True) from _shown(error)
+            answer = connection.exchange(request.method, head, pieces)
+        except BaseException:
+            pool.give_back(connection)
+            raise
+        return pool, connection, answer
 
-    def close(self) -> None:
-        with _Unlogged():
-            if not self._response.closed:
-                self._drain()
-                self._response.close()
-            # A connection that was read to its end is kept, one that was cut is closed by now.
-            self._response.release_conn()
+    def _new_pools(self) -> ConnectionPools:
+        usual = cache(ssl.create_default_context)
+        tls = cache(self._tls or (lambda _: usual()))
+        timeouts = self._timeouts
+        dialing = Dialing(Dialer(), timeouts.connect, timeouts.read, tls, self._parse)
 
-    def _drain(self) -> None:
-        """Read the rest of a short body away: the connection can then be used again."""
-        sock = getattr(self._response.connection, "sock", None)
-        rest = self._response.length_remaining
-        if sock is None or rest is None or rest > DRAINED:
-            return
-        try:
-            sock.settimeout(DRAIN_SECONDS)
-            self._response.read()
-        except (HTTPError, OSError):
-            _LOG.debug("the rest of an answer was not to be had")
+        def new_pool(scheme: str, location: str) -> ConnectionPool:
+            parts = SplitResult(scheme, location, "", "", "")
+            port = parts.port or (443 if scheme == "https" else 80)
+            # RFC 6874: the zone of an address is escaped in a URL.
+            host = (parts.hostname or "").replace("%25", "%")
+            url = f"{scheme}://{location}/"
+            proxy = self._proxies.proxy_for(url) if self._proxies else None
+            return ConnectionPool(Route(scheme, host, port, proxy), dialing, self._max_connections)
+
+        return ConnectionPools(new_pool)
+
+
+# --- Requests -----------------------------------------------------------------------------
+
+
+@cache
+def _plain() -> re.Pattern[str]:
+    return re.compile(r"[!-~]+")
+
+
+def _split(url: str) -> SplitResult:
+    if not _plain().fullmatch(url):
+        url = parse_url(url).url  # escapes what must not be sent, and encodes host names
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("neither http nor https")
+    if not parts.hostname:
+        raise ValueError("no host")
+    return parts
+
+
+def _head(request: HttpRequest, parts: SplitResult, pool: ConnectionPool) -> bytes:
+    fields = [item for item in request.headers.items() if item[0].lower() not in _FRAMING]
+    if "accept-encoding" not in request.headers:
+        fields.append(("Accept-Encoding", "identity"))
+    if request.body is None:
+        if request.method in _EMPTY_IS_ANNOUNCED:
+            fields.append(("Content-Length", "0"))
+    elif request.body.size is None:
+        fields.append(("Transfer-Encoding", "chunked"))
+    else:
+        fields.append(("Content-Length", str(request.body.size)))
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    host = pool.host_field
+    if pool.route.is_forwarded:
+        target = f"http://{host}{target}"
+        fields.extend(pool.fields.items())
+    return request_head(request.method, target, host, fields)
 
 
 class _BodyFailedError(Exception):
-    """A request's body could not be read: not the connection's fault, whatever its type."""
+    """A request's body could not be read; the connection has not failed."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__()
@@ -263,11 +232,12 @@ class _BodyFailedError(Exception):
 def _closing_pieces(
     body: ByteSource | None,
 ) -> AbstractContextManager[Generator[bytes, None, None] | None]:
+    # Closed at once: a traceback may keep the generator alive.
     return nullcontext() if body is None else closing(_pieces(body))
 
 
 def _pieces(body: ByteSource) -> Generator[bytes, None, None]:
-    """Yield the bytes of `body`, and hold it to the size that it has announced."""
+    """Yield the bytes of `body` and check its size."""
     try:
         yield from _sized(body)
     except Exception as error:
@@ -290,93 +260,66 @@ def _sized(body: ByteSource) -> Iterator[bytes]:
         raise SizeMismatchError(announced, sent, what="the body to be sent")
 
 
-# --- Errors -------------------------------------------------------------------------------
+def _chunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Frame pieces as chunks (RFC 9112, section 7.1)."""
+    for piece in pieces:
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the innermost error that urllib3 has wrapped as an argument or a cause."""
-    inner = next((arg for arg in reversed(error.args) if isinstance(arg, BaseException)), None)
-    if inner is None and isinstance(error, HTTPError):
-        inner = error.__cause__
-    return error if inner is None else _root(inner)
+# --- Responses ----------------------------------------------------------------------------
 
 
-def _shown(error: BaseException) -> BaseException | None:
-    """Return the cause to be chained: none where its text may repeat a secret.
+class _Body(ByteStream):
+    """The body of a response; it gives the connection back at its end."""
 
-    `http.client` quotes a header field that it refuses, urllib3 an address.
-    """
-    root = _root(error)
-    return None if isinstance(root, ValueError) and not isinstance(root, OSError) else root
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        connection: KeptConnection,
+        answer: Answer,
+        request: HttpRequest,
+    ) -> None:
+        self._pool = pool
+        self._connection: KeptConnection | None = connection
+        self._frame = answer.body
+        self._request = request
+        self._process = os.getpid()
+        self._failure: TransportError | None = None
+        if self._frame.ended:
+            self._release()
 
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK), b""))
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is None:
+            return b""
+        if self._process != os.getpid():
+            reason = "another process opened this response; send the request again"
+            raise TransportError(self._request.method, self._request.url, reason, retryable=False)
+        try:
+            piece = self._frame.read(size)
+        except FAILURES as error:
+            self._release()
+            self._failure = translated(error, self._request, begun=True)
+            raise self._failure from self._failure.__cause__
+        if self._frame.ended:
+            self._release()
+        return piece
 
-def _translated(error: Exception, request: HttpRequest, *, begun: bool) -> TransportError:
-    """Say in the port's terms what urllib3 raised; `begun` once an answer has come."""
-    method, url = request.method, request.url
-    root = _root(error)
-    via = "the proxy: " if isinstance(error, ProxyError) else ""
-    if isinstance(root, TimeoutError) or isinstance(error, ReadTimeoutError):
-        return TransportTimeoutError(method, url, via + _timeout_reason(error, root, begun=begun))
-    if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError) and not begun:
-        return TlsError(method, url, via + _tls_reason(root))
-    if isinstance(error, NameResolutionError) or isinstance(root, socket.gaierror):
-        unknown = getattr(root, "errno", None) == socket.EAI_NONAME
-        return TransportError(
-            method, url, via + "the host name cannot be resolved", retryable=not unknown
-        )
-    if _shown(error) is None:
-        reason = "the address or a header field holds what may not be sent"
-        return TransportError(method, url, reason, retryable=False)
-    # A proxy that refuses a tunnel is reported by its status in a text.
-    refused = str(root).startswith("Tunnel connection failed: 4")
-    return TransportError(method, url, via + _words(root), retryable=not refused)
+    def close(self) -> None:
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.drain(DRAINED, DRAIN_SECONDS)
+            self._release()
 
+    def __del__(self) -> None:
+        # A program may delete a response without closing it.
+        if self._process == os.getpid():
+            self._release()
 
-def _timeout_reason(error: Exception, root: BaseException, *, begun: bool) -> str:
-    if "bytes came" in str(root):
-        return str(root)
-    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
-        return "no connection was made in time"
-    return "nothing more came in time" if begun else "the server did not answer in time"
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {error.verify_message}"
-    if error.reason == "WRONG_VERSION_NUMBER":
-        return "the server does not speak TLS; plain HTTP has to be chosen for this registry"
-    return f"TLS failed: {(error.reason or _words(error)).lower().replace('_', ' ')}"
-
-
-def _words(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-# --- urllib3's log ------------------------------------------------------------------------
-
-_SENDING: Final[ContextVar[bool]] = ContextVar("_SENDING", default=False)
-
-
-class _OwnRequests(logging.Filter):
-    """Drops what urllib3 logs about our requests: whole URLs, signatures included."""
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - logging's signature
-        return not _SENDING.get()
-
-
-_OWN_REQUESTS: Final = _OwnRequests()
-
-
-class _Unlogged:
-    """A block in which what urllib3 logs is dropped.
-
-    A class and not a generator, since it is entered several times for every request.
-    """
-
-    __slots__ = ("_token",)
-
-    def __enter__(self) -> None:
-        self._token = _SENDING.set(True)
-
-    def __exit__(self, *exception: object) -> None:
-        _SENDING.reset(self._token)
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.give_back(connection)

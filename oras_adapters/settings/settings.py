@@ -17,6 +17,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from oras_core.errors import InvalidConfigurationError
+from oras_core.model.hosts import canonical_registry
 from oras_core.ports.credentials import Unpicklable
 
 __all__ = [
@@ -233,8 +234,13 @@ class Settings:
         return evolve(self, transfer=evolve(self.transfer, concurrency=concurrency))
 
     def host(self, registry: str) -> HostSettings:
-        """Return the settings for `registry`, `HOST` or `HOST:PORT`."""
-        return self.hosts.get(registry) or HostSettings()
+        """Return the settings for `registry`, `HOST` or `HOST:PORT`.
+
+        Case, a dot at the end of the host and the port 443 make no difference.
+        """
+        wanted = canonical_registry(registry)
+        matches = (own for name, own in self.hosts.items() if canonical_registry(name) == wanted)
+        return next(matches, None) or HostSettings()
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

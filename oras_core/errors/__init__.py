@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         CancelledError,
         CopyError,
         NotFoundError,
-        TitleCollisionError,
         UnsupportedError,
     )
     from oras_core.errors.values import (
@@ -81,7 +80,6 @@ __all__ = [
     "SizeLimitError",
     "SizeMismatchError",
     "SourceChangedError",
-    "TitleCollisionError",
     "TlsError",
     "TransportError",
     "TransportTimeoutError",
@@ -119,7 +117,6 @@ _MODULE_OF = {
     "SizeLimitError": "content",
     "SizeMismatchError": "content",
     "SourceChangedError": "content",
-    "TitleCollisionError": "targets",
     "TlsError": "wire",
     "TransportError": "wire",
     "TransportTimeoutError": "wire",

@@ -10,19 +10,18 @@ from attrs import evolve, field, frozen
 
 from oras_core.errors import InvalidReferenceError, redact_url
 from oras_core.model.digest import Digest
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
 
 if TYPE_CHECKING:
     from attrs import Attribute
 
 __all__ = ["Reference", "is_registry", "is_repository", "is_tag", "names_registry"]
 
-DEFAULT_REGISTRY: Final = "docker.io"
+DEFAULT_REGISTRY: Final = DOCKER_HUB
 DEFAULT_TAG: Final = "latest"
 
 MAX_NAME: Final = 255
 """Characters of a repository name; registries have this limit."""
-
-_DOCKER_HUB_NAMES: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 @cache
@@ -130,7 +129,7 @@ class Reference:
             raise InvalidReferenceError(text, "the repository is missing")
         if colon and not tag:
             raise InvalidReferenceError(text, "the tag after ':' is missing")
-        if registry in _DOCKER_HUB_NAMES:
+        if registry in DOCKER_HUB_NAMES:
             registry = DEFAULT_REGISTRY
             repository = repository if "/" in repository else f"library/{repository}"
         return cls(registry, repository, tag or None, digest)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
 from oras_core.errors import InvalidReferenceError
 from oras_core.model.digest import Digest
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_API
 from oras_core.model.reference import is_registry, is_repository, is_tag
 
 if TYPE_CHECKING:
@@ -20,12 +20,8 @@ __all__ = [
     "RepositoryEndpoints",
     "api_host",
     "base_url",
-    "is_loopback",
     "with_digest",
 ]
-
-DOCKER_HUB: Final = "docker.io"
-DOCKER_HUB_API: Final = "registry-1.docker.io"
 
 
 def api_host(registry: str) -> str:
@@ -42,17 +38,6 @@ def base_url(registry: str, *, plain_http: bool = False) -> str:
     if not is_registry(registry):
         raise InvalidReferenceError(registry, "the registry is not HOST or HOST:PORT")
     return f"{'http' if plain_http else 'https'}://{api_host(registry)}"
-
-
-def is_loopback(registry: str) -> bool:
-    """Tell whether `registry` is this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    host = urlsplit(f"//{registry}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def with_digest(location: str, digest: Digest) -> str:

@@ -45,7 +45,7 @@ class TestUrllib3TransportOverTls(CancellationContract):
 
     @pytest.fixture
     def transport(self, certificates):
-        def tls():
+        def tls(_):
             return ssl_context(ca_bundle=str(certificates.ca_file))
 
         with Urllib3Transport(tls=tls) as transport:

@@ -219,7 +219,7 @@ def test_it_speaks_tls(registry, tmp_path):
     tls = ssl_context(ca_bundle=str(certificates.ca_file))
     with (
         RegistryServer(registry, host="localhost", tls=certificates.server_context()) as server,
-        Urllib3Transport(tls=lambda: tls) as transport,
+        Urllib3Transport(tls=lambda _: tls) as transport,
     ):
         assert server.url == f"https://{server.address}"
         assert upload(transport, server.url, CONTENT, DIGEST) == 201

@@ -88,7 +88,7 @@ class Observed:
 def transport(registry):
     certificate, key = registry.client_certificate or (None, None)
 
-    def tls():
+    def tls(_):
         return ssl_context(
             ca_bundle=str(registry.ca_file),
             client_certificate=certificate and str(certificate),
@@ -295,7 +295,7 @@ def test_who_is_not_trusted_gets_no_password(registry, name):
 
 @only("mutual")
 def test_a_client_without_a_certificate_is_not_let_in(registry, name):
-    with Urllib3Transport(tls=lambda: ssl_context(ca_bundle=str(registry.ca_file))) as bare:
+    with Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=str(registry.ca_file))) as bare:
         remote = RemoteRegistry(
             registry.address,
             bare,

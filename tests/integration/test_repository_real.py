@@ -332,7 +332,7 @@ def test_without_a_right_one(guarded, transport, repository_name, credential):
 
 
 def test_over_tls(tls_registry, repository_name):
-    trusting = Urllib3Transport(tls=lambda: ssl_context(ca_bundle=str(tls_registry.ca_file)))
+    trusting = Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=str(tls_registry.ca_file)))
     with trusting:
         repository = connect(tls_registry, trusting).repository(repository_name)
         content = os.urandom(MiB)

@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 from attrs import evolve
 
 from oras_core.errors import InvalidInputError, UnsafeRedirectError, redact_url
+from oras_core.model.hosts import may_lead_to, reach_of
 from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.transports.addresses import may_lead_to, reach_of
 
 __all__ = ["RedirectFollower", "origin_of", "resolve_location", "without_secrets"]
 

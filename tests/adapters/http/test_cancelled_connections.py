@@ -140,7 +140,7 @@ def test_a_handshake_that_does_not_begin(serve, tmp_path):
 
     url = serve(script).url.replace("http:", "https:")
     authority = str(write_certificates(tmp_path).ca_file)
-    transport = Urllib3Transport(tls=lambda: ssl_context(ca_bundle=authority))
+    transport = Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=authority))
     with transport, cancelled_after(reached):
         Guarded(transport).send(get(url))
 
@@ -177,7 +177,7 @@ def test_a_name_that_is_not_resolved(transport, monkeypatch):
 def test_an_address_is_not_looked_for(serve, transport, monkeypatch):
     """No thread is needed for what the resolver does not wait for."""
     server = serve(lambda connection: connection.answer(b"x"))
-    monkeypatch.setattr("oras_adapters.http.lifelines.threading", None)
+    monkeypatch.setattr("oras_adapters.http.dialing.threading", None)
     with transport.send(get(server.url)) as response:
         assert response.body.read() == b"x"
 
@@ -277,7 +277,7 @@ def test_no_descriptor_is_left(serve, tmp_path):
     urls = [serve(kept).url, serve(closed).url, serve(refusing).url.replace("http:", "https:")]
     authority = str(write_certificates(tmp_path).ca_file)
     before = _sockets()
-    with Urllib3Transport(tls=lambda: ssl_context(ca_bundle=authority)) as transport:
+    with Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=authority)) as transport:
         for url in urls * 3:
             with pytest.raises((TransportError, CancelledError)):
                 _read_and_cancelled(Guarded(transport), url)
@@ -297,18 +297,16 @@ def _sockets():
     return {link for link in found if link.startswith("socket:")}
 
 
-def test_a_lifeline_lives_as_long_as_one_holds_it():
+def test_a_lifeline_shuts_the_connection_down_from_elsewhere():
     one, other = socket.socketpair()
     lifeline, token = Lifeline(one), CancelToken()
     lifeline.tie(token)
-    lifeline.hold()
-    lifeline.release()
-    one.close()
     other.settimeout(0.01)
     with pytest.raises(TimeoutError):
         other.recv(1)  # it is open still
     token.cancel()
     other.settimeout(LONG)
     assert other.recv(1) == b""
-    lifeline.release()
+    lifeline.close()
+    one.close()
     other.close()

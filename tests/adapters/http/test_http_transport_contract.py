@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from oras_adapters.http.response_heads import parse_by_library, parser
 from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
+
+PARSERS = {"by library": parse_by_library, "fastest": parser()}
 
 
 @pytest.fixture
@@ -20,9 +23,9 @@ class TestUrllib3Transport(HttpTransportContract):
         with RegistryServer(origin) as server:
             yield server.url
 
-    @pytest.fixture
-    def transport(self):
-        with Urllib3Transport() as transport:
+    @pytest.fixture(params=PARSERS, ids=str)
+    def transport(self, request):
+        with Urllib3Transport(parse=PARSERS[request.param]) as transport:
             yield transport
 
 

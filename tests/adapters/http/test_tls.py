@@ -35,9 +35,23 @@ def test_a_bundle_is_trusted_instead_of_the_system(certificates):
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_a_folder_of_authorities_is_accepted(tmp_path):
+def test_a_folder_of_pem_files_is_trusted(certificates, tmp_path):
+    tmp_path.joinpath("company.pem").write_bytes(certificates.ca_file.read_bytes())
+    tmp_path.joinpath("README").write_text("The authorities of the company.")
     context = ssl_context(ca_bundle=str(tmp_path))
+    assert len(context.get_ca_certs()) == 1
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_folder_of_hashed_names_is_read_by_openssl(certificates, tmp_path):
+    tmp_path.joinpath("5ed36f99.0").write_bytes(certificates.ca_file.read_bytes())
+    ssl_context(ca_bundle=str(tmp_path))
+
+
+def test_a_folder_without_certificates_is_refused(tmp_path):
+    tmp_path.joinpath("README").write_text("Nothing yet.")
+    with pytest.raises(InvalidConfigurationError, match="no file in it"):
+        ssl_context(ca_bundle=str(tmp_path))
 
 
 def test_no_verification_is_warned_of(caplog):

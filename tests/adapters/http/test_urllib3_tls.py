@@ -43,7 +43,7 @@ def answering(body=b"hello"):
 
 
 def trusting(certificates, **options):
-    return lambda: ssl_context(ca_bundle=str(certificates.ca_file), **options)
+    return lambda _: ssl_context(ca_bundle=str(certificates.ca_file), **options)
 
 
 def fetch(transport, url):
@@ -91,7 +91,7 @@ def test_a_certificate_for_another_name_is_refused(opened, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("registry.test").configure_cert(context)
     server = opened(ScriptedServer(answering(), tls=context))
-    tls = lambda: ssl_context(ca_bundle=str(tmp_path / "ca.pem"))  # noqa: E731
+    tls = lambda _: ssl_context(ca_bundle=str(tmp_path / "ca.pem"))  # noqa: E731
     transport = opened(Urllib3Transport(tls=tls))
     with pytest.raises(TlsError) as caught:
         transport.send(HttpRequest("GET", f"https://localhost:{server.port}/"))
@@ -127,7 +127,7 @@ def test_without_verification_anybody_is_spoken_to_without_a_warning_each_time(
     opened, certificates
 ):
     server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
-    transport = opened(Urllib3Transport(tls=lambda: ssl_context(verify=False)))
+    transport = opened(Urllib3Transport(tls=lambda _: ssl_context(verify=False)))
     assert fetch(transport, server.url) == (200, b"hello")  # a warning is an error in the tests
 
 
@@ -186,7 +186,7 @@ def test_an_early_answer_is_read_over_tls(opened, certificates):
 
 
 def test_tls_settings_are_made_only_for_https(opened):
-    def never():
+    def never(_):
         raise AssertionError("made for a plain address")
 
     server = opened(ScriptedServer(answering()))

@@ -13,7 +13,6 @@ from threading import Event
 
 import pytest
 
-from oras_adapters.http.urllib3_connection import MAX_HEADER_BYTES
 from oras_adapters.http.urllib3_transport import DRAINED, Timeouts, Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.errors import (
@@ -262,7 +261,7 @@ def test_endless_informational_answers_are_an_error(serve, transport):
     server = serve(script)
     with pytest.raises(TransportError) as caught:
         transport.send(get(server.url))
-    assert str(MAX_HEADER_BYTES) in caught.value.reason
+    assert "informational" in caught.value.reason
 
 
 # --- Time ---------------------------------------------------------------------------------
@@ -505,7 +504,7 @@ def test_closing_the_transport_ends_idle_connections_at_once(serve, transport):
     server = serve(script)
     assert fetched(transport, server.url) == b"kept"
     # As an exception's traceback may do, on its way to the garbage collector.
-    pool = transport._manager(server.url).connection_from_url(server.url)
+    pool = transport._pools.get().pool("http", server.address)
     transport.close()
     assert seen.get(timeout=2)
     assert pool is not None
@@ -597,7 +596,7 @@ def test_no_query_shows_in_errors_and_logs(serve, transport, caplog):
 
     def script(connection):
         connection.read_request()
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nno colon here\r\n\r\nhalf")
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
 
     server = serve(script)
     response = transport.send(get(f"{server.url}/x?signature={SECRET}"))

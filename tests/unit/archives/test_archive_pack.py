@@ -202,20 +202,7 @@ def test_an_empty_directory_is_packed():
     assert list(listing(packed(MemoryFileTree())[0])) == ["data"]
 
 
-SAFE_LINKS = [
-    "a.txt",
-    "./a.txt",
-    "b/../a.txt",
-    "nowhere",
-    "b",
-    ".",
-    "b/link",
-    "a\\b",
-    "c:x",
-    "../data/a.txt",
-    "../data",
-    "b/../../data/./b/link",
-]
+SAFE_LINKS = ["a.txt", "./a.txt", "b/../a.txt", "nowhere", "b", ".", "b/link"]
 UNSAFE_LINKS = [
     "..",
     "../x",
@@ -223,11 +210,9 @@ UNSAFE_LINKS = [
     "/etc/passwd",
     "/",
     "b/link/../..",
+    "a\\b",
     "x\ny",
-    "../datax/a.txt",
-    "../data/../x",
-    "../../data/a.txt",
-    "../data/b/up/..",
+    "c:x",
 ]
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from oras_core.errors import InvalidDigestError, InvalidReferenceError
 from oras_core.model.digest import Digest
+from oras_core.model.hosts import is_loopback
 from oras_core.registry.endpoints import (
     RegistryEndpoints,
     api_host,
     base_url,
-    is_loopback,
     with_digest,
 )
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
@@ -52,6 +52,9 @@ def test_docker_hub_has_another_api_host():
         ("a.localhost", True),
         ("127.0.0.1:5000", True),
         ("127.8.9.1", True),
+        ("127.1:5000", True),
+        ("0.0.0.0:5000", True),
+        ("localhost.:5000", True),
         ("[::1]:5000", True),
         ("ghcr.io", False),
         ("localhost.example.org", False),

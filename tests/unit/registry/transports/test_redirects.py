@@ -7,9 +7,9 @@ from attrs import evolve
 
 from oras_core.content.sources import BytesSource
 from oras_core.errors import InvalidInputError, UnsafeRedirectError
+from oras_core.model.hosts import reach_of
 from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpRequest
-from oras_core.registry.transports.addresses import reach_of
 from oras_core.registry.transports.redirects import RedirectFollower, origin_of, resolve_location
 from support.scripted_transport import Answer, ScriptedTransport
 

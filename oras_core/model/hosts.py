@@ -1,7 +1,7 @@
-"""The reach of an address literal: the internet, a private network or this machine.
+"""Hosts: the names of Docker Hub, and what an address literal can reach.
 
-A registry on the internet must not redirect the client into the client's own network (R18).
-Only literals in a URL are judged; names are not resolved.
+Names are not resolved. A registry on the internet must not redirect the client into the client's
+own network (R18), and a registry on this machine is usually reached over plain HTTP.
 """
 
 from __future__ import annotations
@@ -9,9 +9,24 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
-__all__ = ["Reach", "may_lead_to", "reach_of"]
+__all__ = [
+    "DOCKER_HUB",
+    "DOCKER_HUB_API",
+    "DOCKER_HUB_NAMES",
+    "Reach",
+    "canonical_registry",
+    "is_loopback",
+    "may_lead_to",
+    "reach_of",
+]
+
+DOCKER_HUB: Final = "docker.io"
+DOCKER_HUB_API: Final = "registry-1.docker.io"
+DOCKER_HUB_NAMES: Final = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_API)
+"""All names of Docker Hub, the one in references first (R11)."""
 
 Reach = Literal["public", "private", "loopback", "link-local"]
 
@@ -101,3 +116,27 @@ def may_lead_to(registry: Reach, target: Reach) -> bool:
     if target == "private":
         return registry != "public"
     return registry == target
+
+
+def is_loopback(registry: str) -> bool:
+    """Tell whether `HOST` or `HOST:PORT` is this machine."""
+    try:
+        host = urlsplit(f"//{registry}").hostname or ""
+    except ValueError:
+        return False
+    return reach_of(host) == "loopback"
+
+
+def canonical_registry(registry: str) -> str:
+    """Return one spelling of `HOST` or `HOST:PORT` for settings that belong to a registry.
+
+    Case, the root's dot and the usual port make no difference; Docker Hub is `docker.io`.
+    """
+    name = registry.lower()
+    host, colon, port = name.rpartition(":")
+    if not colon or not port.isdigit():  # no port; perhaps an IPv6 address
+        host, colon, port = name, "", ""
+    host = host.rstrip(".")
+    if host in DOCKER_HUB_NAMES:
+        host = DOCKER_HUB
+    return host if not colon or port == "443" else f"{host}:{port}"

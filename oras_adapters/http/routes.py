@@ -1,0 +1,71 @@
+"""The way to a server: directly or by a proxy."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import unquote, urlsplit
+
+from attrs import evolve, field, frozen
+
+from oras_core.errors import redact_url
+
+__all__ = ["ProxyLogin", "Route"]
+
+
+@frozen
+class Route:
+    """The way to a server.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: the name or address, without brackets.
+        port: the port.
+        proxy: the address of the proxy on the way; None for a direct connection.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    proxy: str | None = field(default=None, repr=lambda proxy: repr(proxy and redact_url(proxy)))
+
+    @property
+    def authority(self) -> str:
+        """`HOST` or `HOST:PORT`, as in a reference: the port is left out if it is usual."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = self.port == (443 if self.scheme == "https" else 80)
+        return host if usual else f"{host}:{self.port}"
+
+    @property
+    def host_field(self) -> str:
+        """The value of the `Host` field: without the zone of an address and the root's dot."""
+        return evolve(self, host=self.host.partition("%")[0].rstrip(".")).authority
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy gets the requests themselves, not a tunnel."""
+        return bool(self.proxy) and self.scheme == "http" and not self.socks
+
+    @property
+    def socks(self) -> bool:
+        """Whether the proxy is a SOCKS proxy."""
+        return (self.proxy or "").startswith("socks")
+
+
+class ProxyLogin:
+    """The credentials in a proxy's address."""
+
+    def __init__(self, proxy: str) -> None:
+        """Take the user information out of `proxy`."""
+        parts = urlsplit(proxy)
+        login, _, host = parts.netloc.rpartition("@")
+        user, _, password = login.partition(":")
+        self.address = parts._replace(netloc=host).geturl()
+        self.user, self.password = unquote(user), unquote(password)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The header fields for requests to the proxy."""
+        if not self.user and not self.password:
+            return {}
+        token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {token}"}

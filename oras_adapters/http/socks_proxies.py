@@ -1,0 +1,74 @@
+"""SOCKS proxies, by PySocks (extra `socks`)."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from oras_adapters.http.dialing import in_background
+from oras_core.cancellation import CancelToken
+from oras_core.errors import InvalidConfigurationError, redact_url
+
+__all__ = ["SOCKS_SCHEMES", "connect_by_socks"]
+
+SOCKS_SCHEMES: Final = {
+    "socks4": ("SOCKS4", False),
+    "socks4a": ("SOCKS4", True),
+    "socks5": ("SOCKS5", False),
+    "socks5h": ("SOCKS5", True),
+}
+"""The protocol of each scheme, and whether the proxy resolves host names."""
+
+USUAL_PORT: Final = 1080
+
+
+def connect_by_socks(
+    proxy: str,
+    address: tuple[str, int],
+    timeout: float,
+    options: Iterable[tuple[int, int, int | bytes]],
+    token: CancelToken,
+) -> socket.socket:
+    """Return a socket that is connected to `address` through a SOCKS proxy.
+
+    Raises:
+        InvalidConfigurationError: if the extra `socks` is not installed.
+        TimeoutError: if there is no connection within `timeout` seconds.
+        OSError: if the proxy fails, or `token` is cancelled.
+    """
+    try:
+        # Imported by name: the type checker need not find an extra.
+        socks = importlib.import_module("socks")
+    except ImportError:
+        reason = "a SOCKS proxy needs the extra `socks`: pip install 'oras-sdk[socks]'"
+        raise InvalidConfigurationError(redact_url(proxy), reason) from None
+    parts = urlsplit(proxy)
+    protocol, remote_names = SOCKS_SCHEMES[parts.scheme]
+
+    def connect() -> Any:  # noqa: ANN401 - PySocks is untyped
+        try:
+            return socks.create_connection(
+                address,
+                timeout,
+                proxy_type=getattr(socks, protocol),
+                proxy_addr=parts.hostname,
+                proxy_port=parts.port or USUAL_PORT,
+                proxy_rdns=remote_names,
+                proxy_username=unquote(parts.username or "") or None,
+                proxy_password=unquote(parts.password or "") or None,
+                socket_options=tuple(options),
+            )
+        except socks.ProxyError as error:
+            cause = error.socket_err
+            if isinstance(cause, TimeoutError):
+                raise TimeoutError("the SOCKS proxy did not answer in time") from None
+            raise OSError(str(cause or error.msg)) from None
+
+    connected: socket.socket = in_background(
+        connect, "the SOCKS proxy did not answer in time", timeout, token
+    )
+    connected.settimeout(timeout)
+    return connected

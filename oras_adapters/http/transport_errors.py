@@ -1,0 +1,102 @@
+"""Translates errors of sockets, TLS and urllib3 to those of the HTTP port."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
+
+from oras_adapters.http.body_frames import BrokenFrameError
+from oras_adapters.http.receiver import WireError
+from oras_adapters.http.response_heads import MalformedHeadError, printable
+from oras_adapters.http.urllib3_connection import ProxyStepError, TunnelRefusedError
+from oras_core.errors import TlsError, TransportError, TransportTimeoutError
+from oras_core.ports.http import HttpRequest
+
+__all__ = ["FAILURES", "translated"]
+
+FAILURES: Final = (
+    BrokenFrameError,
+    HTTPError,
+    MalformedHeadError,
+    OSError,
+    ProxyStepError,
+    TunnelRefusedError,
+    ValueError,
+    WireError,
+)
+"""Every error of a connection."""
+
+_REFUSED_FOR_GOOD: Final = range(400, 500)
+
+
+def translated(error: Exception, request: HttpRequest, *, begun: bool) -> TransportError:
+    """Return the port's error for `error`; its cause is set.
+
+    Args:
+        error: the error.
+        request: the request that failed.
+        begun: whether the response had begun.
+    """
+    via = ""
+    if isinstance(error, ProxyStepError):
+        via = "the proxy: "
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    root = _root(error)
+    result = _translation(error, root, request, via, begun=begun)
+    # No cause whose text may repeat a secret: the standard library quotes header fields.
+    secret = isinstance(root, ValueError) and not isinstance(root, OSError)
+    result.__cause__ = None if secret else root
+    return result
+
+
+def _translation(
+    error: Exception, root: BaseException, request: HttpRequest, via: str, *, begun: bool
+) -> TransportError:
+    method, url = request.method, request.url
+    if isinstance(root, TimeoutError):
+        reason = _timeout_reason(error, root, begun=begun)
+        return TransportTimeoutError(method, url, via + reason)
+    if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError) and not begun:
+        return TlsError(method, url, via + _tls_reason(root))
+    if isinstance(error, NameResolutionError) or isinstance(root, socket.gaierror):
+        unknown = getattr(root, "errno", None) == socket.EAI_NONAME
+        reason = via + "the host name cannot be resolved"
+        return TransportError(method, url, reason, retryable=not unknown)
+    if isinstance(root, TunnelRefusedError):
+        refused = root.status in _REFUSED_FOR_GOOD
+        return TransportError(method, url, f"{via}{root}", retryable=not refused)
+    if isinstance(root, ValueError) and not isinstance(root, OSError):
+        reason = "the address or a header field holds characters that are not allowed"
+        return TransportError(method, url, reason, retryable=False)
+    return TransportError(method, url, via + _words(root))
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the innermost error that urllib3 has wrapped."""
+    while isinstance(error, HTTPError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
+
+
+def _timeout_reason(error: Exception, root: BaseException, *, begun: bool) -> str:
+    if "bytes came" in str(root) or "was not resolved" in str(root):
+        return str(root)
+    if isinstance(error, ConnectTimeoutError):
+        return "no connection was made in time"
+    return "nothing more came in time" if begun else "the server did not answer in time"
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not trusted: {error.verify_message}"
+    if error.reason == "WRONG_VERSION_NUMBER":
+        return "the server does not speak TLS; plain HTTP has to be chosen for this registry"
+    return f"TLS failed: {(error.reason or _words(error)).lower().replace('_', ' ')}"
+
+
+def _words(error: BaseException) -> str:
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return printable(words)

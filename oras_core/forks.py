@@ -1,0 +1,73 @@
+"""What a process must not share with its forked children: locks, connections, tokens.
+
+A fork copies the memory of a process, but only the thread that forks. A lock that another thread
+held stays locked for ever in the child; a connection or a request in flight belongs to both. So
+such state is kept by process, and a child begins with its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from os import getpid
+from types import TracebackType
+from typing import Generic, TypeVar
+
+__all__ = ["ForkSafeLock", "PerProcess"]
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """A value that each process makes for itself, on first use. Thread-safe."""
+
+    __slots__ = ("_discard", "_make", "_values")
+
+    def __init__(self, make: Callable[[], T], discard: Callable[[T], object] | None = None) -> None:
+        """Make values by `make`; `discard` is called in a child with its copy of the parent's."""
+        self._make = make
+        self._discard = discard
+        self._values: dict[int, T] = {}
+
+    def get(self) -> T:
+        """Return this process's value."""
+        process = getpid()
+        value = self._values.get(process)
+        return self._begin(process) if value is None else value
+
+    def _begin(self, process: int) -> T:
+        # No lock: a lock might be held by a thread that the child does not have. Both operations
+        # on the dictionary are atomic.
+        value = self._values.setdefault(process, self._make())
+        for other in list(self._values):
+            if other != process:
+                inherited = self._values.pop(other, None)
+                if inherited is not None and self._discard is not None:
+                    self._discard(inherited)
+        return value
+
+
+class ForkSafeLock:
+    """A reentrant lock that is free in a forked child, whoever holds it in the parent."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        """Begin unlocked."""
+        self._lock = PerProcess(threading.RLock)
+
+    def __enter__(self) -> None:
+        """Acquire the lock."""
+        self._lock.get().acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the lock."""
+        # The thread of a child that was forked while it held the lock has nothing to release.
+        with suppress(RuntimeError):
+            self._lock.get().release()

@@ -125,7 +125,10 @@ class MemberPolicy:
 
     def _place(self, member: TarMember, name: str) -> SafePath | None:
         if member.kind == "directory" and name[:1] == "." and set(name.split("/")) <= {"", "."}:
-            return None  # `tar -C folder .` writes a member for the folder itself
+            # `tar -C folder .` writes this member first: then a folder whose name is that of
+            # the archive is inside. Few folders have a whole path of several names inside.
+            self._candidates = [known for known in self._candidates if len(known) > 1]
+            return None
         try:
             return self._without_prefix(member, sanitize_path(name))
         except UnsafePathError as error:

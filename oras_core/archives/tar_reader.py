@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import evolve
 
+from oras_core.archives import sparse
 from oras_core.archives.tar_format import BLOCK, ArchiveDamage, MemberKind, TarMember, padding_of
 
 __all__ = ["TarReader"]
@@ -34,11 +35,21 @@ _KINDS: Final[dict[bytes, MemberKind]] = {
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
+    b"D": "directory",
+    b"S": "file",
 }
+
+_SPARSE_SEGMENT: Final = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+
+_EXTENSIONS: Final = (b"x", b"g", b"L", b"K")
+
+# GNU tar's own types.
+_LABEL: Final = b"V"
+_DUMP_DIRECTORY: Final = b"D"  # its data lists the directory, for incremental backups
+_SPARSE_FILE: Final = b"S"
 
 # Keys of pax records that change a member; all others are attributes that are ignored.
 _MEANINGFUL: Final = ("path", "linkpath", "size")
-_SPARSE: Final = "GNU.sparse."
 
 
 class TarReader:
@@ -48,7 +59,8 @@ class TarReader:
         """Read from `chunks`, pieces of any length."""
         self._chunks = chunks
         self._chunk = memoryview(b"")
-        self._left = 0
+        self._runs: list[tuple[int, bool]] = []
+        """What is left of the data, last first: lengths, and whether they are stored or holes."""
         self._padding = 0
         self._member = ""
         self._globals = 0
@@ -70,9 +82,13 @@ class TarReader:
                 self._check_end()
                 return None
             kind = block[156:157]
-            if kind not in (b"x", b"g", b"L", b"K"):
-                return self._begin(_member(block, extension))
-            self._extend(extension, kind, self._extension(block))
+            if kind in _EXTENSIONS:
+                self._extend(extension, kind, self._extension(block))
+            elif kind == _LABEL:
+                self._extension(block)
+                extension.clear()
+            else:
+                return self._begin(block, extension)
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes of the current member's data; empty at its end.
@@ -80,23 +96,61 @@ class TarReader:
         Raises:
             ArchiveDamage: if the archive is truncated.
         """
-        if not self._left:
+        if not self._runs:
             if self._padding:
                 self._exactly(self._padding)
                 self._padding = 0
             return b""
-        if not self._chunk and not self._advance():
-            raise ArchiveDamage("the archive is truncated in it", self._member)
-        piece = self._chunk[: min(size, self._left)]
-        self._chunk = self._chunk[len(piece) :]
-        self._left -= len(piece)
-        return bytes(piece)
+        length, is_stored = self._runs[-1]
+        if is_stored:
+            if not self._chunk and not self._advance():
+                raise ArchiveDamage("the archive is truncated in it", self._member)
+            piece = bytes(self._chunk[: min(size, length)])
+            self._chunk = self._chunk[len(piece) :]
+        else:
+            piece = bytes(min(size, length))
+        if len(piece) == length:
+            self._runs.pop()
+        else:
+            self._runs[-1] = length - len(piece), is_stored
+        return piece
 
-    def _begin(self, member: TarMember) -> TarMember:
+    def _begin(self, block: bytes, extension: dict[str, str]) -> TarMember:
+        member = _member(block, extension)
         self._member = member.name
-        self._left = member.size if member.kind in ("file", "special") else 0
-        self._padding = padding_of(self._left)
-        return member
+        kind = block[156:157]
+        stored = member.size if member.kind in ("file", "special") or kind == _DUMP_DIRECTORY else 0
+        self._padding = padding_of(stored)
+        if kind == _SPARSE_FILE or any(key.startswith(sparse.PREFIX) for key in extension):
+            try:
+                return self._begin_sparse(member, block, extension)
+            except ArchiveDamage as damage:
+                raise ArchiveDamage(damage.reason, member.name) from damage
+        self._runs = [(stored, True)] if stored else []
+        return member if member.kind in ("file", "special") else evolve(member, size=0)
+
+    def _begin_sparse(
+        self, member: TarMember, block: bytes, extension: dict[str, str]
+    ) -> TarMember:
+        if member.kind != "file":
+            raise ArchiveDamage("it is sparse, but not a file")
+        stored = member.size
+        if block[156:157] == _SPARSE_FILE:
+            size = _number(block[483:495])
+            segments = sparse.header_segments(block, _number, lambda: self._exactly(BLOCK))
+        else:
+            announced = sparse.sparse_size(extension)
+            if announced is None:
+                raise ArchiveDamage("it is sparse, but its size is missing")
+            size = announced
+            if sparse.has_map_in_data(extension):
+                segments, taken = sparse.map_from_data(lambda: self._exactly(BLOCK))
+                stored -= taken
+            else:
+                segments = sparse.map_from_text(extension.get(sparse.MAP_KEY, ""))
+        self._runs = sparse.checked_segments(segments, size, stored)[::-1]
+        name = extension.get(f"{sparse.PREFIX}name") or member.name
+        return evolve(member, name=name, size=size)
 
     def _extension(self, block: bytes) -> bytes:
         """Return the data of an extension header."""
@@ -195,8 +249,6 @@ def _member(block: bytes, extension: dict[str, str]) -> TarMember:
         if not (size.isascii() and size.isdigit() and len(size) <= 20):
             raise ArchiveDamage("a header has a malformed number", member.name)
         member = evolve(member, size=int(size))
-    if any(key.startswith(_SPARSE) for key in extension):
-        raise ArchiveDamage("it is sparse, which is not supported", member.name)
     if kind == "file" and member.name.endswith("/"):
         # Before POSIX, a directory was a file whose name ends in a slash, without data.
         if member.size:
@@ -206,12 +258,13 @@ def _member(block: bytes, extension: dict[str, str]) -> TarMember:
 
 
 def _is_meaningful(key: str) -> bool:
-    return key in _MEANINGFUL or key.startswith(_SPARSE)
+    return key in _MEANINGFUL or key.startswith(sparse.PREFIX)
 
 
 def _pax_records(content: bytes) -> dict[str, str]:
     """Parse `LENGTH KEY=VALUE` records; the last of equal keys wins."""
     found = {}
+    segments = []
     position = 0
     while position < len(content):
         space = content.find(b" ", position, position + 20)
@@ -222,8 +275,14 @@ def _pax_records(content: bytes) -> dict[str, str]:
         key, equals, value = content[space + 1 : end].partition(b"=")
         if end > len(content) or not equals or not value.endswith(b"\n"):
             raise ArchiveDamage("a pax record is malformed")
-        found[_text(key)] = _pax_text(value[:-1])
+        if key in _SPARSE_SEGMENT:
+            segments.append(_pax_text(value[:-1]))
+        else:
+            found[_text(key)] = _pax_text(value[:-1])
         position = end
+    if segments:
+        # Version 0.0 of sparse members repeats two keys; version 0.1 joins their values.
+        found[sparse.MAP_KEY] = ",".join(segments)
     return found
 
 

@@ -258,8 +258,6 @@ KINDS = [
         ("block-device", "a block device", tarfile.BLKTYPE, {"devmajor": 8, "devminor": 0}),
         ("fifo", "a FIFO", tarfile.FIFOTYPE, {}),
         ("unknown", "a member of unknown type", b"Z", {}),
-        ("sparse", "an old sparse member", tarfile.GNUTYPE_SPARSE, {}),
-        ("volume", "a volume's label", b"V", {}),
         ("multivolume", "the rest of a member of another archive", b"M", {}),
     )
 ]
@@ -395,7 +393,35 @@ DAMAGE = [
     refused(
         "pax-size-lies", "a pax size that is not the header's", _with_pax("bundle/x", size="2048")
     ),
-    refused("pax-sparse", "a sparse file", _with_pax("bundle/x", **{"GNU.sparse.major": "1"})),
+    refused(
+        "pax-sparse",
+        "a sparse file without a map",
+        _with_pax("bundle/x", **{"GNU.sparse.major": "1"}),
+    ),
+    refused(
+        "sparse-overlap",
+        "a sparse file whose segments overlap",
+        _with_pax("bundle/x", b"evil\n", **{"GNU.sparse.size": "9", "GNU.sparse.map": "0,3,2,2"}),
+    ),
+    refused(
+        "sparse-terabytes",
+        "a sparse file whose holes exceed the limit",
+        _with_pax("bundle/x", b"", **{"GNU.sparse.size": str(2**41), "GNU.sparse.map": ""}),
+        "SizeLimitError",
+        memory=16 * MIB,
+    ),
+    taken(
+        "kind-sparse",
+        "a file that is one hole",
+        tgz(*GOOD, member("bundle/sparse", type=tarfile.GNUTYPE_SPARSE)),
+        {"bundle/good.txt": b"good\n", "bundle/sparse": b""},
+    ),
+    taken(
+        "kind-volume",
+        "a volume's label",
+        tgz(*GOOD, member("a label", type=b"V")),
+        {"bundle/good.txt": b"good\n"},
+    ),
     refused(
         "pax-sparse-name",
         "a sparse file that has another name",

@@ -305,7 +305,7 @@ EVIL = {
     "character device": [member("f", type=CHAR)],
     "block device": [member("f", type=BLOCK_DEVICE)],
     "unknown type": [member("f", b"x", type=b"Q")],
-    "GNU sparse": [member("f", type=tarfile.GNUTYPE_SPARSE)],
+    "GNU multi-volume": [member("f", type=b"M")],
     "pax sparse 0.1": [member("f", b"x", pax_headers={"GNU.sparse.map": "0,1"})],
     "pax sparse 1.0": [
         member("f", b"1\n0\n1\n", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"})

@@ -41,8 +41,9 @@ class HostProfile:
         max_whole_size: the most bytes of one request; larger blobs are sent in chunks. None
             if no limit is known.
         probes_by_mount: whether an upload starts with a mount from the repository itself,
-            which finds an existing blob and starts the upload in one request (R21). If not,
-            a HEAD looks for the blob first.
+            which finds an existing blob and starts the upload in one request (R21). Some
+            registries rewrite the existing blob for that, so that other clients may miss it
+            (R37). If not, a HEAD looks for the blob first.
         takes_streams: whether one PATCH may send a whole blob before its digest is known.
         max_page_size: the most tags per page; None if no limit is known.
     """
@@ -52,7 +53,7 @@ class HostProfile:
     chunk_size: int = field(default=CHUNK_SIZE, validator=validators.gt(0))
     max_chunk_size: int = field(default=MAX_CHUNK_SIZE, validator=validators.gt(0))
     max_whole_size: int | None = None
-    probes_by_mount: bool = True
+    probes_by_mount: bool = False
     takes_streams: bool = True
     max_page_size: int | None = None
 

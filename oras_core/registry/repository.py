@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from oras_core.content.verify import read_verified
+from oras_core.errors import InvalidManifestError
+from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -37,6 +39,7 @@ from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient, ReferrersMemory
+from oras_core.registry.settling import put_when_settled
 
 __all__ = ["RemoteRepository"]
 
@@ -334,6 +337,20 @@ class RemoteRepository(
         self._store(content, descriptor.media_type, reference)
 
     def _store(self, content: bytes, media_type: str, reference: str | None) -> Descriptor:
-        pushed = self._manifests.push(content, media_type, reference)
+        pushed = put_when_settled(
+            lambda: self._manifests.push(content, media_type, reference),
+            lambda: _prerequisites(content, media_type),
+            self.exists,
+        )
+        self._uploader.note_content()
         self._referrers.note(pushed, content)
         return pushed.descriptor
+
+
+def _prerequisites(content: bytes, media_type: str) -> Sequence[Descriptor] | None:
+    """Return everything that must exist before a manifest, except its subject."""
+    try:
+        document = codec.decode(content, media_type)
+    except InvalidManifestError:
+        return None
+    return [node for node in document.successors if node != document.subject]

@@ -37,15 +37,17 @@ def methods(requests) -> Counter[str]:
 
 
 @pytest.mark.parametrize("count", [1, 10, COUNT])
-def test_new_files_cost_two_requests_each_and_four(
+def test_new_files_cost_two_requests_each_and_a_few(
     client, open_registry: DockerRegistry, repository_name, files, count
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
     with open_registry.recording() as requests:
         push(client, target, files[:count])
-    # The manifest is looked for and put; the config is one more blob.
-    assert methods(requests) == {"HEAD": 1, "POST": count + 1, "PUT": count + 1 + 1}
-    assert len(requests) == 2 * count + 4
+    # The config is one more blob. HEAD: the manifest, the first blob, and the config, which
+    # others may have pushed. GET: the tags, which show that the repository is new.
+    counted = methods(requests)
+    assert counted.pop("HEAD") <= 3
+    assert counted == {"GET": 1, "POST": count + 1, "PUT": count + 1 + 1}
 
 
 def test_the_same_once_more_costs_two(
@@ -58,15 +60,17 @@ def test_the_same_once_more_costs_two(
     assert methods(requests) == {"HEAD": 1, "PUT": 1}
 
 
-def test_one_file_more_costs_two_more(
+def test_one_more_file_costs_one_upload(
     client, open_registry: DockerRegistry, repository_name, files
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
     push(client, target, files[1:])
     with open_registry.recording() as requests:
         push(client, target, files)
-    # What is there is found by the request that would have begun its upload.
-    assert methods(requests) == {"HEAD": 1, "POST": COUNT + 1, "PUT": 1 + 1}
+    # An existing blob is never written again.
+    counted = methods(requests)
+    assert counted.pop("GET", 0) <= 1
+    assert counted == {"HEAD": 1 + COUNT + 1, "POST": 1, "PUT": 1 + 1}
 
 
 def test_a_pull_costs_one_per_file_and_one(

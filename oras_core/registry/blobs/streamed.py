@@ -93,7 +93,10 @@ def _send(
         rest = VerifiedSource(descriptor, source)
         send_chunks(session, descriptor, rest, chunk_size, start=held)
     else:
-        session.finish(described.result().digest, BytesSource(b""))
+        descriptor = described.result()
+        if body.is_halted:
+            raise _HaltedError  # an existing blob is not written again (R37)
+        session.finish(descriptor.digest, BytesSource(b""))
 
 
 def _is_refusal(error: RegistryError) -> bool:

@@ -1,9 +1,9 @@
 """Blob uploads: whole, in chunks, or by a mount from another repository.
 
-By default a blob takes two requests, a POST that starts the upload and one streamed PUT (R14).
-The POST is a mount from the repository itself, which also finds a blob that already exists
-(R21): by the spec, a registry without mounts starts the upload. If this mount fails, a HEAD
-looks for the blob first.
+A HEAD looks for the blob, unless the repository is new. A missing blob takes two more requests, a
+POST that starts the upload and one streamed PUT (R14). A profile can replace HEAD and POST by one
+mount from the repository itself (R21), for registries where a mount of an existing blob is safe
+(R37).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from oras_core.ports.content import ByteSource
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.blobs.chunked import send_chunks
 from oras_core.registry.blobs.download import BlobDownloader
+from oras_core.registry.blobs.presence import BlobPresence
 from oras_core.registry.blobs.session import RESPITE_SECONDS, UploadSession
 from oras_core.registry.blobs.streamed import ingest_blob
 from oras_core.registry.blobs.verified_source import VerifiedSource
@@ -68,6 +69,7 @@ class BlobUploader:
         self._profile = profile
         self._limits = limits
         self._downloader = BlobDownloader(transport, endpoints, limits)
+        self._presence = BlobPresence(transport, endpoints, limits, self._downloader)
         self._pending: dict[Digest, UploadSession] = {}
         self._lock = threading.Lock()
 
@@ -120,6 +122,10 @@ class BlobUploader:
             session, source, media_type, downloader=self._downloader, profile=self._profile
         )
 
+    def note_content(self) -> None:
+        """Record that the repository has a manifest: others may push blobs to it."""
+        self._presence.note_content()
+
     def _session_for_stream(self) -> UploadSession | None:
         operation = f"push a blob to {self._endpoints.name}"
         try:
@@ -140,6 +146,8 @@ class BlobUploader:
             TransportError: if the registry does not respond.
         """
         operation = f"mount blob {descriptor.digest} from {repository} to {self._endpoints.name}"
+        if not self._profile.current.probes_by_mount and self._presence.has(descriptor):
+            return True
         request = _empty_post(self._endpoints.mount(descriptor.digest, repository))
         try:
             session = self._begin(request, descriptor, operation)
@@ -184,6 +192,7 @@ class BlobUploader:
         except BaseException:
             session.abandon()
             raise
+        self._presence.note_stored(descriptor.digest)
         if way.switched:
             self._learn(descriptor.size, way)
         return None
@@ -214,7 +223,7 @@ class BlobUploader:
             return pending
         plain = _empty_post(self._endpoints.uploads())
         if not self._profile.current.probes_by_mount:
-            if self._downloader.exists(descriptor):
+            if self._presence.has(descriptor):
                 return None
             return self._begin(plain, descriptor, operation)
         own = self._endpoints.mount(descriptor.digest, self._endpoints.repository)

@@ -35,6 +35,8 @@ BASE = "https://reg.io"
 UPLOADS = f"{BASE}/v2/app/blobs/uploads/"
 PROBE = f"POST {UPLOADS}?mount={DIGEST}&from=app"
 PLAIN = f"POST {UPLOADS}"
+TAGS = f"GET {BASE}/v2/app/tags/list?n=1"
+HEAD = f"HEAD {BASE}/v2/app/blobs/{DIGEST}"
 PUT = f"PUT {BASE}/u/1?digest={DIGEST}"
 PATCH = f"PATCH {BASE}/u/1"
 CANCEL = f"DELETE {BASE}/u/1"
@@ -57,7 +59,7 @@ def held(end, location="/u/1", status=202):
 
 def uploader(*steps, **profile):
     transport = ScriptedTransport(*steps)
-    learned = LearnedProfile(HostProfile(**profile))
+    learned = LearnedProfile(HostProfile(**{"probes_by_mount": True, **profile}))
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
     return BlobUploader(Guarded(transport), endpoints, learned, Limits()), transport, learned
 
@@ -80,6 +82,38 @@ def failing(kind, *steps, **options):
     return caught.value, transport
 
 
+# --- Looking ------------------------------------------------------------------------------
+
+
+def test_r37_a_head_comes_before_the_upload():
+    transport = push(refusal(404), Answer(200), BEGUN, STORED, probes_by_mount=False)
+    assert transport.lines == [HEAD, TAGS, PLAIN, PUT]
+
+
+def test_r37_an_existing_blob_is_not_written():
+    subject, transport, _ = uploader(Answer(200), probes_by_mount=False)
+    subject.push(BLOB, Unreadable())
+    assert transport.lines == [HEAD]
+
+
+def test_r37_a_blob_that_this_client_has_stored_is_not_written_again():
+    other = Descriptor.of(b"other", "application/octet-stream")
+    new = refusal(404, "NAME_UNKNOWN")
+    subject, transport, _ = uploader(
+        refusal(404), new, BEGUN, Answer(201), BEGUN, STORED, Answer(200), probes_by_mount=False
+    )
+    subject.push(other, BytesSource(b"other"))
+    subject.push(BLOB, BytesSource(CONTENT))
+    subject.push(BLOB, Unreadable())
+    assert transport.lines[-1] == HEAD
+
+
+def test_r37_an_existing_blob_is_not_mounted():
+    subject, transport, _ = uploader(Answer(200), probes_by_mount=False)
+    assert subject.mount(BLOB, "other")
+    assert transport.lines == [HEAD]
+
+
 # --- Whole --------------------------------------------------------------------------------
 
 
@@ -100,13 +134,13 @@ def test_r21_an_existing_blob_takes_one_request_and_is_not_read():
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405])
 def test_r21_a_registry_that_refuses_the_mount_is_remembered(status):
     subject, transport, learned = uploader(
-        refusal(status), BEGUN, STORED, refusal(404), BEGUN, STORED, Answer(200)
+        refusal(status), BEGUN, STORED, refusal(404), Answer(200), BEGUN, STORED, Answer(200)
     )
     for _ in range(2):
         subject.push(BLOB, BytesSource(CONTENT))
     subject.push(BLOB, Unreadable())
     look = f"HEAD {BASE}/v2/app/blobs/{DIGEST}"
-    assert transport.lines == [PROBE, PLAIN, PUT, look, PLAIN, PUT, look]
+    assert transport.lines == [PROBE, PLAIN, PUT, look, TAGS, PLAIN, PUT, look]
     assert not learned.current.probes_by_mount
 
 
@@ -159,9 +193,8 @@ def test_r18_a_loopback_registry_may_redirect_to_loopback():
     begun = Answer(202, {"Location": "http://127.0.0.1:5000/u/1"}, url="http://front.example.org/u")
     transport = ScriptedTransport(begun, STORED)
     endpoints = RegistryEndpoints("http://127.0.0.1:5000", "127.0.0.1:5000").repository("app")
-    BlobUploader(transport, endpoints, LearnedProfile(HostProfile()), Limits()).push(
-        BLOB, BytesSource(CONTENT)
-    )
+    learned = LearnedProfile(HostProfile(probes_by_mount=True))
+    BlobUploader(transport, endpoints, learned, Limits()).push(BLOB, BytesSource(CONTENT))
     assert transport.finished
 
 
@@ -217,7 +250,8 @@ def retrying(*steps):
     transport = ScriptedTransport(*steps)
     stack = Retrying(Guarded(transport), RetryPolicy(backoff=0), sleep=lambda _: None)
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
-    return BlobUploader(stack, endpoints, LearnedProfile(HostProfile()), Limits()), transport
+    learned = LearnedProfile(HostProfile(probes_by_mount=True))
+    return BlobUploader(stack, endpoints, learned, Limits()), transport
 
 
 def test_a_failed_put_without_progress_restarts_the_upload():

@@ -41,7 +41,7 @@ def token():
 
 
 def uploader(transport, **profile):
-    learned = LearnedProfile(HostProfile(**profile))
+    learned = LearnedProfile(HostProfile(probes_by_mount=True, **profile))
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
     return BlobUploader(Retrying(Guarded(transport)), endpoints, learned, Limits())
 

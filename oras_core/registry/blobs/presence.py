@@ -1,0 +1,117 @@
+"""Whether a repository already has a blob.
+
+An existing blob must not be written again: some registries rewrite its link for that, not
+atomically, so that other clients miss the blob for a moment (R37). A HEAD before each upload
+prevents this. A new repository has no blobs, so most HEADs can be saved there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Lock
+from typing import Final
+
+from oras_core.cancellation import acquired
+from oras_core.errors import RegistryError, TransportError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.model.limits import Limits
+from oras_core.model.media_types import EMPTY_CONFIG
+from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.registry.blobs.download import BlobDownloader
+from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.responses import exchange
+
+__all__ = ["BlobPresence"]
+
+_logger = logging.getLogger(__name__)
+
+NEW_SECONDS: Final = 10.0
+"""Seconds for which a repository counts as new; afterwards it is asked again."""
+
+
+def _is_common(descriptor: Descriptor) -> bool:
+    """Tell whether other clients probably push the same blob: a config, or an empty blob."""
+    return descriptor.size <= len(EMPTY_CONFIG) or descriptor.media_type.endswith("json")
+
+
+class BlobPresence:
+    """Looks for blobs in one repository with as few requests as possible. Thread-safe.
+
+    The first blob is looked for by HEAD. If it is missing, the list of tags tells whether the
+    repository is new. If so, only blobs that many artifacts share are looked for, until the
+    first manifest is stored.
+    """
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        endpoints: RepositoryEndpoints,
+        limits: Limits,
+        downloader: BlobDownloader,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Look for blobs through `downloader`; `now` returns seconds from a fixed time."""
+        self._send = partial(exchange, transport, error_body=limits.error_body)
+        self._endpoints = endpoints
+        self._downloader = downloader
+        self._now = now
+        self._lock = Lock()
+        self._new_until: float | None = None  # 0.0: the repository has content
+        self._stored: set[Digest] = set()
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether the repository has the blob.
+
+        Raises:
+            RegistryError: if the registry fails to answer the question.
+            TransportError: if the registry does not respond.
+        """
+        if self._new_until == 0.0:
+            return self._look(descriptor)
+        with acquired(self._lock):
+            if self._new_until is None:
+                found = self._look(descriptor)
+                if not found:
+                    self._ask()  # now, since an upload may create the repository
+                return found
+            if 0.0 < self._new_until <= self._now():
+                self._ask()
+            is_certain = self._new_until > 0.0 and self._is_unshared(descriptor)
+        return not is_certain and self._look(descriptor)
+
+    def note_content(self) -> None:
+        """Record that the repository is not new."""
+        self._new_until = 0.0
+        self._stored.clear()
+
+    def note_stored(self, digest: Digest) -> None:
+        """Record that this client uploaded a blob."""
+        if self._new_until:
+            self._stored.add(digest)
+
+    def _look(self, descriptor: Descriptor) -> bool:
+        found = self._downloader.exists(descriptor)
+        if found:
+            self.note_content()
+        return found
+
+    def _is_unshared(self, descriptor: Descriptor) -> bool:
+        return not _is_common(descriptor) and descriptor.digest not in self._stored
+
+    def _ask(self) -> None:
+        """Find out whether the repository is new: the registry does not know its tags then."""
+        operation = f"look for the repository {self._endpoints.name}"
+        try:
+            self._send(HttpRequest("GET", self._endpoints.tags(1)), operation).close()
+        except RegistryError as error:
+            if error.status == 404 and "NAME_UNKNOWN" in error.codes:
+                self._new_until = self._now() + NEW_SECONDS
+                return
+        except TransportError as error:
+            _logger.debug("treated as not new: %s", error)
+        self.note_content()

@@ -1,0 +1,128 @@
+"""How the uploader finds existing blobs: HEAD first, and few requests to a new repository."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from oras_core.errors import TransportError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.limits import Limits
+from oras_core.registry.blobs.download import BlobDownloader
+from oras_core.registry.blobs.presence import NEW_SECONDS, BlobPresence
+from oras_core.registry.endpoints import RegistryEndpoints
+from support.scripted_transport import Answer, ScriptedTransport
+
+BASE = "https://reg.io/v2/app"
+TAGS = f"GET {BASE}/tags/list?n=1"
+MISSING = Answer(404)
+FOUND = Answer(200)
+NEW = Answer(404, {}, b'{"errors":[{"code":"NAME_UNKNOWN","message":"no"}]}')
+LISTED = Answer(200, {}, b'{"tags":["v1"]}')
+
+LAYERS = [Descriptor.of(bytes([n]) * 10, "application/octet-stream") for n in range(6)]
+CONFIG = Descriptor.of(b'{"a": "config"}', "application/vnd.example.config.v1+json")
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def subject(transport, clock=None):
+    endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
+    downloader = BlobDownloader(transport, endpoints, Limits())
+    return BlobPresence(transport, endpoints, Limits(), downloader, now=clock or Clock())
+
+
+def head(descriptor):
+    return f"HEAD {BASE}/blobs/{descriptor.digest}"
+
+
+def look(steps, blobs, note_after=None):
+    transport = ScriptedTransport(*steps)
+    presence = subject(transport)
+    found = []
+    for number, blob in enumerate(blobs):
+        if number == note_after:
+            presence.note_content()
+        found.append(presence.has(blob))
+    assert transport.finished
+    return found, transport.lines
+
+
+def test_a_found_blob_takes_one_head():
+    assert look([FOUND], LAYERS[:1]) == ([True], [head(LAYERS[0])])
+
+
+def test_a_missing_blob_takes_a_head_and_a_question():
+    """The question comes before the upload, which would create the repository."""
+    assert look([MISSING, NEW], LAYERS[:1]) == ([False], [head(LAYERS[0]), TAGS])
+
+
+def test_many_blobs_of_a_new_repository_take_two_requests():
+    found, lines = look([MISSING, NEW], LAYERS)
+    assert found == [False] * 6
+    assert lines == [head(LAYERS[0]), TAGS]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [LISTED, Answer(404), Answer(404, {}, b"<html>"), Answer(403), Answer(500), Answer(405),
+     TransportError("GET", BASE, "reset")],
+)  # fmt: skip
+def test_every_blob_of_another_repository_takes_a_head(answer):
+    found, lines = look([MISSING, answer, MISSING, FOUND], LAYERS[:3])
+    assert found == [False, False, True]
+    assert lines == [head(LAYERS[0]), TAGS, head(LAYERS[1]), head(LAYERS[2])]
+
+
+def test_a_found_blob_shows_that_the_repository_is_not_new():
+    found, lines = look([FOUND, MISSING, MISSING], LAYERS[:3])
+    assert found == [True, False, False]
+    assert lines == [head(blob) for blob in LAYERS[:3]]
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        CONFIG,
+        Descriptor.of(b"{}", "application/octet-stream"),
+        Descriptor.of(b"", "application/octet-stream"),
+        Descriptor.of(b'{"os":"linux"}', "application/vnd.docker.container.image.v1+json"),
+    ],
+)
+def test_blobs_that_artifacts_share_always_take_a_head(blob):
+    found, lines = look([MISSING, NEW, FOUND], [LAYERS[0], LAYERS[1], blob])
+    assert found == [False, False, True]
+    assert lines[-1] == head(blob)
+
+
+def test_after_a_manifest_the_repository_is_not_new():
+    found, lines = look([MISSING, NEW, FOUND], LAYERS[:3], note_after=2)
+    assert found == [False, False, True]
+    assert lines[-1] == head(LAYERS[2])
+
+
+def test_a_repository_counts_as_new_for_a_limited_time():
+    clock = Clock()
+    transport = ScriptedTransport(MISSING, NEW, LISTED, FOUND)
+    presence = subject(transport, clock)
+    assert not presence.has(LAYERS[0])
+    assert not presence.has(LAYERS[1])
+    clock.now += NEW_SECONDS - 0.1
+    assert not presence.has(LAYERS[2])
+    clock.now += 0.1
+    assert presence.has(LAYERS[3])
+    assert transport.lines == [head(LAYERS[0]), TAGS, TAGS, head(LAYERS[3])]
+
+
+def test_threads_ask_once():
+    transport = ScriptedTransport(MISSING, NEW)
+    presence = subject(transport)
+    with ThreadPoolExecutor(6) as executor:
+        assert list(executor.map(presence.has, LAYERS)) == [False] * 6
+    assert transport.finished

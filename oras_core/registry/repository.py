@@ -171,6 +171,7 @@ class RemoteRepository(
             RegistryError: if the registry refuses.
             TransportError: if the registry does not respond.
         """
+        self.expect_pushes()
         if not descriptor.has_successors:
             self._uploader.push(descriptor, source, chunk_size=chunk_size)
         elif not self._manifests.exists(descriptor):
@@ -193,6 +194,7 @@ class RemoteRepository(
             return False
         if source.endpoints.base_url != self.endpoints.base_url or source.name == self.name:
             return False
+        self.expect_pushes()
         return self._uploader.mount(descriptor, source.name)
 
     def delete(self, descriptor: Descriptor) -> None:

@@ -244,7 +244,7 @@ def test_within_one_registry_no_byte_of_a_blob_moves():
     before = len(server.requests)
     extended_copy(source, "v1", destination)
     requests = server.requests[before:]
-    blobs = [sent for sent in requests if "/blobs/" in sent.path]
+    blobs = [sent for sent in requests if "/blobs/" in sent.path and sent.method != "HEAD"]
     assert {(sent.method, sent.status) for sent in blobs} == {("POST", 201)}
     assert all("mount=" in sent.query for sent in blobs)
     # Each blob once: five layers, and the empty config that all share.

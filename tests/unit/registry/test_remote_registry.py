@@ -113,13 +113,13 @@ def test_an_upload_to_another_host_gets_neither_fields_nor_credentials():
     challenge = Answer(401, {"WWW-Authenticate": 'Basic realm="r"'})
     begun = Answer(202, {"Location": "https://store.example.org/u?sig=s"})
     registry, transport = scripted(
-        challenge, begun, Answer(201),
+        challenge, Answer(404), Answer(200), begun, Answer(201),
         headers={"X-Api-Key": "secret"},
         credentials=StaticCredentials({"reg.io": Credential("me", "password")}),
     )  # fmt: skip
     registry.repository("app").push(BLOB, BytesSource(b"0123456789"))
     assert "Authorization" in transport.requests[1].headers
-    put = transport.requests[2]
+    put = transport.requests[4]
     assert put.method == "PUT"
     assert {"Authorization", "X-Api-Key"}.isdisjoint(put.headers)
 

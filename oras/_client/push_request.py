@@ -11,7 +11,7 @@ from attrs import field, frozen
 from oras import defaults
 from oras.oci import Annotations
 from oras.utils import split_path_and_content
-from oras_adapters.files.local_sources import LocalFiles
+from oras_adapters.files.local_sources import LocalFiles, utf8_name
 from oras_adapters.settings.settings import source_date_epoch
 from oras_core.content.sources import BytesSource
 from oras_core.model.annotations import CONFIG_SECTION, MANIFEST_SECTION, AnnotationSet
@@ -124,7 +124,7 @@ def _content(
     path: str, media_type: str | None, given: Annotations, local: LocalFiles
 ) -> File | Directory:
     annotations = given.get_annotations(path)
-    title = annotations.pop(ANNOTATION_TITLE, os.path.basename(os.path.abspath(path)))
+    title = annotations.pop(ANNOTATION_TITLE, utf8_name(os.path.basename(os.path.abspath(path))))
     if os.path.isdir(path):
         return Directory(
             title,

@@ -1,259 +1,40 @@
-"""A folder on the local disk: no path leaves it, no link is followed, writes are atomic."""
+"""The file tree for the disk of this system.
+
+`PosixFileTree` needs directory descriptors. Where the system has none, `PortableFileTree` takes
+its place, with weaker promises: see docs/security.md.
+"""
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import stat
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING
 
-from oras_adapters.files.directory_fds import (
-    FolderOf,
-    SystemErrors,
-    enter,
-    kind_at,
-    kind_of,
-    open_folder,
-    refuse_unless,
-)
-from oras_adapters.files.file_locks import FileLock, lock_at
-from oras_adapters.files.partial_files import PartialFile, move_directory, partial_name, remove_tree
-from oras_adapters.files.resumable_files import forget_at, resume_at
-from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
-from oras_core.model.digest import Digest
-from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
-from oras_core.ports.content import ByteStream
-from oras_core.ports.files import (
-    FileEntry,
-    FileTree,
-    HeldLock,
-    Locker,
-    PartialKeeper,
-    PendingDirectory,
-    PendingFile,
-    ResumableFile,
-)
+from oras_adapters.files.system_errors import SystemErrors
 
-__all__ = ["LocalFileTree", "scratch_directory"]
-
-READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Non-blocking, so that opening a FIFO does not hang."""
+__all__ = ["LocalFileTree", "has_directory_descriptors", "scratch_directory"]
 
 
-class LocalFileTree(FileTree, Locker, PartialKeeper):
-    """A folder on the local disk. Thread-safe.
+def has_directory_descriptors() -> bool:
+    """Tell whether the system resolves paths relative to open directories, and has `flock`."""
+    if not (hasattr(os, "O_DIRECTORY") and hasattr(os, "O_NOFOLLOW")):
+        return False
+    needed = {os.open, os.mkdir, os.readlink, os.rename, os.rmdir, os.stat, os.symlink, os.unlink}
+    if not needed <= os.supports_dir_fd:
+        return False
+    try:
+        import fcntl  # noqa: F401, PLC0415 - its presence is the question
+    except ImportError:
+        return False
+    return True
 
-    Files and directories are written under a temporary name in their final folder, which
-    begins with a dot and ends in `.oras-partial`. A complete one is renamed. The umask of the
-    process sets the permissions.
-    """
 
-    def __init__(
-        self, root: str | os.PathLike[str], *, create: bool = False, durable: bool = False
-    ) -> None:
-        """Open the folder. The tree stays in this folder even if its path changes later.
-
-        Args:
-            root: the folder. Symbolic links in this path are followed.
-            create: create the folder and its parents if missing.
-            durable: write each file to the disk (fsync) before its commit returns, which
-                costs some milliseconds per file. Otherwise a power failure may undo a commit;
-                a killed process never does.
-
-        Raises:
-            NotFoundError: if the folder does not exist.
-            FileAccessError: if the folder cannot be created or opened.
-        """
-        with SystemErrors("open folder", os.fspath(root)):
-            if create:
-                os.makedirs(root, exist_ok=True)
-            try:
-                descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except FileNotFoundError as error:
-                raise NotFoundError(f"folder {os.fspath(root)!r}", "the file system") from error
-        self._hold(descriptor, durable=durable)
-
-    def _hold(self, root: int, *, durable: bool) -> None:
-        self._root = root
-        self._durable = durable
-        # A tree has no close method: garbage collection of the tree closes the descriptor.
-        weakref.finalize(self, os.close, root)
-
-    def entry(self, path: SafePath) -> FileEntry | None:
-        """Return the entry at `path`, without following a link; None if there is none."""
-        with SystemErrors("look at", path):
-            try:
-                with FolderOf(self._root, path) as folder:
-                    return _entry(folder, path)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-
-    def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
-        """Iterate over the entries of a directory, sorted by name; None for the root.
-
-        Partial files and folders are left out.
-
-        Raises:
-            NotFoundError: if the directory does not exist.
-            UnsafePathError: if a name in the directory is refused on this system.
-        """
-        shown = "." if path is None else str(path)
-        with SystemErrors("list", shown):
-            try:
-                folder = open_folder(self._root, path.parts if path else (), shown)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError(f"directory {shown!r}", "the folder") from error
-            try:
-                return iter(_listing(folder, path))
-            finally:
-                os.close(folder)
-
-    def open(self, path: SafePath) -> ByteStream:
-        """Open a file for reading.
-
-        Raises:
-            NotFoundError: if the file does not exist.
-            UnsafePathError: if the path is a symbolic link or leads through one.
-            FileAccessError: if it is not a regular file, or the system refuses.
-        """
-        with SystemErrors("open", path):
-            try:
-                with FolderOf(self._root, path) as folder:
-                    descriptor = os.open(path.name, READ_FLAGS, dir_fd=folder)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError(f"file {str(path)!r}", "the folder") from error
-            except OSError as error:
-                if error.errno == errno.ELOOP:
-                    raise UnsafePathError(str(path), "it is a symbolic link") from error
-                raise
-        return _LocalStream(descriptor, path)
-
-    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
-        """Start to write a file.
-
-        Raises:
-            UnsafePathError: if the path leads through a link, or is a link or a directory.
-            FileAccessError: if the system refuses.
-        """
-        folder = self._make_folder_of(path, "create")
-        return PartialFile(folder, path, executable=executable, durable=self._durable)
-
-    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
-        """Start to write a file, or continue an earlier attempt; see the port.
-
-        Raises: as `create`.
-        """
-        folder = self._make_folder_of(path, "create")
-        return resume_at(folder, path, content, durable=self._durable)
-
-    def forget(self, path: SafePath, content: Digest) -> None:
-        """Remove the partial file with digest `content` beside `path`; see the port.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses access.
-        """
-        with SystemErrors("look at", path):
-            try:
-                with FolderOf(self._root, path) as folder:
-                    forget_at(folder, content)
-            except (FileNotFoundError, NotADirectoryError):
-                return
-
-    def create_directory(self, path: SafePath) -> PendingDirectory:
-        """Start to fill a directory.
-
-        Raises:
-            UnsafePathError: if the path leads through a link, or is a link or a file.
-            FileAccessError: if the system refuses.
-        """
-        return _PartialDirectory(
-            self._make_folder_of(path, "create directory"), path, durable=self._durable
-        )
-
-    def make_directory(self, path: SafePath) -> None:
-        """Create a directory and its parents; an existing directory is accepted.
-
-        Raises:
-            UnsafePathError: if the path leads through a link, or is a link or a file.
-            FileAccessError: if the system refuses.
-        """
-        folder = self._make_folder_of(path, "create directory")
-        with _closing(folder), SystemErrors("create directory", path):
-            refuse_unless(folder, path.name, path, "directory")
-            try:
-                os.mkdir(path.name, dir_fd=folder)
-            except FileExistsError:
-                refuse_unless(folder, path.name, path, "directory")
-
-    def make_symlink(self, path: SafePath, target: str) -> None:
-        """Create a symbolic link to `target`, replacing a file or link.
-
-        Raises:
-            UnsafePathError: if the path leads through a link, or is a directory.
-            FileAccessError: if the system refuses.
-        """
-        folder = self._make_folder_of(path, "link")
-        with _closing(folder), SystemErrors("link", path):
-            refuse_unless(folder, path.name, path, "file", "symlink")
-            partial = partial_name()
-            os.symlink(target, partial, dir_fd=folder)
-            try:
-                os.rename(partial, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-            except OSError:
-                os.unlink(partial, dir_fd=folder)
-                raise
-
-    def remove(self, path: SafePath) -> None:
-        """Remove a file, a link or an empty directory; a missing one is accepted.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses, e.g. for a directory that is not empty.
-        """
-        with SystemErrors("remove", path):
-            try:
-                folder = open_folder(self._root, path.parts[:-1], path)
-            except (FileNotFoundError, NotADirectoryError):
-                return
-            with _closing(folder):
-                kind = kind_at(folder, path.name)
-                if kind == "directory":
-                    os.rmdir(path.name, dir_fd=folder)
-                elif kind is not None:
-                    os.unlink(path.name, dir_fd=folder)
-
-    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`; see the port.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses, e.g. for a file system without locks.
-        """
-        lock = self._lock_at(path, shared=shared, waits=True)
-        if lock is None:
-            raise FileAccessError("lock", str(path), "the system did not wait")
-        return lock
-
-    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
-        """Take the lock at `path`, or return None at once; see the port.
-
-        Raises: as `lock`.
-        """
-        return self._lock_at(path, shared=shared, waits=False)
-
-    def _lock_at(self, path: SafePath, *, shared: bool, waits: bool) -> FileLock | None:
-        with _closing(folder := self._make_folder_of(path, "lock")):
-            return lock_at(folder, path, shared=shared, waits=waits)
-
-    def _make_folder_of(self, path: SafePath, operation: str) -> int:
-        with SystemErrors(operation, path):
-            return open_folder(self._root, path.parts[:-1], path, make=True)
+if TYPE_CHECKING or has_directory_descriptors():
+    from oras_adapters.files.posix import PosixFileTree as LocalFileTree
+else:
+    from oras_adapters.files.portable import PortableFileTree as LocalFileTree
 
 
 @contextmanager
@@ -270,123 +51,3 @@ def scratch_directory(parent: str | os.PathLike[str] | None = None) -> Iterator[
         directory = TemporaryDirectory(prefix="oras-", dir=parent, ignore_cleanup_errors=True)
     with directory as root:
         yield LocalFileTree(root)
-
-
-def _entry(folder: int, path: SafePath) -> FileEntry:
-    name = path.name
-    status = os.lstat(name, dir_fd=folder)
-    target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else ""
-    return _as_entry(path, status, target)
-
-
-def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
-    found = []
-    for name in sorted(os.listdir(folder)):
-        if name.startswith(".") and is_unfinished(name):
-            continue  # ours; any other spelling of the suffix is refused below
-        here = sanitize_path(name)
-        try:
-            found.append(_entry(folder, path / here if path else here))
-        except FileNotFoundError:
-            continue  # removed during the listing
-    return found
-
-
-def _as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
-    kind = kind_of(status.st_mode)
-    is_file = kind == "file"
-    return FileEntry(
-        path,
-        kind,
-        size=status.st_size if is_file else 0,
-        executable=is_file and bool(status.st_mode & stat.S_IXUSR),
-        link_target=target,
-        # Includes the change time: unlike the modification time, programs cannot set it.
-        revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
-    )
-
-
-@contextmanager
-def _closing(descriptor: int) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-class _LocalStream(io.FileIO):
-    """An open file."""
-
-    def __init__(self, descriptor: int, path: SafePath) -> None:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise FileAccessError("open", str(path), "it is not a regular file")
-        super().__init__(descriptor, "rb")
-        self._path = path
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return at most `size` bytes; all remaining bytes for -1.
-
-        Raises:
-            FileAccessError: if the system refuses.
-        """
-        with SystemErrors("read", self._path):
-            return super().read(-1 if size is None else size)
-
-
-class _Inside(LocalFileTree):
-    """The contents of an open directory."""
-
-    def __init__(self, root: int, *, durable: bool) -> None:
-        """Own the descriptor."""
-        self._hold(root, durable=durable)
-
-
-class _PartialDirectory(PendingDirectory):
-    """A directory being filled under a temporary name."""
-
-    def __init__(self, folder: int, path: SafePath, *, durable: bool) -> None:
-        """Create it in the open directory `folder`, and own that descriptor."""
-        self._folder = folder
-        self._path = path
-        self._name = partial_name()
-        try:
-            with SystemErrors("create directory", path):
-                refuse_unless(folder, path.name, path, "directory")
-                os.mkdir(self._name, dir_fd=folder)
-                inside = enter(folder, self._name, path)
-        except BaseException:
-            os.close(folder)
-            raise
-        self._tree = _Inside(inside, durable=durable)
-
-    @property
-    def tree(self) -> FileTree:
-        """The contents of the directory."""
-        return self._tree
-
-    def commit(self) -> None:
-        """Give the directory its name, or merge it into an existing directory.
-
-        Raises:
-            UnsafePathError: if an entry would replace one of another kind; then nothing is
-                replaced.
-            FileAccessError: if the system refuses; entries merged before stay merged.
-        """
-        with SystemErrors("write directory", self._path):
-            move_directory(self._folder, self._name, self._folder, self._path.name, self._path)
-        self._leave()
-
-    def _leave(self) -> None:
-        folder, self._folder = self._folder, -1
-        os.close(folder)
-
-    def __enter__(self) -> PendingDirectory:
-        """Return the directory itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Discard the directory, unless it was committed."""
-        if self._folder >= 0:
-            remove_tree(self._folder, self._name)
-            self._leave()

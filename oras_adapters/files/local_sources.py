@@ -9,7 +9,16 @@ from oras_core.content.sources import BytesSource, FileSource
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.content import ByteSource
 
-__all__ = ["LocalFiles"]
+__all__ = ["LocalFiles", "utf8_name"]
+
+
+def utf8_name(name: str) -> str:
+    """Return a file name as text that does not depend on the locale: its bytes, read as UTF-8.
+
+    Python reads the names of files by the locale. Bytes that are not UTF-8 become surrogates,
+    which `sanitize_path` refuses.
+    """
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 class LocalFiles:
@@ -33,7 +42,7 @@ class LocalFiles:
         folder, name = self._located(os.fspath(path))
         if os.path.join(folder, name) == os.devnull:
             return BytesSource(b"")
-        return FileSource(self._held(folder), sanitize_path(name))
+        return FileSource(self._held(folder), sanitize_path(utf8_name(name)))
 
     def tree(self, path: str | os.PathLike[str]) -> LocalFileTree:
         """Return the folder at `path`.

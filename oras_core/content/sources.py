@@ -199,7 +199,7 @@ class FileSource:
             raise self.changed("it is no longer a regular file")
         if entry.size != self.size:
             raise self.changed(f"it had {self.size} bytes, now it has {entry.size}")
-        if entry.revision != self.entry.revision:
+        if entry.may_differ_from(self.entry):
             raise self.changed("it was written to or replaced")
 
     def changed(self, reason: str) -> SourceChangedError:
@@ -221,6 +221,7 @@ class _UnchangedStream:
 
         Raises:
             SourceChangedError: instead of the last bytes, if the file changed.
+            FileAccessError: instead of the last bytes, if the file is larger than its size.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
@@ -233,6 +234,10 @@ class _UnchangedStream:
             raise self._source.changed(f"it had {self._source.size} bytes, it ended after {read}")
         if not self._left and not self._checked:
             self._source.check_unchanged()
+            if self._stream.read(1):
+                # As files of /proc: the system does not know their size.
+                reason = f"its size is given as {self._source.size} bytes, but it has more"
+                raise FileAccessError("read", str(self._source.path), f"{reason}; push a copy")
             self._checked = True
         return chunk
 

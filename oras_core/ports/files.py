@@ -36,8 +36,11 @@ class FileEntry:
         size: size of a file, in bytes; 0 for other kinds.
         executable: whether the owner may execute a file.
         link_target: unresolved target of a symbolic link; empty for other kinds.
-        revision: a value that changes whenever the content may have changed, such as
-            modification time and inode.
+        revision: a value that changes whenever the content may have changed, such as inode,
+            modification time and change time.
+        content_revision: the part of `revision` that a new hard link leaves unchanged; empty
+            if there is none.
+        links: the number of hard links of a file.
     """
 
     path: SafePath
@@ -46,6 +49,19 @@ class FileEntry:
     executable: bool = False
     link_target: str = ""
     revision: str = ""
+    content_revision: str = ""
+    links: int = 1
+
+    def may_differ_from(self, earlier: FileEntry) -> bool:
+        """Tell whether the content may have changed. A new hard link changes no content."""
+        if self.revision == earlier.revision:
+            return False
+        only_linked = (
+            self.links != earlier.links
+            and bool(self.content_revision)
+            and self.content_revision == earlier.content_revision
+        )
+        return not only_linked
 
 
 class PendingFile(Protocol):

@@ -148,7 +148,11 @@ class FileStore:
     def _found(self, descriptor: Descriptor, path: SafePath) -> bool:
         """Tell whether the file at `path` matches the digest, and remember it."""
         entry = self._tree.entry(path)
-        if entry is None or entry.kind != "file" or entry.size != descriptor.size:
+        if entry is None or entry.kind != "file":
+            return False
+        if entry.size != descriptor.size:
+            # Whether a file that cannot be read is replaced must not depend on its size.
+            self._tree.open(path).close()
             return False
         try:
             digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)

@@ -98,21 +98,21 @@ MUTATIONS = (
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/directory_fds.py",
-        "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
-        "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        "oras_adapters/files/posix_directories.py",
+        "flags = FOLDER_FLAGS if follow else FOLDER_FLAGS | os.O_NOFOLLOW",
+        "flags = FOLDER_FLAGS",
         ("disk-link-folder-http", "disk-swapped-before-http"),
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/partial_files.py",
+        "oras_adapters/files/posix_partials.py",
         '    refuse_unless(folder, path.name, path, "file")\n    os.rename',
         "    os.rename",
         ("disk-planted-link-http",),
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/resumable_files.py",
+        "oras_adapters/files/posix_resumable.py",
         "OPEN_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW",
         "OPEN_FLAGS: Final = os.O_RDWR",
         ("partial-link-dangling-http",),
@@ -126,7 +126,7 @@ MUTATIONS = (
     ),
     Mutation(
         "N6",
-        "oras_adapters/files/resumable_files.py",
+        "oras_adapters/files/posix_resumable.py",
         "            if not _is_still_there(self._folder, self._name, os.fstat(self._file)):",
         "            if not self._name:",
         ("partial-replaced-http",),
@@ -161,7 +161,7 @@ MUTATIONS = (
     ),
     Mutation(
         "A6",
-        "oras_adapters/files/partial_files.py",
+        "oras_adapters/files/posix_partials.py",
         "mode = 0o777 if executable else 0o666",
         "mode = 0o4777 if executable else 0o666",
         ("tar-mode-setuid-http",),
@@ -381,8 +381,8 @@ MUTATIONS = (
     Mutation(
         "P1",
         "oras_core/content/sources.py",
-        "            self._source.check_unchanged()\n            self._checked = True",
-        "            self._checked = True",
+        "            self._source.check_unchanged()\n            if self._stream.read(1):",
+        "            if self._stream.read(1):",
         ("push-file-grows-midway-http", "push-file-replaced-midway-http"),
     ),
     Mutation(
@@ -436,14 +436,14 @@ MUTATIONS = (
     ),
     Mutation(
         "T10",
-        "oras_adapters/files/resumable_files.py",
+        "oras_adapters/files/posix_resumable.py",
         "            if not _is_ours(state):\n                return None",
         "            pass",
         ("partial-hard-link-http", "partial-fifo-http"),
     ),
     Mutation(
         "T10",
-        "oras_adapters/files/resumable_files.py",
+        "oras_adapters/files/posix_resumable.py",
         "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "        fcntl.flock(descriptor, fcntl.LOCK_UN)",
         ("partial-locked-http",),
@@ -478,7 +478,7 @@ MUTATIONS = (
     ),
     Mutation(
         "C3",
-        "oras_adapters/files/partial_files.py",
+        "oras_adapters/files/posix_partials.py",
         "        if self._folder < 0:\n            return\n        try:",
         "        if self._folder > -2:\n            return\n        try:",
         ("blob-changed-http", "test_disk.py::test_a_full_disk_leaves_the_older_files_whole"),

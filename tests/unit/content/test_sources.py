@@ -167,7 +167,7 @@ def test_a_file_that_ends_early_is_an_error(tree):
             stream.read(5)
 
 
-def test_no_more_bytes_are_read_than_the_file_had(tree):
+def test_a_file_with_more_bytes_than_its_size_is_refused(tree):
     source = FileSource(tree, PATH)
 
     class Longer(MemoryFileTree):
@@ -177,7 +177,8 @@ def test_no_more_bytes_are_read_than_the_file_had(tree):
         def entry(self, path):
             return source.entry
 
-    assert contents(FileSource(Longer(), PATH, entry=source.entry)) == b"hello world"
+    with pytest.raises(FileAccessError, match="given as 11 bytes, but it has more; push a copy"):
+        contents(FileSource(Longer(), PATH, entry=source.entry))
 
 
 def test_a_file_is_read_whole_from_a_stream_of_short_reads(tree):

@@ -1,6 +1,6 @@
 """Locks between processes: `flock` on a file, which the system releases with the process.
 
-Part of `oras_adapters.files.local_files`.
+Part of `oras_adapters.files.posix`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import os
 import weakref
 from typing import Final
 
-from oras_adapters.files.directory_fds import SystemErrors
+from oras_adapters.files.posix_directories import native
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.model.paths import SafePath
 from oras_core.ports.files import HeldLock
 
@@ -47,7 +48,7 @@ def lock_at(folder: int, path: SafePath, *, shared: bool, waits: bool) -> FileLo
         FileAccessError: if the system refuses, or the name is a symbolic link.
     """
     with SystemErrors("lock", path):
-        descriptor = os.open(path.name, LOCK_FLAGS, 0o666, dir_fd=folder)
+        descriptor = os.open(native(path.name), LOCK_FLAGS, 0o666, dir_fd=folder)
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
             fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)

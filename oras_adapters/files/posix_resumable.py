@@ -1,7 +1,7 @@
 """Partial files that outlive their process, named after the digest of the complete file.
 
 `flock` admits one owner at a time; the system releases the lock with the process. Part of
-`oras_adapters.files.local_files`.
+`oras_adapters.files.posix`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import stat
 from contextlib import ExitStack
 from typing import Final
 
-from oras_adapters.files.directory_fds import SystemErrors, refuse_unless
-from oras_adapters.files.partial_files import put_in_place, write_all
+from oras_adapters.files.posix_directories import refuse_unless
+from oras_adapters.files.posix_partials import put_in_place, write_all
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
 from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath

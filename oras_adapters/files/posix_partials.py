@@ -2,7 +2,7 @@
 
 A rename within one directory is atomic: the final name always has a complete file, the old or
 the new one. A killed process leaves entries whose names end in `UNFINISHED_SUFFIX`. Part of
-`oras_adapters.files.local_files`.
+`oras_adapters.files.posix`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 import shutil
 from typing import Final
 
-from oras_adapters.files.directory_fds import SystemErrors, enter, kind_at, refuse_unless
+from oras_adapters.files.posix_directories import enter, kind_at, listed, native, refuse_unless
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath, sanitize_path
 from oras_core.ports.files import FileKind, PendingFile
 
@@ -131,9 +132,14 @@ def put_in_place(folder: int, name: str, path: SafePath, *, durable: bool) -> No
         OSError: if the system refuses.
     """
     refuse_unless(folder, path.name, path, "file")
-    os.rename(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(name, native(path.name), src_dir_fd=folder, dst_dir_fd=folder)
     if durable:
-        os.fsync(folder)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            # A directory that may only be entered cannot be synchronised.
+            if error.errno != errno.EBADF:
+                raise
 
 
 def remove_tree(folder: int, name: str) -> None:
@@ -165,7 +171,7 @@ def _check_move(source: int, name: str, target: int, final: str, path: SafePath)
     refuse_unless(target, final, path, *_REPLACEABLE.get(kind, ()))
     if kind == "directory" and kind_at(target, final) is not None:
         with _Pair(source, name, target, final, path) as (inside, there):
-            for inner in os.listdir(inside):
+            for inner in listed(inside):
                 _check_move(inside, inner, there, inner, path / sanitize_path(inner))
 
 
@@ -174,7 +180,7 @@ def _move(source: int, name: str, target: int, final: str, path: SafePath) -> No
     kind = kind_at(source, name)
     if kind != "directory" or kind_at(target, final) is None:
         try:
-            os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+            os.rename(native(name), native(final), src_dir_fd=source, dst_dir_fd=target)
         except OSError as error:
             # Another process has just created the directory: merge into it.
             if kind != "directory" or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -182,9 +188,9 @@ def _move(source: int, name: str, target: int, final: str, path: SafePath) -> No
         else:
             return
     with _Pair(source, name, target, final, path) as (inside, there):
-        for inner in os.listdir(inside):
+        for inner in listed(inside):
             _move(inside, inner, there, inner, path / sanitize_path(inner))
-    os.rmdir(name, dir_fd=source)
+    os.rmdir(native(name), dir_fd=source)
 
 
 class _Pair:

@@ -2,88 +2,84 @@
 
 The system never gets a whole path. Each component is opened relative to the descriptor of its
 parent, and never through a symbolic link. A change of the folder between two calls does not
-matter (CWE-59, CWE-367). Part of `oras_adapters.files.local_files`.
+matter (CWE-59, CWE-367). Part of `oras_adapters.files.posix`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from contextlib import suppress
-from types import TracebackType
 from typing import Final
 
-from oras_core.errors import FileAccessError, OrasError, UnsafePathError
+from oras_adapters.files.system_errors import check_replaceable, kind_of
+from oras_core.errors import UnsafePathError
 from oras_core.model.paths import SafePath
 from oras_core.ports.files import FileKind
 
 __all__ = [
     "FolderOf",
-    "SystemErrors",
     "enter",
     "kind_at",
-    "kind_of",
+    "listed",
+    "native",
+    "open_directory",
     "open_folder",
     "refuse_unless",
+    "utf8",
 ]
 
-FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC
 
 
-_NAMES: Final[dict[FileKind, str]] = {
-    "file": "a file",
-    "directory": "a directory",
-    "symlink": "a symbolic link",
-    "other": "a device, a FIFO or a socket",
-}
+def native(name: str) -> bytes:
+    """Return a name as the bytes on disk: UTF-8, whatever the locale of the process."""
+    return name.encode("utf-8", "surrogateescape")
 
 
-class SystemErrors:
-    """A context in which an `OSError` becomes a `FileAccessError`.
+def utf8(name: str | bytes) -> str:
+    """Return a name from the system as text; bytes that are not UTF-8 become surrogates."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
-    A class rather than a generator for speed: each file enters it several times.
+
+def open_directory(
+    name: str | bytes | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = False
+) -> int:
+    """Open a directory; one that may be entered but not listed is opened for entering.
+
+    Raises:
+        OSError: if the system refuses, or `name` is a symbolic link and `follow` is False.
     """
-
-    __slots__ = ("_operation", "_path")
-
-    def __init__(self, operation: str, path: SafePath | str) -> None:
-        """Name the operation and the path for the error message."""
-        self._operation = operation
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Enter the context."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Translate the error.
-
-        Raises:
-            FileAccessError: with the operation, the path and the reason of the system.
-        """
-        if isinstance(error, OSError) and not isinstance(error, OrasError):
-            reason = error.strerror or str(error)
-            raise FileAccessError(self._operation, str(self._path), reason) from error
+    flags = FOLDER_FLAGS if follow else FOLDER_FLAGS | os.O_NOFOLLOW
+    try:
+        return os.open(name, os.O_RDONLY | flags, dir_fd=dir_fd)
+    except PermissionError:
+        if not hasattr(os, "O_PATH"):  # Linux only
+            raise
+        return os.open(name, os.O_PATH | flags, dir_fd=dir_fd)
 
 
-def kind_of(mode: int) -> FileKind:
-    """Return the kind for a `st_mode`."""
-    if stat.S_ISREG(mode):
-        return "file"
-    if stat.S_ISDIR(mode):
-        return "directory"
-    return "symlink" if stat.S_ISLNK(mode) else "other"
+def listed(folder: int) -> list[str]:
+    """Return the names in an open directory, in UTF-8, sorted.
+
+    Raises:
+        OSError: if the system refuses, e.g. for a directory that may only be entered.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        # Opened for entering only: the reason is in the error of opening it for listing.
+        os.close(os.open(".", os.O_RDONLY | FOLDER_FLAGS, dir_fd=folder))
+        raise
+    return sorted(map(utf8, names))
 
 
 def kind_at(folder: int, name: str) -> FileKind | None:
     """Return the kind of an entry of the open directory `folder`; None if there is none."""
     try:
-        return kind_of(os.lstat(name, dir_fd=folder).st_mode)
+        return kind_of(os.lstat(native(name), dir_fd=folder).st_mode)
     except FileNotFoundError:
         return None
 
@@ -94,9 +90,7 @@ def refuse_unless(folder: int, name: str, path: SafePath, *replaceable: FileKind
     Raises:
         UnsafePathError: if the name has an entry of another kind, such as a symbolic link.
     """
-    kind = kind_at(folder, name)
-    if kind is not None and kind not in replaceable:
-        raise UnsafePathError(str(path), f"{_NAMES[kind]} has this name and is not replaced")
+    check_replaceable(kind_at(folder, name), path, *replaceable)
 
 
 def enter(folder: int, name: str, path: SafePath | str) -> int:
@@ -108,7 +102,7 @@ def enter(folder: int, name: str, path: SafePath | str) -> int:
         NotADirectoryError: if `name` is another kind of entry.
     """
     try:
-        return os.open(name, FOLDER_FLAGS, dir_fd=folder)
+        return open_directory(native(name), dir_fd=folder)
     except OSError as error:
         # The system decides which of the two errors a link gives.
         if error.errno in (errno.ELOOP, errno.ENOTDIR) and kind_at(folder, name) == "symlink":
@@ -183,5 +177,5 @@ def _enter_or_make(folder: int, name: str, path: SafePath | str) -> int:
         return enter(folder, name, path)
     except FileNotFoundError:
         with suppress(FileExistsError):  # another thread or process created it
-            os.mkdir(name, dir_fd=folder)
+            os.mkdir(native(name), dir_fd=folder)
         return enter(folder, name, path)

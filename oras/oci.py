@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,12 +118,22 @@ class Annotations:
     def get_annotations(self, section: str) -> dict[str, str]:
         """Return a copy of a section, or an empty dictionary if there is none.
 
-        A path also matches a section named by its absolute path.
+        A path such as `a.txt` also matches a section named `./a.txt`, or its absolute path.
         """
-        for name in (section, os.path.abspath(section)):
+        for name in _spellings(section):
             if name in self.lookup:
                 return dict(self.lookup[name])
         return {}
+
+    def unused_sections(self, paths: Iterable[str]) -> list[str]:
+        """Return the names of sections that match none of `paths`, except `$` sections."""
+        used = {name for path in paths for name in _spellings(path)}
+        return [name for name in self.lookup if name not in used and not name.startswith("$")]
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    normal = os.path.normpath(path)
+    return path, normal, os.path.join(".", normal), os.path.abspath(path)
 
 
 class Layer:

@@ -48,7 +48,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         target: str,
         config_path: str | None = None,
         disable_path_validation: bool = False,
-        files: list[Any] | None = None,
+        files: list[Any] | str | os.PathLike[str] | None = None,
         manifest_config: str | None = None,
         annotation_file: str | None = None,
         manifest_annotations: dict[str, str] | None = None,
@@ -57,7 +57,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         chunk_size: int = defaults.default_chunksize,
         quiet: bool = False,
         artifact_type: str | None = None,
-        tags: Iterable[str] = (),
+        tags: Iterable[str] | str = (),
     ) -> Response:
         """Push files and folders as one artifact.
 
@@ -65,7 +65,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
             target: the repository and tag to push to.
             config_path: a docker configuration with credentials, in addition to the user's.
             disable_path_validation: accept files outside the working directory.
-            files: paths, each with an optional `:` and media type.
+            files: one path or a list of paths, each with an optional `:` and media type.
             manifest_config: a config file, with an optional `:` and media type.
             annotation_file: a JSON file `{"$manifest": {…}, "$config": {…}, "PATH": {…}}`.
             manifest_annotations: annotations of the manifest. They override those of the file.
@@ -74,7 +74,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
             chunk_size: bytes per chunk.
             quiet: do not log or print that the push succeeded.
             artifact_type: the artifact type, a media type.
-            tags: additional tags to create.
+            tags: additional tags to create, or one tag.
 
         Returns:
             The response to the manifest. Its header `Docker-Content-Digest` is the digest.

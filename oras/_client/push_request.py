@@ -9,8 +9,9 @@ from typing import Any
 from attrs import field, frozen
 
 from oras import defaults
+from oras.logger import logger
 from oras.oci import Annotations
-from oras.utils import split_path_and_content
+from oras.utils.paths import PathAndOptionalContent, split_path_and_content
 from oras_adapters.files.local_sources import LocalFiles, utf8_name
 from oras_adapters.settings.settings import source_date_epoch
 from oras_core.content.sources import BytesSource
@@ -58,7 +59,7 @@ class PushRequest:
     @classmethod
     def of(
         cls,
-        files: Iterable[object] | None,
+        files: Iterable[object] | str | os.PathLike[str] | None,
         *,
         is_allowed: Callable[[str], bool] | None,
         manifest_config: str | None,
@@ -67,7 +68,7 @@ class PushRequest:
         subject: Descriptor | None,
         chunk_size: int | None,
         artifact_type: str | None = None,
-        further_tags: Iterable[str] = (),
+        further_tags: Iterable[str] | str = (),
     ) -> PushRequest:
         """Convert the arguments of `push`. `is_allowed` accepts files; None accepts all files.
 
@@ -77,9 +78,12 @@ class PushRequest:
         """
         given = Annotations(annotation_file)
         local = LocalFiles()
-        parsed = [split_path_and_content(str(item)) for item in files or ()]
-        for part in parsed:
-            _check(part.path, is_allowed)
+        named = _names(files)
+        parsed = [split_path_and_content(name) for name in named]
+        for name, part in zip(named, parsed, strict=True):
+            _check(name, part, is_allowed)
+        for name in given.unused_sections(part.path for part in parsed):
+            logger.warning(f"Annotations of {name!r} are not used: no pushed file has this path.")
         config, config_path = _config(manifest_config, local)
         manifest = {
             **_created(),
@@ -100,7 +104,7 @@ class PushRequest:
             subject,
             chunk_size,
             artifact_type,
-            tuple(further_tags),
+            (further_tags,) if isinstance(further_tags, str) else tuple(further_tags),
         )
 
 
@@ -110,7 +114,25 @@ def _created() -> Mapping[str, str]:
     return {} if seconds is None else created_at(seconds)
 
 
-def _check(path: str, is_allowed: Callable[[str], bool] | None) -> None:
+def _names(files: Iterable[object] | str | os.PathLike[str] | None) -> list[str]:
+    """Return the paths of the argument `files`; one path needs no list."""
+    if files is None:
+        return []
+    if isinstance(files, str | os.PathLike):
+        return [os.fspath(files)]
+    try:
+        return [str(item) for item in files]
+    except TypeError as error:
+        raise TypeError(f"files must be a list of paths, not {type(files).__name__}") from error
+
+
+def _check(
+    name: str, part: PathAndOptionalContent, is_allowed: Callable[[str], bool] | None
+) -> None:
+    path = part.path
+    if not os.path.exists(path) and "/" not in (part.content or "/"):
+        # What follows the colon is hardly a media type: show the name as the caller typed it.
+        raise FileNotFoundError(f"{name} does not exist.")
     if is_allowed is not None and not is_allowed(path):
         raise ValueError(
             f"Blob {path} is not in the present working directory context. "

@@ -7,7 +7,7 @@ from oras.logger import logger
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.paths import sanitize_path
+from oras_core.model.paths import sanitize_folder, sanitize_path
 
 __all__ = ["Selection", "title_of", "unpacks"]
 
@@ -48,7 +48,8 @@ class Selection:
 
     def includes(self, layer: Descriptor) -> bool:
         """Return whether to write `layer`. Log a warning if its file exists already."""
-        path = sanitize_path(title_of(layer))
+        title = title_of(layer)
+        path = sanitize_folder(title) if unpacks(layer) else sanitize_path(title)
         if self._overwrite or self._tree.entry(path) is None:
             return True
         logger.warning(f"{path} already exists and --keep-old-files set, will not overwrite.")

@@ -132,6 +132,8 @@ def pull_stepwise(
     manifest = _manifest(client, container, allowed_media_type, platform)
     for number, member in enumerate(manifest.get("layers", [])):
         layer = from_wire(member, Descriptor, location=f"layers[{number}]")
+        if layer.is_empty and not layer.title:
+            continue
         path = sanitize_path(root, os.path.join(root, title_of(layer)))
         if not selection.includes(layer):
             continue
@@ -139,7 +141,8 @@ def pull_stepwise(
             archive = get_tmpfile(suffix=".tar.gz")
             try:
                 client.download_blob(container, member["digest"], archive)
-                extract_targz(archive, os.path.dirname(path))
+                # The members of an archive with the title `.` have no folder in common.
+                extract_targz(archive, root if path == root else os.path.dirname(path))
             finally:
                 shutil.rmtree(os.path.dirname(archive))
         else:

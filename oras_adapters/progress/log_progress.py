@@ -41,8 +41,30 @@ class LogProgress(ProgressListener):
         self._interval = interval
         self._now = now
         self._lock = Lock()
+        self._preparations: dict[str, tuple[int, int]] = {}
         self._contents = self._size = self._done = self._skipped = self._moved = 0
         self._last = now()
+
+    def preparation_started(self, title: str, size: int) -> None:
+        """Log the title and the size."""
+        with self._lock:
+            self._preparations[title] = 0, size
+        self._logger.info("preparing %r, %d bytes", title, size)
+
+    def preparation_advanced(self, title: str, count: int) -> None:
+        """Count the bytes, and log a line if the last one is old enough."""
+        with self._lock:
+            before, size = self._preparations[title]
+            done = before + count
+            self._preparations[title] = done, size
+            if not self._is_time():
+                return
+        self._logger.info("preparing %r, %d of %d bytes", title, done, size)
+
+    def preparation_ended(self, title: str) -> None:
+        """Forget the preparation."""
+        with self._lock:
+            self._preparations.pop(title, None)
 
     def planned(self, contents: int, size: int) -> None:
         """Log the number of blobs and bytes."""
@@ -55,9 +77,8 @@ class LogProgress(ProgressListener):
         """Count the bytes, and log a line if the last one is old enough."""
         with self._lock:
             self._moved += count
-            if self._now() - self._last < self._interval:
+            if not self._is_time():
                 return
-            self._last = self._now()
             line = self._line()
         self._logger.info(*line)
 
@@ -94,6 +115,12 @@ class LogProgress(ProgressListener):
                 return
             line = self._line()
         self._logger.info(*line)
+
+    def _is_time(self) -> bool:
+        if self._now() - self._last < self._interval:
+            return False
+        self._last = self._now()
+        return True
 
     def _line(self) -> tuple[str, int, int, int, int, int]:
         return (

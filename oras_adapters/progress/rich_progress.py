@@ -34,8 +34,20 @@ class RichProgress(ProgressListener):
         """
         self._progress = progress or _new_progress()
         self._whole = self._progress.add_task("all", total=0)
-        self._bars: dict[Digest, TaskID] = {}
+        self._bars: dict[Digest | str, TaskID] = {}
         self._lock = Lock()
+
+    def preparation_started(self, title: str, size: int) -> None:
+        """Add a bar for the preparation."""
+        self._add(title, _shown(f"preparing {title}"), size)
+
+    def preparation_advanced(self, title: str, count: int) -> None:
+        """Advance the bar of the preparation."""
+        self._progress.advance(self._bars[title], count)
+
+    def preparation_ended(self, title: str) -> None:
+        """Remove the bar of the preparation."""
+        self._remove(title)
 
     def planned(self, contents: int, size: int) -> None:  # noqa: ARG002 - the port's
         """Add to the total of the whole copy."""
@@ -45,11 +57,8 @@ class RichProgress(ProgressListener):
 
     def started(self, descriptor: Descriptor) -> None:
         """Add a bar for the transfer."""
-        # Plain text: an untrusted title must not be read as markup.
-        name = ascii(descriptor.title or str(descriptor.digest))[1 : SHOWN + 1].replace("[", "(")
-        bar = self._progress.add_task(name, total=descriptor.size)
-        with self._lock:
-            self._bars[descriptor.digest] = bar
+        name = _shown(descriptor.title or str(descriptor.digest))
+        self._add(descriptor.digest, name, descriptor.size)
 
     def advanced(self, descriptor: Descriptor, count: int) -> None:
         """Advance both bars."""
@@ -66,19 +75,24 @@ class RichProgress(ProgressListener):
 
     def finished(self, descriptor: Descriptor) -> None:
         """Remove the bar of the transfer."""
-        self._remove(descriptor)
+        self._remove(descriptor.digest)
 
     def failed(self, descriptor: Descriptor, error: Exception) -> None:  # noqa: ARG002 - the port's
         """Remove the bar of the transfer."""
-        self._remove(descriptor)
+        self._remove(descriptor.digest)
 
     def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:  # noqa: ARG002 - the port's
         """Advance the bar of the whole copy."""
         self._progress.advance(self._whole, descriptor.size)
 
-    def _remove(self, descriptor: Descriptor) -> None:
+    def _add(self, key: Digest | str, name: str, size: int) -> None:
+        bar = self._progress.add_task(name, total=size)
         with self._lock:
-            bar = self._bars.pop(descriptor.digest, None)
+            self._bars[key] = bar
+
+    def _remove(self, key: Digest | str) -> None:
+        with self._lock:
+            bar = self._bars.pop(key, None)
         if bar is not None:
             self._progress.remove_task(bar)
 
@@ -95,6 +109,11 @@ class RichProgress(ProgressListener):
     ) -> None:
         """Stop, and leave the last state on the terminal."""
         self._progress.stop()
+
+
+def _shown(name: str) -> str:
+    # Plain text: an untrusted title must not be read as markup.
+    return ascii(name)[1:-1][:SHOWN].replace("[", "(")
 
 
 def _new_progress() -> Progress:

@@ -37,7 +37,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.compression import Compression
 from oras_core.ports.content import ByteStream
-from oras_core.ports.files import FileEntry, FileTree
+from oras_core.ports.files import FileEntry, FileTree, names_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -86,6 +86,7 @@ def pack_directory(
     prefix: str,
     compression: Compression | None = None,
     listing: DirectoryListing | None = None,
+    on_read: Callable[[int], object] | None = None,
 ) -> PackedDirectory:
     """Write the contents of `tree` as a compressed tar archive.
 
@@ -99,6 +100,7 @@ def pack_directory(
         compression: the compression, which affects the bytes; None for gzip by the
             standard library.
         listing: the listing of `tree`, if the caller has one.
+        on_read: called with the number of bytes after each read of a file.
 
     Raises:
         UnsafePathError: as `list_directory`; also if a pull would refuse the prefix.
@@ -108,9 +110,9 @@ def pack_directory(
     """
     token = current_token()
     root = sanitize_path(prefix)
-    entries = (listing or list_directory(tree)).entries
+    entries = (listing or list_directory(tree, prefix)).entries
     tar, packed, size = new_hasher(), new_hasher(), 0
-    members = _hashed(in_blocks(_tar_of(tree, root, entries)), tar)
+    members = _hashed(in_blocks(_tar_of(tree, root, entries, on_read or _ignore)), tar)
     with closing((compression or GZIP).compress(members)) as pieces:
         for piece in _hashed(pieces, packed):
             token.raise_if_cancelled("pack a directory")
@@ -121,8 +123,13 @@ def pack_directory(
     )
 
 
-def list_directory(tree: FileTree) -> DirectoryListing:
+def list_directory(tree: FileTree, prefix: str) -> DirectoryListing:
     """Return all entries, sorted by name; a directory comes before its own entries.
+
+    Args:
+        tree: the directory.
+        prefix: the path of the directory in the archive; a symbolic link such as `../data/x`
+            in the directory `data` stays inside.
 
     Raises:
         UnsafePathError: for a symbolic link that leads out of the directory, for a device, a
@@ -131,7 +138,7 @@ def list_directory(tree: FileTree) -> DirectoryListing:
         CancelledError: if the current token is cancelled.
     """
     entries = _collect(tree)
-    _check_links(entries)
+    _check_links(entries, sanitize_path(prefix))
     return DirectoryListing(tuple(entries))
 
 
@@ -157,16 +164,25 @@ def _collect(tree: FileTree) -> list[FileEntry]:
     return found
 
 
-def _check_links(entries: list[FileEntry]) -> None:
+def _check_links(entries: list[FileEntry], prefix: SafePath) -> None:
     links = {str(entry.path): entry.link_target for entry in entries if entry.kind == "symlink"}
     for path, target in links.items():
         if reason := objection_to_target(target):
             raise UnsafePathError(path, reason)
-    if unsafe := find_unsafe_link(links):
+    if unsafe := find_unsafe_link(links, folder=prefix.parts):
         raise UnsafePathError(*unsafe)
 
 
-def _tar_of(tree: FileTree, root: SafePath, entries: Iterable[FileEntry]) -> Iterator[bytes]:
+def _ignore(_: int) -> None:
+    return None
+
+
+def _tar_of(
+    tree: FileTree,
+    root: SafePath,
+    entries: Iterable[FileEntry],
+    on_read: Callable[[int], object],
+) -> Iterator[bytes]:
     yield encode_header(TarMember(str(root), "directory"))
     for entry in entries:
         kind: MemberKind = "special" if entry.kind == "other" else entry.kind
@@ -177,6 +193,7 @@ def _tar_of(tree: FileTree, root: SafePath, entries: Iterable[FileEntry]) -> Ite
             with closing(FileSource(tree, entry.path, entry=entry).open()) as stream:
                 while chunk := stream.read(CHUNK_SIZE):
                     yield chunk
+                    on_read(len(chunk))
             yield bytes(padding_of(entry.size))
     yield END
 
@@ -218,7 +235,7 @@ def unpack(
     """
     try:
         chunks = decompressed(stream, (*compressions, GZIP))
-        _unpack(chunks, tree, MemberPolicy(limits, prefix), tar_digest)
+        _unpack(chunks, tree, MemberPolicy(limits, prefix, names_of(tree)), tar_digest)
     except ArchiveDamage as damage:
         # A digest mismatch explains more than the damage: let the stream report one.
         _read_to_end(stream, limits.archive_bytes)

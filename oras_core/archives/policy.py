@@ -8,6 +8,7 @@ from oras_core.archives.links import find_unsafe_link, objection_to_target
 from oras_core.archives.tar_format import MemberKind, TarMember
 from oras_core.errors import SizeLimitError, UnsafeArchiveError, UnsafePathError
 from oras_core.model.limits import Limits
+from oras_core.model.names import POSIX_NAMES, NamePolicy
 from oras_core.model.paths import SafePath, sanitize_path
 
 __all__ = ["MAX_DEPTH", "MemberPolicy"]
@@ -33,7 +34,9 @@ class MemberPolicy:
       owner's execute bit are ignored.
     """
 
-    def __init__(self, limits: Limits, prefix: SafePath | None) -> None:
+    def __init__(
+        self, limits: Limits, prefix: SafePath | None, names: NamePolicy = POSIX_NAMES
+    ) -> None:
         """Start with an empty archive.
 
         Args:
@@ -42,11 +45,15 @@ class MemberPolicy:
                 the whole prefix, as the Go client writes it, or its last component, as
                 oras-py writes it. The first member decides. If the first member has neither,
                 names are used unchanged.
+            names: the rules of the system that the files are for.
         """
+        self._rules = names
+        self._folder = prefix.parts if prefix else ()
         self._limits = limits
-        self._candidates = [prefix.parts, prefix.parts[-1:]] if prefix else []
-        self._prefix: tuple[str, ...] | None = None if prefix else ()
+        self._candidates = [self._folder, self._folder[-1:]] if self._folder else []
+        self._prefix: tuple[str, ...] | None = None if self._folder else ()
         self._kinds: dict[str, MemberKind] = {}
+        self._spellings: dict[str, str] = {}
         self._links: dict[str, str] = {}
         self._superseded: list[tuple[str, str]] = []
         self._members = 0
@@ -67,11 +74,15 @@ class MemberPolicy:
         path = self._place(member, member.name)
         if path is None:
             return None
+        try:
+            self._rules.check(path)
+        except UnsafePathError as error:
+            raise UnsafeArchiveError(member.name, error.reason) from error
         self._enter(member, path)
         if member.kind == "file":
             self.charge(member.size)
         elif member.kind == "symlink":
-            if reason := objection_to_target(member.link_target):
+            if reason := objection_to_target(member.link_target, self._rules):
                 raise UnsafeArchiveError(member.name, reason)
             if (earlier := self._links.get(str(path), member.link_target)) != member.link_target:
                 self._superseded.append((str(path), earlier))
@@ -111,7 +122,7 @@ class MemberPolicy:
         Raises:
             UnsafeArchiveError: if one leads out of the folder.
         """
-        if unsafe := find_unsafe_link(self._links, self._superseded):
+        if unsafe := find_unsafe_link(self._links, self._superseded, folder=self._folder):
             raise UnsafeArchiveError(*unsafe)
         return self._links
 
@@ -175,6 +186,9 @@ class MemberPolicy:
         known = self._kinds.get(place)
         if known is None:
             self._count_name(len(place))
+            if (other := self._spellings.setdefault(self._rules.key(place), place)) != place:
+                reason = f"this system takes {place!r} and the earlier {other!r} for one name"
+                raise UnsafeArchiveError(member.name, reason)
             self._kinds[place] = kind
         elif known != kind:
             raise UnsafeArchiveError(

@@ -188,8 +188,10 @@ def _copy_graphs(
     named = {root.digest for root in roots if tags}
     with Crew(options.concurrency) as crew:
         plan = _Walk(cached, destination, options).plan(roots, crew, named=named)
-        if plan.contents:
-            options.listener.planned(plan.contents, plan.size)
+        tagged = [root for root in roots if root.digest in named and root not in plan]
+        if contents := plan.contents + len(tagged):
+            size = plan.size + sum(root.size for root in tagged)
+            options.listener.planned(contents, size)
         mover = _Mover(source, cached, destination, options, crew.token)
         for level in plan.levels:
             crew.each(mover.move, [step for step in level if step.descriptor.digest not in named])
@@ -230,9 +232,7 @@ class _Walk:
             self._nodes |= new
             found = crew.each(self.explore, new.values())
             self._edges |= zip(new, found, strict=True)
-            for node in new.values():
-                if node.digest in self._present and node.digest not in named:
-                    self._options.listener.skipped(node, "exists")
+            self._report_present([node for node in new.values() if node.digest not in named])
             generation = [child for children in found for child in children]
         for root in roots:
             if root.digest in self._absent:
@@ -241,6 +241,13 @@ class _Walk:
             [root for root in roots if root.digest not in self._present],
             {digest: self._wanted(digest) for digest in self._edges},
         )
+
+    def _report_present(self, nodes: Sequence[Descriptor]) -> None:
+        present = [node for node in nodes if node.digest in self._present]
+        if present:
+            self._options.listener.planned(len(present), sum(node.size for node in present))
+        for node in present:
+            self._options.listener.skipped(node, "exists")
 
     def explore(self, node: Descriptor) -> Sequence[Descriptor]:
         """Return the successors of a manifest; none if it is present, or missing everywhere."""
@@ -342,6 +349,7 @@ class _Mover:
                 destination.place(further)
         except NotFoundError:
             # The archive of an unpacked directory is not kept: transfer it again.
+            self._listener.planned(1, further.size)
             self._transfer(further, partial(self._destination.push, further))
 
     def _mounted(self, descriptor: Descriptor) -> bool:

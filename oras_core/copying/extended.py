@@ -237,6 +237,15 @@ class _SkipNoter(ProgressListener):
         self.skipped_digests: set[Digest] = set()
         self._listener = listener
 
+    def preparation_started(self, title: str, size: int) -> None:
+        self._listener.preparation_started(title, size)
+
+    def preparation_advanced(self, title: str, count: int) -> None:
+        self._listener.preparation_advanced(title, count)
+
+    def preparation_ended(self, title: str) -> None:
+        self._listener.preparation_ended(title)
+
     def planned(self, contents: int, size: int) -> None:
         self._listener.planned(contents, size)
 

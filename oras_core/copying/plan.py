@@ -27,6 +27,12 @@ class CopyPlan:
 
     levels: tuple[tuple[CopyStep, ...], ...]
 
+    def __contains__(self, descriptor: Descriptor) -> bool:
+        """Tell whether a step moves the blob or manifest with this digest."""
+        return any(
+            step.descriptor.digest == descriptor.digest for level in self.levels for step in level
+        )
+
     @property
     def contents(self) -> int:
         """The number of steps."""

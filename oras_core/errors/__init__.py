@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         CancelledError,
         CopyError,
         NotFoundError,
+        TitleCollisionError,
         UnsupportedError,
     )
     from oras_core.errors.values import (
@@ -80,6 +81,7 @@ __all__ = [
     "SizeLimitError",
     "SizeMismatchError",
     "SourceChangedError",
+    "TitleCollisionError",
     "TlsError",
     "TransportError",
     "TransportTimeoutError",
@@ -117,6 +119,7 @@ _MODULE_OF = {
     "SizeLimitError": "content",
     "SizeMismatchError": "content",
     "SourceChangedError": "content",
+    "TitleCollisionError": "targets",
     "TlsError": "wire",
     "TransportError": "wire",
     "TransportTimeoutError": "wire",

@@ -9,6 +9,7 @@ __all__ = [
     "CancelledError",
     "CopyError",
     "NotFoundError",
+    "TitleCollisionError",
     "UnsupportedError",
 ]
 
@@ -41,6 +42,32 @@ class AlreadyExistsError(OrasError):
         self.what = what
         self.where = where
         super().__init__(f"{what} already exists in {where} and may not be replaced")
+
+
+class TitleCollisionError(AlreadyExistsError):
+    """Two files of one artifact cannot both be written: their titles collide.
+
+    Attributes:
+        title: the title of one file.
+        other: the title of the other file, which equals `title` or is inside it.
+    """
+
+    def __init__(self, title: str, other: str, where: str) -> None:
+        """Set the attributes; `where` is `the push` or `the artifact`."""
+        self.title = title
+        self.other = other
+        self.what = f"the title {other!r}"
+        self.where = where
+        both = f"the title {title!r}" if title == other else f"the titles {title!r} and {other!r}"
+        advice = (
+            "Give one of them another title, by File(title=...) or the annotation "
+            "org.opencontainers.image.title"
+            if where == "the push"
+            else "Pull them one at a time, with a filter for layers"
+        )
+        OrasError.__init__(
+            self, f"two files of {where} have {both}, so one would replace the other. {advice}."
+        )
 
 
 class UnsupportedError(OrasError):

@@ -93,6 +93,11 @@ class Descriptor:
         return self.annotations.get(media_types.ANNOTATION_TITLE)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether this is the image spec's empty descriptor, which stands for no content."""
+        return self.media_type == media_types.OCI_EMPTY
+
+    @property
     def is_manifest(self) -> bool:
         """Whether the content is an image manifest."""
         return media_types.is_manifest(self.media_type)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from oras_core.errors import UnsafePathError
 
-__all__ = ["UNFINISHED_SUFFIX", "SafePath", "is_unfinished", "sanitize_path"]
+__all__ = ["UNFINISHED_SUFFIX", "SafePath", "is_unfinished", "sanitize_folder", "sanitize_path"]
 
 UNFINISHED_SUFFIX: Final = ".oras-partial"
 """Suffix of partial files and folders, reserved for them."""
@@ -33,8 +33,9 @@ _MAKER: Final = object()
 class SafePath:
     """A relative path with `/` between its components, which stays inside its folder.
 
-    Only `sanitize_path`, and joining safe paths, create one. The file system may still have
-    symbolic links on the path; the `FileTree` refuses those.
+    Only `sanitize_path`, `sanitize_folder` and joining safe paths create one. The file system
+    may still have symbolic links on the path; the `FileTree` refuses those. A system may have
+    further rules for names; its `NamePolicy` knows them.
     """
 
     parts: tuple[str, ...]
@@ -51,8 +52,8 @@ class SafePath:
 
     @property
     def name(self) -> str:
-        """The last component."""
-        return self.parts[-1]
+        """The last component; `.` for the folder itself."""
+        return self.parts[-1] if self.parts else "."
 
     @property
     def parent(self) -> SafePath | None:
@@ -68,32 +69,33 @@ class SafePath:
         return len(self.parts) > len(other.parts) and self.parts[: len(other.parts)] == other.parts
 
     def __str__(self) -> str:
-        """Return the components joined by `/`."""
-        return "/".join(self.parts)
+        """Return the components joined by `/`; `.` for the folder itself."""
+        return "/".join(self.parts) or "."
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the text, so that unpickling checks it again."""
-        return sanitize_path, (str(self),)
+        return sanitize_folder, (str(self),)
 
 
 @cache
 def _refused_characters() -> re.Pattern[str]:
     # C0 and C1 control characters and DEL control terminals and end strings (CWE-150,
     # CWE-158). Bidirectional overrides and line separators disguise a name. A surrogate has
-    # no UTF-8. A backslash separates components on Windows.
-    return re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\\\\]")
+    # no UTF-8.
+    return re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @cache
 def _drive() -> re.Pattern[str]:
-    # Windows takes any character before a colon for a drive letter.
-    return re.compile(r".:")
+    # As a whole component; `a:b` is a file name on POSIX.
+    return re.compile(r"(?:\A|[/\\])[A-Za-z]:(?:[/\\]|\Z)")
 
 
 @cache
 def _leads_up() -> re.Pattern[str]:
-    # Windows drops trailing dots and spaces: there `.. ` is `..`.
-    return re.compile(r"\.\.[. ]*\Z")
+    # Windows drops trailing dots and spaces, so `.. ` is `..` there, and it separates
+    # components with backslashes too.
+    return re.compile(r"(?:\A|[/\\])\.\.[. ]*(?:[/\\]|\Z)")
 
 
 @cache
@@ -111,9 +113,22 @@ def sanitize_path(path: str) -> SafePath:
     """Check that `path` stays inside its folder, and normalise it.
 
     `.` components and doubled or trailing slashes are dropped. Paths that lead elsewhere, on
-    this or another platform, are refused: `..`, absolute paths, drive letters, backslashes.
-    Control characters, names too long for common file systems, and the reserved names of
-    partial files are refused too.
+    this or another platform, are refused: `..`, absolute paths, drive letters. Control
+    characters, names too long for common file systems, and the reserved names of partial files
+    are refused too. Other backslashes and colons are legal characters on POSIX systems; the
+    `NamePolicy` of Windows refuses them.
+
+    Raises:
+        UnsafePathError: with the reason.
+    """
+    safe = sanitize_folder(path)
+    if not safe.parts:
+        raise UnsafePathError(path, "it names the folder itself")
+    return safe
+
+
+def sanitize_folder(path: str) -> SafePath:
+    """Check `path` as `sanitize_path` does, but also accept `.`, the folder itself.
 
     Raises:
         UnsafePathError: with the reason.
@@ -132,20 +147,18 @@ def _objections(path: str) -> Iterator[str]:
     parts = path.split("/")
     if not path:
         yield "it is empty"
-    if path.startswith("/"):
+    if path.startswith(("/", "\\\\")):  # two backslashes: a share of Windows
         yield "it is absolute"
     if found := _refused_characters().search(path):
         yield f"it has the character {found.group()!r}"
         return  # the checks below cannot encode a surrogate
-    if ":" in path and any(_drive().match(part) for part in parts):
+    if ":" in path and _drive().search(path):
         # In every component: Windows resolves a drive letter in the middle too.
-        yield "a component begins with a drive letter"
-    if ".." in path and any(_leads_up().match(part) for part in parts):
+        yield "a component is a drive letter"
+    if ".." in path and _leads_up().search(path):
         yield "it leads out of its folder by '..'"
     if is_unfinished(path):
         yield f"a component ends in {UNFINISHED_SUFFIX!r}, which is reserved for partial files"
-    if all(part in ("", ".") for part in parts):
-        yield "it names the folder itself"
     length = len(path.encode())
     if length > MAX_PATH_BYTES:
         yield f"it is longer than {MAX_PATH_BYTES} bytes"

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from attrs import frozen
 
 from oras_core.model.digest import Digest
+from oras_core.model.names import POSIX_NAMES, NamePolicy
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteStream
 
@@ -17,10 +18,12 @@ __all__ = [
     "FileTree",
     "HeldLock",
     "Locker",
+    "NameRules",
     "PartialKeeper",
     "PendingDirectory",
     "PendingFile",
     "ResumableFile",
+    "names_of",
 ]
 
 FileKind = Literal["file", "directory", "symlink", "other"]
@@ -155,7 +158,7 @@ class FileTree(Protocol):
         ...
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
-        """Start to fill a directory.
+        """Start to fill a directory; `.` is the root, into which the commit merges.
 
         Raises:
             UnsafePathError: if the path leads through a link, or `path` is a file.
@@ -176,6 +179,21 @@ class FileTree(Protocol):
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; a missing one is accepted."""
         ...
+
+
+@runtime_checkable
+class NameRules(Protocol):
+    """A folder on a system with rules of its own for names."""
+
+    @property
+    def names(self) -> NamePolicy:
+        """The rules. Methods that create entries raise `UnsafePathError` for refused names."""
+        ...
+
+
+def names_of(tree: FileTree) -> NamePolicy:
+    """Return the rules for names in a folder; those of POSIX if it has none of its own."""
+    return tree.names if isinstance(tree, NameRules) else POSIX_NAMES
 
 
 class ResumableFile(PendingFile, Protocol):

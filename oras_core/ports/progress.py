@@ -12,16 +12,25 @@ SkipReason = Literal["exists", "mounted"]
 
 
 class ProgressListener:
-    """Receives the progress of a copy. Every method does nothing; override those you need.
+    """Receives the progress of a push or copy. Every method does nothing; override those you need.
 
     Methods are called from several threads at once and should return quickly. An exception
     from a method ends the copy.
     """
 
+    def preparation_started(self, title: str, size: int) -> None:
+        """A push begins to pack a directory or to hash a large file, of `size` bytes."""
+
+    def preparation_advanced(self, title: str, count: int) -> None:
+        """`count` more bytes were packed or hashed."""
+
+    def preparation_ended(self, title: str) -> None:
+        """The directory or file is packed or hashed, or an error ended the preparation."""
+
     def planned(self, contents: int, size: int) -> None:
         """`contents` more blobs and manifests, of `size` bytes together, will be moved or skipped.
 
-        Called before the first of them; called again if another copy follows.
+        Called before they are; called again if more are found, or if another copy follows.
         """
 
     def started(self, descriptor: Descriptor) -> None:

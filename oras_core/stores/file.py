@@ -14,21 +14,33 @@ from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
-from oras_core.ports.files import FileTree
+from oras_core.ports.files import FileTree, names_of
 from oras_core.stores.memory import MemoryStore
 from oras_core.stores.resuming import forget_partial, write_file
 
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
-__all__ = ["FileStore", "is_marked_for_unpacking"]
+__all__ = ["FileStore", "checked_title", "is_marked_for_unpacking"]
 
 
 def is_marked_for_unpacking(descriptor: Descriptor) -> bool:
     """Tell whether the annotations mark the blob as a packed directory."""
     return descriptor.annotations.get(media_types.ANNOTATION_UNPACK) == "true"
+
+
+def checked_title(tree: FileTree, title: str, *, is_directory: bool) -> SafePath:
+    """Return the path in `tree` for a title; only a directory may be the root, by `.`.
+
+    Raises:
+        UnsafePathError: if the title leads out of the folder, or the system of the folder
+            refuses it.
+    """
+    path = sanitize_folder(title) if is_directory else sanitize_path(title)
+    names_of(tree).check(path)
+    return path
 
 
 class FileStore:
@@ -73,7 +85,7 @@ class FileStore:
         An earlier file counts if its bytes match the digest. An earlier unpacked directory
         does not count, since it has no digest.
         """
-        path = _path_of(descriptor)
+        path = self._path_of(descriptor)
         if path is None:
             return self._untitled.exists(descriptor)
         return self._has(descriptor, path)
@@ -97,7 +109,7 @@ class FileStore:
             ContentError: if the bytes do not match `descriptor`.
             UnsafeArchiveError: if a packed directory has an unsafe member.
         """
-        path = _path_of(descriptor)
+        path = self._path_of(descriptor)
         if path is None:
             self._untitled.push(descriptor, source)
             return
@@ -132,6 +144,11 @@ class FileStore:
     def tag(self, descriptor: Descriptor, reference: str) -> None:
         """Tag a manifest or untitled blob, for the lifetime of this store."""
         self._untitled.tag(descriptor, reference)
+
+    def _path_of(self, descriptor: Descriptor) -> SafePath | None:
+        if descriptor.title is None:
+            return None
+        return checked_title(self._tree, descriptor.title, is_directory=self._unpacks(descriptor))
 
     def _claim(self, descriptor: Descriptor, path: SafePath) -> None:
         """Reserve the title, so that two blobs never race for one name."""
@@ -188,7 +205,3 @@ class FileStore:
                 compressions=self._compressions(),
             )
             directory.commit()
-
-
-def _path_of(descriptor: Descriptor) -> SafePath | None:
-    return None if descriptor.title is None else sanitize_path(descriptor.title)

@@ -17,6 +17,8 @@ from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileTree
+from oras_core.ports.progress import ProgressListener
+from oras_core.stores.preparation import REPORTED_SIZE, ReportedSource, preparing
 
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
@@ -45,6 +47,7 @@ class StagingStore:
         *,
         describe: Describe = describe_source,
         packed_sender: Callable[[int], Describe | None] = _no_sender,
+        listener: ProgressListener | None = None,
     ) -> None:
         """Start empty.
 
@@ -54,8 +57,10 @@ class StagingStore:
             packed_sender: takes the size of a directory in bytes, and returns a function that
                 describes its archive and uploads it during the packing; None if the archive
                 is to be packed first.
+            listener: receives the progress of hashing and packing.
         """
         self._scratch = scratch
+        self._listener = listener or ProgressListener()
         self._describe = describe
         self._packed_sender = packed_sender
         self._sources: dict[Digest, ByteSource] = {}
@@ -81,7 +86,14 @@ class StagingStore:
             UnsafePathError: for a title that a pull would refuse.
         """
         titled = _titled(title, annotations)
-        return self._keep(self._describe(source, media_type).with_annotations(titled), source)
+        descriptor = self._reported(title, source, media_type).with_annotations(titled)
+        return self._keep(descriptor, source)
+
+    def _reported(self, title: str | None, source: ByteSource, media_type: str) -> Descriptor:
+        if title is None or source.size is None or source.size < REPORTED_SIZE:
+            return self._describe(source, media_type)
+        with preparing(self._listener, title, source.size) as on_read:
+            return self._describe(ReportedSource(source, on_read), media_type)
 
     def add_bytes(
         self, content: bytes, media_type: str, *, annotations: Mapping[str, str] | None = None
@@ -127,19 +139,27 @@ class StagingStore:
         titled = _titled(title, annotations)
         suffix = compression.suffix if compression else "gzip"
         chosen = _media_type(title, media_type, suffix)
-        listing = list_directory(tree)
-        how = partial(pack_directory, tree, prefix=title, compression=compression, listing=listing)
+        listing = list_directory(tree, title)
         source: ByteSource
-        if send := self._packed_sender(listing.size):
-            with PackedSource(how, self._scratch) as source:
-                send(source, chosen)
-                packed = source.packed
-        else:
-            path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
-            with self._scratch.create(path) as archive:
-                packed = how(archive.write)
-                archive.commit()
-            source = FileSource(self._scratch, path)
+        with preparing(self._listener, title, listing.size) as on_read:
+            pack = partial(
+                pack_directory,
+                tree,
+                prefix=title,
+                compression=compression,
+                listing=listing,
+                on_read=on_read,
+            )
+            if send := self._packed_sender(listing.size):
+                with PackedSource(pack, self._scratch) as source:
+                    send(source, chosen)
+                    packed = source.packed
+            else:
+                path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
+                with self._scratch.create(path) as archive:
+                    packed = pack(archive.write)
+                    archive.commit()
+                source = FileSource(self._scratch, path)
         descriptor = Descriptor(
             chosen,
             packed.digest,

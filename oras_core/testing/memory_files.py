@@ -11,6 +11,7 @@ from attrs import define, field
 
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
 from oras_core.model.digest import Digest
+from oras_core.model.names import POSIX_NAMES, NamePolicy
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import (
@@ -19,6 +20,7 @@ from oras_core.ports.files import (
     FileTree,
     HeldLock,
     Locker,
+    NameRules,
     PartialKeeper,
     PendingDirectory,
     PendingFile,
@@ -58,17 +60,23 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
 
 
-class MemoryFileTree(FileTree, Locker, PartialKeeper):
+class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: NamePolicy = POSIX_NAMES) -> None:
         """Begin empty."""
+        self._names = names
         self._root = _Folder()
         self._revision = 0
         self._lock = RLock()
         self._locks = MemoryLocks()
         self._kept: dict[tuple[SafePath | None, Digest], bytes] = {}
         self._resumed: set[tuple[SafePath | None, Digest]] = set()
+
+    @property
+    def names(self) -> NamePolicy:
+        """The rules for names."""
+        return self._names
 
     def entry(self, path: SafePath) -> FileEntry | None:
         """Return what lies at `path`; None if nothing does."""
@@ -130,8 +138,9 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Begin to fill a directory."""
         with self._lock:
-            parent = self._make_parent(path, "create")
-            _refuse(path, parent.children.get(path.name), _Folder)
+            if path.parts:
+                parent = self._make_parent(path, "create")
+                _refuse(path, parent.children.get(path.name), _Folder)
         return _PendingDirectory(self, path)
 
     def make_directory(self, path: SafePath) -> None:
@@ -189,6 +198,10 @@ class MemoryFileTree(FileTree, Locker, PartialKeeper):
 
     def _put_directory(self, path: SafePath, filled: MemoryFileTree) -> None:
         with self._lock:
+            if not path.parts:
+                _check_merge(path, filled._root, self._root)
+                self._merged(filled._root, self._root)
+                return
             parent = self._make_parent(path, "create")
             there = parent.children.get(path.name)
             _check_merge(path, filled._root, there)
@@ -324,7 +337,7 @@ class _PendingDirectory(PendingDirectory):
     def __init__(self, parent: MemoryFileTree, path: SafePath) -> None:
         self._parent = parent
         self._path = path
-        self._tree = MemoryFileTree()
+        self._tree = MemoryFileTree(parent.names)
 
     @property
     def tree(self) -> FileTree:

@@ -10,22 +10,23 @@ from attrs import evolve, frozen
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
 from oras_core.copying.copy import CopyOptions, copy_graph
-from oras_core.errors import AlreadyExistsError, UnsupportedError
+from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
-from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.paths import SafePath
 from oras_core.model.platform import Platform
+from oras_core.model.titles import find_collision
 from oras_core.ports.content import Fetcher, ReadOnlyTarget, ReferenceFetcher
-from oras_core.ports.files import FileTree
-from oras_core.stores.file import FileStore, is_marked_for_unpacking
+from oras_core.ports.files import FileTree, names_of
+from oras_core.stores.file import FileStore, checked_title, is_marked_for_unpacking
 
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
-__all__ = ["Pulled", "fetch_artifact", "find_manifest", "pull"]
+__all__ = ["Pulled", "fetch_artifact", "file_layers", "find_manifest", "pull"]
 
 
 @frozen
@@ -84,7 +85,7 @@ def pull(
     Raises:
         NotFoundError: if the reference, or a manifest for the platform, does not exist.
         UnsafePathError: if a title leads out of the folder.
-        AlreadyExistsError: if two different layers have the same title.
+        TitleCollisionError: if two layers have the same title, or one title is inside another.
         ContentError: if a blob does not match its descriptor.
         UnsafeArchiveError: if a member of a packed directory must not be unpacked.
         OrasError: any error of the source.
@@ -94,11 +95,11 @@ def pull(
     root = _find_root(source, cached, reference)
     chosen, manifest = _choose(cached, root, platform, limits)
     cached.remember(chosen, manifest.content)
-    layers = _titled_layers(manifest, includes, title_of)
+    layers = _titled_layers(manifest, tree, includes, title_of, unpacks)
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
         # A layer may have the media type of a manifest; it is a file nevertheless.
-        return layers if descriptor.digest == chosen.digest else ()
+        return (*layers.values(),) if descriptor.digest == chosen.digest else ()
 
     copy_graph(
         cached,
@@ -110,7 +111,7 @@ def pull(
             find_successors=find_successors,
         ),
     )
-    return Pulled(root, manifest, tuple(sanitize_path(str(layer.title)) for layer in layers))
+    return Pulled(root, manifest, tuple(layers))
 
 
 def find_manifest(
@@ -179,21 +180,35 @@ def _only_entry(index: Index) -> Descriptor:
     return entries[0]
 
 
+def file_layers(manifest: Manifest) -> list[Descriptor]:
+    """Return the layers of a manifest that are files or directories.
+
+    An artifact without files has the empty descriptor as its only layer (image spec,
+    manifest.md). A layer with a title is a file, whatever its media type.
+    """
+    return [layer for layer in manifest.layers if layer.title or not layer.is_empty]
+
+
 def _titled_layers(
     manifest: Manifest,
+    tree: FileTree,
     includes: Callable[[Descriptor], bool],
     title_of: Callable[[Descriptor], str | None],
-) -> list[Descriptor]:
-    """Return the selected layers, each with its checked title."""
-    titled: dict[str, Descriptor] = {}
-    for layer in filter(includes, manifest.layers):
+    unpacks: Callable[[Descriptor], bool],
+) -> dict[SafePath, Descriptor]:
+    """Return the selected layers by path, each with its checked title."""
+    titled: dict[SafePath, Descriptor] = {}
+    for layer in filter(includes, file_layers(manifest)):
         title = title_of(layer)
         if title is None:
             continue
-        path = str(sanitize_path(title))
+        path = checked_title(tree, title, is_directory=unpacks(layer))
         if titled.setdefault(path, layer).digest != layer.digest:
-            raise AlreadyExistsError(f"{path!r}", "the artifact, as the title of another layer")
-    return [
-        layer.with_annotations({media_types.ANNOTATION_TITLE: path})
+            raise TitleCollisionError(str(path), str(path), "the artifact")
+    if collision := find_collision(titled, names_of(tree)):
+        title, other = map(str, collision)
+        raise TitleCollisionError(title, other, "the artifact")
+    return {
+        path: layer.with_annotations({media_types.ANNOTATION_TITLE: str(path)})
         for path, layer in titled.items()
-    ]
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,17 @@ from attrs import evolve, field, frozen
 from oras_core.content.graph import ManifestCache
 from oras_core.copying.copy import CopyOptions, copy_graph, expect_pushes
 from oras_core.copying.crew import Crew
-from oras_core.errors import AlreadyExistsError, UnsupportedError
+from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
-from oras_core.model.annotations import MANIFEST_SECTION, Annotations, AnnotationSet
+from oras_core.model.annotations import (
+    CONFIG_SECTION,
+    MANIFEST_SECTION,
+    Annotations,
+    AnnotationSet,
+)
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
+from oras_core.model.titles import find_collision
 from oras_core.packing.ingestion import Describer, is_large
 from oras_core.packing.manifest import pack_manifest
 from oras_core.ports.content import ByteSource, Fetcher, Target
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
 __all__ = ["Config", "Directory", "File", "check_titles", "push"]
+
+_log = logging.getLogger(__name__)
 
 
 @frozen
@@ -100,14 +109,14 @@ class Config:
 def push(
     destination: Target,
     reference: str | None,
-    contents: Sequence[File | Directory],
+    contents: Sequence[File | Directory] | File | Directory,
     *,
     scratch: FileTree | None = None,
     artifact_type: str | None = None,
     config: Config | None = None,
     annotations: AnnotationSet | None = None,
     subject: Descriptor | None = None,
-    further_tags: Sequence[str] = (),
+    further_tags: Sequence[str] | str = (),
     options: CopyOptions | None = None,
 ) -> Descriptor:
     """Push files and directories as one artifact.
@@ -115,14 +124,14 @@ def push(
     Args:
         destination: the target to push to.
         reference: the tag to create; None for an artifact without a tag.
-        contents: files and directories, which become the layers in this order.
+        contents: files and directories, which become the layers in this order; or one of them.
         scratch: folder for the archives of directories; the caller empties it. Required
             if `contents` has a directory.
         artifact_type: the type of the artifact, a media type.
         config: the config; None for the empty config.
         annotations: annotations of the manifest, of the config, and of layers by title.
         subject: the manifest that the artifact is attached to.
-        further_tags: more tags to create.
+        further_tags: more tags to create, or one more tag.
         options: options of the copy.
 
     Returns:
@@ -130,22 +139,30 @@ def push(
 
     Raises:
         UnsafePathError: if a pull would refuse a title.
-        AlreadyExistsError: if two files have the same title.
+        TitleCollisionError: if two files have the same title, or one title is inside another.
         UnsupportedError: if `contents` has a directory and `scratch` is None.
         SourceChangedError: if a file changes during the push.
         OrasError: any error of the destination.
     """
+    contents = _as_sequence(contents)
+    further_tags = (further_tags,) if isinstance(further_tags, str) else further_tags
     check_titles(contents)
     if scratch is None:
         _refuse_directories(contents)
     annotations = annotations or AnnotationSet()
+    _warn_of_unused(annotations, contents)
     options = options or CopyOptions()
     expect_pushes(destination)
     with Crew(options.concurrency) as crew:
         # A listener gets descriptors, so an upload before the digest is known cannot be reported.
         is_watched = type(options.listener) is not ProgressListener
         describer = Describer(None if is_watched else destination, reference, crew.token)
-        staging = StagingStore(scratch, describe=describer, packed_sender=describer.packed_sender)
+        staging = StagingStore(
+            scratch,
+            describe=describer,
+            packed_sender=describer.packed_sender,
+            listener=options.listener,
+        )
         layers = _stage(contents, staging, annotations, crew)
         staged_config = _stage_config(staging, config, annotations.config)
     manifest = pack_manifest(
@@ -156,6 +173,7 @@ def push(
         annotations=annotations.get(MANIFEST_SECTION),
     )
     if describer.named == manifest.descriptor.plain() and not (subject or further_tags):
+        options.listener.planned(1, manifest.descriptor.size)
         options.listener.skipped(manifest.descriptor, "exists")
         return manifest.descriptor
     source = ManifestCache(staging)
@@ -176,6 +194,24 @@ def push(
         options=evolve(options, find_successors=find_successors),
     )
     return manifest.descriptor
+
+
+def _as_sequence(
+    contents: Sequence[File | Directory] | File | Directory,
+) -> Sequence[File | Directory]:
+    if isinstance(contents, File | Directory):
+        return [contents]
+    for content in contents:
+        if not isinstance(content, File | Directory):
+            raise TypeError(f"contents must be File or Directory objects, not {content!r}")
+    return contents
+
+
+def _warn_of_unused(annotations: AnnotationSet, contents: Sequence[File | Directory]) -> None:
+    known = {content.title for content in contents}
+    for name in annotations.sections():
+        if name not in known and name not in (MANIFEST_SECTION, CONFIG_SECTION):
+            _log.warning("annotations of %r are not used: no pushed file has this title", name)
 
 
 def _refuse_directories(contents: Sequence[File | Directory]) -> None:
@@ -220,13 +256,8 @@ def check_titles(contents: Sequence[File | Directory]) -> None:
 
     Raises:
         UnsafePathError: if a pull would refuse a title.
-        AlreadyExistsError: if two files have the same title.
+        TitleCollisionError: if two files have the same title, or one title is inside another.
     """
-    seen: set[str] = set()
-    for content in contents:
-        title = str(sanitize_path(content.title))
-        if title in seen:
-            raise AlreadyExistsError(
-                f"{title!r}", "this push, as the title of another file; give one another title"
-            )
-        seen.add(title)
+    if collision := find_collision(sanitize_path(content.title) for content in contents):
+        title, other = collision
+        raise TitleCollisionError(str(title), str(other), "the push")

@@ -71,15 +71,15 @@ MUTATIONS = (
     Mutation(
         "N1",
         "oras_core/model/paths.py",
-        """    if ".." in path and any""",
-        """    if "..." in path and any""",
+        """    if ".." in path and _leads""",
+        """    if "..." in path and _leads""",
         ("path-parent-http",),
     ),
     Mutation(
         "N1",
         "oras_core/model/paths.py",
-        '    if path.startswith("/"):',
-        '    if path.startswith("//////"):',
+        '    if path.startswith(("/",',
+        '    if path.startswith(("//////",',
         ("path-absolute-inside-http",),
     ),
     Mutation(
@@ -141,8 +141,8 @@ MUTATIONS = (
     Mutation(
         "A2",
         "oras_core/archives/policy.py",
-        "        if unsafe := find_unsafe_link(self._links, self._superseded):",
-        "        if unsafe := None:",
+        "find_unsafe_link(self._links, self._superseded, folder=self._folder)",
+        "None",
         ("tar-link-chain-http", "tar-link-outside-http"),
     ),
     Mutation(
@@ -395,7 +395,7 @@ MUTATIONS = (
     Mutation(
         "P4",
         "oras_core/archives/archive.py",
-        "    if unsafe := find_unsafe_link(links):",
+        "    if unsafe := find_unsafe_link(links, folder=prefix.parts):",
         "    if unsafe := None:",
         ("push-folder-link-outside-http", "push-folder-link-chain-http"),
     ),

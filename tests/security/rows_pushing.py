@@ -225,7 +225,7 @@ FOLDERS = [
         "is pushed two files of one name",
         steps=_push("a/x.txt", "b/x.txt"),
         source={"a/x.txt": CONTENT, "b/x.txt": b"other\n"},
-        error="AlreadyExistsError",
+        error="TitleCollisionError",
         at_most={"": 0},
     ),
 ]

@@ -36,6 +36,7 @@ from oras_core.errors import (
     SizeLimitError,
     SizeMismatchError,
     SourceChangedError,
+    TitleCollisionError,
     TlsError,
     TransportError,
     TransportTimeoutError,
@@ -65,6 +66,14 @@ EXAMPLES = [
     (UnsafeArchiveError("\x1b/x", "no"), "refusing to unpack archive member '\\x1b/x': no"),
     (NotFoundError("tag v1", "memory"), "tag v1 not found in memory"),
     (AlreadyExistsError("'a'", "it"), "'a' already exists in it and may not be replaced"),
+    (
+        TitleCollisionError("a", "a/b", "the push"),
+        (
+            "two files of the push have the titles 'a' and 'a/b', so one would replace the other. "
+            "Give one of them another title, by File(title=...) or the annotation "
+            "org.opencontainers.image.title."
+        ),
+    ),
     (UnsupportedError("tag", "no"), "cannot tag: no"),
     (ContentError("bad"), "bad"),
     (DigestMismatchError("a", "b", what="blob"), "blob has digest b, expected a"),

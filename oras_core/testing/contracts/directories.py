@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oras_core.errors import OrasError, UnsafePathError
+from oras_core.model.paths import sanitize_folder
 from oras_core.ports.files import FileTree
 from oras_core.testing.contracts.expect import raises
 from oras_core.testing.contracts.tree_access import at, kind_at, names, read, write
@@ -95,6 +96,28 @@ class DirectoryContract:
         assert names(tree, "d") == ["d/a", "d/file", "d/folder", "d/link"]
         assert names(tree, "d/folder") == ["d/folder/x"]
         assert names(tree) == ["d"]
+
+    def test_the_root_can_be_filled(self, tree: FileTree) -> None:
+        """`.` is the root itself: the commit merges into it, all or nothing."""
+        write(tree, "d/kept", b"kept")
+        write(tree, "same", b"old")
+        with tree.create_directory(sanitize_folder(".")) as directory:
+            write(directory.tree, "same", b"new")
+            write(directory.tree, "d/more", b"more")
+            assert names(tree) == ["d", "same"]
+            assert read(tree, "same") == b"old"
+            directory.commit()
+        assert names(tree) == ["d", "same"]
+        assert names(tree, "d") == ["d/kept", "d/more"]
+        assert read(tree, "same") == b"new"
+        with tree.create_directory(sanitize_folder(".")) as directory:
+            write(directory.tree, "same", b"newer")
+        with raises(UnsafePathError), tree.create_directory(sanitize_folder(".")) as directory:
+            write(directory.tree, "a", b"new")
+            write(directory.tree, "d", b"new")
+            directory.commit()
+        assert names(tree) == ["d", "same"]
+        assert read(tree, "same") == b"new"
 
     def test_a_directory_onto_something_else_is_refused(self, tree: FileTree) -> None:
         """A file or link stays."""

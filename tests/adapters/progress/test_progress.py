@@ -10,10 +10,14 @@ import sys
 import pytest
 
 from oras_adapters.progress.log_progress import LogProgress
+from oras_core.content.sources import BytesSource
 from oras_core.copying.copy import CopyOptions, copy
 from oras_core.errors import NotFoundError, TransportError, UnsupportedError
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_blob
+from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.verbs.push import Directory, File, push
+from support.artifacts import tree_of
 from support.targets import store_with
 
 
@@ -66,6 +70,48 @@ def test_a_failure_is_logged(lines):
     assert any("failed" in line for line in lines())
 
 
+LARGE = 33 * 1024 * 1024
+
+
+def test_nothing_to_transfer_is_counted_too(lines):
+    source, manifest = store_with(b"one")
+    destination = MemoryStore()
+    copy(source, "v1", destination)
+    copy(source, "v1", destination, options=CopyOptions(listener=LogProgress()))
+    size = len(manifest.content)
+    assert lines()[-1] == f"1 of 1 blobs done (1 skipped), {size} of {size} bytes"
+
+
+def test_a_push_of_present_files_has_the_right_totals(lines):
+    destination = MemoryStore()
+    contents = [File("a", BytesSource(b"one")), File("b", BytesSource(b"two"))]
+    push(destination, "v1", contents)
+    push(destination, "v2", contents, options=CopyOptions(listener=LogProgress()))
+    assert re.fullmatch(r"1 of 1 blobs done \(1 skipped\), (\d+) of \1 bytes", lines()[-1])
+
+
+def test_a_log_shows_the_packing_of_a_directory(lines):
+    contents = [Directory("data", tree_of(a=b"x" * 1000, b=b"y" * 2000))]
+    listener = LogProgress(interval=0)
+    push(MemoryStore(), "v1", contents, scratch=MemoryFileTree(), options=watched(listener))
+    assert lines()[:3] == [
+        "preparing 'data', 3000 bytes",
+        "preparing 'data', 1000 of 3000 bytes",
+        "preparing 'data', 3000 of 3000 bytes",
+    ]
+
+
+def test_a_log_shows_the_hashing_of_a_large_file(lines):
+    contents = [File("big", BytesSource(bytes(LARGE)))]
+    push(MemoryStore(), "v1", contents, options=watched(LogProgress(interval=0)))
+    assert lines()[0] == f"preparing 'big', {LARGE} bytes"
+    assert f"preparing 'big', {LARGE} of {LARGE} bytes" in lines()
+
+
+def watched(listener):
+    return CopyOptions(listener=listener)
+
+
 class TestRich:
     @pytest.fixture
     def terminal(self):
@@ -112,3 +158,20 @@ class TestRich:
         monkeypatch.setitem(sys.modules, "rich.progress", None)
         with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[progress\]'"):
             RichProgress()
+
+    def test_the_bar_of_a_directory_moves_while_it_is_packed(self, progress):
+        from oras_adapters.progress.rich_progress import RichProgress
+
+        bars = []
+
+        class Noting(RichProgress):
+            def preparation_advanced(self, title, count):
+                super().preparation_advanced(title, count)
+                bars.append([(t.description, t.completed, t.total) for t in progress.tasks[1:]])
+
+        contents = [Directory("data", tree_of(a=b"x" * 1000, b=b"y" * 2000))]
+        with Noting(progress) as listener:
+            push(MemoryStore(), "v1", contents, scratch=MemoryFileTree(), options=watched(listener))
+        assert bars == [[("preparing data", 1000, 3000)], [("preparing data", 3000, 3000)]]
+        (whole,) = progress.tasks
+        assert whole.completed == whole.total

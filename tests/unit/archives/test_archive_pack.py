@@ -202,7 +202,20 @@ def test_an_empty_directory_is_packed():
     assert list(listing(packed(MemoryFileTree())[0])) == ["data"]
 
 
-SAFE_LINKS = ["a.txt", "./a.txt", "b/../a.txt", "nowhere", "b", ".", "b/link"]
+SAFE_LINKS = [
+    "a.txt",
+    "./a.txt",
+    "b/../a.txt",
+    "nowhere",
+    "b",
+    ".",
+    "b/link",
+    "a\\b",
+    "c:x",
+    "../data/a.txt",
+    "../data",
+    "b/../../data/./b/link",
+]
 UNSAFE_LINKS = [
     "..",
     "../x",
@@ -210,9 +223,11 @@ UNSAFE_LINKS = [
     "/etc/passwd",
     "/",
     "b/link/../..",
-    "a\\b",
     "x\ny",
-    "c:x",
+    "../datax/a.txt",
+    "../data/../x",
+    "../../data/a.txt",
+    "../data/b/up/..",
 ]
 
 

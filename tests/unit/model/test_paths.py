@@ -4,13 +4,15 @@ import copy
 import ntpath
 import pickle
 import posixpath
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oras_core.errors import UnsafePathError
-from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.names import WINDOWS_NAMES
+from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
 
 
 @pytest.mark.parametrize(
@@ -77,14 +79,14 @@ def test_what_stays_inside_is_normalised(text, parts):
         ("///x", "it is absolute"),
         ("C:", "drive letter"),
         ("C:/x", "drive letter"),
-        ("c:x", "drive letter"),
         ("./C:/x", "drive letter"),
-        ("a/C:x", "drive letter"),
-        ("C:\\x", r"character '\\\\'"),
-        ("\\\\server\\share", r"character '\\\\'"),
-        ("\\\\?\\C:\\x", r"character '\\\\'"),
-        ("..\\x", r"character '\\\\'"),
-        ("a\\..\\..\\x", r"character '\\\\'"),
+        ("a/C:/x", "drive letter"),
+        ("a/C:", "drive letter"),
+        ("C:\\x", "drive letter"),
+        ("\\\\server\\share", "it is absolute"),
+        ("\\\\?\\C:\\x", "it is absolute"),
+        ("..\\x", r"by '\.\.'"),
+        ("a\\..\\..\\x", r"by '\.\.'"),
         # What ends strings, steers terminals or shows a name as another one.
         ("a\0", r"character '\\x00'"),
         ("a\0/../x", r"character '\\x00'"),
@@ -122,6 +124,26 @@ def test_what_leads_elsewhere_is_refused(text, reason):
     assert all(character.isprintable() for character in str(caught.value))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["B::Deparse.3pm", "a\\x2db.slice", "\\x2d.mount", "1:intro.txt", "c:x", "a\\b", "12:/a"],
+)
+def test_legal_posix_names_are_accepted(name):
+    path = sanitize_path(f"d/{name}")
+    assert str(path) == f"d/{name}"
+    with pytest.raises(UnsafePathError, match="Windows does not allow"):
+        WINDOWS_NAMES.check(path)
+
+
+@pytest.mark.parametrize("text", [".", "./", "././."])
+def test_the_folder_itself(text):
+    path = sanitize_folder(text)
+    assert (str(path), path.name, path.parts, path.parent) == (".", ".", (), None)
+    assert sanitize_path("a").is_under(path)
+    assert path / sanitize_path("a") == sanitize_path("a")
+    assert pickle.loads(pickle.dumps(path)) == path
+
+
 def test_a_message_is_short_whatever_the_path():
     with pytest.raises(UnsafePathError) as caught:
         sanitize_path("../" * 1_000_000)
@@ -142,7 +164,11 @@ def test_whatever_is_accepted_stays_inside(text):
         path = sanitize_path(text)
     except UnsafePathError:
         return
-    for module, root in [(posixpath, "/srv/out"), (ntpath, "D:\\srv\\out")]:
+    systems = [(posixpath, "/srv/out")]
+    with suppress(UnsafePathError):
+        WINDOWS_NAMES.check(path)
+        systems.append((ntpath, "D:\\srv\\out"))
+    for module, root in systems:
         inside = root + module.sep
         for joined in (
             module.join(root, str(path)),

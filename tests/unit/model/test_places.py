@@ -36,7 +36,7 @@ REFUSED = {
     "oci-arhive:backup.tar:v1": "or oci-archive:FILE",
     "dir:backup": "oci:FOLDER",
     "localhost:5000": "expected HOST/REPOSITORY",
-    "docker://localhost:5000/a": "leave out the scheme",
+    "docker://localhost:5000/a": "remove the scheme",
     "oci:": "the path is missing",
     "oci::v1": "the path is missing",
     "oci:backup:": "'', which follows the last ':', is not a tag",

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import oras._client.push_request
 import oras.client
 import oras.defaults
 import oras.oci
 from oras_adapters.registry_server import RegistryServer
-from oras_core.errors import AlreadyExistsError, InvalidAnnotationError, NotFoundError
+from oras_core.errors import InvalidAnnotationError, NotFoundError, TitleCollisionError
 from oras_core.testing import EmbeddedRegistry
 
 TITLE = oras.defaults.annotation_title
@@ -159,13 +160,57 @@ def test_a_folder_is_called_the_same_with_a_slash_behind(push, path, tmp_path, a
 
 @pytest.mark.usefixtures("sends_nothing")
 def test_two_files_of_one_name_are_refused(push):
-    with pytest.raises(AlreadyExistsError, match=r"a\.txt"):
+    with pytest.raises(TitleCollisionError, match=r"two files .* the title 'a\.txt'.*annotation"):
         push(["a.txt", "sub/a.txt"])
 
 
 def test_unless_one_is_given_another_title(push):
     Path("notes.json").write_text(json.dumps({"sub/a.txt": {TITLE: "b.txt"}}))
     assert titles(push(["a.txt", "sub/a.txt"], annotation_file="notes.json")) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize("one", ["a.txt", Path("a.txt"), "a.txt:text/plain"])
+def test_one_path_needs_no_list(push, one):
+    assert titles(push(one)) == ["a.txt"]
+
+
+@pytest.mark.usefixtures("sends_nothing")
+def test_another_value_names_the_argument(push):
+    with pytest.raises(TypeError, match="files must be a list of paths, not int"):
+        push(7)
+
+
+@pytest.mark.usefixtures("sends_nothing")
+@pytest.mark.parametrize("name", ["model:v2", "a:b:c"])
+def test_a_missing_name_with_a_colon_is_named_as_typed(push, name):
+    with pytest.raises(FileNotFoundError, match=rf"^{name} does not exist\.$"):
+        push([name])
+    with pytest.raises(FileNotFoundError, match=r"^model does not exist\.$"):
+        push(["model:text/plain"])
+
+
+def test_one_tag_needs_no_list(push, address):
+    push(["a.txt"], tags="latest")
+    client = oras.client.OrasClient(insecure=True)
+    assert "latest" in client.get_tags(f"{address}/tests/arguments")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"), [("a.txt", "./a.txt"), ("./a.txt", "a.txt"), ("sub/a.txt", "sub/../sub/a.txt")]
+)
+def test_annotations_match_in_every_spelling(push, key, path, caplog):
+    Path("notes.json").write_text(json.dumps({key: {"k": "v"}}))
+    (layer,) = push([path], annotation_file="notes.json")["layers"]
+    assert layer["annotations"]["k"] == "v"
+    assert "not used" not in caplog.text
+
+
+def test_annotations_that_match_no_file_are_a_warning(push, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(oras._client.push_request.logger, "warning", warnings.append)
+    Path("notes.json").write_text(json.dumps({"b.txt": {"k": "v"}, "a.txt": {}, "$config": {}}))
+    push(["a.txt"], annotation_file="notes.json")
+    assert warnings == ["Annotations of 'b.txt' are not used: no pushed file has this path."]
 
 
 def test_media_types_follow_the_path(push):

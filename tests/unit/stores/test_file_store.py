@@ -29,6 +29,7 @@ from oras_core.testing.contracts.content_access import BreakingSource, CountingS
 from oras_core.testing.contracts.content_access import read as fetched
 from oras_core.testing.contracts.tree_access import at, kind_at, names, read, write
 from oras_core.testing.memory_files import MemoryFileTree
+from support.artifacts import all_files
 from support.tar_archives import directory, member, symlink, tar, tgz
 
 TITLE = media_types.ANNOTATION_TITLE
@@ -95,7 +96,7 @@ def test_a_pushed_file_is_not_pushed_again(store):
 
 
 @pytest.mark.parametrize(
-    "title", ["../a", "/etc/a", "a/../../b", "C:/a", "a\\b", "a\0", "", ".", "a\x1b[2J"]
+    "title", ["../a", "/etc/a", "a/../../b", "C:/a", "..\\b", "a\0", "", ".", "a\x1b[2J"]
 )
 def test_an_unsafe_title_is_refused_before_any_byte_is_read(store, tree, title):
     source = CountingSource(b"content")
@@ -103,9 +104,25 @@ def test_an_unsafe_title_is_refused_before_any_byte_is_read(store, tree, title):
         store.push(titled(b"content", title), source)
     with pytest.raises(UnsafePathError):
         store.exists(titled(b"content", title))
-    with pytest.raises(UnsafePathError):
-        store.push(folder(tgz(), title), source)
+    if title != ".":
+        with pytest.raises(UnsafePathError):
+            store.push(folder(tgz(), title), source)
     assert source.streams == []
+    assert names(tree) == []
+
+
+def test_a_directory_titled_dot_is_unpacked_into_the_folder_itself(store, tree):
+    write(tree, "d/kept", b"kept")
+    write(tree, "a", b"old")
+    content = tgz(directory("."), member("a", b"new"), member("d/b", b"b"))
+    store.push(folder(content, "."), BytesSource(content))
+    assert all_files(tree) == {"a": b"new", "d/b": b"b", "d/kept": b"kept"}
+
+
+def test_a_directory_titled_dot_leads_nowhere_else(store, tree):
+    content = tgz(member("a", b"new"), member("../evil", b"evil"))
+    with pytest.raises(UnsafeArchiveError):
+        store.push(folder(content, "./"), BytesSource(content))
     assert names(tree) == []
 
 

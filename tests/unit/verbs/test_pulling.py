@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 
 import pytest
 from attrs import evolve
@@ -9,13 +10,13 @@ from attrs import evolve
 from oras_core.content.sources import BytesSource
 from oras_core.copying.copy import CopyOptions
 from oras_core.errors import (
-    AlreadyExistsError,
     CopyError,
     DigestMismatchError,
     InvalidManifestError,
     NotFoundError,
     SizeLimitError,
     SizeMismatchError,
+    TitleCollisionError,
     UnsafePathError,
     UnsupportedError,
 )
@@ -23,6 +24,7 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE, Limits
+from oras_core.model.names import WINDOWS_NAMES
 from oras_core.model.platform import Platform
 from oras_core.model.wire import to_wire
 from oras_core.packing.manifest import pack_manifest
@@ -33,7 +35,8 @@ from oras_core.testing.contracts.tree_access import read as read_file
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.pull import pull
 from oras_core.verbs.push import Directory, push
-from support.artifacts import TITLE, all_files, artifact_in, layer, repository, tree_of
+from support.artifacts import TITLE, all_files, artifact_in, file, layer, repository, tree_of
+from support.tar_archives import directory, member, tgz
 from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore
 
 
@@ -56,7 +59,7 @@ def folder():
 
 
 @pytest.mark.parametrize(
-    "title", ["../a", "/etc/passwd", "ok/../../a", "C:/a", "a\\b", "a\0b", "", ".", "\x1b[2J"]
+    "title", ["../a", "/etc/passwd", "ok/../../a", "C:/a", "..\\b", "a\0b", "", ".", "\x1b[2J"]
 )
 def test_hostile_titles_are_refused_before_anything_is_fetched(target, folder, title):
     artifact_in(target, (b"good", "good"), (b"evil", "placeholder"))
@@ -75,10 +78,76 @@ def test_hostile_titles_are_refused_before_anything_is_fetched(target, folder, t
 def test_two_layers_with_one_title_are_refused_before_anything_is_fetched(target, folder, second):
     manifest = artifact_in(target, (b"one", "a"), (b"two", second))
     watched = WatchedStore(target)
-    with pytest.raises(AlreadyExistsError, match="the title of another layer"):
+    with pytest.raises(TitleCollisionError, match="two files of the artifact have the title"):
         pull(watched, "v1", folder)
     assert set(watched.fetched) <= {manifest.digest}
     assert names(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Directory("data", tree_of(x=b"1")), (b"2", "data/x")), ((b"1", "a"), (b"2", "a/b"))],
+)
+def test_titles_inside_one_another_are_refused_each_time(target, scratch, folder, one, other):
+    if isinstance(one, Directory):
+        push(target, "v0", [one], scratch=scratch)
+        first = target.resolve("v0")
+        with closing(target.fetch(first)) as stream:
+            first = codec.decode_manifest(stream.read()).layers[0]
+    else:
+        first = artifact_in(target, one).layers[0]
+    second = artifact_in(target, other).layers[0]
+    for layers in ([first, second], [second, first]):
+        manifest = pack_manifest(layers)
+        push_document(target, manifest)
+        target.tag(manifest.descriptor.plain(), "both")
+        with pytest.raises(TitleCollisionError, match="one would replace the other"):
+            pull(target, "both", folder)
+        assert names(folder) == []
+    pull(target, "both", folder, includes=lambda layer: layer.digest == first.digest)
+    assert names(folder) != []
+
+
+@pytest.mark.parametrize("name", ["a:b", "nul.txt", "a."])
+def test_titles_that_windows_refuses_are_refused_before_anything_is_fetched(target, name):
+    artifact_in(target, (b"one", "fine"), (b"two", name))
+    watched, folder = WatchedStore(target), MemoryFileTree(WINDOWS_NAMES)
+    with pytest.raises(UnsafePathError, match="Windows"):
+        pull(watched, "v1", folder)
+    assert names(folder) == []
+    pull(target, "v1", MemoryFileTree())
+
+
+def test_an_artifact_without_files_gives_no_file(target, folder):
+    """The only layer is the empty descriptor (image spec, manifest.md)."""
+    manifest = pack_manifest(
+        [Descriptor.of(b"{}", media_types.OCI_EMPTY)], artifact_type="a/b", annotations={"k": "v"}
+    )
+    push_blob(target, b"{}")
+    push_document(target, manifest)
+    target.tag(manifest.descriptor.plain(), "v1")
+    pulled = pull(target, "v1", folder, title_of=lambda layer: layer.title or str(layer.digest))
+    assert pulled.files == ()
+    assert names(folder) == []
+
+
+def test_a_file_of_the_empty_type_is_a_file(target, folder):
+    push(target, "v1", [file("empty.json", b"{}", media_type=media_types.OCI_EMPTY)])
+    assert [str(path) for path in pull(target, "v1", folder).files] == ["empty.json"]
+
+
+def test_a_directory_titled_dot_is_unpacked_into_the_folder(target, folder):
+    content = tgz(directory("."), member("a", b"a"), member("d/b", b"b"))
+    unpack = {media_types.ANNOTATION_UNPACK: "true"}
+    dot = layer(content, ".", **unpack)
+    push_blob(target, content)
+    push_blob(target, b"{}")
+    manifest = pack_manifest([dot])
+    push_document(target, manifest)
+    target.tag(manifest.descriptor.plain(), "v1")
+    pulled = pull(target, "v1", folder)
+    assert [str(path) for path in pulled.files] == ["."]
+    assert all_files(folder) == {"a": b"a", "d/b": b"b"}
 
 
 def test_one_layer_twice_is_one_file(target, folder):

@@ -7,10 +7,10 @@ import pytest
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.copying.copy import CopyOptions
 from oras_core.errors import (
-    AlreadyExistsError,
     CopyError,
     NotFoundError,
     SourceChangedError,
+    TitleCollisionError,
     UnsafePathError,
 )
 from oras_core.model import codec, media_types
@@ -134,12 +134,12 @@ def test_what_is_there_is_not_pushed_again(scratch):
 def test_two_contents_with_one_title_are_refused_before_anything_is_sent(scratch, titles):
     target = WatchedStore()
     contents = [file(title, title.encode() + b"%d" % n) for n, title in enumerate(titles)]
-    with pytest.raises(AlreadyExistsError, match="the title of another file"):
+    with pytest.raises(TitleCollisionError, match=r"two files of the push .* another title"):
         push(target, "v1", contents, scratch=scratch)
     assert target.pushed == []
 
 
-@pytest.mark.parametrize("title", ["../a", "/etc/passwd", "C:/a", "a\\b", "", "."])
+@pytest.mark.parametrize("title", ["../a", "/etc/passwd", "C:/a", "..\\b", "", "."])
 def test_an_unsafe_title_is_refused_at_push(scratch, title):
     target = WatchedStore()
     for content in (file(title, b"one"), Directory(title, tree_of(x=b"ex"))):
@@ -181,3 +181,36 @@ def test_a_refused_blob_means_no_manifest(scratch):
         push(target, "v1", [file("a", b"one"), file("b", b"three")], scratch=scratch)
     assert target.tagged == []
     assert not any(target.resolve(str(digest)).is_manifest for digest in target.pushed)
+
+
+# --- One of what may be many ----------------------------------------------------------------
+
+
+def test_one_file_needs_no_list():
+    target = MemoryStore()
+    root = push(target, "v1", file("a", b"one"), further_tags="latest")
+    assert target.resolve("latest").digest == root.digest
+    assert target.resolve("v1").digest == root.digest
+
+
+def test_something_else_names_the_argument():
+    target = WatchedStore()
+    for contents in ("a.txt", [b"a.txt"]):
+        with pytest.raises(TypeError, match="contents must be File or Directory objects"):
+            push(target, "v1", contents)
+    assert target.pushed == []
+
+
+def test_annotations_of_no_file_are_a_warning(caplog):
+    annotations = AnnotationSet({"b": {"k": "v"}, "a": {"k": "v"}, "$config": {"k": "v"}})
+    push(MemoryStore(), "v1", [file("a", b"one")], annotations=annotations)
+    (record,) = caplog.records
+    assert record.getMessage() == ("annotations of 'b' are not used: no pushed file has this title")
+
+
+@pytest.mark.parametrize("titles", [("a", "a/b"), ("data/sub/x", "data")])
+def test_titles_inside_one_another_are_refused_at_push(titles):
+    target = WatchedStore()
+    with pytest.raises(TitleCollisionError, match="one would replace the other"):
+        push(target, "v1", [file(title, title.encode()) for title in titles])
+    assert target.pushed == []

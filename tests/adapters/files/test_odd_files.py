@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,16 @@ def test_a_write_is_a_change_with_a_new_link_too(tmp_path):
 # --- Permissions --------------------------------------------------------------------------
 
 
-def test_a_folder_that_may_only_be_entered_is_read_by_name(tmp_path, monkeypatch):
-    folder = tmp_path / "drop"
+@pytest.fixture
+def reachable():
+    """A folder that every user can reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o711)
+        yield Path(name)
+
+
+def test_a_folder_that_may_only_be_entered_is_read_by_name(reachable, monkeypatch):
+    folder = reachable / "drop"
     (folder / "inner").mkdir(parents=True)
     (folder / "a").write_bytes(b"content")
     (folder / "inner" / "b").write_bytes(b"content")

@@ -197,7 +197,7 @@ class Parts:
         """Return the TLS settings for `host`, those of its `certs.d` folder included."""
         tls = self.settings.host(host).tls or self.settings.tls
         found = self._certificates(host)
-        own = bool(tls.client_certificate)
+        own = bool(tls.client_certificate or tls.client_key)
         return evolve(
             tls,
             certificate_directories=(),

@@ -29,6 +29,8 @@ class BaseClient:
         prefix: `http` if `insecure`, otherwise `https`. Registries on the loopback interface
             use plain HTTP with either value, unless `tls_verify` asks for TLS.
         tls_verify: True, False to verify no certificate, or the path of a CA bundle.
+        timeout: seconds for connecting and for each read and write, or both one after the other;
+            None to follow the settings. It has no effect after the first request.
         auth: the authentication backend.
         connections: gives access to the core's registry objects.
     """
@@ -41,6 +43,7 @@ class BaseClient:
         insecure: bool = False,
         tls_verify: bool | str = True,
         auth_backend: str = "token",
+        timeout: float | tuple[float, float] | None = None,
     ) -> None:
         """Create a client.
 
@@ -49,6 +52,7 @@ class BaseClient:
             insecure: use plain HTTP.
             tls_verify: see the class.
             auth_backend: `token`, `basic`, `ecr`, or a name added to `oras.auth.auth_backends`.
+            timeout: see the class.
 
         Raises:
             ValueError: if the backend is unknown.
@@ -57,6 +61,7 @@ class BaseClient:
         self.headers: dict[str, str] = {}
         self.prefix = "http" if insecure else "https"
         self.tls_verify = tls_verify
+        self.timeout = timeout
         self.own_session: Any = None
         self._default_session = Session(self)
         self.connections = Connections(self)

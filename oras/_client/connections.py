@@ -226,7 +226,7 @@ class Connections:
     def _composition(self, verify: bool | str) -> Composition:
         with self._lock:
             if verify not in self._compositions:
-                self._compositions[verify] = composition_for(verify)
+                self._compositions[verify] = composition_for(verify, self._client.timeout)
             return self._compositions[verify]
 
 

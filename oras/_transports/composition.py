@@ -10,12 +10,16 @@ from oras_adapters.settings.settings import TlsSettings, load_settings
 __all__ = ["composition_for"]
 
 
-def composition_for(verify: bool | str) -> Composition:
+def composition_for(
+    verify: bool | str, timeout: float | tuple[float, float] | None = None
+) -> Composition:
     """Compose from the user's settings, with the given certificate verification.
 
     Args:
         verify: True to follow the settings, False to verify no certificate, or the path of
             a CA bundle.
+        timeout: seconds for each step, or for connecting and for reading; None to follow the
+            settings.
     """
     settings = load_settings()
     if verify is not True:
@@ -30,4 +34,4 @@ def composition_for(verify: bool | str) -> Composition:
             for name, host in settings.hosts.items()
         }
         settings = evolve(settings, tls=decided(settings.tls), hosts=hosts)
-    return compose(settings)
+    return compose(settings, timeout=timeout)

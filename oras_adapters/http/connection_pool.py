@@ -62,15 +62,12 @@ class ConnectionPool:
     def give_back(self, connection: KeptConnection) -> None:
         """Keep a connection for the next request if its exchange is complete; else close it."""
         connection.link.lifeline.untie()
-        if not connection.is_fresh:
-            self._discard(connection)
-            return
-        if self._session is None or not connection.used:
+        if not connection.used:
             # Read once for each connection: with TLS 1.3 the session arrives with a response.
-            self._session = connection.link.session
-        connection.used = True
+            connection.used = True
+            self._session = connection.link.session or self._session
         with self._lock:
-            kept = connection in self._open and len(self._idle) < self._size
+            kept = connection.is_fresh and len(self._idle) < self._size
             if kept:
                 self._idle.append(connection)
         if not kept:

@@ -157,8 +157,9 @@ class _Race:
 
 def _alternating(entries: Sequence[Any]) -> Iterable[Any]:
     """Alternate the address families, beginning with the first (RFC 8305, section 4)."""
-    first = [entry for entry in entries if entry[0] == entries[0][0]]
-    others = [entry for entry in entries if entry[0] != entries[0][0]]
+    family = entries[0][0] if entries else None
+    first = [entry for entry in entries if entry[0] == family]
+    others = [entry for entry in entries if entry[0] != family]
     pairs = itertools.zip_longest(first, others)
     return [entry for entry in itertools.chain.from_iterable(pairs) if entry is not None]
 

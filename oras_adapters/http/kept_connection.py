@@ -49,7 +49,7 @@ class KeptConnection:
 
     Attributes:
         link: the open connection.
-        used: whether an exchange was completed.
+        used: whether it was given back to its pool before.
     """
 
     def __init__(self, link: Link, patience: float, parse: HeadParser) -> None:

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
-from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit
 
 from attrs import field, frozen
 
+from oras_adapters.http.socks_proxies import SOCKS_SCHEMES
 from oras_core.errors import InvalidConfigurationError, redact_url
 from oras_core.model.hosts import reach_of
-
-if TYPE_CHECKING:
-    from attrs import Attribute
 
 __all__ = ["ProxySettings"]
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-def _with_scheme(address: str) -> str:
-    """Complete `HOST:PORT` to the address of an HTTP proxy, as other programs do."""
-    address = address.strip()
-    return address if not address or "://" in address else f"http://{address}"
+_FORMS: Final = "a proxy is http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT"
 
 
-def _check(_instance: object, _attribute: Attribute[str], value: str) -> None:
-    if not value:
-        return
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidConfigurationError(
-            redact_url(value), "a proxy is http://HOST:PORT or https://HOST:PORT"
-        )
+def _well_formed(address: str) -> str:
+    """Complete `HOST:PORT` to the address of an HTTP proxy, and escape the user information.
+
+    A password may hold `/`, `?` and `#`, which would end the host in a URL.
+    """
+    scheme, separator, rest = address.strip().rpartition("://")
+    if not rest:
+        return ""
+    login, at, host = rest.rpartition("@")
+    login = quote(login, safe="%:!$&'()*+,;=")
+    return f"{scheme.lower() if separator else 'http'}://{login}{at}{host}"
 
 
 @frozen
@@ -49,24 +44,36 @@ class ProxySettings:
         no_proxy: hosts to reach without a proxy, separated by commas: `HOST`, which includes
             its subdomains, `.DOMAIN`, an IP address, a network such as `10.0.0.0/8`, each
             with an optional `:PORT`; `*` for all. Loopback addresses never use a proxy.
-
-    Raises:
-        InvalidConfigurationError: if a proxy is not an `http` or `https` address.
     """
 
-    http: str = field(validator=_check, default="", converter=_with_scheme, repr=redact_url)
-    https: str = field(validator=_check, default="", converter=_with_scheme, repr=redact_url)
+    http: str = field(default="", converter=_well_formed, repr=redact_url)
+    https: str = field(default="", converter=_well_formed, repr=redact_url)
     no_proxy: str = ""
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy for `url`; None for a direct connection."""
+        """Return the proxy for `url`; None for a direct connection.
+
+        Raises:
+            InvalidConfigurationError: if the proxy for `url` cannot be used.
+        """
         try:
             parts = urlsplit(url)
             proxy = {"http": self.http, "https": self.https}.get(parts.scheme)
             direct = not proxy or self._is_direct(parts)
         except ValueError:  # malformed: the transport reports it
             return None
-        return None if direct else proxy
+        if direct or not proxy:
+            return None
+        reason = _objection(proxy)
+        if reason:
+            scheme = parts.scheme
+            # Only here: an unusable proxy does not concern hosts that are reached without it.
+            raise InvalidConfigurationError(
+                f"{scheme}_proxy",
+                f"{reason}; {redact_url(proxy)} comes from the variable {scheme}_proxy or "
+                f"{scheme.upper()}_PROXY, or from `proxy.{scheme}` of the settings",
+            )
+        return proxy
 
     def _is_direct(self, parts: SplitResult) -> bool:
         host = (parts.hostname or "").rstrip(".").lower()
@@ -76,6 +83,21 @@ class ProxySettings:
         address = _address(host)
         rules = self.no_proxy.replace(",", " ").lower().split()
         return any(_matches(rule, host, address, port) for rule in rules)
+
+
+def _objection(proxy: str) -> str:
+    """Return why a proxy cannot be used; empty if it can."""
+    try:
+        parts = urlsplit(proxy)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+        parts = SplitResult("", "", "", "", "")
+    if not usable or parts.scheme not in {*DEFAULT_PORTS, *SOCKS_SCHEMES}:
+        return _FORMS
+    if parts.scheme in SOCKS_SCHEMES and importlib.util.find_spec("socks") is None:
+        return "a SOCKS proxy needs the extra `socks`: pip install 'oras-sdk[socks]'"
+    return ""
 
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from oras_adapters.http.dialing import in_background
 from oras_core.cancellation import CancelToken
-from oras_core.errors import InvalidConfigurationError, redact_url
 
 __all__ = ["SOCKS_SCHEMES", "connect_by_socks"]
 
@@ -35,16 +34,12 @@ def connect_by_socks(
     """Return a socket that is connected to `address` through a SOCKS proxy.
 
     Raises:
-        InvalidConfigurationError: if the extra `socks` is not installed.
+        ImportError: if the extra `socks` is not installed.
         TimeoutError: if there is no connection within `timeout` seconds.
         OSError: if the proxy fails, or `token` is cancelled.
     """
-    try:
-        # Imported by name: the type checker need not find an extra.
-        socks = importlib.import_module("socks")
-    except ImportError:
-        reason = "a SOCKS proxy needs the extra `socks`: pip install 'oras-sdk[socks]'"
-        raise InvalidConfigurationError(redact_url(proxy), reason) from None
+    # Imported by name: the type checker need not find an extra.
+    socks = importlib.import_module("socks")
     parts = urlsplit(proxy)
     protocol, remote_names = SOCKS_SCHEMES[parts.scheme]
 

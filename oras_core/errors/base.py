@@ -18,6 +18,7 @@ def redact_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
+        _ = parts.port  # a password with a slash in it would look like a port and a path
     except ValueError:
         return "<unparsable URL>"
     host = parts.netloc.rpartition("@")[2]

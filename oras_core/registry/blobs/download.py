@@ -16,6 +16,7 @@ from oras_core.errors import (
     RegistryError,
     SizeMismatchError,
     TransportError,
+    TransportTimeoutError,
     UnsupportedError,
 )
 from oras_core.model.descriptor import Descriptor
@@ -34,6 +35,9 @@ _logger = logging.getLogger(__name__)
 
 MAX_FRUITLESS: Final = 5
 """Connection failures in a row without `PROGRESS`, after which a download fails."""
+
+FRUITLESS_TIMEOUT: Final = 3
+"""How much an interruption by a timeout counts: a server that was silent twice stays so."""
 
 PROGRESS: Final = 64 * 1024
 """Bytes that count as progress: a connection that fails after each byte makes none."""
@@ -298,7 +302,8 @@ class _ResumingStream:
     def _interrupted(self, error: TransportError | None) -> None:
         """Close a response that ended early; raise if there was no progress for too long."""
         self._leave()
-        self._fruitless += 1
+        silent = isinstance(error, TransportTimeoutError)
+        self._fruitless += FRUITLESS_TIMEOUT if silent else 1
         if self._fruitless >= MAX_FRUITLESS:
             raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
         self._progress = 0

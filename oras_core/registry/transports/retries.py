@@ -17,7 +17,7 @@ from typing import Final
 from attrs import field, frozen, validators
 
 from oras_core.cancellation import current_token, sleep
-from oras_core.errors import TransportError, redact_url
+from oras_core.errors import TransportError, TransportTimeoutError, redact_url
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.redirects import origin_of
 
@@ -82,6 +82,8 @@ class RetryPolicy:
     Attributes:
         attempts: the largest number of attempts; 1 means no retry.
         backoff: the first pause; each further pause is twice as long.
+        timeouts: the largest number of attempts that end in a timeout: a server that stayed
+            silent twice is not worth a third wait.
         max_backoff: the longest pause that the client chooses.
         max_pause: the longest pause that a registry may ask for. If it asks for more, its
             response is returned at once.
@@ -91,6 +93,7 @@ class RetryPolicy:
     backoff: float = field(default=0.25, validator=validators.ge(0))
     max_backoff: float = field(default=30.0, validator=validators.ge(0))
     max_pause: float = field(default=60.0, validator=validators.ge(0))
+    timeouts: int = field(default=2, validator=validators.ge(1), kw_only=True)
 
     def pause(self, attempt: int, *, chance: float) -> float:
         """Return the pause after attempt number `attempt`, counted from 1.
@@ -151,6 +154,7 @@ class Retrying:
         """
         host = origin_of(request.url)
         attempt = 1
+        silent = 0
         pause = 0.0
         while True:
             self._wait(host, pause)
@@ -160,7 +164,9 @@ class Retrying:
                 if not (error.retryable and request.repeatable):
                     raise
                 pause = self._policy.pause(attempt, chance=self._chance())
-                if attempt >= self._policy.attempts or _is_too_long(pause):
+                silent += isinstance(error, TransportTimeoutError)
+                exhausted = attempt >= self._policy.attempts or silent >= self._policy.timeouts
+                if exhausted or _is_too_long(pause):
                     raise
                 self._report(request, error.reason, pause, attempt)
             else:

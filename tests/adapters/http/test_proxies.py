@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 import pytest
 
 from oras_adapters.http.proxies import ProxySettings
@@ -105,17 +107,44 @@ def test_an_address_without_scheme_is_an_http_proxy():
 
 @pytest.mark.parametrize(
     "address",
-    ["socks5://proxy.test", "http://", "http://:3128", "http://proxy.test:99999", "http://[::1"],
+    ["ftp://proxy.test", "http://", "http://:3128", "http://proxy.test:99999", "http://[::1"],
 )
-def test_what_is_no_proxy_is_refused(address):
-    with pytest.raises(InvalidConfigurationError):
-        ProxySettings(http=address)
+def test_an_unusable_proxy_is_an_error_where_it_would_be_used(address):
+    settings = ProxySettings(http=address, no_proxy="near.test")
+    assert settings.proxy_for("http://localhost/") is None
+    assert settings.proxy_for("http://near.test/") is None
+    assert settings.proxy_for("https://far.test/") is None
+    if not address.removeprefix("http://"):
+        return  # as good as none
+    with pytest.raises(InvalidConfigurationError, match="HTTP_PROXY"):
+        settings.proxy_for("http://far.test/")
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5H"])
+def test_socks_proxies_are_proxies(scheme, monkeypatch):
+    settings = ProxySettings(https=f"{scheme}://proxy.test:1080")
+    assert settings.proxy_for("https://far.test/") == f"{scheme.lower()}://proxy.test:1080"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InvalidConfigurationError, match=r"oras-sdk\[socks\].*HTTPS_PROXY"):
+        settings.proxy_for("https://far.test/")
+    assert settings.proxy_for("https://localhost/") is None
+
+
+@pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "a@b", "a/b#c?d@e", "a%2Fb"])
+def test_a_password_may_hold_any_character(password):
+    settings = ProxySettings(http=f"http://user:{password}@proxy.test:3128")
+    address = settings.proxy_for("http://far.test/")
+    parts = urlsplit(address)
+    assert (parts.hostname, parts.port) == ("proxy.test", 3128)
+    assert unquote(parts.password) == unquote(password)
+    assert "user" not in repr(settings)
+    broken = ProxySettings(http=f"ftp://user:{password}@proxy.test:3128")
+    with pytest.raises(InvalidConfigurationError) as caught:
+        broken.proxy_for("http://far.test/")
+    assert "user" not in str(caught.value)
 
 
 def test_a_login_shows_nowhere():
     settings = ProxySettings(http="http://user:s3cret@proxy.test:3128")
     assert settings.proxy_for("http://a.test/") == "http://user:s3cret@proxy.test:3128"
     assert "s3cret" not in repr(settings)
-    with pytest.raises(InvalidConfigurationError) as caught:
-        ProxySettings(http="socks5://user:s3cret@proxy.test")
-    assert "s3cret" not in str(caught.value)

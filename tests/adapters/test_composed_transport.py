@@ -1,0 +1,237 @@
+"""The transport that the settings make: TLS by host, configuration errors, timeouts."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from contextlib import ExitStack
+
+import pytest
+
+import oras.client
+from oras_adapters.factory import compose
+from oras_adapters.settings.settings import (
+    HostSettings,
+    NetworkSettings,
+    ProxySettings,
+    Settings,
+    TlsSettings,
+)
+from oras_core.errors import InvalidConfigurationError, TlsError, TransportTimeoutError
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
+from oras_core.ports.http import HttpRequest
+from support.certificates import write_certificates
+from support.scripted_server import ScriptedServer
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return write_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def opened():
+    with ExitStack() as stack:
+        yield stack.enter_context
+
+
+def noting(certificates, seen):
+    """Return a script and TLS settings for a server that notes who shows a certificate."""
+    context = certificates.server_context()
+    context.load_verify_locations(certificates.ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+    def script(connection):
+        while connection.read_request() is not None:
+            seen.append(bool(connection._socket.getpeercert()))
+            connection.answer(b"hello")
+
+    return {"tls": context}, script
+
+
+def fetch(composition, host, url):
+    with composition.transport(host).send(HttpRequest("GET", url)) as response:
+        return response.body.read()
+
+
+# --- TLS belongs to a host ----------------------------------------------------------------
+
+
+def own(certificates, **more):
+    return TlsSettings(ca_bundle=str(certificates.ca_file), **more)
+
+
+def test_a_client_certificate_is_shown_to_its_own_host_alone(opened, certificates):
+    seen = {"registry": [], "storage": []}
+    servers = {}
+    for name, notes in seen.items():
+        options, script = noting(certificates, notes)
+        servers[name] = opened(ScriptedServer(script, **options))
+    registry = f"localhost:{servers['registry'].port}"
+    mutual = own(
+        certificates,
+        client_certificate=str(certificates.client_certificate),
+        client_key=str(certificates.client_key),
+    )
+    settings = Settings(tls=own(certificates), hosts={registry: HostSettings(tls=mutual)})
+    composition = opened(compose(settings))
+    # Redirects and token requests go through the transport of the registry.
+    for name in ("registry", "storage"):
+        url = f"https://localhost:{servers[name].port}/"
+        assert fetch(composition, registry, url) == b"hello"
+    assert seen == {"registry": [True], "storage": [False]}
+
+
+def test_verification_is_off_for_its_own_host_alone(opened, certificates):
+    servers = [
+        opened(ScriptedServer(noting(certificates, [])[1], tls=certificates.server_context()))
+        for _ in range(2)
+    ]
+    one, other = (f"localhost:{server.port}" for server in servers)
+    careless = HostSettings(tls=TlsSettings(verify=False))
+    settings = Settings(network=NetworkSettings(attempts=1), hosts={one: careless})
+    composition = opened(compose(settings))
+    assert fetch(composition, one, f"https://{one}/") == b"hello"
+    with pytest.raises(TlsError):
+        fetch(composition, one, f"https://{other}/")
+
+
+@pytest.mark.parametrize("name", ["LOCALHOST:{}", "localhost.:{}", "LocalHost.:{}"])
+def test_the_settings_of_a_host_apply_in_any_spelling(opened, certificates, name):
+    server = opened(ScriptedServer(noting(certificates, [])[1], tls=certificates.server_context()))
+    named = name.format(server.port)
+    hosts = {named: HostSettings(plain_http=False, tls=own(certificates))}
+    composition = opened(compose(Settings(hosts=hosts)))
+    for spelling in (named, f"localhost:{server.port}"):
+        assert not composition.plain_http(spelling)
+        assert fetch(composition, spelling, f"https://localhost:{server.port}/") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "authority"),
+    [
+        ("docker.io", "registry-1.docker.io"),
+        ("index.docker.io", "registry-1.docker.io"),
+        ("ghcr.io:443", "ghcr.io"),
+        ("GHCR.io.", "ghcr.io:443"),
+    ],
+)
+def test_names_of_one_registry_share_their_settings(spelling, authority):
+    chosen = HostSettings(chunk_size=5)
+    assert Settings(hosts={spelling: chosen}).host(authority) == chosen
+
+
+def test_sessions_are_resumed(opened, certificates):
+    context = certificates.server_context()
+    reused = []
+
+    def script(connection):
+        connection.read_request()
+        reused.append(connection._socket.session_reused)
+        connection.answer(b"hello", "200 OK", "Connection: close")
+
+    server = opened(ScriptedServer(script, tls=context))
+    composition = opened(compose(Settings(tls=own(certificates))))
+    for _ in range(3):
+        host = f"localhost:{server.port}"
+        assert fetch(composition, host, f"https://{host}/") == b"hello"
+    assert reused == [False, True, True]
+
+
+# --- Configuration errors -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        TlsSettings(ca_bundle="missing.pem"),
+        TlsSettings(extra_authorities=("missing.pem",)),
+        TlsSettings(client_certificate="missing.pem"),
+        TlsSettings(client_key="missing.pem"),
+    ],
+    ids=["bundle", "authority", "certificate", "key"],
+)
+def test_a_missing_file_is_named(opened, tls):
+    composition = opened(compose(Settings(tls=tls)))
+    with pytest.raises(InvalidConfigurationError, match=r"missing\.pem"):
+        composition.repository("registry.test/demo").resolve("v1")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_missing_bundle_of_a_variable_is_named(monkeypatch, tmp_path, variable):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
+    client = oras.client.OrasClient()
+    with pytest.raises(InvalidConfigurationError) as caught:
+        client.get_tags("registry.test/demo")
+    assert "missing.pem" in str(caught.value)
+
+
+def test_a_missing_bundle_of_an_argument_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    client = oras.client.OrasClient(tls_verify=str(tmp_path / "missing.pem"))
+    with pytest.raises(InvalidConfigurationError) as caught:
+        client.get_tags("registry.test/demo")
+    assert "missing.pem" in str(caught.value)
+
+
+def test_a_proxy_that_cannot_be_used_is_named_where_it_would_be_used(opened):
+    def script(connection):
+        while connection.read_request() is not None:
+            connection.answer(b"hello")
+
+    server = opened(ScriptedServer(script))
+    proxy = ProxySettings(http="ftp://proxy.test", https="ftp://proxy.test")
+    composition = opened(compose(Settings(proxy=proxy)))
+    assert fetch(composition, server.address, server.url) == b"hello"
+    with pytest.raises(InvalidConfigurationError, match="HTTPS_PROXY"):
+        composition.repository("registry.test/demo").resolve("v1")
+
+
+# --- Timeouts -----------------------------------------------------------------------------
+
+QUICK = 0.4
+SEVERAL = 12 * QUICK + 3.0
+"""Far less than the default of a minute; with pauses, and room for a busy machine."""
+
+
+def silent(connection):
+    connection.read_request()
+    connection.wait()
+
+
+def test_a_silent_registry_ends_in_an_error_within_a_few_timeouts(opened, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    server = opened(ScriptedServer(silent))
+    start = time.monotonic()
+    client = oras.client.OrasClient(timeout=QUICK)
+    with pytest.raises(TransportTimeoutError):
+        client.get_manifest(f"{server.address}/demo:v1")
+    assert time.monotonic() - start < SEVERAL
+    composition = opened(compose(Settings(), timeout=(5.0, QUICK)))
+    with pytest.raises(TransportTimeoutError):
+        composition.repository(f"{server.address}/demo").resolve("v1")
+    assert time.monotonic() - start < 2 * SEVERAL
+
+
+def test_a_blob_that_stalls_ends_in_an_error_within_a_few_timeouts(opened):
+    content = bytes(1000)
+
+    def stalling(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + content[:500])
+        connection.wait()
+
+    server = opened(ScriptedServer(stalling))
+    composition = opened(compose(Settings(), timeout=QUICK))
+    repository = composition.repository(f"{server.address}/demo")
+    descriptor = Descriptor("application/octet-stream", Digest.of(content), len(content))
+    start = time.monotonic()
+    stream = repository.fetch(descriptor)
+    with pytest.raises(TransportTimeoutError):
+        stream.read()
+    stream.close()
+    assert time.monotonic() - start < SEVERAL

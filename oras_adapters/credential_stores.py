@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from oras_adapters.credentials.credential_helper import CredentialHelperStore
@@ -19,6 +18,7 @@ from oras_core.credentials import (
     SuccessorCredentialStore,
 )
 from oras_core.errors import InvalidConfigurationError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def config_file_store(path: str) -> CredentialStore:
         return NoCredentials()
     config = DockerConfigStore(path)
     helped: dict[str, CredentialStore] = {}
-    lock = Lock()
+    lock = ForkSafeLock()
 
     def responsible(registry: str) -> CredentialStore:
         name = config.helper_for(registry)

@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from oras_core.errors import CancelledError
+from oras_core.forks import ForkSafeLock
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -65,7 +65,7 @@ class CancelToken:
         self.cancelled = False
         self.deadline: float = math.inf if parent is None else parent.deadline
         # Reentrant: a signal handler may cancel while its thread holds the lock.
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
         self._callbacks: dict[object, Callable[[], object]] = {}
         self._forget = _nothing if parent is None else parent.on_cancel(self.cancel)
 
@@ -209,7 +209,7 @@ def wait_for(future: Future[Any]) -> None:
 
 
 @contextmanager
-def acquired(lock: Lock) -> Iterator[None]:
+def acquired(lock: Lock | ForkSafeLock) -> Iterator[None]:
     """Hold `lock` within the block, for locks that are held as long as a request takes.
 
     Raises:

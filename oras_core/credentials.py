@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
 from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
 from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
 
@@ -77,7 +77,7 @@ class StaticCredentials:
 
     def __init__(self, credentials: Mapping[str, Credential] | Credential) -> None:
         """Hold credentials by registry, or one credential for all registries."""
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._default: Credential | None = None
         self._by_key: dict[str, Credential | None] = {}
         if isinstance(credentials, Credential):
@@ -136,7 +136,7 @@ class BoundCredential(NoCredentials):
         """Hold `credential` for `registry`, or for the first registry that is looked up."""
         self._credential = credential
         self._key = config_key(_host(registry)) if registry else ""
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def get(self, registry: str) -> Credential | None:
         """Return the credential if it belongs to `registry`."""
@@ -166,8 +166,9 @@ class RememberingCredentialStore:
     def __init__(self, store: CredentialStore) -> None:
         """Cache the lookups of `store`."""
         self._store = store
-        self._answers: dict[str, Future[Credential | None]] = {}
-        self._lock = threading.Lock()
+        # A lookup that a forked child has no thread for would never end.
+        self._by_process: PerProcess[dict[str, Future[Credential | None]]] = PerProcess(dict)
+        self._lock = ForkSafeLock()
 
     def __repr__(self) -> str:
         """Name the store."""
@@ -195,6 +196,10 @@ class RememberingCredentialStore:
             raise
         answer.set_result(credential)
         return credential
+
+    @property
+    def _answers(self) -> dict[str, Future[Credential | None]]:
+        return self._by_process.get()
 
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential`; raises as the store does."""

@@ -57,6 +57,16 @@ class ForkSafeLock:
         """Begin unlocked."""
         self._lock = PerProcess(threading.RLock)
 
+    def acquire(self, *, timeout: float = -1) -> bool:
+        """Acquire the lock; False if it is not free within `timeout` seconds."""
+        return self._lock.get().acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Release the lock."""
+        # The thread of a child that was forked while it held the lock has nothing to release.
+        with suppress(RuntimeError):
+            self._lock.get().release()
+
     def __enter__(self) -> None:
         """Acquire the lock."""
         self._lock.get().acquire()
@@ -68,6 +78,4 @@ class ForkSafeLock:
         trace: TracebackType | None,
     ) -> None:
         """Release the lock."""
-        # The thread of a child that was forked while it held the lock has nothing to release.
-        with suppress(RuntimeError):
-            self._lock.get().release()
+        self.release()

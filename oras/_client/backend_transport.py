@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from attrs import evolve
 
 from oras._client.response import Response
 from oras.auth.base import AuthBackend
+from oras_core.forks import ForkSafeLock
 from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.redirects import origin_of
@@ -34,7 +34,7 @@ class BackendAuthorization:
         self.backend = backend
         self._offered = ""
         self._owner = ""
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def __call__(self, transport: HttpTransport, origin: str) -> HttpTransport:
         """Return a transport that authenticates requests to `origin` only."""

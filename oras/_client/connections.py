@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from oras.auth.hooks import authenticates_itself
 from oras_adapters.factory import Composition
 from oras_core.copying.copy import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.auth.authorizer import Authorizer
@@ -38,6 +38,7 @@ class ClientSettings(OwnMethods, RequestSender, Protocol):
 
     prefix: str
     tls_verify: bool | str
+    timeout: float | tuple[float, float] | None
     headers: dict[str, str]
     auth: Any
     own_session: Any
@@ -65,7 +66,7 @@ class Connections:
         self._compositions: dict[bool | str, Composition] = {}
         self._registries: dict[_Key, RemoteRegistry] = {}
         self._foreign: BackendAuthorization | None = None
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
 
     def repository(self, container: Container) -> RemoteRepository:
         """Return the repository of `container`."""

@@ -10,12 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from threading import Lock
 from typing import Any, Final, TypeVar
 
 from oras_adapters.client.progress import Watch, watch_for
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import CancelledError, InvalidConfigurationError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.progress import ProgressListener, SkipReason
 
@@ -47,7 +47,7 @@ class Bridge:
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self._owner = 0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     async def call(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread, and return its result.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from threading import Lock
 
+from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.progress import ProgressListener, SkipReason
 
@@ -18,7 +18,7 @@ class Tally(ProgressListener):
         """Begin at zero, and pass events on to `listener`."""
         self._counts: Counter[str] = Counter()
         self._listener = listener
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     @property
     def counts(self) -> dict[str, int]:

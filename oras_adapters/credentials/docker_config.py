@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from oras_core.credentials import config_key, key_forms, registry_keys
 from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
 if sys.platform != "win32":
@@ -53,7 +53,7 @@ class DockerConfigStore(CredentialStore):
     def __init__(self, path: str | Path) -> None:
         """Use the file at `path`; it need not exist."""
         self._path = Path(path)
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def __repr__(self) -> str:
         """Name the file."""

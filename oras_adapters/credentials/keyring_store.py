@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from oras_core.credentials import config_key
 from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class KeyringStore(CredentialStore):
         """
         self._chosen = backend
         self._entries: dict[str, str | None] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def __repr__(self) -> str:
         """Name the class only: a backend's repr may contain anything."""

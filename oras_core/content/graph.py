@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from threading import Lock
 from typing import Final
 
 from oras_core.content.sources import BytesSource, FetchedSource, RangedSource
 from oras_core.content.verify import read_verified
 from oras_core.errors import SizeLimitError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -82,7 +82,7 @@ class ManifestCache:
         self._graph_limit = graph_limit
         self._size = 0
         self._contents: dict[Digest, bytes] = {}
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def remember(self, descriptor: Descriptor, content: bytes) -> None:
         """Cache a verified manifest that was fetched without this cache.

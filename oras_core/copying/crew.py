@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from threading import Lock
 from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["CancellableSource", "Crew"]
@@ -62,7 +62,7 @@ class Crew:
         """Use up to `size` threads; a single one is the caller's thread."""
         self._alone = size <= 1
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._failure: BaseException | None = None
         self.token = CancelToken(current_token())
         self._governing = ExitStack()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 
 from attrs import evolve, frozen
 
@@ -14,6 +13,7 @@ from oras_core.copying.blame import blaming
 from oras_core.copying.copy import CopyOptions, copy_graph, copy_graphs, find_root
 from oras_core.copying.crew import Crew
 from oras_core.errors import SizeLimitError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.index import Index
@@ -151,7 +151,7 @@ class _Search:
         self._referrers = referrers
         self._limit = options.manifest_size
         self._count = 0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def run(self, roots: Iterable[Descriptor], crew: Crew) -> Mapping[Digest, Sequence[Descriptor]]:
         """Return the referrers of each manifest that has any, by the digest of the manifest."""

@@ -6,10 +6,11 @@ responses, so a request that the registry refuses is not repeated.
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 from attrs import evolve, field, frozen, validators
+
+from oras_core.forks import ForkSafeLock
 
 __all__ = ["HostProfile", "LearnedProfile", "profile_for"]
 
@@ -100,7 +101,7 @@ class LearnedProfile:
     def __init__(self, profile: HostProfile) -> None:
         """Start from a built-in or configured profile."""
         self._profile = profile
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     @property
     def current(self) -> HostProfile:

@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from threading import Lock
 from typing import Final
 
 from attrs import evolve
@@ -26,6 +25,7 @@ from oras_core.errors import (
     RegistryNotFoundError,
     UnsupportedError,
 )
+from oras_core.forks import ForkSafeLock
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -69,7 +69,7 @@ class ReferrersMemory:
     def __init__(self) -> None:
         """Start with no knowledge."""
         self._available: dict[str, bool] = {}
-        self._locks = tuple(Lock() for _ in range(LOCKS))
+        self._locks = tuple(ForkSafeLock() for _ in range(LOCKS))
 
     def has_api(self, repository: str) -> bool | None:
         """Tell whether `repository` has a referrers API; None if that is not known yet."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from oras_core.errors import CredentialError, RegistryError, UnsupportedError
+from oras_core.forks import PerProcess
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.ports.http import HttpRequest, HttpTransport
+from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.auth.scope import Scope
 from oras_core.registry.compose import Authorize, registry_transport
@@ -81,7 +83,8 @@ class RemoteRegistry:
             headers=headers or {},
             user_agent=f"oras-sdk/{__version__}",
         )
-        composed = registry_transport(
+        compose = partial(
+            registry_transport,
             named,
             origin=self.origin,
             credentials=credentials or _Anonymous(),
@@ -90,8 +93,8 @@ class RemoteRegistry:
             limits=limits,
             authorize=authorize,
         )
-        self._expect = composed.expect if isinstance(composed, Authorizer) else _expect_nothing
-        self._notices = NoticeReader(composed, host)
+        self._composed = _PerProcessTransport(compose)
+        self._notices = NoticeReader(self._composed, host)
         self.transport: HttpTransport = self._notices
         self._endpoints = RegistryEndpoints(self.base_url, host)
         self._limits = limits
@@ -129,7 +132,7 @@ class RemoteRegistry:
         return RemoteRepository(
             self.transport,
             self._endpoints.repository(name),
-            expect=self._expect,
+            expect=self._composed.expect,
             profile=self._profile,
             referrers=self._referrers,
             limits=self._limits,
@@ -174,5 +177,17 @@ class _Anonymous(CredentialStore):
         """Do nothing."""
 
 
-def _expect_nothing(_: Scope) -> None:
-    """Do nothing: a custom authentication chooses its own scopes."""
+class _PerProcessTransport:
+    """The transports of one process: a forked child shares no token and no lock with its parent."""
+
+    def __init__(self, compose: Callable[[], HttpTransport]) -> None:
+        self._transport = PerProcess(compose)
+        self._transport.get()  # raises now if an argument is wrong
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._transport.get().send(request)
+
+    def expect(self, scope: Scope) -> None:
+        transport = self._transport.get()
+        if isinstance(transport, Authorizer):
+            transport.expect(scope)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, hash_source
 from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -77,7 +77,7 @@ class FileStore:
         self._titles: dict[SafePath, Digest] = {}
         self._placed: dict[SafePath, Digest] = {}
         self._files: dict[Digest, SafePath] = {}
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is present, under its title if it has one.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from threading import RLock
 from typing import Final
 
 from oras_core.content.referrers import referrers_among
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import read_verified
 from oras_core.errors import InvalidReferenceError, NotFoundError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -34,7 +34,7 @@ class MemoryStore:
         self._descriptors: dict[Digest, Descriptor] = {}
         self._tags: dict[str, Descriptor] = {}
         self._predecessors: dict[Digest, dict[Digest, Descriptor]] = {}
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Tell whether the store has the blob or manifest."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import NotFoundError, UnsupportedError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -64,7 +64,7 @@ class StagingStore:
         self._describe = describe
         self._packed_sender = packed_sender
         self._sources: dict[Digest, ByteSource] = {}
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def add(
         self,

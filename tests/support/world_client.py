@@ -32,7 +32,7 @@ def inhabit(
     """Let all clients live in `world` from now on; return the store of their user."""
     store = credentials or StaticCredentials({})
     for module in ("oras._client.connections", "oras._transports.composition"):
-        patch.setattr(f"{module}.composition_for", lambda _: WorldComposition(world, store))
+        patch.setattr(f"{module}.composition_for", lambda *_: WorldComposition(world, store))
     patch.setattr("oras.auth.base.configured", lambda: store)
     return store
 

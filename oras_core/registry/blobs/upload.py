@@ -9,7 +9,6 @@ mount from the repository itself (R21), for registries where a mount of an exist
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Final
 
 from attrs import evolve, frozen
@@ -18,6 +17,7 @@ from oras_core.cancellation import current_token, respite
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -71,7 +71,7 @@ class BlobUploader:
         self._downloader = BlobDownloader(transport, endpoints, limits)
         self._presence = BlobPresence(transport, endpoints, limits, self._downloader)
         self._pending: dict[Digest, UploadSession] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None

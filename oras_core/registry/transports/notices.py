@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from functools import cache
 from typing import Final
 
 from attrs import frozen
 
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
 __all__ = ["NoticeReader", "RateLimit", "rate_limit", "warnings"]
@@ -76,7 +76,7 @@ class NoticeReader:
         self._transport = transport
         self._registry = registry
         self._seen: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self.rate_limit: RateLimit | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Lock
 from typing import Final
 
 from oras_core.errors import UnsupportedError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.files import FileTree, HeldLock, Locker
@@ -38,7 +38,7 @@ class LayoutLocks:
         self._collector = sanitize_path(COLLECTOR_LOCK)
         self._loose: dict[Digest, int] = {}
         self._shared: HeldLock | None = None
-        self._mutex = Lock()
+        self._mutex = ForkSafeLock()
 
     def changing_index(self) -> AbstractContextManager[object]:
         """Return a context in which no other store changes the index."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from threading import RLock
 from typing import Literal
 
 from attrs import frozen
@@ -13,6 +12,7 @@ from oras_core.content.graph import fetch_document
 from oras_core.content.referrers import referrers_among
 from oras_core.content.verify import VerifyingReader, read_verified
 from oras_core.errors import InvalidReferenceError, NotFoundError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -76,7 +76,7 @@ class OciLayoutStore(
         self._files = LayoutFiles(tree)
         self._locks = LayoutLocks(tree)
         self._manifest_size = (limits or Limits()).manifest_size
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
         self._seen: tuple[str, LayoutIndex] | None = None
         self._graph: LayoutGraph | None = None
 

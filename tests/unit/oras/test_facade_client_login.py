@@ -157,7 +157,7 @@ def test_whom_the_login_trusts(monkeypatch, world, own, asked, used):
     compose = oras._client.connections.composition_for
     monkeypatch.setattr(
         "oras._client.connections.composition_for",
-        lambda verify: trusted.append(verify) or compose(verify),
+        lambda verify, _: trusted.append(verify) or compose(verify),
     )
     client = OrasClient(tls_verify=own)
     client.login("alice", "sesame", hostname="a.example", tls_verify=asked)

@@ -22,7 +22,7 @@ __all__ = ["Page", "next_link", "paginate"]
 def _link_grammar() -> tuple[re.Pattern[str], re.Pattern[str]]:
     # RFC 8288, section 3: <URI-Reference> *( ; token [ = ( token / quoted-string ) ] )
     parameter = r"\s*;\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]+)))?"
-    return re.compile(rf"\s*,*\s*<([^>]*)>((?:{parameter})*)"), re.compile(parameter)
+    return re.compile(rf"[\s,]*+<([^>]*)>((?:{parameter})*)"), re.compile(parameter)
 
 
 def next_link(headers: Headers, url: str) -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -122,3 +123,11 @@ def test_r27_pages_without_end_end():
 def test_a_page_is_bounded():
     with pytest.raises(SizeLimitError):
         listed(page(["a" * 100]), limits=Limits(listing_body=100))
+
+
+@pytest.mark.parametrize("piece", [" ", ",", ", ", ";", " ;", "<", "<a>;x ", '<a>;x="'])
+def test_a_long_link_field_is_read_in_linear_time(piece):
+    headers = Headers([("Link", piece * (64_000 // len(piece)))])
+    start = time.thread_time()
+    assert next_link(headers, "https://registry.example/v2/") is None
+    assert time.thread_time() - start < 2

@@ -31,7 +31,7 @@ from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
-    from oras_core.ports.compression import Compression
+    from oras_core.ports.compression import Compression, CompressionChooser
 
 __all__ = ["Parts"]
 
@@ -141,7 +141,7 @@ class Parts:
             reference = Reference.parse(reference)
         return self.registry(reference.registry).repository(reference.repository)
 
-    def compression(self, format_name: str | None = None) -> Compression:
+    def compression(self, format_name: str | None = None) -> Compression | CompressionChooser:
         """Return the compression for directories that are pushed.
 
         Args:

@@ -21,7 +21,7 @@ from oras_core.verbs.push import push as push_artifact
 if TYPE_CHECKING:
     from oras._client.protocol import RegistryClient
     from oras.container import Container
-    from oras_core.ports.compression import Compression
+    from oras_core.ports.compression import Compression, CompressionChooser
     from oras_core.registry.repository import RemoteRepository
 
 __all__ = ["InChunks", "push", "subject_of"]
@@ -67,7 +67,7 @@ class InChunks:
 
 
 def _compressed_by(
-    compression: Compression, contents: Sequence[File | Directory]
+    compression: Compression | CompressionChooser, contents: Sequence[File | Directory]
 ) -> list[File | Directory]:
     return [
         evolve(content, compression=compression) if isinstance(content, Directory) else content

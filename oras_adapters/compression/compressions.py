@@ -16,8 +16,9 @@ from attrs import frozen
 from oras_adapters.compression.zstd_compression import DEFAULT_LEVEL as ZSTD_LEVEL
 from oras_adapters.compression.zstd_compression import MAX_LEVEL, Zstd
 from oras_core.archives.gzip_streams import DEFAULT_LEVEL, Gzip
+from oras_core.archives.plain import PLAIN, Automatic
 from oras_core.errors import InvalidConfigurationError, UnsupportedError
-from oras_core.ports.compression import Compression
+from oras_core.ports.compression import Compression, CompressionChooser
 
 __all__ = ["AUTO", "all_compressions", "find_compression"]
 
@@ -59,11 +60,14 @@ FIRST_DETERMINISTIC: Final = (2, 2)
 hash with the CRC32 instruction if the processor has it."""
 
 
-def find_compression(format_name: str, implementation: str, level: int | None) -> Compression:
+def find_compression(
+    format_name: str, implementation: str, level: int | None
+) -> Compression | CompressionChooser:
     """Return the compression for packed directories.
 
     Args:
-        format_name: `gzip` or `zstd`.
+        format_name: `none`, `gzip`, `zstd`, or `auto` for no compression of directories whose
+            files do not compress, and gzip for others.
         implementation: `auto` or the name of a library.
         level: compression level; None for the default.
 
@@ -72,7 +76,12 @@ def find_compression(format_name: str, implementation: str, level: int | None) -
             known ones.
         UnsupportedError: if the library is not installed; the error names the extra.
     """
-    formats: dict[str, Callable[[str, int | None], Compression]] = {"gzip": _gzip, "zstd": _zstd}
+    formats: dict[str, Callable[[str, int | None], Compression | CompressionChooser]] = {
+        "none": _none,
+        "gzip": _gzip,
+        "zstd": _zstd,
+        "auto": _auto,
+    }
     if format_name not in formats:
         known = ", ".join(formats)
         raise InvalidConfigurationError(
@@ -84,6 +93,17 @@ def find_compression(format_name: str, implementation: str, level: int | None) -
 def all_compressions() -> tuple[Compression, ...]:
     """Return the compressions that a pull accepts; using a missing library raises an error."""
     return _gzip(AUTO, None), Zstd()
+
+
+def _none(implementation: str, level: int | None) -> Compression:
+    _check_name(implementation, (AUTO,), "none")
+    if level is not None:
+        raise InvalidConfigurationError("archive.level", "the format none has no levels")
+    return PLAIN
+
+
+def _auto(implementation: str, level: int | None) -> CompressionChooser:
+    return Automatic(_gzip(implementation, level))
 
 
 def _zstd(implementation: str, level: int | None) -> Zstd:

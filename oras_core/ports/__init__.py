@@ -10,7 +10,12 @@ from oras_core.lazy import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from oras_core.ports.compression import Compression, DamagedStreamError, Decompressor
+    from oras_core.ports.compression import (
+        Compression,
+        CompressionChooser,
+        DamagedStreamError,
+        Decompressor,
+    )
     from oras_core.ports.content import (
         ByteSource,
         ByteStream,
@@ -61,6 +66,7 @@ __all__ = [
     "ByteSource",
     "ByteStream",
     "Compression",
+    "CompressionChooser",
     "Credential",
     "CredentialRefresher",
     "CredentialStore",
@@ -110,6 +116,7 @@ _MODULE_OF = {
     "ByteSource": "content",
     "ByteStream": "content",
     "Compression": "compression",
+    "CompressionChooser": "compression",
     "Credential": "credentials",
     "CredentialRefresher": "credentials",
     "CredentialStore": "credentials",

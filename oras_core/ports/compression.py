@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-__all__ = ["Compression", "DamagedStreamError", "Decompressor"]
+if TYPE_CHECKING:
+    from oras_core.ports.files import FileEntry, FileTree
+
+__all__ = ["Compression", "CompressionChooser", "DamagedStreamError", "Decompressor"]
 
 
 class DamagedStreamError(Exception):
@@ -45,6 +48,19 @@ class Decompressor(Protocol):
         ...
 
 
+@runtime_checkable
+class CompressionChooser(Protocol):
+    """Chooses the compression of each directory by its files."""
+
+    def choose(self, tree: FileTree, entries: Iterable[FileEntry]) -> Compression:
+        """Return the compression for the directory `tree`, whose entries are `entries`.
+
+        Raises:
+            FileAccessError: if a file cannot be read.
+        """
+        ...
+
+
 class Compression(Protocol):
     """A compression format. Thread-safe: one object serves many archives."""
 
@@ -55,7 +71,7 @@ class Compression(Protocol):
 
     @property
     def suffix(self) -> str:
-        """Suffix of media types, after the `+`."""
+        """Suffix of media types, after the `+`; empty for no compression."""
         ...
 
     @property

@@ -21,7 +21,7 @@ from oras_core.ports.progress import ProgressListener
 from oras_core.stores.preparation import REPORTED_SIZE, ReportedSource, preparing
 
 if TYPE_CHECKING:
-    from oras_core.ports.compression import Compression
+    from oras_core.ports.compression import Compression, CompressionChooser
 
 __all__ = ["StagingStore"]
 
@@ -107,7 +107,7 @@ class StagingStore:
         *,
         title: str,
         media_type: str | None = None,
-        compression: Compression | None = None,
+        compression: Compression | CompressionChooser | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Descriptor:
         """Pack the directory `tree` into one archive, and describe the archive.
@@ -120,7 +120,8 @@ class StagingStore:
             tree: the directory.
             title: the path that a pull unpacks to.
             media_type: of the archive; None for the layer type of the image spec.
-            compression: the compression; None for gzip of the standard library.
+            compression: the compression, or what chooses it; None for gzip of the standard
+                library.
             annotations: of the descriptor, besides the title and the marks for unpacking.
 
         Raises:
@@ -131,15 +132,18 @@ class StagingStore:
         # Few pushes pack a directory.
         from oras_core.archives.archive import list_directory, pack_directory  # noqa: PLC0415
         from oras_core.archives.packed_source import PackedSource  # noqa: PLC0415
+        from oras_core.ports.compression import CompressionChooser  # noqa: PLC0415
 
         if self._scratch is None:
             raise UnsupportedError(
                 f"pack the directory {title!r}", "the store has no folder for its archive"
             )
         titled = _titled(title, annotations)
+        listing = list_directory(tree, title)
+        if isinstance(compression, CompressionChooser):
+            compression = compression.choose(tree, listing.entries)
         suffix = compression.suffix if compression else "gzip"
         chosen = _media_type(title, media_type, suffix)
-        listing = list_directory(tree, title)
         source: ByteSource
         with preparing(self._listener, title, listing.size) as on_read:
             pack = partial(
@@ -155,7 +159,7 @@ class StagingStore:
                     send(source, chosen)
                     packed = source.packed
             else:
-                path = sanitize_path(f"{token_hex(8)}.tar.{suffix}")
+                path = sanitize_path(f"{token_hex(8)}.tar")
                 with self._scratch.create(path) as archive:
                     packed = pack(archive.write)
                     archive.commit()
@@ -201,13 +205,13 @@ class StagingStore:
 
 def _media_type(title: str, wanted: str | None, suffix: str) -> str:
     if wanted is None:
-        return f"{media_types.OCI_LAYER_TAR}+{suffix}"
+        return f"{media_types.OCI_LAYER_TAR}+{suffix}" if suffix else media_types.OCI_LAYER_TAR
     # RFC 6838, 4.2.8: the suffix after the last plus names the encoding.
     named = wanted.rpartition("+")[2]
     if named in media_types.COMPRESSION_SUFFIXES and named != suffix:
         raise UnsupportedError(
             f"push the directory {title!r} as {wanted}",
-            f"it would be compressed by {suffix}; choose another type or compression",
+            f"its compression is {suffix or 'none'}; choose another type or compression",
         )
     return wanted
 

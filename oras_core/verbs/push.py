@@ -30,7 +30,7 @@ from oras_core.ports.progress import ProgressListener
 from oras_core.stores.staging import StagingStore
 
 if TYPE_CHECKING:
-    from oras_core.ports.compression import Compression
+    from oras_core.ports.compression import Compression, CompressionChooser
 
 __all__ = ["Config", "Directory", "File", "check_titles", "push"]
 
@@ -73,14 +73,14 @@ class Directory:
         media_type: the media type of the layer; None for the image spec's type for the
             compression.
         annotations: annotations of the layer, besides the title and those for unpacking.
-        compression: the compression; None for gzip by the standard library.
+        compression: the compression, or what chooses it; None for gzip by the standard library.
     """
 
     title: str
     tree: FileTree
     media_type: str | None = None
     annotations: Mapping[str, str] = field(factory=Annotations)
-    compression: Compression | None = field(default=None, repr=False)
+    compression: Compression | CompressionChooser | None = field(default=None, repr=False)
 
     def stage(self, staging: StagingStore, annotations: Mapping[str, str]) -> Descriptor:
         """Pack the directory, add it to `staging` and return its descriptor."""

@@ -12,7 +12,6 @@ DEBIAN_PACKAGES = {
     "docker-registry": "docker-registry",
     "skopeo": "skopeo",
     "umoci": "umoci",
-    "tar": "tar",
     "zstd": "zstd",
     "htpasswd": "apache2-utils",
     "curl": "curl",

@@ -254,7 +254,7 @@ def test_what_is_named_and_missing_is_an_error_that_names_the_extra(monkeypatch,
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (("lzma", "auto", None), "unknown format 'lzma'; known formats: gzip, zstd"),
+        (("lzma", "auto", None), "unknown format 'lzma'; known formats: none, gzip, zstd, auto"),
         (("gzip", "zip", None), "known implementations: auto, zlib-ng, zlib, isal"),
         (
             ("zstd", "isal", None),

@@ -61,6 +61,7 @@ class Parts:
         """
         self.settings = settings
         self.limits = limits or Limits()
+        self._own_parts = credentials is not None or transport is not None
         self._credentials = credentials
         self._transport = transport
         self._own_transport: Urllib3Transport | None = None
@@ -228,6 +229,20 @@ class Parts:
             return profile
         return evolve(profile, chunked=chunk_size > 0, chunk_size=chunk_size or profile.chunk_size)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the settings and limits: another process composes its own parts by them.
+
+        Raises:
+            TypeError: if the settings hold a secret, or a part was given by the program.
+        """
+        if self._own_parts:
+            kind = type(self).__name__
+            raise TypeError(
+                f"cannot pickle a {kind} with a credential store or a transport of the program: "
+                "compose one in the worker"
+            )
+        return _recomposed, (type(self), self.settings, self.limits)
+
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
@@ -256,3 +271,7 @@ def _context(tls: TlsSettings) -> ssl.SSLContext:
         client_certificate=tls.client_certificate or None,
         client_key=tls.client_key or None,
     )
+
+
+def _recomposed(kind: type[Parts], settings: Settings, limits: Limits) -> Parts:
+    return kind(settings, limits=limits)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from os import getpid
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
-__all__ = ["ForkSafeLock", "PerProcess"]
+__all__ = ["ConnectionHolder", "ForkSafeLock", "PerProcess"]
 
 T = TypeVar("T")
 
@@ -79,3 +79,25 @@ class ForkSafeLock:
     ) -> None:
         """Release the lock."""
         self.release()
+
+
+class ConnectionHolder:
+    """An object that another process cannot get by a pickle, since it holds connections."""
+
+    _in_a_worker: ClassVar[str]
+    """How to make such an object in another process, a sentence."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuse to be pickled.
+
+        Raises:
+            TypeError: always; it says how to make such an object in another process.
+        """
+        kind = type(self).__name__
+        raise TypeError(f"cannot pickle a {kind}: it holds connections. {self._in_a_worker}")
+
+    def __copy__(self) -> Self:
+        """Return a shallow copy."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied

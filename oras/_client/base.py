@@ -16,11 +16,12 @@ from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
 from oras.version import __version__
+from oras_core.forks import ConnectionHolder
 
 __all__ = ["BaseClient"]
 
 
-class BaseClient:
+class BaseClient(ConnectionHolder):
     """The base of `oras.provider.Registry`, without its methods for blobs, manifests and tags.
 
     Attributes:
@@ -34,6 +35,8 @@ class BaseClient:
         auth: the authentication backend.
         connections: gives access to the core's registry objects.
     """
+
+    _in_a_worker = "Make one in the worker, where the same settings and credentials apply."
 
     _own_methods: ClassVar[Mapping[str, object]]
 

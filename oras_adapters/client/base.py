@@ -15,6 +15,7 @@ from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
 from oras_core.copying.copy import CopyOptions
+from oras_core.forks import ConnectionHolder
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget, Target
@@ -25,8 +26,10 @@ from oras_core.ports.progress import ProgressListener
 __all__ = ["ClientBase", "as_platform"]
 
 
-class ClientBase:
+class ClientBase(ConnectionHolder):
     """The ground of `Client`, below its verbs by subject."""
+
+    _in_a_worker = "Make one in the worker, or send it a Composition and call `client()` there."
 
     def __init__(
         self,

@@ -138,7 +138,7 @@ class TlsSettings:
 
 
 @frozen
-class ProxySettings:
+class ProxySettings(Unpicklable):
     """Proxies; empty for none.
 
     Attributes:
@@ -150,6 +150,16 @@ class ProxySettings:
     http: str = field(default="", repr=False)
     https: str = field(default="", repr=False)
     no_proxy: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle proxies without a login; refuse others.
+
+        Raises:
+            TypeError: if an address holds user information.
+        """
+        if "@" in self.http or "@" in self.https:
+            super().__reduce__()
+        return type(self), (self.http, self.https, self.no_proxy)
 
 
 @frozen

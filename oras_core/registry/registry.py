@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from oras_core.errors import CredentialError, RegistryError, UnsupportedError
-from oras_core.forks import PerProcess
+from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -29,7 +29,7 @@ from oras_core.version import __version__
 __all__ = ["RemoteRegistry"]
 
 
-class RemoteRegistry:
+class RemoteRegistry(ConnectionHolder):
     """A registry that is reached through a plain transport.
 
     Adds authentication, retries, redirects and limits to the transport. Thread-safe. One
@@ -42,6 +42,8 @@ class RemoteRegistry:
         origin: the origin of `base_url`: without a default port.
         transport: the composed transport, for requests that have no method here.
     """
+
+    _in_a_worker = "Send its host, and make one in the worker."
 
     def __init__(
         self,

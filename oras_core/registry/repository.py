@@ -8,6 +8,7 @@ from contextlib import closing
 
 from oras_core.content.verify import read_verified
 from oras_core.errors import InvalidManifestError
+from oras_core.forks import ConnectionHolder
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -45,6 +46,7 @@ __all__ = ["RemoteRepository"]
 
 
 class RemoteRepository(
+    ConnectionHolder,
     Target,
     Ingester,
     PushExpecter,
@@ -67,6 +69,8 @@ class RemoteRepository(
         name: the repository, e.g. `library/alpine`.
         endpoints: the URLs of the repository, for requests that have no method here.
     """
+
+    _in_a_worker = "Send its reference, and make one in the worker."
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from oras import defaults
 from oras._names import module_attributes
 from oras_core.errors import InvalidDigestError, InvalidReferenceError
 from oras_core.model.digest import Digest
-from oras_core.model.reference import Reference
+from oras_core.model.reference import Reference, is_registry
 from oras_core.registry.endpoints import RepositoryEndpoints, api_host
 
 __all__ = ["Container", "UnrecognizedNameError", "docker_regex"]
@@ -28,6 +28,11 @@ docker_regex: Final = re.compile(
     re.VERBOSE,
 )
 """Matches the parts of a name loosely; `Container` uses the spec's stricter grammar (R36)."""
+
+
+_URL: Final = re.compile(r"(https?)://([^/]*)/?(.*)\Z", re.IGNORECASE | re.DOTALL)
+_USER: Final = re.compile(r"\A((?:[A-Za-z][A-Za-z0-9+.-]*://)?)[^/]*@(?=[^/@]+/)")
+_PLACEHOLDER: Final = "registry.invalid"
 
 
 class UnrecognizedNameError(InvalidReferenceError):
@@ -52,14 +57,17 @@ class Container:
         repository: the last component of the path.
         tag: the tag; `latest` if the name has none, even if it has a digest.
         digest: the digest, or None. A digest takes precedence over the tag.
+        scheme: `http` or `https` if the name starts with it, otherwise None. A client uses
+            it for that registry.
 
     Args:
         name: `[REGISTRY/][NAMESPACE/]REPOSITORY[:TAG][@DIGEST]`. The first part is a
-            registry only if it contains `.` or `:` or equals `localhost` (R11).
+            registry only if it contains `.` or `:` or equals `localhost` (R11). The name may
+            start with `http://` or `https://`; then the first part is always a registry.
         registry: the registry to use if the name has none.
 
     Raises:
-        UnrecognizedNameError: also a ValueError; if the name contains a scheme, characters
+        UnrecognizedNameError: also a ValueError; if the name contains another scheme, characters
             or upper case that the distribution spec forbids, lacks a part, or has a
             malformed digest.
     """
@@ -69,6 +77,7 @@ class Container:
     repository: str
     tag: str
     digest: str | None
+    scheme: str | None
 
     def __init__(self, name: str, registry: str | None = None) -> None:
         self.registry = registry or defaults.registry.index_name
@@ -81,17 +90,21 @@ class Container:
             UnrecognizedNameError: see the class.
         """
         try:
-            reference = Reference.parse(name, default_registry=self.registry)
+            scheme, host, rest = _split_scheme(name)
+            reference = Reference.parse(rest, default_registry=host or self.registry)
         except (InvalidReferenceError, InvalidDigestError) as error:
             reason = error.reason
             if isinstance(name, str) and not name.partition("@")[0].rpartition("/")[2].strip(":"):
                 reason = "You are minimally required to include a <namespace>/<repository>"
-            raise UnrecognizedNameError(name, reason) from error
+            shown = _without_user(name)
+            # The cause may repeat the user information that is not shown.
+            raise UnrecognizedNameError(shown, reason) from error if shown == name else None
         namespace, _, self.repository = reference.repository.rpartition("/")
         # `library/` is part of Docker Hub's API paths (R11); users omit it, and so does `uri`.
         implied = namespace == "library" and "library/" not in name
         self.namespace = None if implied else namespace or None
-        self.registry = reference.registry
+        self.registry = host or reference.registry
+        self.scheme = scheme
         self.tag = reference.tag or defaults.default_tag
         self.digest = str(reference.digest) if reference.digest else None
 
@@ -142,6 +155,9 @@ class Container:
 
     def _reference(self) -> Reference:
         # Users may assign the attributes, so they are validated on use.
+        if not re.search(r"[.:]|^localhost$", self.registry):
+            # A host that only a URL can name, such as `http://registry/a`.
+            return Reference.parse(self.uri.replace(self.registry, _PLACEHOLDER, 1))
         return Reference.parse(self.uri)
 
     def _endpoints(self) -> RepositoryEndpoints:
@@ -154,3 +170,24 @@ class Container:
     def __repr__(self) -> str:
         """Return the class and `uri`."""
         return f"Container({self.uri!r})"
+
+
+def _split_scheme(name: str) -> tuple[str | None, str | None, str]:
+    """Split a URL into its scheme, its host and the rest. A plain name is all rest.
+
+    Raises:
+        InvalidReferenceError: if the host is not `HOST` or `HOST:PORT`.
+    """
+    found = _URL.match(name) if isinstance(name, str) else None
+    if found is None:
+        return None, None, name
+    scheme, host, path = found.groups()
+    if not is_registry(host):
+        raise InvalidReferenceError(host, "the registry is not HOST or HOST:PORT")
+    # Behind a host, the path has no registry, even if its first part looks like one.
+    return scheme.lower(), host, f"{_PLACEHOLDER}/{path}"
+
+
+def _without_user(name: object) -> object:
+    """Return a name without user information, which may hold a password."""
+    return _USER.sub(r"\1", name) if isinstance(name, str) else name

@@ -14,6 +14,7 @@ from oras import defaults
 from oras._names import module_attributes
 from oras_core.errors import InvalidDescriptorError
 from oras_core.model.annotations import MAX_ANNOTATION_FILE, AnnotationSet
+from oras_core.model.media_types import EMPTY_CONFIG
 
 __all__ = [
     "Annotations",
@@ -179,8 +180,12 @@ def ManifestConfig(
 ) -> tuple[dict[str, Any], str | None]:
     """Return the descriptor of a config and the path of its file.
 
-    Without `path` the config is empty: its size is 0 and the file is the null device. Some
+    Without arguments the config is empty: its size is 0 and the file is the null device. Some
     registries reject empty blobs (R22). For those, pass a file that contains `{}`.
+
+    With a media type alone the config is `{}`, because clients may parse a config whose media
+    type they know; the file is None. `upload_blob` accepts None, the null device or a file
+    that contains `{}` for both.
 
     Args:
         path: the config file.
@@ -192,13 +197,21 @@ def ManifestConfig(
     """
     if path and not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist.")
+    if not path and media_type not in (None, defaults.unknown_config_media_type):
+        descriptor = {"size": len(EMPTY_CONFIG), "digest": defaults.blank_config_hash}
+        return {"mediaType": _checked(media_type), **descriptor}, None
     file = path or os.devnull
     return _describe(file, media_type or defaults.unknown_config_media_type), file
 
 
-def _describe(path: str, media_type: str) -> dict[str, Any]:
+def _checked(media_type: object) -> str:
     if not isinstance(media_type, str):
         raise InvalidDescriptorError(media_type, "mediaType is not a string")
+    return media_type
+
+
+def _describe(path: str, media_type: str) -> dict[str, Any]:
+    _checked(media_type)
     # One pass computes size and digest, so they agree even if the file changes.
     size, hasher = 0, hashlib.sha256()
     with open(path, "rb") as file:

@@ -5,45 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urljoin
 
-from oras._client.connections import Connections
+from oras._client.attributes import ClientAttributes
 from oras._client.response import Response
-from oras._client.session import Session
 from oras.auth import get_auth_backend
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
 from oras.version import __version__
-from oras_core.forks import ConnectionHolder
 
 __all__ = ["BaseClient"]
 
 
-class BaseClient(ConnectionHolder):
-    """The base of `oras.provider.Registry`, without its methods for blobs, manifests and tags.
-
-    Attributes:
-        hostname: the registry of names that have none. None means Docker Hub.
-        headers: header fields sent with every request to a registry.
-        prefix: `http` if `insecure`, otherwise `https`. Registries on the loopback interface
-            use plain HTTP with either value, unless `tls_verify` asks for TLS.
-        tls_verify: True, False to verify no certificate, or the path of a CA bundle.
-        timeout: seconds for connecting and for each read and write, or both one after the other;
-            None to follow the settings. It has no effect after the first request.
-        auth: the authentication backend.
-        connections: gives access to the core's registry objects.
-    """
-
-    _in_a_worker = "Make one in the worker, where the same settings and credentials apply."
-
-    _own_methods: ClassVar[Mapping[str, object]]
+class BaseClient(ClientAttributes):
+    """The base of `oras.provider.Registry`, without its methods for blobs, manifests and tags."""
 
     def __init__(
         self,
         hostname: str | None = None,
-        insecure: bool = False,
+        insecure: bool | None = None,
         tls_verify: bool | str = True,
         auth_backend: str = "token",
         timeout: float | tuple[float, float] | None = None,
@@ -52,7 +34,9 @@ class BaseClient(ConnectionHolder):
 
         Args:
             hostname: see the class.
-            insecure: use plain HTTP.
+            insecure: use plain HTTP. False means TLS; on the loopback interface plain HTTP is
+                used if the registry does not speak TLS. The default is TLS, but plain HTTP
+                first on the loopback interface.
             tls_verify: see the class.
             auth_backend: `token`, `basic`, `ecr`, or a name added to `oras.auth.auth_backends`.
             timeout: see the class.
@@ -61,17 +45,15 @@ class BaseClient(ConnectionHolder):
             ValueError: if the backend is unknown.
         """
         self.hostname = hostname
-        self.headers: dict[str, str] = {}
-        self.prefix = "http" if insecure else "https"
+        if insecure is not None:
+            self.chosen_prefix = "http" if insecure else "https"
         self.tls_verify = tls_verify
         self.timeout = timeout
-        self.own_session: Any = None
-        self._default_session = Session(self)
-        self.connections = Connections(self)
+        self.session = self._default_session  # a subclass may override the property
         self.auth = get_auth_backend(
             auth_backend,
             session=self.session,
-            insecure=insecure,
+            insecure=bool(insecure),
             tls_verify=tls_verify,
             hostname=hostname,
         )
@@ -81,23 +63,6 @@ class BaseClient(ConnectionHolder):
         return "[oras-client]"
 
     __str__ = __repr__
-
-    @property
-    def _tls_verify(self) -> bool | str:
-        return self.tls_verify
-
-    @property
-    def session(self) -> Any:
-        """The object that sends requests.
-
-        Assign a `requests.Session`, or a compatible object, to send all requests through it.
-        Credentials and retries still apply.
-        """
-        return self._default_session if self.own_session is None else self.own_session
-
-    @session.setter
-    def session(self, session: Any) -> None:
-        self.own_session = None if session is self._default_session else session
 
     def version(self, return_items: bool = False) -> str | dict[str, str]:
         """Return the versions of this library and of Python.
@@ -145,7 +110,9 @@ class BaseClient(ConnectionHolder):
             >>> client.get_container("dinosaur/artifact:v1").uri
             'localhost:5000/dinosaur/artifact:v1'
         """
-        return name if isinstance(name, Container) else Container(name, registry=self.hostname)
+        parsed = name if isinstance(name, Container) else Container(name, registry=self.hostname)
+        self.connections.use(parsed)
+        return parsed
 
     def do_request(
         self,
@@ -212,5 +179,5 @@ class BaseClient(ConnectionHolder):
     def _get_location(self, r: Any, container: Container) -> str:
         """Return the absolute URL that continues an upload, or an empty string."""
         location = r.headers.get("location") or ""
-        base = f"{self.prefix}://{container.api_host}/"
+        base = f"{self.connections.scheme(container.registry)}://{container.api_host}/"
         return urljoin(base, location) if location else ""

@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 
 from oras._client.backend_transport import BackendAuthorization
 from oras._client.hooks import REQUEST_HOOK, OwnMethods, is_overridden
+from oras._client.schemes import Schemes, SchemeSettings
 from oras._transports.composition import composition_for
 from oras._transports.foreign import RequestSender, ThroughDoRequest, ThroughSession
 from oras.auth.hooks import authenticates_itself
@@ -33,15 +34,20 @@ __all__ = ["ClientSettings", "Connections"]
 _ONCE: Final = RetryPolicy(attempts=1)
 
 
-class ClientSettings(OwnMethods, RequestSender, Protocol):
+class ClientSettings(OwnMethods, RequestSender, SchemeSettings, Protocol):
     """The attributes of a client that decide how its requests are sent."""
 
-    prefix: str
     tls_verify: bool | str
     timeout: float | tuple[float, float] | None
-    headers: dict[str, str]
-    auth: Any
     own_session: Any
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header fields sent with every request to a registry."""
+
+    @property
+    def auth(self) -> Any:
+        """The authentication backend."""
 
 
 @frozen
@@ -66,18 +72,34 @@ class Connections:
         self._compositions: dict[bool | str, Composition] = {}
         self._registries: dict[_Key, RemoteRegistry] = {}
         self._foreign: BackendAuthorization | None = None
+        self._schemes = Schemes(client)
         self._lock = ForkSafeLock()
 
     def repository(self, container: Container) -> RemoteRepository:
         """Return the repository of `container`."""
+        self.use(container)
         return self.registry(container.registry).repository(container.api_prefix)
+
+    def use(self, container: Container) -> None:
+        """Remember the scheme in a container's name, and that it was used last."""
+        self._schemes.use(container)
+
+    def scheme(self, host: str, verify: bool | str | None = None) -> str:
+        """Return the scheme for a registry. `verify` replaces the client's `tls_verify`."""
+        verify = self._client.tls_verify if verify is None else verify
+        return self._schemes.of(host, self._composition(verify), verify)
+
+    def current_scheme(self, default: str | None) -> str:
+        """Return the scheme for the registry used last, or else for the registry `default`."""
+        host = self._schemes.latest or default
+        return self.scheme(host) if host else self._client.chosen_prefix or "https"
 
     def registry(self, host: str) -> RemoteRegistry:
         """Return a registry that sends requests with the client's settings.
 
         If `do_request` is overridden, every request goes through it.
         """
-        key = self._key(host, self._scheme(host, self._client.tls_verify))
+        key = self._key(host, self.scheme(host))
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
         # `do_request` adds credentials and retries itself, usually through the base method.
@@ -101,7 +123,7 @@ class Connections:
         """
         if self._client.tls_verify is not True:
             verify = self._client.tls_verify
-        scheme = self._scheme(host, verify)
+        scheme = self.scheme(host, verify)
         if insecure is not None:
             scheme = "http" if insecure else "https"
         key = evolve(self._key(host, scheme), verify=verify)
@@ -145,16 +167,6 @@ class Connections:
                 composition.close()
             self._compositions.clear()
             self._registries.clear()
-
-    def _scheme(self, host: str, verify: bool | str) -> str:
-        if self._client.prefix != "https":
-            return str(self._client.prefix)
-        composition = self._composition(verify)
-        plain = composition.settings.host(host).plain_http
-        if plain is None:
-            # An explicit `tls_verify` asks for TLS, even on the loopback interface.
-            plain = verify is True and composition.plain_http(host)
-        return "http" if plain else "https"
 
     def _key(self, host: str, scheme: str) -> _Key:
         client = self._client
@@ -203,9 +215,13 @@ class Connections:
         return authorize
 
     def _transport(self, key: _Key) -> HttpTransport:
-        if key.session is not None:
-            return ThroughSession(key.session, key.verify)
-        return self._composition(key.verify).transport(key.host)
+        composition = self._composition(key.verify)
+        transport: HttpTransport = (
+            composition.transport(key.host)
+            if key.session is None
+            else ThroughSession(key.session, key.verify)
+        )
+        return self._schemes.finding(transport, key.host, key.scheme, composition)
 
     def _new_registry(
         self,

@@ -15,7 +15,9 @@ __all__ = ["RegistryClient"]
 class RegistryClient(ClientSettings, Protocol):
     """A client, or a subclass that overrides some of its methods."""
 
-    connections: Connections
+    @property
+    def connections(self) -> Connections:
+        """Gives access to the core's registry objects."""
 
     def get_container(self, name: container_type) -> Container:
         """Parse a name into a `Container`."""

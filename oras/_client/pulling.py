@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from oras import defaults
 from oras._client.hooks import PULL_HOOKS, is_overridden
-from oras._client.selection import Selection, title_of, unpacks
+from oras._client.selection import Selection
+from oras._client.unpacking import loose_archives
 from oras.logger import logger
 from oras.utils import get_tmpdir
 from oras_adapters.files.local_files import LocalFileTree
@@ -66,7 +67,8 @@ def pull(
     """Pull with the core's engine, or through the methods that the client overrides.
 
     Returns:
-        The absolute paths of the pulled files and folders, in the manifest's order.
+        The absolute paths of the pulled files and folders, in the manifest's order. They
+        exist: an archive that was unpacked beside its title counts as its top-level members.
     """
     with _folder(outdir) as root:
         tree = LocalFileTree(root, create=True)
@@ -76,18 +78,19 @@ def pull(
 
             paths = pull_stepwise(client, container, root, selection, allowed_media_type, platform)
         else:
-            pulled = pull_artifact(
-                _Accepting(client.connections.repository(container), allowed_media_type),
-                container.digest or container.tag,
-                tree,
-                platform=platform,
-                includes=selection.includes,
-                title_of=title_of,
-                unpacks=unpacks,
-                compressions=client.connections.composition.compressions,
-                options=client.connections.copy_options,
-            )
-            paths = [os.path.join(root, str(path)) for path in pulled.files]
+            with loose_archives(root) as archives:
+                pulled = pull_artifact(
+                    _Accepting(client.connections.repository(container), allowed_media_type),
+                    container.digest or container.tag,
+                    tree,
+                    platform=platform,
+                    includes=selection.includes,
+                    title_of=archives.title_of,
+                    unpacks=archives.unpacks,
+                    compressions=client.connections.composition.compressions,
+                    options=client.connections.copy_options,
+                )
+                paths = [found for path in pulled.files for found in archives.unpack(str(path))]
     for path in paths:
         logger.info(f"Successfully pulled {path}.")
     return paths

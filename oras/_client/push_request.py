@@ -133,13 +133,13 @@ def _check(
     if not os.path.exists(path) and "/" not in (part.content or "/"):
         # What follows the colon is hardly a media type: show the name as the caller typed it.
         raise FileNotFoundError(f"{name} does not exist.")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path} does not exist.")
     if is_allowed is not None and not is_allowed(path):
         raise ValueError(
             f"Blob {path} is not in the present working directory context. "
             "Change to its directory, or pass disable_path_validation=True."
         )
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{path} does not exist.")
 
 
 def _content(

@@ -9,7 +9,7 @@ from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_folder, sanitize_path
 
-__all__ = ["Selection", "title_of", "unpacks"]
+__all__ = ["Selection", "holds_a_directory", "title_of", "unpacks"]
 
 _ARCHIVE_NAMES = (".tar.gz", ".tgz", ".tar")
 
@@ -20,17 +20,25 @@ def title_of(layer: Descriptor) -> str:
 
 
 def unpacks(layer: Descriptor) -> bool:
-    """Return whether a layer is a packed directory.
+    """Return whether a layer is a packed directory that is unpacked under its title.
 
-    An annotation decides. oras-py writes no such annotation: without it, a layer is a packed
-    directory if it has the media type of one and its title is not the name of an archive.
+    Any other layer for which `holds_a_directory` is True is unpacked beside its title.
+    """
+    if layer.annotations.get(media_types.ANNOTATION_UNPACK) == "true":
+        return True
+    named = layer.title is not None and not layer.title.endswith(_ARCHIVE_NAMES)
+    return named and holds_a_directory(layer)
+
+
+def holds_a_directory(layer: Descriptor) -> bool:
+    """Return whether oras-py unpacks a layer. The core does not.
+
+    An annotation decides. oras-py writes no such annotation: without it, the media type does.
     """
     marked = layer.annotations.get(media_types.ANNOTATION_UNPACK)
     if marked is not None:
         return marked == "true"
-    if layer.media_type != defaults.default_blob_dir_media_type or layer.title is None:
-        return False
-    return not layer.title.endswith(_ARCHIVE_NAMES)
+    return layer.media_type == defaults.default_blob_dir_media_type
 
 
 class Selection:

@@ -5,30 +5,52 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Mapping, MutableMapping
 from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
+from importlib import import_module
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from oras._client.connections import Connections
 from oras._client.failures import reporting
 from oras._client.response import Response
 from oras._transports.bodies import as_source
+from oras_core.errors import UnsupportedError
 from oras_core.ports.http import Headers, HttpRequest
 
 __all__ = ["Session"]
+
+_OF_REQUESTS: Final = frozenset(
+    {"adapters", "cert", "cookies", "get_adapter", "hooks", "max_redirects", "mount", "params"}
+    | {"prepare_request", "proxies", "send", "stream", "trust_env"}
+)
+"""Attributes of `requests.Session` that need a real one."""
 
 
 class SessionOwner(Protocol):
     """The attributes of a client that its session uses."""
 
-    headers: dict[str, str]
     tls_verify: bool | str
-    connections: Connections
+    own_session: Any
+
+    @property
+    def auth(self) -> Any:
+        """The authentication backend."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header fields sent with every request to a registry."""
+
+    @property
+    def connections(self) -> Connections:
+        """Gives access to the core's registry objects."""
 
 
 class Session:
     """Sends requests for a client, with the interface of `requests.Session`.
 
-    Cookies are never stored (R13).
+    Cookies are never stored (R13). Attributes that this class does not have, such as `mount`,
+    `proxies`, `cert` and `trust_env`, are those of a `requests.Session`: their first use makes
+    one, and the client sends its requests through it from then on.
     """
 
     def __init__(self, client: SessionOwner) -> None:
@@ -112,6 +134,51 @@ class Session:
     def delete(self, url: str, **options: Any) -> Response:
         """Send a DELETE; see `request`."""
         return self.request("DELETE", url, **options)
+
+    @property
+    def auth(self) -> tuple[str, str] | None:
+        """The user name and password that the program gave to the client, or None."""
+        backend = self._client.auth
+        return (backend.username, backend.password) if backend.username else None
+
+    @auth.setter
+    def auth(self, auth: tuple[str, str] | None) -> None:
+        if auth is not None:
+            self._client.auth.set_basic_auth(*auth)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the `requests.Session` that replaces this session."""
+        if name not in _OF_REQUESTS:
+            raise AttributeError(f"the session of a client has no attribute {name!r}")
+        return getattr(self._replacement(name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, maybe of the `requests.Session` that replaces this session."""
+        if name in _OF_REQUESTS:
+            setattr(self._replacement(name), name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _replacement(self, name: str) -> Any:
+        if self._client.own_session is None:
+            try:
+                session = import_module("requests").Session()
+            except ImportError as error:
+                raise UnsupportedError(
+                    f"use session.{name}", "assign a requests.Session: pip install requests"
+                ) from error
+            session.headers.clear()
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            self._client.own_session = session
+        return self._client.own_session
+
+    def __enter__(self) -> Session:
+        """Return the session."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the session."""
+        self.close()
 
     def close(self) -> None:
         """Close the client's connections. The next request opens new ones."""

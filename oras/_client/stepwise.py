@@ -10,13 +10,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from oras import defaults
 from oras._client.files import temporary_empty_config as empty_config
-from oras._client.selection import Selection, title_of, unpacks
+from oras._client.selection import Selection, holds_a_directory, title_of
 from oras.oci import NewLayer, NewManifest
-from oras.utils import extract_targz, get_tmpfile, make_targz, sanitize_path
+from oras.utils import get_tmpfile, make_targz, sanitize_path
+from oras.utils.archives import unpack_into
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.media_types import ANNOTATION_TITLE, ANNOTATION_UNPACK
 from oras_core.model.wire import from_wire, to_wire
@@ -66,9 +68,17 @@ def push_stepwise(client: RegistryClient, container: Container, request: PushReq
     response = client.upload_manifest(manifest, container)
     for tag in request.further_tags:
         client._check_200_response(response)
-        name = f"{container.registry}/{container.api_prefix}:{tag}"
-        response = client.upload_manifest(manifest, client.get_container(name))
+        response = client.upload_manifest(manifest, _renamed(container, tag=tag))
     return response
+
+
+def _renamed(
+    container: Container, *, tag: str | None = None, digest: str | None = None
+) -> Container:
+    """Return the container with another tag or digest."""
+    other = copy(container)
+    other.tag, other.digest = tag or container.tag, digest
+    return other
 
 
 def _layer(content: File | Directory, blob: str) -> dict[str, Any]:
@@ -110,8 +120,8 @@ def _manifest(
     repository = client.connections.repository(container)
     reference = container.digest or container.tag
     chosen = find_manifest(repository, reference, platform=platform)
-    name = f"{container.registry}/{container.api_prefix}@{chosen.digest}"
-    followed: dict[str, Any] = client.get_manifest(client.get_container(name), allowed_media_type)
+    named = _renamed(container, digest=str(chosen.digest))
+    followed: dict[str, Any] = client.get_manifest(named, allowed_media_type)
     return followed
 
 
@@ -137,15 +147,17 @@ def pull_stepwise(
         path = sanitize_path(root, os.path.join(root, title_of(layer)))
         if not selection.includes(layer):
             continue
-        if unpacks(layer):
-            archive = get_tmpfile(suffix=".tar.gz")
-            try:
-                client.download_blob(container, member["digest"], archive)
-                # The members of an archive with the title `.` have no folder in common.
-                extract_targz(archive, root if path == root else os.path.dirname(path))
-            finally:
-                shutil.rmtree(os.path.dirname(archive))
-        else:
+        if not holds_a_directory(layer):
             client.download_blob(container, member["digest"], path)
-        paths.append(path)
+            paths.append(path)
+            continue
+        archive = get_tmpfile(suffix=".tar.gz")
+        # The members of an archive with the title `.` have no folder in common.
+        folder = root if path == root else os.path.dirname(path)
+        try:
+            client.download_blob(container, member["digest"], archive)
+            members = [os.path.join(folder, name) for name in unpack_into(archive, folder)]
+        finally:
+            shutil.rmtree(os.path.dirname(archive))
+        paths.extend([path] if os.path.exists(path) else members)
     return paths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from oras import defaults
 from oras._client.blobs import BlobMethods, described
@@ -158,9 +158,24 @@ class _Noticed:
         return self._source.open()
 
 
+_EMPTY_CONFIGS: Final = {defaults.blank_hash: b"", defaults.blank_config_hash: EMPTY_CONFIG}
+
+
 def _source(blob: str | None, descriptor: Descriptor) -> ByteSource:
-    if blob is None:
-        return BytesSource(EMPTY_CONFIG if descriptor.size else b"")
-    if not os.path.exists(blob):
+    if blob is not None and not os.path.exists(blob):
         raise FileNotFoundError(f"{blob} does not exist.")
-    return LocalFiles().source(blob)
+    empty = _EMPTY_CONFIGS.get(str(descriptor.digest))
+    # The descriptor of an empty config goes with None, the null device or a file with `{}`:
+    # programs combine them in any way.
+    if empty is not None and _is_empty_config(blob):
+        return BytesSource(empty)
+    return BytesSource(b"") if blob is None else LocalFiles().source(blob)
+
+
+def _is_empty_config(blob: str | None) -> bool:
+    if blob is None or os.path.realpath(blob) == os.devnull:
+        return True
+    if not os.path.isfile(blob) or os.path.getsize(blob) > len(EMPTY_CONFIG):
+        return False
+    with open(blob, "rb") as file:
+        return file.read() in _EMPTY_CONFIGS.values()

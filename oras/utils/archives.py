@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import IO, TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from oras.utils.paths import get_tmpfile, is_within_directory
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.errors import UnsafeArchiveError, UnsafePathError
 from oras_core.model.limits import Limits
-from oras_core.model.paths import sanitize_path
-from oras_core.ports.files import PendingFile
+from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.ports.files import FileTree, PendingFile
 
 if TYPE_CHECKING:
     import tarfile
@@ -115,10 +116,15 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
         UnsafePathError: also a ValueError; if a symbolic link in the folder is in the way.
         SizeLimitError: if the archive exceeds a limit.
     """
+    unpack_into(targz, outdir)
+
+
+def unpack_into(targz: str, outdir: str) -> list[str]:
+    """Unpack as `extract_targz` does, and return the names of the top-level members."""
     from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
     from oras_core.archives.archive import unpack  # noqa: PLC0415
 
-    known = all_compressions()
+    known, names = all_compressions(), _TopLevelNames()
     with open(targz, "rb") as archive:
         os.makedirs(outdir, exist_ok=True)
         folder = os.path.realpath(outdir)
@@ -127,14 +133,49 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
             if name and os.access(parent, os.W_OK) and _same_file_system(parent, folder):
                 pending = LocalFileTree(parent).create_directory(sanitize_path(name))
                 with pending as directory:
-                    unpack(archive, directory.tree, limits=Limits(), compressions=known)
+                    unpack(archive, names.over(directory.tree), limits=Limits(), compressions=known)
                     directory.commit()
             else:
-                unpack(archive, LocalFileTree(folder), limits=Limits(), compressions=known)
+                tree = names.over(LocalFileTree(folder))
+                unpack(archive, tree, limits=Limits(), compressions=known)
         except UnsafeArchiveError as error:
             if _leads_out(error.member):
                 raise TarPathTraversalError(error.member, error.reason) from error
             raise
+    return list(names.found)
+
+
+class _TopLevelNames:
+    """Records the top-level names that are created in a folder."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, None] = {}
+
+    def over(self, tree: FileTree) -> FileTree:
+        """Return `tree`, with a record of what is created in it."""
+        recorded: Any = _RecordedTree(tree, lambda path: self.found.setdefault(path.parts[0]))
+        return recorded  # type: ignore[no-any-return]
+
+
+class _RecordedTree:
+    def __init__(self, tree: FileTree, record: Callable[[SafePath], object]) -> None:
+        self._tree = tree
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tree, name)
+
+    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
+        self._record(path)
+        return self._tree.create(path, executable=executable)
+
+    def make_directory(self, path: SafePath) -> None:
+        self._record(path)
+        self._tree.make_directory(path)
+
+    def make_symlink(self, path: SafePath, target: str) -> None:
+        self._record(path)
+        self._tree.make_symlink(path, target)
 
 
 def _same_file_system(one: str, other: str) -> bool:

@@ -354,7 +354,9 @@ def _shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], A
         ("credentials", "auth_file"): _auth_file(environment),
         ("credentials", "auth_file_fallbacks"): _auth_file_fallbacks(environment),
         ("tls", "certificate_directories"): _certificate_directories(environment),
-        ("tls", "ca_bundle"): _first(environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+        ("tls", "ca_bundle"): _first(
+            environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
+        ),
         # In a CGI program, a client can set HTTP_PROXY by a `Proxy` header field (httpoxy).
         ("proxy", "http"): _first(
             environment, "http_proxy", *(() if "REQUEST_METHOD" in environment else ("HTTP_PROXY",))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +64,9 @@ def test_a_registry_in_the_name_beats_the_argument():
 @pytest.mark.parametrize(
     "name",
     [
-        "http://host.com/a/b:v",
+        "docker://host.com/a/b:v",
+        "http://host.com",
+        "http://",
         "x:tag:more",
         "junk h.io/a",
         "a//b",
@@ -158,3 +162,29 @@ def test_any_text_is_parsed_or_refused(text):
 
 def test_a_target_is_a_name_or_a_container():
     assert set(container_type.__args__) == {str, Container}
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "registry", "path"),
+    [
+        ("http://host.com/a/b:v", "http", "host.com", "a/b"),
+        ("HTTPS://localhost:5000/a", "https", "localhost:5000", "a"),
+        ("http://HOST/a/b", "http", "HOST", "a/b"),
+        ("https://host.com/a.b/c", "https", "host.com", "a.b/c"),
+        ("host.com/a/b", None, "host.com", "a/b"),
+    ],
+)
+def test_a_name_may_start_with_a_scheme(name, scheme, registry, path):
+    container = Container(name)
+    assert (container.scheme, container.registry, container.api_prefix) == (scheme, registry, path)
+    assert "://" not in container.uri
+
+
+@pytest.mark.parametrize(
+    "name", ["https://me:sesame@host.com/a", "me:sesame@host.com/a", "docker://me:sesame@h.io/a"]
+)
+def test_an_error_shows_no_password(name):
+    with pytest.raises(UnrecognizedNameError) as caught:
+        Container(name)
+    assert "sesame" not in "".join(traceback.format_exception(caught.value))
+    assert "sesame" not in repr(vars(caught.value))

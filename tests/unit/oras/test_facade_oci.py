@@ -90,7 +90,20 @@ def test_a_config_has_the_media_type_asked_for(config):
     assert oras.oci.ManifestConfig(config, "application/x.y+json")[0]["mediaType"] == (
         "application/x.y+json"
     )
-    assert oras.oci.ManifestConfig(media_type="application/x.y+json")[0]["size"] == 0
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/x.y+json", "application/vnd.oci.image.config.v1+json"]
+)
+def test_an_empty_config_of_a_known_media_type_is_a_json_document(media_type):
+    conf, path = oras.oci.ManifestConfig(media_type=media_type)
+    assert conf == {"mediaType": media_type, "size": 2, "digest": oras.defaults.blank_config_hash}
+    assert path is None
+
+
+def test_the_media_type_of_a_config_is_a_string():
+    with pytest.raises(ValueError, match="mediaType is not a string"):
+        oras.oci.ManifestConfig(media_type=1)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,13 @@ def test_missing_files_are_noticed_before_anything_is_sent(push):
 
 
 @pytest.mark.usefixtures("sends_nothing")
+@pytest.mark.parametrize("path", ["../missing.txt", "/nonexistent/missing.txt"])
+def test_a_missing_file_outside_the_working_directory_is_missing_first_of_all(push, path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt does not exist"):
+        push([path])
+
+
+@pytest.mark.usefixtures("sends_nothing")
 def test_a_missing_config_or_annotation_file_too(push):
     with pytest.raises(FileNotFoundError, match=r"config\.json does not exist"):
         push(["a.txt"], manifest_config="config.json:a/b")

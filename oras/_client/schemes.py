@@ -10,8 +10,8 @@ from oras.container import Container
 from oras_adapters.factory import Composition
 from oras_adapters.http.tls_probe import speaks_tls
 from oras_core.forks import ForkSafeLock
+from oras_core.model.hosts import is_loopback
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.endpoints import is_loopback
 
 __all__ = ["SchemeSettings", "Schemes"]
 

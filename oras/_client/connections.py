@@ -151,8 +151,7 @@ class Connections:
         client = self._client
         if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
             return CopyOptions(concurrency=1)
-        settings = self.composition.settings
-        return CopyOptions(concurrency=settings.transfer.concurrency)
+        return CopyOptions(concurrency=self.composition.settings.transfer.concurrency)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a raw request with the client's credentials and retries."""

@@ -8,16 +8,18 @@ Every client that pushes or deletes a referrer must rewrite it (distribution spe
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from random import SystemRandom
 from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
+from oras_core.cancellation import sleep
 from oras_core.content.referrers import as_referrer
 from oras_core.errors import (
     AccessDeniedError,
+    AuthenticationError,
     ContentError,
     InvalidManifestError,
     NotFoundError,
@@ -25,7 +27,6 @@ from oras_core.errors import (
     RegistryNotFoundError,
     UnsupportedError,
 )
-from oras_core.forks import ForkSafeLock
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -37,51 +38,44 @@ from oras_core.ports.http import HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import Page, paginate
+from oras_core.registry.referrers_list import ReferrersList, referrers_tag
+from oras_core.registry.referrers_memory import ListChange, ReferrersMemory
 
-__all__ = ["ReferrersClient", "ReferrersMemory", "is_referrers_tag", "referrers_tag"]
+__all__ = ["ListEntry", "ReferrersClient"]
 
 _logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS: Final = 10
+_RANDOM: Final = SystemRandom()
+"""Without a state: processes that were forked from one do not choose the same pauses."""
+
+MAX_ATTEMPTS: Final = 30
 """Attempts to write a list; another client may overwrite it each time."""
 
-MAX_ALGORITHM: Final = 32
-MAX_ENCODED: Final = 64
-"""Characters of the two parts of the tag; a tag has at most 128."""
+SETTLING: Final = 0.4
+"""Seconds for which a written list must stand still, at least: another client that read the
+list before this one wrote it may need that long to overwrite it."""
 
-LOCKS: Final = 16
-"""Lists that threads may write at the same time."""
+SLOWNESS: Final = 6.0
+"""By how much others may be slower than this client, which waits longer if it is slow itself."""
 
+MAX_READS: Final = 20
+"""Times that a written list is read back while others add to it."""
 
-def referrers_tag(subject: Digest) -> str:
-    """Return the tag that lists the referrers of `subject` (distribution spec, R29)."""
-    return f"{subject.algorithm[:MAX_ALGORITHM]}-{subject.encoded[:MAX_ENCODED]}"
-
-
-def is_referrers_tag(tag: str) -> bool:
-    """Tell whether `tag` has the form of a referrers tag."""
-    return re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
+BACKOFF: Final = 0.05
+"""Seconds before the second attempt to write a list, at most; each further one adds as much."""
 
 
-class ReferrersMemory:
-    """Which repositories have a referrers API, and locks for writing lists. Thread-safe."""
+@frozen
+class ListEntry:
+    """A pushed manifest that belongs into the list of its subject.
 
-    def __init__(self) -> None:
-        """Start with no knowledge."""
-        self._available: dict[str, bool] = {}
-        self._locks = tuple(ForkSafeLock() for _ in range(LOCKS))
+    Attributes:
+        subject: the digest of the subject.
+        referrer: the descriptor of the manifest, for the list.
+    """
 
-    def has_api(self, repository: str) -> bool | None:
-        """Tell whether `repository` has a referrers API; None if that is not known yet."""
-        return self._available.get(repository)
-
-    def learn(self, repository: str, *, has_api: bool) -> None:
-        """Remember whether `repository` has a referrers API."""
-        self._available[repository] = has_api
-
-    def writing(self, repository: str, subject: Digest) -> AbstractContextManager[object]:
-        """Return a context that only one thread at a time enters for one list."""
-        return self._locks[hash((repository, subject)) % LOCKS]
+    subject: Digest
+    referrer: Descriptor
 
 
 class ReferrersClient:
@@ -125,16 +119,25 @@ class ReferrersClient:
     def _listed(self, subject: Digest, artifact_type: str | None) -> Iterator[Descriptor]:
         pages = self._pages(subject, artifact_type)
         if pages is None:
-            yield from _of_type(self._tagged_list(subject), artifact_type)
+            yield from _of_type(self._tagged_referrers(subject), artifact_type)
             return
         for page in pages:
             applied = page.response.headers.get("OCI-Filters-Applied", "")
             is_filtered = "artifactType" in {name.strip() for name in applied.split(",")}
             yield from _of_type(_descriptors(page), None if is_filtered else artifact_type)
 
+    def has_api(self, subject: Digest) -> bool:
+        """Tell whether the repository has a referrers API; ask only if that is not known.
+
+        Raises: as `of`.
+        """
+        known = self._memory.has_api(self._endpoints.repository)
+        return self._pages(subject) is not None if known is None else known
+
     def _pages(self, subject: Digest, artifact_type: str | None = None) -> Iterator[Page] | None:
         """Return the pages of the API, the first already read; None if there is no API."""
-        if self._memory.has_api(self._endpoints.repository) is False:
+        known = self._memory.has_api(self._endpoints.repository)
+        if known is False:
             return None
         pages = paginate(
             self._transport,
@@ -143,75 +146,127 @@ class ReferrersClient:
             limits=self._limits,
             accept=media_types.OCI_INDEX,
         )
-        first = self._first(pages)
-        self._memory.learn(self._endpoints.repository, has_api=first is not None)
-        return None if first is None else _chained(first, pages)
-
-    def _first(self, pages: Iterator[Page]) -> Page | None:
         try:
-            page = next(pages)
-        except RegistryNotFoundError as error:
-            if "NAME_UNKNOWN" in error.codes:
-                raise  # It says nothing about the API (R29).
-            _logger.debug("no referrers API: %s", error)
-            return None
+            first = next(pages)
         except RegistryError as error:
-            if error.status != 200:
+            if not self._means_no_api(error, subject):
                 raise
-            _logger.debug("no referrers API: %s", error)  # The body is a web page.
-            return None
-        kind = page.response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        is_index = media_types.OCI_INDEX in (kind, page.members.get("mediaType"))
-        return page if is_index else None
+            _logger.debug("no referrers API: %s", error)
+        else:
+            if _is_index(first):
+                self._memory.learn(self._endpoints.repository, has_api=True)
+                return _chained(first, pages)
+            _logger.debug("no referrers API: the answer is not an image index")
+        if known is None:
+            self._memory.learn(self._endpoints.repository, has_api=False)
+        return None
 
-    def _tagged_list(self, subject: Digest) -> tuple[Descriptor, ...]:
+    def _means_no_api(self, error: RegistryError, subject: Digest) -> bool:
+        """Tell whether an error is that of a server without the referrers API (R29)."""
+        if isinstance(error, RegistryNotFoundError) and "NAME_UNKNOWN" in error.codes:
+            return False  # It says nothing about the API.
+        if isinstance(error, AuthenticationError | AccessDeniedError):
+            # The credential may be at fault: then it may not read the tag either.
+            try:
+                self._tagged(subject)
+            except (AuthenticationError, AccessDeniedError):
+                return False
+            except UnsupportedError:
+                pass
+            return True
+        if error.status in (408, 429):
+            return False
+        return error.status == 200 or 400 <= error.status < 500 or error.status == 501
+
+    def _tagged_referrers(self, subject: Digest) -> Iterable[Descriptor]:
         try:
-            index = self._tagged(subject)
+            listed = self._tagged(subject)
         except UnsupportedError as error:
             _logger.debug("treated as no referrers: %s", error)
             return ()
-        return index.manifests if index else ()
+        return (entry for entry in listed.entries if self._may_refer(entry, subject))
 
-    def _tagged(self, subject: Digest) -> Index | None:
-        """Return the list under the tag; None if there is no such tag.
+    def _tagged(self, subject: Digest) -> ReferrersList:
+        """Return the list under the tag; an empty one if there is no such tag.
 
         Raises:
             UnsupportedError: if the tag does not name a list.
         """
         tag = referrers_tag(subject)
+        operation = f"list the referrers of {subject} in {self._endpoints.name}"
         try:
             descriptor, content = self._manifests.fetch_reference(tag)
         except NotFoundError:
-            return None
-        document = codec.decode(content, descriptor.media_type, limit=self._limits.manifest_size)
-        if document.media_type != media_types.OCI_INDEX or not isinstance(document, Index):
-            raise UnsupportedError(
-                f"list the referrers of {subject} in {self._endpoints.name}",
-                f"the tag {tag} does not name an image index",
-            )
-        return document
+            return ReferrersList.empty()
+        if subject.matches(content):
+            reason = f"the registry reads the tag {tag} as the digest of the subject"
+            raise UnsupportedError(operation, reason)
+        if descriptor.media_type != media_types.OCI_INDEX:
+            raise UnsupportedError(operation, f"the tag {tag} does not name an image index")
+        limit = self._limits.manifest_size
+        listed = ReferrersList.parse(content, descriptor.media_type, limit=limit)
+        if listed.entries and not any(self._may_refer(e, subject) for e in listed.entries):
+            reason = f"the tag {tag} names an index of manifests that have another subject or none"
+            raise UnsupportedError(operation, reason)
+        return listed
+
+    def _may_refer(self, entry: Descriptor, subject: Digest) -> bool:
+        """Tell whether an entry of a list refers to the subject.
+
+        Clients that write lists give each entry the artifact type and no platform; such an
+        entry is believed. Of another one, the manifest decides.
+        """
+        if not entry.has_successors:
+            return False
+        if entry.artifact_type and entry.platform is None:
+            return True
+        try:
+            content = self._manifests.fetch(entry)
+        except NotFoundError:
+            return entry.platform is None  # it may have been deleted
+        document = _decoded(entry, content)
+        if document is None or document.subject is None:
+            return False
+        return document.subject.digest == subject
 
     # --- Writing --------------------------------------------------------------------------
 
     def note(self, pushed: PushedManifest, content: bytes) -> None:
         """Add a pushed manifest to the list of its subject (R30).
 
-        A registry that answers with `OCI-Subject` has already done so.
+        Raises: as `missing_entry` and `add`.
+        """
+        entry = self.missing_entry(pushed, content)
+        if entry is not None:
+            self.add(entry.subject, [entry.referrer])
+
+    def missing_entry(self, pushed: PushedManifest, content: bytes) -> ListEntry | None:
+        """Return the entry that a client must add to the list of a pushed manifest's subject.
+
+        None if the manifest has no subject, and if the registry maintains the list itself.
+
+        Raises:
+            RegistryError: if the registry refuses to tell whether it has the API.
+        """
+        if pushed.subject is not None:
+            self._memory.learn(self._endpoints.repository, has_api=True)
+            return None
+        document = _decoded(pushed.descriptor, content)
+        if document is None or document.subject is None or self.has_api(document.subject.digest):
+            return None
+        # The registry may know the manifest by a digest of another algorithm.
+        referrer = evolve(as_referrer(document), digest=pushed.descriptor.digest)
+        return ListEntry(document.subject.digest, referrer)
+
+    def add(self, subject: Digest, referrers: Sequence[Descriptor]) -> None:
+        """Add referrers to the list of their subject, in one update.
 
         Raises:
             UnsupportedError: if the tag does not name a list, or other clients keep
                 overwriting it.
             RegistryError: if the registry refuses.
         """
-        if pushed.subject is not None:
-            self._memory.learn(self._endpoints.repository, has_api=True)
-            return
-        document = _decoded(pushed.descriptor, content)
-        if document is None or document.subject is None:
-            return
-        # The registry may know the manifest by a digest of another algorithm.
-        referrer = evolve(as_referrer(document), digest=pushed.descriptor.digest)
-        self._rewrite(document.subject.digest, lambda listed: {**listed, referrer.digest: referrer})
+        self._change(subject, lambda listed: listed.with_entries(referrers))
 
     def subject_to_prune(self, descriptor: Descriptor) -> Digest | None:
         """Return the subject from whose list a manifest must be taken when it is deleted.
@@ -230,41 +285,79 @@ class ReferrersClient:
             return None
         if document is None or document.subject is None:
             return None
-        has_api = self._pages(document.subject.digest) is not None
-        return None if has_api else document.subject.digest
+        subject = document.subject.digest
+        return None if self.has_api(subject) else subject
 
     def prune(self, subject: Digest, referrer: Digest) -> None:
         """Remove a deleted manifest from the list of its subject (R30).
 
-        Raises: as `note`.
+        Raises: as `add`.
         """
-        self._rewrite(
-            subject, lambda listed: {d: item for d, item in listed.items() if d != referrer}
+        self._change(subject, lambda listed: listed.without(referrer))
+
+    def _change(self, subject: Digest, change: ListChange) -> None:
+        self._memory.change(
+            self._endpoints.repository,
+            subject,
+            change,
+            lambda changes: self._rewrite(subject, changes),
         )
 
-    def _rewrite(
-        self,
-        subject: Digest,
-        change: Callable[[Mapping[Digest, Descriptor]], Mapping[Digest, Descriptor]],
-    ) -> None:
-        """Write the list until a second read shows that the change was kept."""
-        with self._memory.writing(self._endpoints.repository, subject):
-            for _ in range(MAX_ATTEMPTS):
-                index = self._tagged(subject)
-                present = index.manifests if index else ()
-                wanted = tuple(change({item.digest: item for item in present}).values())
-                if wanted == present:
-                    return
-                written = codec.encode_index(
-                    manifests=wanted,
-                    artifact_type=index.artifact_type if index else None,
-                    annotations=(index.annotations or None) if index else None,
-                )
-                self._manifests.push(written.content, written.media_type, referrers_tag(subject))
+    def _rewrite(self, subject: Digest, changes: Sequence[ListChange]) -> None:
+        """Write the list until the changes last."""
+
+        def changed(listed: ReferrersList) -> ReferrersList:
+            for change in changes:
+                listed = change(listed)
+            return listed
+
+        changed(ReferrersList.empty()).encode()  # loads all code before the first list is read
+        for attempt in range(MAX_ATTEMPTS):
+            # Clients that were in one another's way must not meet again.
+            sleep(_RANDOM.uniform(0, BACKOFF * attempt))
+            started = time.monotonic()
+            present = self._tagged(subject)
+            if not present.entries:
+                # Distribution denies to have a tag while another client writes it.
+                sleep(SETTLING * _RANDOM.uniform(0.1, 0.5))
+                started = time.monotonic()
+                present = self._tagged(subject)
+            wanted = changed(present)
+            if wanted == present:
+                return
+            self._manifests.push(wanted.encode(), media_types.OCI_INDEX, referrers_tag(subject))
+            if self._lasts(subject, changed, time.monotonic() - started):
+                return
+            _logger.debug("another client has overwritten the list of %s", subject)
         raise UnsupportedError(
             f"update the list of the referrers of {subject} in {self._endpoints.name}",
             "other clients keep overwriting it; push the referrer again",
         )
+
+    def _lasts(self, subject: Digest, changed: ListChange, elapsed: float) -> bool:
+        """Read the list back until it stands still; tell whether it still has the changes.
+
+        Args:
+            subject: the subject of the list.
+            changed: applies the changes.
+            elapsed: the seconds from reading the list to having written it.
+        """
+        settling = max(SETTLING, SLOWNESS * elapsed)
+        before = None
+        for _ in range(MAX_READS):
+            listed = self._tagged(subject)
+            if changed(listed) != listed:
+                return False
+            if listed == before:
+                break
+            before = listed
+            sleep(settling * _RANDOM.uniform(1, 2))
+        return True
+
+
+def _is_index(page: Page) -> bool:
+    kind = page.response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return media_types.OCI_INDEX in (kind, page.members.get("mediaType"))
 
 
 def _chained(first: Page, rest: Iterator[Page]) -> Iterator[Page]:

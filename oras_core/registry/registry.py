@@ -17,7 +17,7 @@ from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
-from oras_core.registry.referrers import ReferrersMemory
+from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
 from oras_core.registry.transports.default_headers import DefaultHeaders

@@ -39,7 +39,8 @@ from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.pagination import paginate
 from oras_core.registry.profiles import LearnedProfile
-from oras_core.registry.referrers import ReferrersClient, ReferrersMemory
+from oras_core.registry.referrers import ReferrersClient
+from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.registry.settling import put_when_settled
 
 __all__ = ["RemoteRepository"]

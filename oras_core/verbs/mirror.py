@@ -18,7 +18,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.ports.content import ReadOnlyTarget, RootLister, TagLister, Target
 from oras_core.ports.progress import ProgressListener
-from oras_core.registry.referrers import is_referrers_tag
+from oras_core.registry.referrers_list import is_referrers_tag
 
 __all__ = ["MirrorSource", "mirror"]
 

@@ -21,7 +21,7 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
 from oras_core.model.platform import Platform
-from oras_core.registry.referrers import referrers_tag
+from oras_core.registry.referrers_list import referrers_tag
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing.contracts.content_abilities import ReferrerListerContract

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from attrs import evolve
 
 from oras_core.errors import (
     InvalidManifestError,
@@ -18,14 +19,13 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
+from oras_core.model.platform import Platform
+from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
-from oras_core.registry.referrers import (
-    ReferrersClient,
-    ReferrersMemory,
-    is_referrers_tag,
-    referrers_tag,
-)
+from oras_core.registry.referrers import ReferrersClient
+from oras_core.registry.referrers_list import is_referrers_tag, referrers_tag
+from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.testing.contracts.content_access import (
     digests,
     push_artifact,
@@ -40,6 +40,7 @@ SUBJECT = Digest.of(b"subject")
 ROOT = "http://localhost:5000/v2/app"
 API = f"{ROOT}/referrers/{SUBJECT}"
 TAG = f"{ROOT}/manifests/sha256-{SUBJECT.encoded}"
+TAG_PATH = "/manifests/sha256-%s"
 INDEX = {"Content-Type": media_types.OCI_INDEX}
 
 
@@ -176,7 +177,7 @@ def test_what_is_listed_malformed_is_an_error_with_its_place():
 
 def test_refused_is_not_unsupported():
     memory = ReferrersMemory()
-    client, _ = client_of(Answer(403), memory=memory)
+    client, _ = client_of(Answer(403), Answer(403), memory=memory)
     with pytest.raises(RegistryError):
         list(client.of(SUBJECT))
     assert memory.has_api("app") is None
@@ -325,10 +326,11 @@ class EmbeddedRegistryLess:
 
 def test_a_tag_that_names_something_else_is_not_overwritten(app):
     subject = push_artifact(app, b"a").descriptor.plain()
-    app.tag(subject, referrers_tag(subject.digest))
+    other = push_artifact(app, b"other").descriptor.plain()
+    app.tag(other, referrers_tag(subject.digest))
     with pytest.raises(UnsupportedError, match="does not name an image index"):
         push_artifact(app, b"b", subject=subject)
-    assert app.resolve(referrers_tag(subject.digest)) == subject
+    assert app.resolve(referrers_tag(subject.digest)) == other
 
 
 def test_many_threads_attach_at_once(app):
@@ -434,3 +436,196 @@ def test_a_manifest_that_may_not_be_read_can_be_deleted(server, app):
 
     repository(NoReading()).delete(manifest.descriptor)
     assert not app.exists(manifest.descriptor)
+
+
+# --- Registries that answer otherwise -----------------------------------------------------
+
+
+def repository_answering(status, body=b"", server=None, kind="text/html"):
+    """A registry without the API that answers its endpoint with `status`."""
+    registry = server or EmbeddedRegistry(referrers=False)
+
+    class Answering:
+        def send(self, request):
+            if "/referrers/" in request.url:
+                registry.send(HttpRequest("GET", f"{ROOT}/referrers/asked"))
+                return Answer(status, {"Content-Type": kind}, body).response(request)
+            return registry.send(request)
+
+    return repository(Answering()), registry
+
+
+def times_asked(registry):
+    return sum("/referrers/" in sent.path for sent in registry.requests)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 410, 422, 501, 200])
+def test_r29_no_api_by_another_status_is_found_out_once_for_attach_and_discover(status):
+    app, registry = repository_answering(status, b"<html>")
+    subject = push_artifact(app, b"a").descriptor
+    attached = push_artifact(app, b"b", subject=subject)
+    for _ in range(2):
+        assert digests(app.referrers(subject)) == [attached.digest]
+    assert times_asked(registry) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_a_passing_fault_says_nothing_of_the_api(status):
+    memory = ReferrersMemory()
+    client, _ = client_of(Answer(status), memory=memory)
+    with pytest.raises(RegistryError):
+        list(client.of(SUBJECT))
+    assert memory.has_api("app") is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_credential_that_may_not_read_the_tag_either_is_refused(status):
+    memory = ReferrersMemory()
+    client, transport = client_of(Answer(status), Answer(status), memory=memory)
+    with pytest.raises(RegistryError) as caught:
+        list(client.of(SUBJECT))
+    assert (caught.value.status, caught.value.url) == (status, API)
+    assert transport.finished
+    assert memory.has_api("app") is None
+
+
+def test_a_registry_with_the_api_that_names_no_subject_keeps_the_list_itself():
+    class Silent:
+        def __init__(self):
+            self.registry = EmbeddedRegistry()
+
+        def send(self, request):
+            response = self.registry.send(request)
+            headers = response.headers.without("OCI-Subject")
+            return HttpResponse(response.status, headers, body=response.body, url=response.url)
+
+    app = repository(Silent())
+    subject = push_artifact(app, b"a").descriptor
+    attached = push_artifact(app, b"b", subject=subject)
+    assert digests(app.referrers(subject)) == [attached.digest]
+    assert list(app.tags()) == []
+
+
+# --- Tags that name no list ---------------------------------------------------------------
+
+
+class TagsAreDigests:
+    """A registry without the API that reads the tag `sha256-HEX` as a digest, as GitLab."""
+
+    def __init__(self):
+        self.registry = EmbeddedRegistry(referrers=False)
+
+    def send(self, request):
+        url = request.url.replace("/manifests/sha256-", "/manifests/sha256:")
+        return self.registry.send(HttpRequest(request.method, url, request.headers, request.body))
+
+
+@pytest.fixture
+def image_index():
+    """Push an index of images, as it stands in a registry with several platforms."""
+
+    def push(target, *names):
+        images = [push_artifact(target, name).descriptor.plain() for name in names]
+        index = codec.encode_index(manifests=images)
+        push_document(target, index)
+        return index
+
+    return push
+
+
+def test_a_subject_under_its_own_tag_lists_none_of_its_children(image_index):
+    app = repository(TagsAreDigests())
+    subject = image_index(app, b"amd64", b"arm64").descriptor
+    assert list(app.referrers(subject)) == []
+
+
+def test_a_subject_under_its_own_tag_is_not_rewritten(image_index):
+    app = repository(TagsAreDigests())
+    subject = image_index(app, b"amd64", b"arm64")
+    with pytest.raises(UnsupportedError, match="as the digest of the subject"):
+        push_artifact(app, b"signature", subject=subject.descriptor.plain())
+    assert app.fetch_reference(str(subject.digest))[1] == subject.content
+
+
+@pytest.mark.parametrize("platform", [None, Platform("linux", "amd64")])
+def test_an_index_of_manifests_with_another_subject_is_no_list(app, image_index, platform):
+    subject = push_artifact(app, b"a").descriptor.plain()
+    images = [push_artifact(app, name).descriptor.plain() for name in (b"b", b"c")]
+    other = codec.encode_index(manifests=[evolve(i, platform=platform) for i in images])
+    app.push_manifest(other.content, other.media_type, referrers_tag(subject.digest))
+    assert list(app.referrers(subject)) == []
+    with pytest.raises(UnsupportedError, match="another subject or none"):
+        push_artifact(app, b"signature", subject=subject)
+    assert app.fetch_reference(referrers_tag(subject.digest))[1] == other.content
+
+
+def test_an_entry_without_a_type_is_a_referrer_if_its_manifest_says_so(app):
+    subject = push_artifact(app, b"a").descriptor.plain()
+    attached = push_artifact(app, b"b", subject=subject).descriptor.plain()
+    bare = codec.encode_index(manifests=[attached])
+    app.push_manifest(bare.content, bare.media_type, referrers_tag(subject.digest))
+    assert digests(app.referrers(subject)) == [attached.digest]
+
+
+# --- What other clients wrote -------------------------------------------------------------
+
+
+def test_a_change_keeps_unknown_members_of_the_list_and_of_its_entries(app):
+    subject = push_artifact(app, b"a").descriptor
+    first = push_artifact(app, b"b", subject=subject)
+    written = tagged_list(app, subject)
+    written["org.example.index"] = {"nested": [1, 2.5, None, "é"]}
+    written["annotations"] = {"by": "another client"}
+    written["manifests"][0]["org.example.entry"] = ["kept", True]
+    written["manifests"][0]["newMember"] = 12345678901234567890
+    app.push_manifest(
+        json.dumps(written).encode(), media_types.OCI_INDEX, referrers_tag(subject.digest)
+    )
+    second = push_artifact(app, b"c", subject=subject)
+    after = tagged_list(app, subject)
+    assert after["manifests"][0] == written["manifests"][0]
+    assert {**after, "manifests": None} == {**written, "manifests": None}
+    app.delete(second.descriptor)
+    assert tagged_list(app, subject) == written
+    app.delete(first.descriptor)
+    assert tagged_list(app, subject) == {**written, "manifests": []}
+
+
+def test_a_tag_that_is_missing_while_another_client_writes_it_empties_no_list(server):
+    app = repository(server)
+    subject = push_artifact(app, b"a").descriptor
+    first = push_artifact(app, b"b", subject=subject)
+    missing_once = [TAG_PATH % subject.digest.encoded]
+
+    class Writing:
+        def send(self, request):
+            if request.method == "GET" and missing_once and missing_once[0] in request.url:
+                missing_once.pop()
+                return missing().response(request)
+            return server.send(request)
+
+    second = push_artifact(repository(Writing()), b"c", subject=subject)
+    assert missing_once == []
+    assert digests(app.referrers(subject)) == digests([first.descriptor, second.descriptor])
+
+
+def test_a_list_is_lost_only_while_nobody_looks(server):
+    """Another client overwrites the list after it was read back the first time."""
+    other = repository(server)
+    subject = push_artifact(other, b"a").descriptor
+    theirs = push_artifact(other, b"theirs", subject=subject)
+    tag = referrers_tag(subject.digest)
+    _, content = other.fetch_reference(tag)
+    reads = []
+
+    class Late:
+        def send(self, request):
+            response = server.send(request)
+            if request.method == "GET" and request.url.endswith(tag):
+                reads.append(request)
+                if len(reads) == 2:  # the first was before the list was written
+                    other.push_manifest(content, media_types.OCI_INDEX, tag)
+            return response
+
+    ours = push_artifact(repository(Late()), b"ours", subject=subject)
+    assert digests(other.referrers(subject)) == digests([theirs.descriptor, ours.descriptor])

@@ -11,7 +11,7 @@ from oras_core.copying.extended import ReferrerFilter
 from oras_core.errors import NotFoundError, UnsupportedError
 from oras_core.model import codec
 from oras_core.model.paths import sanitize_path
-from oras_core.registry.referrers import referrers_tag
+from oras_core.registry.referrers_list import referrers_tag
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import digests, push_artifact, push_document, read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
@@ -142,11 +143,16 @@ def test_a_push_takes_the_core_s_files_too(client, place):
     assert client.config(place("v1")).content == b"c"
 
 
-@pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_a_push_chooses_the_compression_of_folders(client, place, work, tmp_path, compression):
+@pytest.mark.parametrize(
+    ("compression", "suffix"), [("none", ""), ("gzip", "+gzip"), ("zstd", "+zstd"), ("auto", "")]
+)
+def test_a_push_chooses_the_compression_of_folders(
+    client, place, work, tmp_path, compression, suffix
+):
+    (work / "weights" / "layer0.bin").write_bytes(random.Random(1).randbytes(100_000))
     client.push(place("v1"), ["weights"], compression=compression)
     (layer,) = client.manifest(place("v1")).layers
-    assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar+{compression}"
+    assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar{suffix}"
     client.pull(place("v1"), tmp_path / "out")
     assert (tmp_path / "out" / "weights" / "layer0.bin").exists()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TagLister,
         Target,
         Untagger,
+        UnverifiedFetcher,
     )
     from oras_core.ports.credentials import (
         Credential,
@@ -110,6 +111,7 @@ __all__ = [
     "Target",
     "Unpicklable",
     "Untagger",
+    "UnverifiedFetcher",
 ]
 
 _MODULE_OF = {
@@ -160,6 +162,7 @@ _MODULE_OF = {
     "Target": "content",
     "Unpicklable": "credentials",
     "Untagger": "content",
+    "UnverifiedFetcher": "content",
 }
 
 if not TYPE_CHECKING:

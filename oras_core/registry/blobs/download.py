@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
+from oras_core.content.verify import VerifyingReader
 from oras_core.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -26,7 +27,7 @@ from oras_core.model.media_types import OCTET_STREAM
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.responses import content_length, exchange, protocol_error, refuse_encoding
+from oras_core.registry.responses import content_length, exchange, protocol_error
 from oras_core.registry.transports.redirects import origin_of
 
 __all__ = ["BlobDownloader"]
@@ -64,15 +65,15 @@ class BlobDownloader:
         self._endpoints = endpoints
         self._limits = limits
 
-    def exists(self, descriptor: Descriptor) -> bool:
+    def exists(self, digest: Digest) -> bool:
         """Tell whether the repository has the blob.
 
         If HEAD is not supported, one byte of the blob is requested (R23). A registry that
         forbids both may mean that the blob does not exist (R8): the result is then False,
         and the next operation on the blob fails with the reason.
         """
-        url = self._endpoints.blob(descriptor.digest)
-        operation = f"look for blob {descriptor.digest} in {self._endpoints.name}"
+        url = self._endpoints.blob(digest)
+        operation = f"look for blob {digest} in {self._endpoints.name}"
         probes = (
             HttpRequest("HEAD", url, _IDENTITY),
             HttpRequest("GET", url, {**_IDENTITY, "Range": "bytes=0-0"}),
@@ -115,15 +116,22 @@ class BlobDownloader:
             return content_length(response.headers) if response.status == 200 else None
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the blob, which resumes when the connection fails.
+        """Return a stream of the blob that is verified at its end, and resumes after failures.
+
+        Bytes are never decoded: the digest decides, whatever `Content-Encoding` says (R38).
 
         Raises, also while the stream is read:
             NotFoundError: if the repository does not have the blob.
             SizeMismatchError: if the blob and the descriptor differ in size.
-            ContentError: if the response is compressed.
+            DigestMismatchError: if the blob has another digest.
             RegistryError: if the registry refuses the request.
             TransportError: if the connection fails repeatedly.
         """
+        stream = self.fetch_unverified(descriptor)
+        return VerifyingReader(stream, descriptor, what=stream.what)
+
+    def fetch_unverified(self, descriptor: Descriptor) -> _ResumingStream:
+        """Return a stream as `fetch`, whose bytes the caller must verify."""
         return self._open(descriptor, _Span(0, descriptor.size))
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
@@ -141,7 +149,7 @@ class BlobDownloader:
             return io.BytesIO()
         return self._open(descriptor, _Span(start, start + length))
 
-    def _open(self, descriptor: Descriptor, span: _Span) -> ByteStream:
+    def _open(self, descriptor: Descriptor, span: _Span) -> _ResumingStream:
         stream = _ResumingStream(self, descriptor, span)
         stream.connect()
         return stream
@@ -200,7 +208,7 @@ class _ResumingStream:
         self._descriptor = descriptor
         self._offset = span.start
         self._end = span.end
-        self._what = f"blob {descriptor.digest}"
+        self.what = f"blob {descriptor.digest}"
         self._response: HttpResponse | None = None
         self._to_skip = 0
         self._closed = False
@@ -218,7 +226,7 @@ class _ResumingStream:
             self._descriptor, _Span(self._offset, self._end)
         )
         try:
-            refuse_encoding(response, self._what)
+            self._note_encoding(response)
             if response.status == 200:
                 self._check_size(content_length(response.headers))
                 self._to_skip = self._offset  # the response starts at offset 0
@@ -230,9 +238,15 @@ class _ResumingStream:
             raise
         self._response = response
 
+    def _note_encoding(self, response: HttpResponse) -> None:
+        """Name the encoding in errors: its bytes are probably not those of the blob."""
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity") and "Content-Encoding" not in self.what:
+            self.what += f", which was sent with Content-Encoding {encoding[:40]!r},"
+
     def _check_size(self, size: int | None) -> None:
         if size is not None and size != self._descriptor.size:
-            raise SizeMismatchError(self._descriptor.size, size, what=self._what)
+            raise SizeMismatchError(self._descriptor.size, size, what=self.what)
 
     def _check_range(self, request: HttpRequest, response: HttpResponse) -> None:
         """Compare `Content-Range` with the requested range (RFC 9110, section 14.4)."""
@@ -244,7 +258,7 @@ class _ResumingStream:
             self._check_size(int(found[3]))
         if response.status == 416 and (found is None or found[3] == "*"):
             # The blob is shorter than the offset, and its size is not reported.
-            raise SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
+            raise SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
         if (
             response.status == 416
             or found is None
@@ -255,7 +269,7 @@ class _ResumingStream:
             raise protocol_error(
                 request,
                 response,
-                f"pull {self._what}",
+                f"pull {self.what}",
                 f"{request.headers['Range']} was answered with Content-Range {text!r}",
             )
 
@@ -305,10 +319,10 @@ class _ResumingStream:
         silent = isinstance(error, TransportTimeoutError)
         self._fruitless += FRUITLESS_TIMEOUT if silent else 1
         if self._fruitless >= MAX_FRUITLESS:
-            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
+            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
         self._progress = 0
         _logger.debug(
-            "download of %s was interrupted at byte %d: %s", self._what, self._offset, error
+            "download of %s was interrupted at byte %d: %s", self.what, self._offset, error
         )
 
     def _read_beyond(self) -> bytes:
@@ -325,7 +339,7 @@ class _ResumingStream:
                 return b""  # the blob is complete
         if surplus:
             size = self._descriptor.size
-            raise SizeMismatchError(size, size + len(surplus), what=self._what)
+            raise SizeMismatchError(size, size + len(surplus), what=self.what)
         return b""
 
     def _leave(self) -> None:

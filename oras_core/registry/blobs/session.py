@@ -15,6 +15,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.endpoints import RepositoryEndpoints, with_digest
 from oras_core.registry.responses import check_digest_header, exchange, protocol_error
 from oras_core.registry.transports.redirects import resolve_location
@@ -218,8 +219,11 @@ class UploadSession:
     def finish(self, digest: Digest, body: ByteSource) -> None:
         """Complete the upload with its last bytes, or with all of them.
 
+        Some registries report success by another status than 201, and Docker Hub reports a
+        failure by 202 (R19). After such a status, a HEAD decides.
+
         Raises:
-            RegistryError: for any status but 201: Docker Hub reports a failure by 202 (R19).
+            RegistryError: if the registry refuses, or does not have the blob afterwards.
             DigestMismatchError: if the registry reports another digest.
             TransportError: if the connection fails; see `held_after`.
         """
@@ -229,8 +233,14 @@ class UploadSession:
         current_token().raise_if_cancelled(self.operation)
         is_small = body.size is not None and body.size <= SMALL
         with respite(RESPITE_SECONDS) if is_small else nullcontext():
-            headers = self._send(request, 201)
+            headers = self._send(request, *range(200, 300))
+        if self._answer[1].status != 201 and not self._is_stored(digest):
+            raise self.breach("expected 201, and a HEAD does not find the blob")
         check_digest_header(headers, digest, f"response to '{self.operation}'")
+
+    def _is_stored(self, digest: Digest) -> bool:
+        downloader = BlobDownloader(self._transport, self._endpoints, self._limits)
+        return downloader.exists(digest)
 
     def abandon(self) -> None:
         """Cancel the upload at the registry, best effort (R21)."""

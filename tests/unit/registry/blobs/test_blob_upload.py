@@ -202,11 +202,26 @@ def test_an_upload_without_a_location_is_an_error():
     failing(RegistryError, Answer(202), Answer(202))
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 400, 500])
-def test_r19_only_201_means_stored(status):
+@pytest.mark.parametrize("status", [400, 500])
+def test_r19_a_refused_put_cancels_the_upload(status):
     error, transport = failing(RegistryError, BEGUN, refusal(status), Answer(204))
     assert error.status == status
     assert transport.lines == [PROBE, PUT, CANCEL]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 206])
+def test_r19_after_another_2xx_a_head_decides(status):
+    assert push(BEGUN, refusal(status), Answer(200)).lines == [PROBE, PUT, HEAD]
+    error, transport = failing(RegistryError, BEGUN, refusal(status), refusal(404), Answer(204))
+    assert error.status == status
+    assert "HEAD does not find" in str(error)
+    assert transport.lines == [PROBE, PUT, HEAD, CANCEL]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_r19_after_another_2xx_to_the_last_chunk_a_head_decides(status):
+    transport = push(BEGUN, held(9), refusal(status), Answer(200), chunk_size=10)
+    assert transport.lines == [PROBE, PATCH, PUT, HEAD]
 
 
 def test_another_digest_in_the_response_is_an_error():

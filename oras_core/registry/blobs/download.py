@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+from collections.abc import Collection
 from typing import Final
 
 from attrs import frozen
@@ -50,8 +51,8 @@ _IDENTITY: Final = {"Accept-Encoding": "identity"}
 _EXPIRED: Final = (400, 401, 403, 404, 410)
 """Statuses of object stores for an expired presigned URL."""
 
-_NO_HEAD: Final = (400, 403, 405, 501)
-"""Statuses of servers that do not support HEAD, or did not sign the URL for it (R23)."""
+_NO_ANSWER: Final = frozenset(range(200, 600)) - {404}
+"""Statuses of a HEAD that do not prove anything: HEAD may be refused where GET works (R23)."""
 
 
 class BlobDownloader:
@@ -68,24 +69,18 @@ class BlobDownloader:
     def exists(self, digest: Digest) -> bool:
         """Tell whether the repository has the blob.
 
-        If HEAD is not supported, one byte of the blob is requested (R23). A registry that
-        forbids both may mean that the blob does not exist (R8): the result is then False,
-        and the next operation on the blob fails with the reason.
+        If HEAD fails, one byte of the blob is requested (R23). A registry that forbids both
+        may mean that the blob does not exist (R8): the result is then False, and the next
+        operation on the blob fails with the reason.
         """
-        url = self._endpoints.blob(digest)
         operation = f"look for blob {digest} in {self._endpoints.name}"
-        probes = (
-            HttpRequest("HEAD", url, _IDENTITY),
-            HttpRequest("GET", url, {**_IDENTITY, "Range": "bytes=0-0"}),
-        )
+        head = HttpRequest("HEAD", self._endpoints.blob(digest), _IDENTITY)
         try:
-            # 416: the blob exists but is empty, so it has no first byte.
-            answers = (200, 206, 416, *_NO_HEAD)
-            with self._send(probes[0], operation, expected=answers) as response:
-                if response.status not in _NO_HEAD:
+            with self._send(head, operation, expected=_NO_ANSWER) as response:
+                if response.status == 200:
                     return True
-            with self._send(probes[1], operation, expected=(200, 206, 416)):
-                return True
+            self._first_byte(digest).close()
+            return True
         except NotFoundError:
             return False
         except AccessDeniedError as error:
@@ -95,25 +90,28 @@ class BlobDownloader:
     def describe(self, digest: Digest) -> Descriptor:
         """Return the descriptor of a blob whose digest alone is known.
 
+        A GET of one byte gives the size: the `Content-Length` of a HEAD may be wrong (R23).
+
         Raises:
             NotFoundError: if the repository does not have the blob.
             RegistryError: if the registry refuses the request.
             UnsupportedError: if the registry does not report the size of the blob.
         """
-        # If HEAD is not supported, a GET gives the size; its body is not read (R23).
-        size = self._announced_size("HEAD", digest, (200, *_NO_HEAD))
-        if size is None:
-            size = self._announced_size("GET", digest, (200,))
+        with self._first_byte(digest) as response:
+            size = content_length(response.headers)
+            if response.status != 200:
+                size = _ContentRange.of(response).total
         if size is None:
             operation = f"describe blob {digest} of {self._endpoints.name}"
             raise UnsupportedError(operation, "the registry does not report the size of the blob")
         return Descriptor(OCTET_STREAM, digest, size)
 
-    def _announced_size(self, method: str, digest: Digest, expected: tuple[int, ...]) -> int | None:
+    def _first_byte(self, digest: Digest) -> HttpResponse:
+        """Request the first byte; 416 means that the blob exists but is empty."""
         operation = f"look for blob {digest} in {self._endpoints.name}"
-        request = HttpRequest(method, self._endpoints.blob(digest), _IDENTITY)
-        with self._send(request, operation, expected=expected) as response:
-            return content_length(response.headers) if response.status == 200 else None
+        headers = {**_IDENTITY, "Range": "bytes=0-0"}
+        request = HttpRequest("GET", self._endpoints.blob(digest), headers)
+        return self._send(request, operation, expected=(200, 206, 416))
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of the blob that is verified at its end, and resumes after failures.
@@ -176,7 +174,7 @@ class BlobDownloader:
         return request, self._send(request, operation, expected=expected)
 
     def _send(
-        self, request: HttpRequest, operation: str, *, expected: tuple[int, ...]
+        self, request: HttpRequest, operation: str, *, expected: Collection[int]
     ) -> HttpResponse:
         return exchange(
             self._transport,
@@ -198,6 +196,25 @@ class _Span:
     def header(self) -> str:
         """The value of `Range`, whose ends are inclusive (RFC 9110, section 14.1.2)."""
         return f"bytes={self.start}-{self.end - 1}"
+
+
+@frozen
+class _ContentRange:
+    """The value of `Content-Range` (RFC 9110, section 14.4); -1 and None for missing numbers."""
+
+    text: str
+    start: int = -1
+    last: int = -1
+    total: int | None = None
+
+    @classmethod
+    def of(cls, response: HttpResponse) -> _ContentRange:
+        text = response.headers.get("Content-Range", "").strip()
+        found = re.fullmatch(r"bytes\s+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", text)
+        if found is None:
+            return cls(text)
+        start, last = (int(found[1]), int(found[2])) if found[1] else (-1, -1)
+        return cls(text, start, last, None if found[3] == "*" else int(found[3]))
 
 
 class _ResumingStream:
@@ -250,27 +267,22 @@ class _ResumingStream:
 
     def _check_range(self, request: HttpRequest, response: HttpResponse) -> None:
         """Compare `Content-Range` with the requested range (RFC 9110, section 14.4)."""
-        text = response.headers.get("Content-Range", "")
-        found = re.fullmatch(
-            r"\s*bytes\s+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)\s*", text
-        )
-        if found and found[3] != "*":
-            self._check_size(int(found[3]))
-        if response.status == 416 and (found is None or found[3] == "*"):
+        found = _ContentRange.of(response)
+        if found.total is not None:
+            self._check_size(found.total)
+        elif response.status == 416:
             # The blob is shorter than the offset, and its size is not reported.
             raise SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
         if (
             response.status == 416
-            or found is None
-            or found[1] is None
-            or int(found[1]) != self._offset
-            or not self._offset <= int(found[2]) < self._end
+            or found.start != self._offset
+            or not found.start <= found.last < self._end
         ):
             raise protocol_error(
                 request,
                 response,
                 f"pull {self.what}",
-                f"{request.headers['Range']} was answered with Content-Range {text!r}",
+                f"{request.headers['Range']} was answered with Content-Range {found.text!r}",
             )
 
     def read(self, size: int = -1, /) -> bytes:

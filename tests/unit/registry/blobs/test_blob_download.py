@@ -14,6 +14,7 @@ from oras_core.errors import (
     SizeMismatchError,
     TlsError,
     TransportError,
+    UnsupportedError,
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
@@ -359,17 +360,43 @@ def test_a_range_that_exceeds_the_blob_is_refused(start, length):
         ([Answer(405), Answer(200, {}, CONTENT)], True),
         ([Answer(405), Answer(416)], True),
         ([Answer(405), Answer(404)], False),
+        ([Answer(401), Answer(206, {}, b"0")], True),
+        ([Answer(406), Answer(206, {}, b"0")], True),
+        ([Answer(500), Answer(206, {}, b"0")], True),
         ([Answer(403), Answer(403)], False),  # R8
     ],
 )
 def test_whether_a_blob_exists(steps, expected):
     subject, transport = downloader(*steps)
-    assert subject.exists(BLOB) is expected
+    assert subject.exists(BLOB.digest) is expected
     assert [sent.method for sent in transport.requests] == ["HEAD", "GET"][: len(steps)]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_other_statuses_to_an_existence_check_are_errors(status):
-    subject, _ = downloader(Answer(status))
+    subject, _ = downloader(Answer(status), Answer(status))
     with pytest.raises(RegistryError):
-        subject.exists(BLOB)
+        subject.exists(BLOB.digest)
+
+
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        (Answer(206, {"Content-Range": "bytes 0-0/10"}, b"0"), 10),
+        (Answer(200, {"Content-Length": "10"}, CONTENT), 10),
+        (Answer(416, {"Content-Range": "bytes */0"}), 0),
+    ],
+)
+def test_r23_the_size_of_a_blob_comes_from_a_get(answer, size):
+    subject, transport = downloader(answer)
+    assert subject.describe(BLOB.digest).size == size
+    assert transport.requests[0].headers["Range"] == "bytes=0-0"
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200), Answer(206), Answer(206, {"Content-Range": "bytes 0-0/*"})]
+)
+def test_a_blob_without_a_size_is_an_error(answer):
+    subject, _ = downloader(answer)
+    with pytest.raises(UnsupportedError):
+        subject.describe(BLOB.digest)

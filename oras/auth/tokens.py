@@ -10,8 +10,9 @@ from oras.logger import logger
 from oras_core.errors import InvalidInputError, RegistryError, UnsafeRedirectError
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpTransport
+from oras_core.registry.auth.refusals import Audience
 from oras_core.registry.auth.scope import parse_scopes
-from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.auth.token_cache import TokenCache
 from oras_core.registry.transports.guard import Guarded
 from oras_core.registry.transports.redirects import RedirectFollower, resolve_location

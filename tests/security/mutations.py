@@ -301,10 +301,33 @@ MUTATIONS = (
     ),
     Mutation(
         "K7",
-        "oras_core/registry/auth/credential_book.py",
-        "                self._refused[credential] = self._now() + REFUSAL_SECONDS",
-        "                pass",
+        "oras_core/registry/auth/refusals.py",
+        "            self._refusals.setdefault(audience, []).append(refused)",
+        "            pass",
         ("test_company.py::test_a_password_that_was_refused_is_not_shown_by_the_next_pull",),
+    ),
+    Mutation(
+        "K7",
+        "oras_core/registry/auth/authorizer.py",
+        "        return self._obtain(audience, wanted.needed, request)",
+        "        return self._obtain(audience, wanted.all, request)",
+        ("test_company.py::test_a_push_that_the_token_server_refuses_leaves_pulls_alone",),
+    ),
+    Mutation(
+        "K9",
+        "oras_core/registry/auth/demands.py",
+        "            return self._challenges.get(repository)",
+        "            return self._latest",
+        ("../unit/registry/auth/test_authorizer.py::test_two_token_services_on_one_host",),
+    ),
+    Mutation(
+        "T6",
+        "oras_core/registry/auth/authorizer.py",
+        "            and self._tokens.is_current(refused)",
+        "            and True",
+        (
+            "../unit/registry/auth/test_authorizer.py::test_a_token_that_expired_before_its_use_is_replaced",
+        ),
     ),
     Mutation(
         "K8",

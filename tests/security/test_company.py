@@ -163,7 +163,10 @@ def test_a_push_that_the_token_server_refuses_leaves_pulls_alone(
 ):
     monkeypatch.setenv("DOCKER_CONFIG", str(home))
     refusal = Rule(r"/token\?.*push", (Answer(status),))
-    with HostileRegistry(refusal, login=Login("bearer", password="right")) as server:
+    shelf = Shelf()
+    Artifact([Layer("b.txt", b"b")]).put_on(shelf)
+    login = Login("bearer", password="right")
+    with HostileRegistry(refusal, shelf=shelf, login=login) as server:
         auth = base64.b64encode(b"alice:right").decode()
         (home / "config.json").write_text(json.dumps({"auths": {server.address: {"auth": auth}}}))
         client = oras.client.OrasClient(insecure=True)

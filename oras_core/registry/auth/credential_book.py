@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from attrs import evolve
 
 from oras_core.cancellation import acquired
 from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import (
     Credential,
     CredentialRefresher,
@@ -31,7 +31,7 @@ class CredentialBook:
         """Look up `registry` and its repositories in `store`."""
         self._store = store
         self._registry = registry
-        self._lookup = threading.Lock()
+        self._lookup = ForkSafeLock()
         self._found: dict[str, Credential | None] = {}
         self._renewed: dict[Credential, Credential] = {}
 

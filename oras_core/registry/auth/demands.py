@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, TypeVar
@@ -10,6 +9,7 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from oras_core.errors import UnsafeRedirectError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.auth.challenge import Challenge
 from oras_core.registry.auth.scope import Scope, merge_scopes, required_scopes
@@ -72,7 +72,7 @@ class Demands:
     def __init__(self, origin: str) -> None:
         """Begin without demands of the registry at `origin`."""
         self._origin = origin
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._latest: Challenge | None = None
         self._challenges: OrderedDict[str, Challenge] = OrderedDict()
         self._expected: dict[tuple[str, str], Scope] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from oras_core.cancellation import acquired
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.refusals import Audience
 
@@ -27,8 +27,8 @@ class RefreshTokens:
             renewed: called with a credential and the successor of its identity token.
         """
         self._renewed = renewed
-        self._lock = threading.Lock()
-        self._exchanges: dict[tuple[str, Credential], threading.Lock] = {}
+        self._lock = ForkSafeLock()
+        self._exchanges: dict[tuple[str, Credential], ForkSafeLock] = {}
         self._successors: dict[tuple[str, Credential], str] = {}
 
     @contextmanager
@@ -41,7 +41,7 @@ class RefreshTokens:
         credential = audience.credential or Credential()
         key = (audience.realm, credential)
         with self._lock:
-            exchanging = self._exchanges.setdefault(key, threading.Lock())
+            exchanging = self._exchanges.setdefault(key, ForkSafeLock())
         with acquired(exchanging):
             current = self._successors.get(key, credential.identity_token)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from attrs import field, frozen
 
 from oras_core.cancellation import acquired
 from oras_core.errors import RegistryError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.scope import Scope, covers
 
@@ -69,8 +69,8 @@ class Refusals:
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         """Begin without refusals; `now` is a monotonic clock, in seconds."""
         self._now = now
-        self._lock = threading.Lock()
-        self._trying = threading.Lock()
+        self._lock = ForkSafeLock()
+        self._trying = ForkSafeLock()
         self._accepted: set[Audience] = set()
         self._refusals: dict[Audience, list[Refusal]] = {}
 

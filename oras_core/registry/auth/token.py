@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from attrs import field, frozen
 
 from oras_core.content.sources import BytesSource
 from oras_core.errors import AuthenticationError, RegistryError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential, Unpicklable
 from oras_core.ports.http import HttpRequest, HttpTransport
@@ -123,7 +123,7 @@ class TokenClient:
         self._transport = transport
         self._limits = limits or Limits()
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._without_oauth2: set[str] = set()
         self._refresh_tokens = RefreshTokens(renewed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from oras_core.errors import (
     CancelledError,
     OrasError,
 )
+from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import Scope, covers
 from oras_core.registry.auth.token import Token
@@ -61,9 +61,14 @@ class TokenCache:
         """
         self._now = now
         self._refusals = refusals or Refusals(now=now)
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._held: dict[Audience, list[HeldToken]] = {}
-        self._flights: dict[Audience, list[_Flight]] = {}
+        self._by_process: PerProcess[dict[Audience, list[_Flight]]] = PerProcess(dict)
+
+    @property
+    def _flights(self) -> dict[Audience, list[_Flight]]:
+        # In a forked child, no thread ends the fetches of the parent.
+        return self._by_process.get()
 
     def find(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
         """Return a cached token whose scopes cover `scopes`; None if there is none."""

@@ -172,6 +172,31 @@ def test_a_file_is_opened_and_read_anywhere(client, place, work):
         assert stream.verified
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_a_file_of_a_folder_is_opened_and_read(client, place, work, compression):
+    content = bytes(range(256)) * 40
+    (work / "weights" / "deep").mkdir()
+    (work / "weights" / "deep" / "b.txt").write_text("b")
+    (work / "weights" / "link.bin").symlink_to("layer0.bin")
+    (work / "weights" / "to").symlink_to("deep")
+    client.push(place("v1"), ["weights", "card.md"], compression=compression)
+    for name in ("weights/layer0.bin", "weights/link.bin"):
+        with client.open(place("v1"), name) as stream:
+            assert stream.seek(1000) == 1000
+            assert stream.read(100) == content[1000:1100]
+            stream.seek(0)
+            assert stream.read() == content
+            assert not stream.verified
+        assert client.read(place("v1"), name) == content
+    assert client.read(place("v1"), "weights/to/b.txt") == b"b"
+    with pytest.raises(SizeLimitError):
+        client.read(place("v1"), "weights/layer0.bin", limit=100)
+    with pytest.raises(NotFoundError, match=r"file 'absent.bin' not found in weights"):
+        client.open(place("v1"), "weights/absent.bin")
+    with pytest.raises(UnsupportedError, match="it is a directory"):
+        client.open(place("v1"), "weights/deep")
+
+
 def test_a_file_is_read(client, place, pushed):
     assert client.read(place("v1"), "card.md") == b"# A model\n"
     digest = client.manifest(place("v1")).layers[1].digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import IO, TYPE_CHECKING
 
 from attrs import frozen
@@ -49,7 +50,7 @@ class Member:
 
 
 class PackedFiles:
-    """The files of an uncompressed archive that seeks. Not thread-safe."""
+    """The files of an uncompressed archive that seeks. Thread-safe; an opened file is not."""
 
     def __init__(
         self, archive: Seekable, *, prefix: SafePath | None = None, limits: Limits | None = None
@@ -66,6 +67,7 @@ class PackedFiles:
             SizeLimitError: if the archive exceeds a limit.
         """
         self._archive = archive
+        self._lock = Lock()
         self._name = str(prefix) if prefix else "the archive"
         policy = MemberPolicy(limits or Limits(), prefix)
         try:
@@ -107,7 +109,7 @@ class PackedFiles:
         if member.kind != "file" or member.offset is None:
             reason = "it has holes" if member.kind == "file" else f"it is a {member.kind}"
             raise UnsupportedError(f"open {path!r} of {self._name}", f"{reason}; pull it instead")
-        return Section(self._archive, member.offset, member.size)
+        return Section(self._archive, member.offset, member.size, self._lock)
 
     def _through_a_link(self, path: str) -> str | None:
         """Return the path without the first symbolic link among its folders."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from contextlib import closing
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 from oras_core.content.sources import CHUNK_SIZE
@@ -252,9 +253,17 @@ class Seekable(Protocol):
 class Section(io.RawIOBase):
     """A part of a file that seeks, as a file of its own. Not thread-safe."""
 
-    def __init__(self, file: Seekable, start: int, size: int) -> None:
-        """Read `size` bytes of `file` from byte `start` on."""
+    def __init__(self, file: Seekable, start: int, size: int, lock: Lock | None = None) -> None:
+        """Read `size` bytes of `file` from byte `start` on.
+
+        Args:
+            file: closed by the caller.
+            start: in bytes.
+            size: in bytes.
+            lock: held while `file` is used; sections of one file share one.
+        """
         super().__init__()
+        self._lock = lock or Lock()
         self._file = file
         self._start = start
         self._size = size
@@ -283,8 +292,9 @@ class Section(io.RawIOBase):
         size = min(len(view), self._size - self._position)
         if size <= 0:
             return 0
-        self._file.seek(self._start + self._position)
-        piece = self._file.read(size)
+        with self._lock:
+            self._file.seek(self._start + self._position)
+            piece = self._file.read(size)
         if not piece:
             raise SizeMismatchError(self._size, self._position, what="the file")
         view[: len(piece)] = piece

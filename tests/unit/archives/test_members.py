@@ -60,9 +60,8 @@ def test_what_is_absent_is_not_found(path):
 
 
 def test_links_in_a_circle_are_refused():
-    found = files_of(link("a", "b"), link("b", "a"))
-    with pytest.raises(UnsafeArchiveError, match="circle"):
-        found.open("a")
+    with pytest.raises(UnsafeArchiveError, match="too many links"):
+        files_of(link("a", "b"), link("b", "a"))
 
 
 @pytest.mark.parametrize("target", ["../../etc/passwd", "/etc/passwd"])

@@ -271,6 +271,13 @@ MUTATIONS = (
         ("location-other-host-https",),
     ),
     Mutation(
+        "K2",
+        "oras/_transports/foreign.py",
+        '        return {"auth": _Bare(request), "cert": ()}',
+        "        return {}",
+        ("test_sessions.py::test_a_session_shows_its_secrets_to_the_registry_alone",),
+    ),
+    Mutation(
         "K3",
         "oras_core/registry/transports/redirects.py",
         'base_scheme == "https" != target.scheme',

@@ -17,11 +17,12 @@ from oras_adapters.factory import Composition
 from oras_core.copying.copy import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.forks import ForkSafeLock
+from oras_core.model.hosts import is_loopback
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.auth.challenge import preferred
-from oras_core.registry.endpoints import base_url, is_loopback
+from oras_core.registry.endpoints import base_url
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
 

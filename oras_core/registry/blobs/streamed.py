@@ -83,7 +83,7 @@ def _send(
     """Send a blob; after a failure, send the rest once the digest is known."""
     try:
         session.stream(body)
-    except TransportError as broken:
+    except (TransportError, RegistryError) as broken:
         held = session.held_after(broken, source.size or 0)
         descriptor = described.result()
         known = profile.current

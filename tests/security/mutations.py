@@ -446,7 +446,7 @@ MUTATIONS = (
     Mutation(
         "T4",
         "oras_core/registry/blobs/download.py",
-        "            or int(found[1]) != self._offset\n",
+        "            or found.start != self._offset\n",
         "",
         ("range-other-start-http",),
     ),

@@ -49,7 +49,7 @@ class TagMethods(BaseClient):
 
     @parsing_target
     def delete_tag(self, container: container_type, tag: str) -> bool:
-        """Delete the manifest of a tag, and with it all tags of that manifest.
+        """Delete a tag. Its manifest and the other tags of the manifest stay.
 
         Args:
             container: the repository. A tag in the name is ignored.
@@ -59,7 +59,8 @@ class TagMethods(BaseClient):
             Whether the tag existed.
 
         Raises:
-            UnsupportedError: if the registry does not support deletion.
+            UnsupportedError: if the registry cannot delete the tag alone; the message names
+                the other tags of the manifest.
             OrasError: if anything else fails.
 
         Example:
@@ -71,7 +72,7 @@ class TagMethods(BaseClient):
         repository = self.connections.repository(target)
         with reporting():
             try:
-                repository.delete(repository.resolve(tag))
+                repository.untag(tag)
             except NotFoundError:
                 logger.error(f"Cannot find tag {target}:{tag}")
                 return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -15,19 +15,15 @@ from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
 from oras_core.copying.copy import CopyOptions
-from oras_core.credentials import StaticCredentials
 from oras_core.forks import ConnectionHolder
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget, Target
-from oras_core.ports.credentials import Credential, CredentialStore
+from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["ClientBase", "Credentials", "as_platform"]
-
-Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
-"""A store, or credentials by registry: pairs of user name and password, or `Credential`s."""
+__all__ = ["ClientBase", "as_platform"]
 
 
 class ClientBase(ConnectionHolder):
@@ -39,7 +35,7 @@ class ClientBase(ConnectionHolder):
         self,
         settings: Settings | None = None,
         *,
-        credentials: Credentials | None = None,
+        credentials: CredentialStore | None = None,
         transport: HttpTransport | None = None,
         timeout: float | tuple[float, float] | None = None,
         concurrency: int | None = None,
@@ -51,9 +47,7 @@ class ClientBase(ConnectionHolder):
         Args:
             settings: the settings; by default those of the user's machine: environment
                 variables and the settings file.
-            credentials: a store to use instead of the stores that the settings name; or
-                credentials by registry, each as a pair of user name and password or as a
-                `Credential`.
+            credentials: a store to use instead of the stores that the settings name.
             transport: sends single requests, for all hosts, in place of the library's own.
                 Redirects, retries and credentials are added. The caller closes it.
             timeout: seconds to wait for a connection and for each read and write; or both,
@@ -71,8 +65,7 @@ class ClientBase(ConnectionHolder):
             settings = settings.with_timeout(timeout)
         if concurrency is not None:
             settings = settings.with_concurrency(concurrency)
-        store = _store(credentials)
-        parts = Parts(settings, credentials=store, transport=transport, limits=limits)
+        parts = Parts(settings, credentials=credentials, transport=transport, limits=limits)
         self._use(parts, progress)
 
     @classmethod
@@ -135,17 +128,6 @@ class ClientBase(ConnectionHolder):
             manifest_size=self._parts.limits.manifest_size,
             platform=as_platform(platform),
         )
-
-
-def _store(credentials: Credentials | None) -> CredentialStore | None:
-    if not isinstance(credentials, Mapping):
-        return credentials
-    return StaticCredentials(
-        {
-            registry: one if isinstance(one, Credential) else Credential(*one)
-            for registry, one in credentials.items()
-        }
-    )
 
 
 def as_platform(platform: str | Platform | None) -> Platform | None:

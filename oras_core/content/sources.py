@@ -71,8 +71,7 @@ class FetchedSource:
 class RangedSource:
     """A blob of another target that supports ranges. Not yet verified."""
 
-    fetcher: Fetcher = field(repr=False)
-    ranges: RangeFetcher = field(repr=False)
+    fetcher: RangeFetcher = field(repr=False)
     descriptor: Descriptor
 
     @property
@@ -94,7 +93,7 @@ class RangedSource:
         Raises:
             NotFoundError: if the target does not have the blob.
         """
-        return self.ranges.fetch_range(self.descriptor, start, self.size - start)
+        return self.fetcher.fetch_range(self.descriptor, start, self.size - start)
 
 
 @frozen

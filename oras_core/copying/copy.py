@@ -31,6 +31,7 @@ from oras_core.ports.content import (
     ByteSource,
     Fetcher,
     Mounter,
+    MultiTagPusher,
     Placer,
     PushExpecter,
     ReadOnlyTarget,
@@ -314,7 +315,11 @@ class _Mover:
                 self._place(self._placer, further)
 
     def name(self, root: Descriptor, tags: Sequence[str]) -> None:
-        """Move the root and tag it; push and first tag are one request where possible."""
+        """Move the root and tag it; push and tags are one request where possible."""
+        destination = self._destination
+        if len(tags) > 1 and root.has_successors and isinstance(destination, MultiTagPusher):
+            self._transfer(root, lambda source: destination.push_tags(root, source, tags))
+            return
         for number, tag in enumerate(tags):
             if number == 0:
                 self._move_named(root, tag)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Fetcher,
         Ingester,
         Mounter,
+        MultiTagPusher,
         Placer,
         PredecessorFinder,
         Pusher,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         TagLister,
         Target,
         Untagger,
-        UnverifiedFetcher,
     )
     from oras_core.ports.credentials import (
         Credential,
@@ -86,6 +86,7 @@ __all__ = [
     "Ingester",
     "Locker",
     "Mounter",
+    "MultiTagPusher",
     "NameRules",
     "PartialKeeper",
     "PendingDirectory",
@@ -111,7 +112,6 @@ __all__ = [
     "Target",
     "Unpicklable",
     "Untagger",
-    "UnverifiedFetcher",
 ]
 
 _MODULE_OF = {
@@ -137,6 +137,7 @@ _MODULE_OF = {
     "Ingester": "content",
     "Locker": "files",
     "Mounter": "content",
+    "MultiTagPusher": "content",
     "NameRules": "files",
     "PartialKeeper": "files",
     "PendingDirectory": "files",
@@ -162,7 +163,6 @@ _MODULE_OF = {
     "Target": "content",
     "Unpicklable": "credentials",
     "Untagger": "content",
-    "UnverifiedFetcher": "content",
 }
 
 if not TYPE_CHECKING:

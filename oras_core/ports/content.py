@@ -6,7 +6,7 @@ delete or list, implements the protocol of that ability; callers check it with `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from oras_core.model.descriptor import Descriptor
@@ -18,6 +18,7 @@ __all__ = [
     "Fetcher",
     "Ingester",
     "Mounter",
+    "MultiTagPusher",
     "Placer",
     "PredecessorFinder",
     "PushExpecter",
@@ -35,7 +36,6 @@ __all__ = [
     "Tagger",
     "Target",
     "Untagger",
-    "UnverifiedFetcher",
 ]
 
 
@@ -83,21 +83,7 @@ class Fetcher(Protocol):
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest; the caller closes it.
 
-        The targets of this library verify the stream at its end. Others need not: copies
-        verify all bytes themselves.
-
-        Raises:
-            NotFoundError: if the target does not have it.
-        """
-        ...
-
-
-@runtime_checkable
-class UnverifiedFetcher(Fetcher, Protocol):
-    """Returns blobs without verification, so that a copy hashes them only once."""
-
-    def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of a blob or manifest whose bytes the caller must verify.
+        The bytes are not yet verified; see `oras_core.content.verify`.
 
         Raises:
             NotFoundError: if the target does not have it.
@@ -202,6 +188,15 @@ class ReferencePusher(Protocol):
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest as `Pusher.push` does, and point the tag `reference` at it."""
+        ...
+
+
+@runtime_checkable
+class MultiTagPusher(Protocol):
+    """Stores a manifest under several tags at once."""
+
+    def push_tags(self, descriptor: Descriptor, source: ByteSource, tags: Sequence[str]) -> None:
+        """Store a manifest like `Pusher.push`, and point the tags at it."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from oras_core.errors import redact_url
 from oras_core.ports.content import ByteSource, ByteStream
@@ -102,8 +102,8 @@ class HttpRequest:
             and `Host`.
         body: the source of the body; None for no body. It may be opened again for another
             attempt. A size of None means an unknown length; the body is sent chunked.
-        repeatable: whether the request may be sent again after a broken connection or a 5xx.
-            If not, the caller finds out how much the server received. Plain transports ignore this.
+        repeatable: whether the request may be sent again after a broken connection. If not,
+            the caller finds out how much the server received. Plain transports ignore this.
     """
 
     method: str
@@ -137,6 +137,8 @@ class HttpResponse:
         reason: the reason phrase; may be empty.
         url: the address of the response, after redirects; a plain transport may leave it
             empty.
+        repeated: whether the server may have carried out the request at an earlier attempt,
+            which a transport has repeated.
     """
 
     status: int
@@ -144,10 +146,11 @@ class HttpResponse:
     body: ByteStream = field(kw_only=True, repr=False)
     reason: str = ""
     url: str = field(default="", repr=redact_url)
+    repeated: bool = field(default=False, kw_only=True)
 
     def with_body(self, body: ByteStream) -> HttpResponse:
         """Return the response with another body."""
-        return HttpResponse(self.status, self.headers, body=body, reason=self.reason, url=self.url)
+        return evolve(self, body=body)
 
     def close(self) -> None:
         """Close the body. A second call does nothing."""

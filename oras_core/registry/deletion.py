@@ -9,7 +9,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.responses import exchange
+from oras_core.registry.responses import raise_for_status
 
 __all__ = ["delete_blob", "delete_manifest", "delete_tag"]
 
@@ -59,7 +59,7 @@ def delete_tag(
         _delete(transport, endpoints.manifest(tag), operation, limits)
     except RegistryError as error:
         # Distribution parses the tag as a digest and finds it malformed.
-        if error.status != 400:
+        if error.status not in (400, 422):
             raise
         reason = "the registry deletes manifests by digest only, with all their tags"
         raise UnsupportedError(operation, reason) from error
@@ -68,9 +68,12 @@ def delete_tag(
 def _delete(transport: HttpTransport, url: str, operation: str, limits: Limits) -> None:
     request = HttpRequest("DELETE", url)
     try:
-        exchange(
-            transport, request, operation, expected=_DELETED, error_body=limits.error_body
-        ).close()
+        with transport.send(request) as response:
+            # After a break or a 502 nobody knows what the first attempt has done.
+            if not (response.repeated and response.status == 404):
+                raise_for_status(
+                    request, response, operation, expected=_DELETED, error_body=limits.error_body
+                )
     except RegistryError as error:
         if error.status in (405, 501) or "UNSUPPORTED" in error.codes:
             raise UnsupportedError(operation, "the registry does not allow it") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -131,8 +132,10 @@ class RepositoryEndpoints:
         """
         return self.uploads() + _query({"mount": str(digest), "from": source})
 
-    def manifest(self, reference: str | Digest) -> str:
+    def manifest(self, reference: str | Digest, tags: Sequence[str] = ()) -> str:
         """Return the URL to fetch, put and delete a manifest (end-3, end-7, end-9).
+
+        `tags` are to be created by a PUT of the digest `reference`.
 
         Raises:
             InvalidReferenceError: if `reference` is neither a tag nor a digest (R36).
@@ -142,7 +145,8 @@ class RepositoryEndpoints:
             reference = Digest.parse(reference)
         if isinstance(reference, str) and not is_tag(reference):
             raise InvalidReferenceError(reference, "it is neither a tag nor a digest")
-        return f"{self._root}/manifests/{reference}"
+        query = f"?{urlencode([('tag', tag) for tag in tags])}" if tags else ""
+        return f"{self._root}/manifests/{reference}{query}"
 
     def tags(self, page_size: int | None = None) -> str:
         """Return the URL of the list of tags (end-8a, end-8b)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -13,7 +13,9 @@ from oras_core.errors import (
     AccessDeniedError,
     DigestMismatchError,
     InvalidDigestError,
+    InvalidManifestError,
     NotFoundError,
+    RegistryError,
     SizeLimitError,
 )
 from oras_core.model import codec
@@ -23,20 +25,28 @@ from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import (
     check_digest_header,
     content_length,
     digest_header,
     exchange,
     exchange_body,
+    protocol_error,
+    raise_for_status,
 )
 
 __all__ = ["ManifestClient", "PushedManifest"]
 
 _logger = logging.getLogger(__name__)
 
-_NO_HEAD: Final = (400, 403, 405, 501)
-"""Statuses of servers that do not answer HEAD (R23)."""
+_NOT_OF_THE_METHOD: Final = (401, 429, 502, 503, 504)
+"""Statuses that a GET would have too; any other but 200 may be the answer to HEAD alone (R23)."""
+
+_UNPROVEN: Final = "the registry does not have the manifest afterwards"
+
+_SUCCESS: Final = range(200, 300)
+"""Of these only 201 is the spec's; others are verified (R24)."""
 
 
 @frozen
@@ -57,12 +67,17 @@ class ManifestClient:
     """Reads and writes the manifests of one repository. Thread-safe."""
 
     def __init__(
-        self, transport: HttpTransport, endpoints: RepositoryEndpoints, limits: Limits
+        self,
+        transport: HttpTransport,
+        endpoints: RepositoryEndpoints,
+        limits: Limits,
+        profile: LearnedProfile | None = None,
     ) -> None:
-        """Send requests through `transport`."""
+        """Send requests through `transport`; share what is learned through `profile`."""
         self._transport = transport
         self._endpoints = endpoints
         self._limits = limits
+        self._profile = profile or LearnedProfile(HostProfile())
 
     # --- Reading --------------------------------------------------------------------------
 
@@ -72,7 +87,9 @@ class ManifestClient:
         accept = (descriptor.media_type, *ACCEPTED_MANIFESTS)
         try:
             with self._head(descriptor.digest, operation, accept) as response:
-                if response.status == 200:
+                if response.status == 404 and self._profile.current.denies_by_head is not False:
+                    return False
+                if self._described(str(descriptor.digest), response, accept) is not None:
                     return True
             self._get(descriptor.digest, operation, accept)
             return True
@@ -95,10 +112,22 @@ class ManifestClient:
         """
         operation = f"resolve {self._shown(reference)}"
         with self._head(reference, operation, ACCEPTED_MANIFESTS) as response:
-            descriptor = self._described(reference, response)
+            descriptor = self._described(reference, response, ACCEPTED_MANIFESTS)
+            denied = response.status == 404
+            if denied and self._profile.current.denies_by_head:
+                raise_for_status(
+                    self._request("HEAD", reference, ACCEPTED_MANIFESTS), response, operation
+                )
         if descriptor is None:
             _logger.debug("HEAD does not describe %s", self._shown(reference))
-            descriptor, _ = self.fetch_reference(reference)
+            try:
+                descriptor, _ = self._fetch(reference, ACCEPTED_MANIFESTS, operation)
+            except NotFoundError:
+                if denied:
+                    self._profile.learn_denies_by_head(denies=True)
+                raise
+            if denied:
+                self._profile.learn_denies_by_head(denies=False)
         return descriptor
 
     def fetch_reference(
@@ -123,8 +152,13 @@ class ManifestClient:
                 is not a manifest.
             RegistryError: if the registry refuses.
         """
+        return self._fetch(reference, accept, f"pull manifest {self._shown(reference)}")
+
+    def _fetch(
+        self, reference: str, accept: Sequence[str], operation: str
+    ) -> tuple[Descriptor, bytes]:
+        response, content = self._get(reference, operation, accept)
         what = f"manifest {self._shown(reference)}"
-        response, content = self._get(reference, f"pull {what}", accept)
         digest = _digest_of(reference, content, response.headers, what)
         media_type = _media_type(response.headers)
         if media_type not in accept:
@@ -144,7 +178,9 @@ class ManifestClient:
         _digest_of(str(descriptor.digest), content, response.headers, what)
         return content
 
-    def _described(self, reference: str, response: HttpResponse) -> Descriptor | None:
+    def _described(
+        self, reference: str, response: HttpResponse, accept: Sequence[str]
+    ) -> Descriptor | None:
         """Return the descriptor in the answer to a HEAD; None if the answer is not reliable."""
         if response.status != 200:
             return None
@@ -155,7 +191,7 @@ class ManifestClient:
             if digest not in (None, asked):
                 return None
             digest = asked
-        if digest is None or not size or media_type not in ACCEPTED_MANIFESTS:
+        if digest is None or not size or media_type not in accept:
             return None
         return Descriptor(media_type, digest, size)
 
@@ -190,10 +226,58 @@ class ManifestClient:
             {"Content-Type": media_type},
             BytesSource(content),
         )
-        with self._send(request, operation, (201,)) as response:
+        with self._send(request, operation, _SUCCESS) as response:
             check_digest_header(response.headers, digest, f"answer to '{operation}'")
             subject = _subject(response.headers)
+        if response.status != 201:
+            self._verify_stored(
+                target, content, protocol_error(request, response, operation, _UNPROVEN)
+            )
         return PushedManifest(Descriptor(media_type, digest, len(content)), subject)
+
+    def push_tagged(
+        self, content: bytes, media_type: str, digest: Digest, tags: Sequence[str]
+    ) -> tuple[PushedManifest, frozenset[str]] | None:
+        """Push a manifest by digest with tags as parameters of the URL, in one request.
+
+        Only registries by the distribution spec after 1.1 know these parameters; they name
+        the tags that they have created.
+
+        Returns:
+            The answer of the registry, and the tags that it has created; None if the registry
+            refused the request.
+
+        Raises: as `push`.
+        """
+        operation = f"push manifest {digest} to {self._endpoints.name} as {', '.join(tags)}"
+        request = HttpRequest(
+            "PUT",
+            self._endpoints.manifest(digest, tags),
+            {"Content-Type": media_type},
+            BytesSource(content),
+        )
+        try:
+            with self._send(request, operation, (201,)) as response:
+                check_digest_header(response.headers, digest, f"answer to '{operation}'")
+                subject = _subject(response.headers)
+        except RegistryError as error:
+            if error.status in (401, 403, 429) or error.status >= 500:
+                raise
+            _logger.debug("tags are not parameters here: %s", error)
+            return None
+        created = {tag.strip() for tag in response.headers.get("OCI-Tag", "").split(",")}
+        pushed = PushedManifest(Descriptor(media_type, digest, len(content)), subject)
+        return pushed, frozenset(created.intersection(tags))
+
+    def _verify_stored(self, reference: str, content: bytes, error: RegistryError) -> None:
+        """Check that the registry has a manifest; raise `error` if it does not."""
+        try:
+            found = self.resolve(reference).digest
+        except (NotFoundError, InvalidManifestError):
+            raise error from None
+        actual = Digest.of(content, found.algorithm)
+        if found != actual:
+            raise DigestMismatchError(str(actual), str(found), what="the manifest in the registry")
 
     # --- Requests -------------------------------------------------------------------------
 
@@ -209,7 +293,11 @@ class ManifestClient:
 
     def _head(self, reference: str | Digest, operation: str, accept: Sequence[str]) -> HttpResponse:
         request = self._request("HEAD", reference, accept)
-        return self._send(request, operation, (200, *_NO_HEAD))
+        response = self._transport.send(request)
+        if response.status in _NOT_OF_THE_METHOD:
+            with response:
+                raise_for_status(request, response, operation)
+        return response
 
     def _get(
         self, reference: str | Digest, operation: str, accept: Sequence[str]
@@ -223,7 +311,7 @@ class ManifestClient:
         )
 
     def _send(
-        self, request: HttpRequest, operation: str, expected: tuple[int, ...]
+        self, request: HttpRequest, operation: str, expected: Collection[int]
     ) -> HttpResponse:
         return exchange(
             self._transport,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
-from oras_core.errors import SizeLimitError, UnsafeRedirectError
+from oras_core.errors import RegistryError, SizeLimitError, UnsafeRedirectError
 from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.responses import exchange_body, parse_json, protocol_error
 from oras_core.registry.transports.redirects import origin_of, resolve_location
 
-__all__ = ["Page", "next_link", "paginate"]
+__all__ = ["Page", "next_link", "paginate", "paginate_by"]
+
+_logger = logging.getLogger(__name__)
+
+_PAGE_SIZE_REFUSED: Final = (400, 413, 416, 422)
 
 
 @cache
@@ -127,3 +132,38 @@ def paginate(
         following = next_link(response.headers, request.url)
         if following in seen:
             raise UnsafeRedirectError(request.url, following, "that page has already been read")
+
+
+def paginate_by(
+    transport: HttpTransport,
+    url_of: Callable[[int | None], str],
+    page_size: int | None,
+    operation: str,
+    *,
+    limits: Limits,
+) -> Iterator[Page]:
+    """Iterate over the pages of a list as `paginate`, with a page size that may be refused.
+
+    A registry with a maximum refuses larger pages (R27). The list is then read in pages of
+    the registry's own size.
+
+    Args:
+        transport: sends the requests.
+        url_of: returns the URL of the first page for a page size.
+        page_size: the number of entries on a page; None for the registry's default.
+        operation: what is being done, for errors.
+        limits: the limits on the size and the number of pages.
+
+    Raises: as `paginate`.
+    """
+    pages = paginate(transport, url_of(page_size), operation, limits=limits)
+    try:
+        first = next(pages)
+    except RegistryError as error:
+        if page_size is None or error.status not in _PAGE_SIZE_REFUSED:
+            raise
+        _logger.debug("reading pages of the registry's own size: %s", error)
+        pages = paginate(transport, url_of(None), operation, limits=limits)
+    else:
+        yield first
+    yield from pages

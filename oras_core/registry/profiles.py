@@ -47,6 +47,10 @@ class HostProfile:
             (R37). If not, a HEAD looks for the blob first.
         takes_streams: whether one PATCH may send a whole blob before its digest is known.
         max_page_size: the most tags per page; None if no limit is known.
+        denies_by_head: whether 404 to HEAD means that a manifest is absent; None if unknown
+            (R23).
+        takes_tags: whether the URL of a manifest by digest may name tags to create; None if
+            unknown (R24).
     """
 
     chunked: bool = False
@@ -57,6 +61,8 @@ class HostProfile:
     probes_by_mount: bool = False
     takes_streams: bool = True
     max_page_size: int | None = None
+    denies_by_head: bool | None = None
+    takes_tags: bool | None = None
 
     def chunk_for(self, size: int, wanted: int | None) -> int | None:
         """Return the chunk size in bytes for a blob of `size` bytes; None to send it whole.
@@ -129,3 +135,13 @@ class LearnedProfile:
             known = self._profile.max_whole_size
             limit = size - 1 if known is None else min(known, size - 1)
             self._profile = evolve(self._profile, max_whole_size=limit)
+
+    def learn_denies_by_head(self, *, denies: bool) -> None:
+        """Record whether a 404 to HEAD was right."""
+        with self._lock:
+            self._profile = evolve(self._profile, denies_by_head=denies)
+
+    def learn_takes_tags(self, *, takes: bool) -> None:
+        """Record whether the URL of a manifest by digest may name tags."""
+        with self._lock:
+            self._profile = evolve(self._profile, takes_tags=takes)

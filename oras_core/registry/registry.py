@@ -15,7 +15,7 @@ from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.auth.scope import Scope
 from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
-from oras_core.registry.pagination import paginate
+from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
 from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
@@ -151,9 +151,10 @@ class RemoteRegistry(ConnectionHolder):
             RegistryError: if the answer is not a list.
         """
         operation = f"list the repositories of {self.host}"
-        url = self._endpoints.catalog(page_size)
         try:
-            for page in paginate(self.transport, url, operation, limits=self._limits):
+            for page in paginate_by(
+                self.transport, self._endpoints.catalog, page_size, operation, limits=self._limits
+            ):
                 yield from filter(is_repository, page.strings("repositories"))
         except RegistryError as error:
             if error.status not in (401, 403, 404, 405):

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from oras_core.content.verify import read_verified
-from oras_core.errors import InvalidManifestError
 from oras_core.forks import ConnectionHolder
-from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -21,6 +19,7 @@ from oras_core.ports.content import (
     Deleter,
     Ingester,
     Mounter,
+    MultiTagPusher,
     PushExpecter,
     RangeFetcher,
     ReferenceFetcher,
@@ -29,20 +28,20 @@ from oras_core.ports.content import (
     TagLister,
     Target,
     Untagger,
-    UnverifiedFetcher,
 )
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.auth.scope import Scope
 from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.blobs.upload import BlobUploader
-from oras_core.registry.deletion import delete_blob, delete_manifest, delete_tag
+from oras_core.registry.deletion import delete_blob, delete_manifest
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
-from oras_core.registry.pagination import paginate
+from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient
 from oras_core.registry.referrers_memory import ReferrersMemory
-from oras_core.registry.settling import put_when_settled
+from oras_core.registry.settling import prerequisites, put_when_settled
+from oras_core.registry.untagging import TagRemover
 
 __all__ = ["RemoteRepository"]
 
@@ -53,12 +52,12 @@ class RemoteRepository(
     Ingester,
     PushExpecter,
     RangeFetcher,
-    UnverifiedFetcher,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,
     TagLister,
     Mounter,
+    MultiTagPusher,
     Deleter,
     Untagger,
 ):
@@ -102,7 +101,10 @@ class RemoteRepository(
         self._expect = expect
         self._profile = profile
         self._limits = limits
-        self._manifests = ManifestClient(transport, endpoints, limits)
+        self._manifests = ManifestClient(transport, endpoints, limits, profile)
+        self._tag_remover = TagRemover(
+            transport, endpoints, self._manifests, list_tags=self.tags, limits=limits
+        )
         self._downloader = BlobDownloader(transport, endpoints, limits)
         self._uploader = BlobUploader(transport, endpoints, profile, limits)
         self._referrers = ReferrersClient(
@@ -123,32 +125,20 @@ class RemoteRepository(
         """
         if descriptor.has_successors:
             return self._manifests.exists(descriptor)
-        return self._downloader.exists(descriptor.digest)
+        return self._downloader.exists(descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of a blob or manifest that is verified at its end.
-
-        The stream of a blob resumes when the connection fails.
+        """Return a stream of a blob or manifest; a blob resumes when the connection fails.
 
         Raises:
             NotFoundError: if the repository does not have it.
             RegistryError: if the registry refuses.
             TransportError: if the registry does not respond, or the connection fails repeatedly.
-            SizeMismatchError: if it has another size.
-            DigestMismatchError: if it has another digest.
+            SizeMismatchError: if a blob has another size.
         """
         if descriptor.has_successors:
             return io.BytesIO(self._manifests.fetch(descriptor))
         return self._downloader.fetch(descriptor)
-
-    def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream as `fetch`, whose bytes the caller must verify.
-
-        Raises: as `fetch`.
-        """
-        if descriptor.has_successors:
-            return self.fetch(descriptor)
-        return self._downloader.fetch_unverified(descriptor)
 
     def describe_blob(self, digest: Digest) -> Descriptor:
         """Return the descriptor of a blob whose digest alone is known.
@@ -292,6 +282,20 @@ class RemoteRepository(
         """
         self._put_manifest(descriptor, source, reference)
 
+    def push_tags(self, descriptor: Descriptor, source: ByteSource, tags: Sequence[str]) -> None:
+        """Store a manifest under several tags, in one request if the registry can do that.
+
+        Raises: as `push`.
+        """
+        content = self._read_manifest(source, descriptor)
+        left = list(tags)
+        if self._profile.current.takes_tags is not False:
+            created = self._push_tagged(descriptor, content, tags)
+            self._profile.learn_takes_tags(takes=bool(created))
+            left = [tag for tag in tags if tag not in created]
+        for tag in left:
+            self._store(content, descriptor.media_type, tag)
+
     def tag(self, descriptor: Descriptor, reference: str) -> None:
         """Point the tag `reference` at a manifest of the repository.
 
@@ -304,13 +308,13 @@ class RemoteRepository(
         self._store(content, descriptor.media_type, reference)
 
     def untag(self, reference: str) -> None:
-        """Remove a tag without its manifest.
+        """Remove a tag; its manifest and the other tags stay (R34).
 
         Raises:
             NotFoundError: if there is no such tag.
-            UnsupportedError: if the registry deletes manifests only by digest (R34).
+            UnsupportedError: if the registry allows no way to do so.
         """
-        delete_tag(self._transport, self.endpoints, reference, self._limits)
+        self._tag_remover.remove(reference)
 
     def tags(self, page_size: int | None = None) -> Iterator[str]:
         """Iterate over the tags, page by page.
@@ -318,7 +322,8 @@ class RemoteRepository(
         Entries that are not tags, such as the digests that Artifactory lists, are skipped.
 
         Args:
-            page_size: tags per page; None for the choice of the registry.
+            page_size: tags per page; None for the choice of the registry, which is also used
+                if the registry refuses this size.
 
         Raises, during the iteration:
             NotFoundError: if the registry has no such repository.
@@ -329,9 +334,10 @@ class RemoteRepository(
         limit = self._profile.current.max_page_size
         if page_size is not None and limit is not None:
             page_size = min(page_size, limit)
-        url = self.endpoints.tags(page_size)
         operation = f"list the tags of {self.endpoints.name}"
-        for page in paginate(self._transport, url, operation, limits=self._limits):
+        for page in paginate_by(
+            self._transport, self.endpoints.tags, page_size, operation, limits=self._limits
+        ):
             yield from filter(is_tag, page.strings("tags"))
 
     # --- Referrers ------------------------------------------------------------------------
@@ -353,25 +359,37 @@ class RemoteRepository(
         return self._referrers.of(descriptor.digest, artifact_type)
 
     def _put_manifest(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
-        with closing(source.open()) as stream:
-            content = read_verified(stream, descriptor, limit=self._limits.manifest_size)
+        content = self._read_manifest(source, descriptor)
         self._store(content, descriptor.media_type, reference)
+
+    def _read_manifest(self, source: ByteSource, descriptor: Descriptor) -> bytes:
+        with closing(source.open()) as stream:
+            return read_verified(stream, descriptor, limit=self._limits.manifest_size)
+
+    def _push_tagged(
+        self, descriptor: Descriptor, content: bytes, tags: Sequence[str]
+    ) -> frozenset[str]:
+        """Push a manifest with its tags in the URL; return those that the registry created."""
+        answer = put_when_settled(
+            lambda: self._manifests.push_tagged(
+                content, descriptor.media_type, descriptor.digest, tags
+            ),
+            lambda: prerequisites(content, descriptor.media_type),
+            self.exists,
+        )
+        if answer is None:
+            return frozenset()
+        pushed, created = answer
+        self._uploader.note_content()
+        self._referrers.note(pushed, content)
+        return created
 
     def _store(self, content: bytes, media_type: str, reference: str | None) -> Descriptor:
         pushed = put_when_settled(
             lambda: self._manifests.push(content, media_type, reference),
-            lambda: _prerequisites(content, media_type),
+            lambda: prerequisites(content, media_type),
             self.exists,
         )
         self._uploader.note_content()
         self._referrers.note(pushed, content)
         return pushed.descriptor
-
-
-def _prerequisites(content: bytes, media_type: str) -> Sequence[Descriptor] | None:
-    """Return everything that must exist before a manifest, except its subject."""
-    try:
-        document = codec.decode(content, media_type)
-    except InvalidManifestError:
-        return None
-    return [node for node in document.successors if node != document.subject]

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 from oras_core.cancellation import sleep
-from oras_core.errors import RegistryError
+from oras_core.errors import InvalidManifestError, RegistryError
+from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 
-__all__ = ["put_when_settled"]
+__all__ = ["prerequisites", "put_when_settled"]
 
 _logger = logging.getLogger(__name__)
 
@@ -72,3 +73,15 @@ def put_when_settled(
             else:
                 raise
     return put()
+
+
+def prerequisites(content: bytes, media_type: str) -> Sequence[Descriptor] | None:
+    """Return everything that must exist before a manifest, except its subject.
+
+    None for a document that this library cannot read.
+    """
+    try:
+        document = codec.decode(content, media_type)
+    except InvalidManifestError:
+        return None
+    return [node for node in document.successors if node != document.subject]

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Final
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from oras_core.cancellation import current_token, sleep
 from oras_core.errors import TransportError, TransportTimeoutError, redact_url
@@ -156,6 +156,7 @@ class Retrying:
         attempt = 1
         silent = 0
         pause = 0.0
+        carried_out = False  # perhaps, by an earlier attempt
         while True:
             self._wait(host, pause)
             try:
@@ -168,14 +169,14 @@ class Retrying:
                 exhausted = attempt >= self._policy.attempts or silent >= self._policy.timeouts
                 if exhausted or _is_too_long(pause):
                     raise
+                carried_out = True
                 self._report(request, error.reason, pause, attempt)
             else:
                 asked = self._pause_after(response, attempt, host)
-                # The server may have kept a part of an upload that failed (R17).
-                is_final = not request.repeatable and response.status != 429
-                if asked is None or is_final or _is_too_long(asked):
-                    return response
+                if asked is None or _is_too_long(asked):
+                    return evolve(response, repeated=True) if carried_out else response
                 response.close()
+                carried_out = carried_out or response.status >= 500
                 pause = asked
                 self._report(request, f"status {response.status}", pause, attempt)
             attempt += 1

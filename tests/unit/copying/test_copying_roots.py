@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from oras_core.errors import CopyError, InvalidManifestError, NotFoundError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
+from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import (
     digests,
@@ -25,6 +27,7 @@ from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.pull import pull
 from oras_core.verbs.push import push
 from support.artifacts import file, repository
+from support.scripted_transport import Answer
 from support.targets import EventRecorder, WatchedStore, store_with
 
 AMD, ARM = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
@@ -149,16 +152,87 @@ def test_further_tags_are_created_for_a_copy_by_digest():
     assert list(destination.tags()) == ["latest"]
 
 
-def test_a_further_tag_costs_one_request():
-    source, _ = store_with(b"one")
-    server = EmbeddedRegistry()
-    copy(source, "v1", repository(server), further_tags=["v2", "v3"])
-    manifests = [sent for sent in server.requests if "/manifests/" in sent.path]
-    assert [(sent.method, sent.path.rpartition("/")[2]) for sent in manifests[1:]] == [
-        ("PUT", "v1"),
-        ("PUT", "v2"),
-        ("PUT", "v3"),
+def puts(server):
+    return [
+        (sent.path.rpartition("/")[2], sent.query)
+        for sent in server.requests
+        if sent.method == "PUT"
     ]
+
+
+def test_a_further_tag_costs_one_request():
+    source, root = store_with(b"one")
+    server = EmbeddedRegistry()
+    destination = repository(server)
+    copy(source, "v1", destination, further_tags=["v2", "v3"])
+    # Whether the registry takes tags with a digest is tried once.
+    assert puts(server)[-4:] == [
+        (str(root.digest), "tag=v1&tag=v2&tag=v3"),
+        ("v1", ""),
+        ("v2", ""),
+        ("v3", ""),
+    ]
+    copy(source, "v1", destination, further_tags=["v4"])
+    assert puts(server)[-2:] == [("v1", ""), ("v4", "")]
+
+
+class TakingTags:
+    """A registry that creates the tags in the URL of a digest (distribution spec after 1.1)."""
+
+    def __init__(self, limit=10, status=414):
+        self.registry = EmbeddedRegistry()
+        self.limit = limit
+        self.status = status
+
+    def send(self, request):
+        url = urlsplit(request.url)
+        tags = [value for name, value in parse_qsl(url.query) if name == "tag"]
+        if request.method != "PUT" or not tags:
+            return self.registry.send(request)
+        if len(tags) > self.limit:
+            return Answer(self.status).response(request)
+        response = self.registry.send(request)
+        for tag in tags:
+            path = url.path.rpartition("/")[0]
+            named = f"{url.scheme}://{url.netloc}{path}/{tag}"
+            quietly = HttpRequest("PUT", named, request.headers, request.body)
+            self.registry.send(quietly).close()
+        headers = [*response.headers.items(), *(("OCI-Tag", tag) for tag in tags)]
+        return HttpResponse(response.status, headers, body=response.body)
+
+
+def test_several_tags_are_one_request_where_the_registry_says_so():
+    source, root = store_with(b"one")
+    watched = WatchedTransport(TakingTags())
+    destination = repository(watched)
+    for tags in (["v2", "v3"], ["v4"]):
+        copy(source, "v1", destination, further_tags=tags)
+    assert {destination.resolve(f"v{n}").digest for n in (1, 2, 3, 4)} == {root.digest}
+    assert watched.manifest_puts == [
+        f"{root.digest}?tag=v1&tag=v2&tag=v3",
+        f"{root.digest}?tag=v1&tag=v4",
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 414])
+def test_more_tags_than_a_request_may_have_are_put_one_by_one(status):
+    source, root = store_with(b"one")
+    destination = repository(TakingTags(limit=1, status=status))
+    copy(source, "v1", destination, further_tags=["v2", "v3"])
+    assert {destination.resolve(tag).digest for tag in ("v1", "v2", "v3")} == {root.digest}
+
+
+class WatchedTransport:
+    """Notes which manifests are put."""
+
+    def __init__(self, transport):
+        self.transport = transport
+        self.manifest_puts = []
+
+    def send(self, request):
+        if request.method == "PUT" and "/manifests/" in request.url:
+            self.manifest_puts.append(request.url.rpartition("/")[2])
+        return self.transport.send(request)
 
 
 def test_a_push_creates_several_tags():

@@ -108,12 +108,36 @@ def test_r26_a_tag_is_resolved_by_head(media_type):
         Answer(403),
         Answer(400),
         Answer(501),
+        Answer(404),
+        Answer(406),
+        Answer(500),
+        Answer(204),
     ],
 )
 def test_r26_a_head_that_describes_nothing_is_followed_by_get(answer):
     subject, transport = client(answer, got())
     assert subject.resolve("v1") == MANIFEST
     assert transport.lines == [f"HEAD {BY_TAG}", f"GET {BY_TAG}"]
+
+
+def test_r23_a_head_that_denies_what_get_serves_is_not_believed_again():
+    subject, transport = client(Answer(404), got(), Answer(404), got())
+    assert subject.resolve("v1") == MANIFEST
+    assert subject.exists(MANIFEST)
+    assert transport.finished
+
+
+def test_r23_a_head_that_was_right_once_is_believed():
+    subject, transport = client(Answer(404), Answer(404), Answer(404), Answer(404))
+    for _ in range(3):
+        with pytest.raises(NotFoundError):
+            subject.resolve("v1")
+    assert transport.lines == [
+        f"HEAD {BY_TAG}",
+        f"GET {BY_TAG}",
+        f"HEAD {BY_TAG}",
+        f"HEAD {BY_TAG}",
+    ]
 
 
 def test_a_digest_needs_no_digest_header():
@@ -131,17 +155,18 @@ def test_r26_a_wrong_header_for_a_digest_is_settled_by_the_bytes():
 
 
 def test_an_unknown_tag_is_not_found():
-    subject, _ = client(Answer(404))
+    subject, _ = client(Answer(404), Answer(404))
     with pytest.raises(NotFoundError) as caught:
         subject.resolve("v1")
     assert caught.value.operation == "resolve reg.io/app:v1"
 
 
-@pytest.mark.parametrize("status", [401, 429, 500, 202])
+@pytest.mark.parametrize("status", [401, 429, 502, 503, 504])
 def test_other_answers_are_errors(status):
-    subject, _ = client(Answer(status))
+    subject, transport = client(Answer(status))
     with pytest.raises(RegistryError):
         subject.resolve("v1")
+    assert transport.finished
 
 
 @pytest.mark.parametrize("reference", ["", "a/b", "v1?x=y", "../v1"])
@@ -247,8 +272,14 @@ def test_content_is_fetched_by_digest_and_verified():
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        ([Answer(200)], True),
+        ([head()], True),
+        ([head(digest=None)], True),
+        ([Answer(200), got()], True),
+        ([Answer(200), Answer(404)], False),
+        ([head(media_type="text/html"), Answer(404)], False),
+        ([head(digest=OTHER), Answer(404)], False),
         ([Answer(404)], False),
+        ([Answer(500), got()], True),
         ([Answer(405), got()], True),
         ([Answer(405), Answer(404)], False),
         ([Answer(403), Answer(403)], False),
@@ -279,8 +310,48 @@ def test_r30_a_subject_that_the_registry_took_notice_of_is_reported():
     assert subject.push(CONTENT, OCI, "v1").subject is None
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 400, 404, 500])
-def test_r24_only_201_means_stored(status):
+OTHER_SUCCESS = pytest.mark.parametrize("status", [200, 202, 203, 204])
+
+
+@OTHER_SUCCESS
+@pytest.mark.parametrize(
+    "answers", [[head()], [Answer(405), got()], [head(digest=None), got(digest=DIGEST)]]
+)
+def test_r24_another_success_is_verified(status, answers):
+    subject, transport = client(Answer(status, {"OCI-Subject": OTHER}), *answers)
+    pushed = subject.push(CONTENT, OCI, "v1")
+    assert pushed == PushedManifest(MANIFEST, Digest.parse(OTHER))
+    assert transport.lines[:2] == [f"PUT {BY_TAG}", f"HEAD {BY_TAG}"]
+    assert transport.finished
+
+
+@OTHER_SUCCESS
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [Answer(404), Answer(404)],
+        [Answer(200), got(b"<html></html>", media_type="text/html")],
+        [head(digest=OTHER)],
+    ],
+)
+def test_r24_a_success_that_stored_nothing_is_an_error(status, answers):
+    subject, _ = client(Answer(status), *answers)
+    with pytest.raises((RegistryError, DigestMismatchError)) as caught:
+        subject.push(CONTENT, OCI, "v1")
+    if isinstance(caught.value, RegistryError):
+        assert caught.value.status == status
+        assert "does not have the manifest" in str(caught.value)
+
+
+def test_r24_a_sha512_digest_is_verified_by_what_the_registry_says():
+    digest = str(Digest.of(CONTENT, "sha512"))
+    subject, transport = client(Answer(200), head(digest=digest))
+    assert str(subject.push(CONTENT, OCI, digest).descriptor.digest) == digest
+    assert transport.finished
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_r24_a_refusal_is_an_error(status):
     subject, _ = client(Answer(status))
     with pytest.raises(RegistryError) as caught:
         subject.push(CONTENT, OCI, "v1")

@@ -9,16 +9,13 @@ from contextlib import closing
 
 import pytest
 
-from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import BytesSource
-from oras_core.content.verify import VerifyingReader
 from oras_core.errors import (
     DigestMismatchError,
     InvalidReferenceError,
     NotFoundError,
     RegistryNotFoundError,
     SizeLimitError,
-    UnsupportedError,
 )
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
@@ -26,6 +23,7 @@ from oras_core.model.limits import Limits
 from oras_core.ports.content import (
     Deleter,
     Mounter,
+    MultiTagPusher,
     ReferenceFetcher,
     ReferencePusher,
     TagLister,
@@ -101,7 +99,16 @@ class TestRepositoryThatSendsChunksIsATarget(TargetContract):
 
 @pytest.mark.parametrize(
     "ability",
-    [Target, ReferenceFetcher, ReferencePusher, TagLister, Mounter, Deleter, Untagger],
+    [
+        Target,
+        ReferenceFetcher,
+        ReferencePusher,
+        TagLister,
+        Mounter,
+        MultiTagPusher,
+        Deleter,
+        Untagger,
+    ],
 )
 def test_a_repository_implements_its_ports(repository, ability):
     assert isinstance(repository, ability)
@@ -266,14 +273,6 @@ def test_deleting_removes_the_tags_and_untagging_keeps_the_manifest(repository):
         repository.untag(str(manifest.digest))
 
 
-def test_r34_a_refused_untag_removes_nothing():
-    transport = ScriptedTransport(Answer(405))
-    registry = RemoteRegistry("reg.io", transport, retry_policy=ONCE)
-    with pytest.raises(UnsupportedError):
-        registry.repository("app").untag("v1")
-    assert transport.lines == ["DELETE https://reg.io/v2/app/manifests/v1"]
-
-
 def test_a_manifest_by_the_digest_of_another(repository):
     first, second = manifest_of(), manifest_of(annotations={"a": "b"})
     with pytest.raises(DigestMismatchError):
@@ -322,11 +321,3 @@ def test_an_invalid_repository_name_is_refused(registry, name):
 def test_repr_shows_the_name(repository):
     assert repr(repository) == "RemoteRepository('localhost:5000/app')"
     assert (repository.registry, repository.name) == ("localhost:5000", "app")
-
-
-def test_a_copy_from_a_repository_verifies_once(server, repository):
-    blob = push_blob(repository, b"layer")
-    with closing(ManifestCache(repository).source(blob).open()) as stream:
-        assert not isinstance(stream, VerifyingReader)
-    with closing(repository.fetch(blob)) as stream:
-        assert isinstance(stream, VerifyingReader)

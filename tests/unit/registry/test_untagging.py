@@ -1,0 +1,287 @@
+"""A tag is removed alone, also where the registry deletes by digest only."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from oras_core.errors import (
+    AccessDeniedError,
+    InvalidReferenceError,
+    NotFoundError,
+    RegistryError,
+    TransportError,
+    UnsupportedError,
+)
+from oras_core.model import media_types
+from oras_core.registry.registry import RemoteRegistry
+from oras_core.registry.transports.retries import RetryPolicy
+from oras_core.testing.contracts.content_access import push_artifact, push_blob
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from support.artifacts import repository
+from support.scripted_transport import Answer
+
+UNSUPPORTED = b'{"errors":[{"code":"UNSUPPORTED"}]}'
+
+
+class Refusing:
+    """A registry that answers some requests for manifests with an error."""
+
+    def __init__(self, refuses, answer):
+        self.registry = EmbeddedRegistry()
+        self.refuses = refuses
+        self.answer = answer
+
+    def send(self, request):
+        reference = urlsplit(request.url).path.rpartition("/manifests/")[2]
+        if reference and self.refuses(request, reference):
+            return self.answer.response(request)
+        return self.registry.send(request)
+
+
+def refusing_tags(answer=None):
+    def refuses(request, reference):
+        return request.method == "DELETE" and ":" not in reference
+
+    return Refusing(refuses, answer or Answer(405, {}, UNSUPPORTED))
+
+
+def refusing_deletes():
+    return Refusing(lambda request, _: request.method == "DELETE", Answer(405))
+
+
+def refusing_placeholders(status=400):
+    def refuses(request, reference):
+        if request.method == "PUT":
+            return request.headers.get("Content-Type") == media_types.OCI_INDEX
+        return request.method == "DELETE" and ":" not in reference
+
+    return Refusing(refuses, Answer(status))
+
+
+def tagged(server, *tags):
+    app = repository(server)
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    for tag in tags:
+        app.tag(manifest, tag)
+    return app, manifest
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(405),
+        Answer(501),
+        Answer(400, {}, b'{"errors":[{"code":"DIGEST_INVALID"}]}'),
+        Answer(422),
+        Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'),
+        Answer(400, {}, UNSUPPORTED),
+    ],
+)
+def test_r34_a_refused_tag_is_removed_by_a_placeholder(answer):
+    app, manifest = tagged(refusing_tags(answer), "v1", "v2", "latest")
+    app.untag("v1")
+    assert sorted(app.tags()) == ["latest", "v2"]
+    assert app.resolve("v2").plain() == app.resolve(str(manifest.digest)).plain() == manifest
+    with pytest.raises(NotFoundError):
+        app.resolve("v1")
+
+
+def test_the_only_tag_goes_and_the_manifest_stays():
+    app, manifest = tagged(refusing_tags(), "v1")
+    app.untag("v1")
+    assert list(app.tags()) == []
+    assert app.exists(manifest)
+
+
+def test_no_two_placeholders_are_alike():
+    app, _ = tagged(server := refusing_tags(), "v1", "v2", "v3")
+    app.untag("v1")
+    app.untag("v2")
+    deleted = [sent.path for sent in server.registry.requests if sent.method == "DELETE"]
+    assert len(set(deleted)) == len(deleted) == 2
+    assert list(app.tags()) == ["v3"]
+
+
+def test_a_registry_that_deletes_tags_needs_one_request():
+    app, manifest = tagged(server := EmbeddedRegistry(), "v1", "v2")
+    before = len(server.requests)
+    app.untag("v1")
+    assert [(sent.method, sent.path[-3:]) for sent in server.requests[before:]] == [
+        ("DELETE", "/v1")
+    ]
+    assert app.resolve("v2").plain() == manifest
+
+
+@pytest.mark.parametrize("server", [refusing_deletes, refusing_placeholders])
+def test_what_would_touch_other_tags_is_an_error_that_names_them(server):
+    app, manifest = tagged(server(), "v1", "v2", "latest", "other")
+    other = push_artifact(app, b"other").descriptor.plain()
+    app.tag(other, "other")
+    with pytest.raises(UnsupportedError, match="remove tag v1") as caught:
+        app.untag("v1")
+    assert caught.value.reason.endswith("and with it the tags latest, v2")
+    assert str(manifest.digest) in caught.value.reason
+    assert sorted(app.tags()) == ["latest", "other", "v1", "v2"]
+    assert app.resolve("v1").plain() == manifest  # not the placeholder
+
+
+def test_without_other_tags_the_error_names_the_digest_to_delete():
+    app, manifest = tagged(refusing_deletes(), "v1")
+    with pytest.raises(UnsupportedError, match=f"delete {manifest.digest} to remove") as caught:
+        app.untag("v1")
+    assert "tags v" not in caught.value.reason
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, AccessDeniedError), (500, RegistryError)])
+def test_a_refusal_for_another_reason_is_that_error(status, kind):
+    app, manifest = tagged(
+        Refusing(lambda request, _: request.method == "DELETE", Answer(status)), "v1"
+    )
+    with pytest.raises(kind):
+        app.untag("v1")
+    assert app.resolve("v1").plain() == manifest
+
+
+def test_a_failed_delete_of_the_placeholder_gives_the_tag_back():
+    def refuses(request, reference):
+        return request.method == "DELETE"
+
+    server = refusing_tags()
+    app, manifest = tagged(server, "v1")
+    server.refuses = refuses
+    server.answer = Answer(405)
+    with pytest.raises(UnsupportedError):
+        app.untag("v1")
+    assert app.resolve("v1").plain() == manifest
+
+
+@pytest.mark.parametrize("server", [EmbeddedRegistry, refusing_tags, refusing_deletes])
+def test_an_unknown_tag_is_not_found(server):
+    app, _ = tagged(server(), "v1")
+    with pytest.raises(NotFoundError):
+        app.untag("absent")
+    assert list(app.tags()) == ["v1"]
+
+
+def test_only_a_tag_is_removed():
+    app, manifest = tagged(EmbeddedRegistry(), "v1")
+    with pytest.raises(InvalidReferenceError):
+        app.untag(str(manifest.digest))
+
+
+def test_a_placeholder_is_an_index_that_needs_no_blob():
+    server = refusing_tags()
+    app, _ = tagged(server, "v1")
+    bodies = []
+    inner = server.registry.send
+
+    def send(request):
+        if request.method == "PUT":
+            bodies.append(json.loads(request.body.open().read()))
+        return inner(request)
+
+    server.registry.send = send
+    app.untag("v1")
+    (placeholder,) = bodies
+    assert (placeholder["mediaType"], placeholder["manifests"]) == (media_types.OCI_INDEX, [])
+    assert list(placeholder["annotations"]) == ["io.oras-sdk.placeholder"]
+
+
+# --- Deletes that are repeated ------------------------------------------------------------
+
+
+class Losing:
+    """A registry whose first answers to DELETE are lost on the way."""
+
+    def __init__(self, loses):
+        self.registry = EmbeddedRegistry()
+        self.loses = [loses]
+
+    def send(self, request):
+        response = self.registry.send(request)
+        if request.method != "DELETE" or not self.loses:
+            return response
+        lost = self.loses.pop()
+        if isinstance(lost, Exception):
+            raise lost
+        return lost.response(request)
+
+
+LOST = [
+    TransportError("DELETE", "http://localhost:5000/", "connection reset"),
+    Answer(502),
+    Answer(503),
+    Answer(500),
+    Answer(504),
+]
+
+
+def patient(server):
+    policy = RetryPolicy(attempts=3, backoff=0)
+    registry = RemoteRegistry("localhost:5000", server, plain_http=True, retry_policy=policy)
+    return registry.repository("app")
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_delete_that_finds_nothing_at_its_second_attempt_was_successful(lost):
+    app = patient(Losing(lost))
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    app.delete(manifest)
+    assert not app.exists(manifest)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_so_was_the_removal_of_a_tag(lost):
+    app = patient(Losing(lost))
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    app.tag(manifest, "v1")
+    app.untag("v1")
+    assert list(app.tags()) == []
+    assert app.exists(manifest)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_so_was_the_delete_of_a_blob(lost):
+    app = patient(Losing(lost))
+    blob = push_blob(app, b"content")
+    app.delete(blob)
+    assert not app.exists(blob)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
+    server = Losing(lost)
+    server.registry = EmbeddedRegistry(referrers=False)
+    app = patient(server)
+    subject = push_artifact(app, b"a").descriptor
+    attached = push_artifact(app, b"b", subject=subject)
+    app.delete(attached.descriptor)
+    assert list(app.referrers(subject)) == []
+
+
+def test_a_delete_that_was_put_off_by_429_still_finds_nothing():
+    server = Losing(None)
+    server.loses = []
+    refused = [Answer(429), Answer(404)]
+
+    class Busy:
+        def send(self, request):
+            if request.method == "DELETE":
+                return refused.pop(0).response(request)
+            return server.send(request)
+
+    app = patient(Busy())
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    with pytest.raises(NotFoundError):
+        app.delete(manifest)
+
+
+def test_a_first_attempt_that_finds_nothing_is_an_error():
+    app = patient(EmbeddedRegistry())
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    app.delete(manifest)
+    with pytest.raises(NotFoundError):
+        app.delete(manifest)

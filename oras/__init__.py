@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 # ruff: noqa: PLR0402 - `from oras import …` in oras itself is a cycle that mypy does not resolve
 
@@ -64,15 +65,31 @@ def _refuse_another_owner(site: str) -> None:
     except OSError:
         return
     for name in names:
-        if name.startswith("oras-") and name.endswith((".dist-info", ".egg-info")):
+        if (
+            name.startswith("oras-")
+            and name.endswith((".dist-info", ".egg-info"))
+            and _has_modules(os.path.join(site, name))
+        ):
             raise ImportError(
                 f"oras-sdk and oras-py ({name} in {site}) are both installed and share the package "
-                "'oras'; keep one of them: pip uninstall oras oras-sdk && pip install oras-sdk",
+                "'oras'. To see what was overwritten, run: python -m oras.doctor. "
+                "To keep oras-sdk, run: pip uninstall oras oras-sdk && pip install oras-sdk",
                 name="oras",
             )
 
 
-_refuse_another_owner(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+def _has_modules(metadata: str) -> bool:
+    # The stand-in for oras-py has the same name, but no files in the package.
+    try:
+        with open(os.path.join(metadata, "RECORD"), encoding="utf-8") as record:
+            return any(line.startswith("oras/") for line in record)
+    except OSError:
+        return True
+
+
+# The doctor explains what this check refuses, so it must be able to run.
+if "oras.doctor" not in sys.orig_argv:
+    _refuse_another_owner(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 if not TYPE_CHECKING:

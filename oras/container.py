@@ -153,6 +153,14 @@ class Container:
         """
         return self._endpoints().manifest(tag or self.digest or self.tag)
 
+    def get_manifest_url(self) -> str:
+        """Return `manifest_url()`; the name of oras-py 0.1."""
+        return self.manifest_url()
+
+    def put_manifest_url(self) -> str:
+        """Return the URL of the manifest under its tag; the name of oras-py 0.1."""
+        return self.manifest_url(self.tag)
+
     def _reference(self) -> Reference:
         # Users may assign the attributes, so they are validated on use.
         if not re.search(r"[.:]|^localhost$", self.registry):

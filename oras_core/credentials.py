@@ -9,7 +9,12 @@ from typing import Final
 from oras_core.errors import CredentialError
 from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
-from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
+from oras_core.ports.credentials import (
+    Credential,
+    CredentialRefresher,
+    CredentialReplacer,
+    CredentialStore,
+)
 
 __all__ = [
     "BoundCredential",
@@ -23,6 +28,7 @@ __all__ = [
     "key_forms",
     "refresh",
     "registry_keys",
+    "replace",
 ]
 
 _DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -156,6 +162,12 @@ def refresh(store: CredentialStore, registry: str) -> None:
         store.refresh(registry)
 
 
+def replace(store: CredentialStore, registry: str, old: Credential, new: Credential) -> None:
+    """Store `new` in place of `old`, if `store` supports it."""
+    if isinstance(store, CredentialReplacer):
+        store.replace(registry, old, new)
+
+
 class RememberingCredentialStore:
     """Caches the lookups of a store that keeps credentials by host. Thread-safe.
 
@@ -221,6 +233,13 @@ class RememberingCredentialStore:
             self._answers.pop(config_key(_host(registry)), None)
         refresh(self._store, registry)
 
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in place of `old`; raises as the store does."""
+        try:
+            replace(self._store, registry, old, new)
+        finally:
+            self.refresh(registry)
+
     def _drop(self, key: str, answer: Future[Credential | None]) -> None:
         with self._lock:
             if self._answers.get(key) is answer:
@@ -257,6 +276,10 @@ class SuccessorCredentialStore:
         """Drop the cached credential of both stores."""
         self._both.refresh(registry)
 
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in place of `old`; raises as the stores do."""
+        self._both.replace(registry, old, new)
+
 
 class RoutedCredentialStore:
     """Selects a store by registry, as docker's `credHelpers` does."""
@@ -280,6 +303,10 @@ class RoutedCredentialStore:
     def refresh(self, registry: str) -> None:
         """Drop the cached credential of the store."""
         refresh(self._responsible(registry), registry)
+
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in place of `old`; raises as the store does."""
+        replace(self._responsible(registry), registry, old, new)
 
 
 class ChainedCredentialStore:
@@ -336,3 +363,8 @@ class ChainedCredentialStore:
         """Drop the cached credential of every store."""
         for store in self._stores:
             refresh(store, registry)
+
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in place of `old` in every store; raises as the stores do."""
+        for store in self._stores:
+            replace(store, registry, old, new)

@@ -101,7 +101,7 @@ class BlobMethods(BaseClient):
             # A separate token, so that an interrupt also stops the read-ahead thread.
             closing(CancelToken(current_token())) as token,
             token.scope(),
-            closing(repository.fetch(descriptor)) as stream,
+            closing(repository.fetch_unverified(descriptor)) as stream,
             tree.create(sanitize_path(name)) as file,
         ):
             copy_verified(stream, descriptor, file.write)

@@ -17,10 +17,13 @@ from oras_adapters.factory import Composition
 from oras_core.copying.copy import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.forks import ForkSafeLock
+from oras_core.model.hosts import is_loopback
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.auth.challenge import preferred
+from oras_core.registry.endpoints import base_url
+from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
@@ -218,7 +221,7 @@ class Connections:
         transport: HttpTransport = (
             composition.transport(key.host)
             if key.session is None
-            else ThroughSession(key.session, key.verify)
+            else ThroughSession(key.session, key.verify, _origins(key))
         )
         return self._schemes.finding(transport, key.host, key.scheme, composition)
 
@@ -244,6 +247,13 @@ class Connections:
             if verify not in self._compositions:
                 self._compositions[verify] = composition_for(verify, self._client.timeout)
             return self._compositions[verify]
+
+
+def _origins(key: _Key) -> set[str]:
+    """Return the registry's origins; the scheme of a loopback address may change."""
+    both = key.scheme == "http" or is_loopback(key.host)
+    plain = (False, True) if both else (False,)
+    return {origin_of(base_url(key.host, plain_http=one)) for one in plain}
 
 
 def _as_it_is(transport: HttpTransport, _: str) -> HttpTransport:

@@ -1,4 +1,4 @@
-"""Deprecated names: oras-py's methods had them before version 0.1.11."""
+"""Deprecated names: those of oras-py before version 0.1.11, and before version 0.2."""
 
 from __future__ import annotations
 
@@ -45,6 +45,23 @@ class EarlierNames(UploadMethods, ManifestMethods):
     ) -> Response:
         _warn("upload_blob")
         return self.upload_blob(blob, container, layer, do_chunked)
+
+    # Names of oras-py 0.1, which had no backends.
+
+    def set_basic_auth(self, username: str, password: str) -> None:
+        """Use a user name and a password; an earlier name of `auth.set_basic_auth`."""
+        self.auth.set_basic_auth(username, password)
+
+    def authenticate_request(self, original: Any) -> bool:
+        """Set the `Authorization` header that answers a 401; return whether there is one."""
+        headers, changed = self.auth.authenticate_request(original, self.headers)
+        if changed:
+            self.headers = headers
+        return bool(changed)
+
+    def reset_basic_auth(self) -> None:
+        """Remove the `Authorization` header that `authenticate_request` has set."""
+        self.headers.pop("Authorization", None)
 
 
 def _warn(name: str) -> None:

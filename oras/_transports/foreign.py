@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from oras._transports.bodies import Upload, as_data, joined
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.errors import OrasError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
+from oras_core.registry.transports.redirects import origin_of
 
 __all__ = ["PassedError", "RequestSender", "ThroughDoRequest", "ThroughSession"]
+
+_OF_THE_BODY: Final = ("Content-Length", "Transfer-Encoding")
 
 
 class PassedError(OrasError):
@@ -65,12 +68,23 @@ class ThroughDoRequest:
 
 
 class ThroughSession:
-    """A transport over a `requests.Session` or a compatible object."""
+    """A transport over a `requests.Session` or a compatible object.
 
-    def __init__(self, session: Any, verify: bool | str) -> None:
-        """Send through `session.request`. `verify` has the meaning that `requests` gives it."""
+    A session may add secrets to every request: `auth`, header fields, cookies, parameters, a
+    client certificate, entries of `.netrc`. Only requests to the registry carry them (R10).
+    """
+
+    def __init__(self, session: Any, verify: bool | str, origins: Collection[str]) -> None:
+        """Send through `session.request`.
+
+        Args:
+            session: the session.
+            verify: as in `requests`.
+            origins: the origins of the registry that the session's secrets belong to.
+        """
         self._session = session
         self._verify = verify
+        self._origins = frozenset(origins)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`. Exceptions of the session are not converted."""
@@ -83,8 +97,32 @@ class ThroughSession:
                 stream=True,
                 allow_redirects=False,
                 verify=self._verify,
+                **self._without_secrets(request),
             )
         return _as_http_response(response, request)
+
+    def _without_secrets(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the arguments that keep the session's secrets out of a request."""
+        own = origin_of(request.url) in self._origins
+        if own or not hasattr(self._session, "prepare_request"):
+            return {}
+        # An `auth` comes last, in place of the session's own and of `.netrc`.
+        return {"auth": _Bare(request), "cert": ()}
+
+
+class _Bare:
+    """An `auth` of `requests` that removes all that a session has added to a request."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def __call__(self, prepared: Any) -> Any:
+        kept = {name.lower() for name in (*self._request.headers, *_OF_THE_BODY)}
+        for name in [name for name in prepared.headers if name.lower() not in kept]:
+            del prepared.headers[name]
+        prepared.headers.update(self._request.headers)
+        prepared.prepare_url(self._request.url, None)
+        return prepared
 
 
 @contextmanager

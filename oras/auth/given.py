@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 
 from oras.utils.request import iter_localhosts
-from oras_core.credentials import ChainedCredentialStore, config_key, refresh
+from oras_core.credentials import ChainedCredentialStore, config_key, refresh, replace
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["BackendCredentials", "GivenCredentials"]
@@ -157,3 +157,9 @@ class BackendCredentials(CredentialStore):
         for store in (*self.named(), self.configured):
             for name in iter_localhosts(registry):
                 refresh(store, name)
+
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in place of `old` in all stores; raises as the stores do."""
+        for store in (*self.named(), self.configured):
+            for name in iter_localhosts(registry):
+                replace(store, name, old, new)

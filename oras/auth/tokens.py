@@ -10,11 +10,16 @@ from oras.logger import logger
 from oras_core.errors import InvalidInputError, RegistryError, UnsafeRedirectError
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpTransport
+from oras_core.registry.auth.refusals import Audience
 from oras_core.registry.auth.scope import parse_scopes
-from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.auth.token_cache import TokenCache
 from oras_core.registry.transports.guard import Guarded
-from oras_core.registry.transports.redirects import RedirectFollower, resolve_location
+from oras_core.registry.transports.redirects import (
+    RedirectFollower,
+    origin_of,
+    resolve_location,
+)
 
 __all__ = ["StandaloneTokens"]
 
@@ -37,6 +42,7 @@ class _Way:
 
     session: Any
     verify: bool | str
+    origins: tuple[str, ...]
 
     def transport(self, host: str) -> HttpTransport:
         # Imported on first use: connections are slow to import.
@@ -44,7 +50,7 @@ class _Way:
         from oras._transports.foreign import ThroughSession  # noqa: PLC0415 - see above
 
         if self.session is not None:
-            plain: HttpTransport = ThroughSession(self.session, self.verify)
+            plain: HttpTransport = ThroughSession(self.session, self.verify, self.origins)
         else:
             plain = composition_for(self.verify).transport(host)
         return RedirectFollower(Guarded(plain))
@@ -80,7 +86,8 @@ class StandaloneTokens:
             realm = self._address(h.realm)
             audience = Audience(realm, getattr(h, "service", None) or "", credential)
             backend = self._backend
-            way = _Way(backend.session, backend._tls_verify)
+            origins = (origin_of(backend._base),) if backend._base else ()
+            way = _Way(backend.session, backend._tls_verify, origins)
             client = TokenClient(way.transport(realm.split("/")[2]))
             held = self._cache.obtain(audience, scopes, lambda: client.fetch(audience, scopes))
         except (RegistryError, UnsafeRedirectError, InvalidInputError) as error:

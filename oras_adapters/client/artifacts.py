@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve
@@ -19,7 +20,7 @@ from oras_adapters.client.contents import (
     config_of,
     contents_of,
 )
-from oras_adapters.client.places import Destination, Source
+from oras_adapters.client.places import Destination, Located, Source
 from oras_adapters.client.results import Pulled
 from oras_adapters.files.local_files import scratch_directory
 from oras_core.model.annotations import AnnotationSet
@@ -28,12 +29,15 @@ from oras_core.model.globs import any_of
 from oras_core.model.paths import sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.model.reference import DEFAULT_TAG
-from oras_core.verbs.pull import pull
+from oras_core.ports.content import ReadOnlyTarget
+from oras_core.verbs.open import FileReader, find_file
+from oras_core.verbs.pull import fetch_artifact, pull
 from oras_core.verbs.push import Directory, File, push
 
 if TYPE_CHECKING:
     from oras_adapters.client.streams import LayerStream
     from oras_adapters.files.local_files import LocalFileTree
+    from oras_core.model.manifest import Manifest
 
 __all__ = ["ArtifactVerbs"]
 
@@ -213,7 +217,9 @@ class ArtifactVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            name: the title or the digest of a layer; None for the only layer.
+            name: the title or the digest of a layer, or a path in a pushed folder, such as
+                `weights/layer0.bin`; None for the only layer. A folder that is compressed is
+                fetched whole, into a temporary file.
             platform: of an index, which manifest is meant.
 
         Returns:
@@ -225,18 +231,13 @@ class ArtifactVerbs(ClientBase):
             OrasError: any error of the registry, also while the file is read.
         """
         from oras_adapters.client.streams import LayerStream  # noqa: PLC0415 - few programs open
-        from oras_core.verbs.open import open_file  # noqa: PLC0415
 
         with ExitStack() as held:
             located = held.enter_context(self._reading(source))
-            opened = open_file(
-                located.target,
-                located.reference,
-                name,
-                platform=as_platform(platform),
-                limits=self._parts.limits,
-            )
-            return LayerStream(opened, held.pop_all())
+            manifest = self._artifact(located, platform)
+            layer, path = find_file(manifest, name)
+            opened = self._reader(located, held).open(layer, path)
+            return LayerStream(opened, layer, held.pop_all())
 
     def read(
         self,
@@ -250,7 +251,7 @@ class ArtifactVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            name: the title or the digest of a layer; None for the only layer.
+            name: as for `open`. All of a folder is fetched, to verify it.
             limit: the largest size accepted, in bytes.
             platform: of an index, which manifest is meant.
 
@@ -258,17 +259,23 @@ class ArtifactVerbs(ClientBase):
             SizeLimitError: if the file is larger than `limit`.
             OrasError: as `open`.
         """
-        from oras_core.verbs.open import read_file  # noqa: PLC0415 - few programs read
+        with self._reading(source) as located, ExitStack() as held:
+            layer, path = find_file(self._artifact(located, platform), name)
+            return self._reader(located, held).read(layer, path, limit=limit)
 
-        with self._reading(source) as located:
-            return read_file(
-                located.target,
-                located.reference,
-                name,
-                limit=limit,
-                platform=as_platform(platform),
-                limits=self._parts.limits,
-            )
+    def _artifact(
+        self, located: Located[ReadOnlyTarget], platform: str | Platform | None
+    ) -> Manifest:
+        return fetch_artifact(
+            located.target,
+            located.reference,
+            platform=as_platform(platform),
+            limits=self._parts.limits,
+        )
+
+    def _reader(self, located: Located[ReadOnlyTarget], held: ExitStack) -> FileReader:
+        parts = self._parts
+        return FileReader(located.target, held, TemporaryFile, parts.compressions, parts.limits)
 
     def _packed(
         self, contents: list[File | Directory], compression: CompressionName | None

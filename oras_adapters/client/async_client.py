@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from oras_adapters.client.async_streams import AsyncLayerStream, OpeningStream
+from oras_adapters.client.base import Credentials
 from oras_adapters.client.bridge import Bridge, watch_from_loop
 from oras_adapters.client.client import Client
 from oras_adapters.client.streams import LayerStream
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings
 from oras_core.model.limits import Limits
-from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
@@ -96,7 +96,7 @@ class AsyncClient:
         self,
         settings: Settings | None = None,
         *,
-        credentials: CredentialStore | None = None,
+        credentials: Credentials | None = None,
         transport: HttpTransport | None = None,
         timeout: float | tuple[float, float] | None = None,
         concurrency: int | None = None,

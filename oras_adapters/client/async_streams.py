@@ -32,6 +32,11 @@ class AsyncLayerStream:
         return self._stream.descriptor
 
     @property
+    def size(self) -> int:
+        """The size of the file, in bytes."""
+        return self._stream.size
+
+    @property
     def verified(self) -> bool:
         """Whether all bytes were read from the start to the end, and the digest is right."""
         return self._stream.verified

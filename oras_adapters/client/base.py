@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -15,15 +15,19 @@ from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
 from oras_core.copying.copy import CopyOptions
+from oras_core.credentials import StaticCredentials
 from oras_core.forks import ConnectionHolder
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget, Target
-from oras_core.ports.credentials import CredentialStore
+from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["ClientBase", "as_platform"]
+__all__ = ["ClientBase", "Credentials", "as_platform"]
+
+Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
+"""A store, or credentials by registry: pairs of user name and password, or `Credential`s."""
 
 
 class ClientBase(ConnectionHolder):
@@ -35,7 +39,7 @@ class ClientBase(ConnectionHolder):
         self,
         settings: Settings | None = None,
         *,
-        credentials: CredentialStore | None = None,
+        credentials: Credentials | None = None,
         transport: HttpTransport | None = None,
         timeout: float | tuple[float, float] | None = None,
         concurrency: int | None = None,
@@ -47,7 +51,9 @@ class ClientBase(ConnectionHolder):
         Args:
             settings: the settings; by default those of the user's machine: environment
                 variables and the settings file.
-            credentials: a store to use instead of the stores that the settings name.
+            credentials: a store to use instead of the stores that the settings name; or
+                credentials by registry, each as a pair of user name and password or as a
+                `Credential`.
             transport: sends single requests, for all hosts, in place of the library's own.
                 Redirects, retries and credentials are added. The caller closes it.
             timeout: seconds to wait for a connection and for each read and write; or both,
@@ -65,7 +71,8 @@ class ClientBase(ConnectionHolder):
             settings = settings.with_timeout(timeout)
         if concurrency is not None:
             settings = settings.with_concurrency(concurrency)
-        parts = Parts(settings, credentials=credentials, transport=transport, limits=limits)
+        store = _store(credentials)
+        parts = Parts(settings, credentials=store, transport=transport, limits=limits)
         self._use(parts, progress)
 
     @classmethod
@@ -128,6 +135,17 @@ class ClientBase(ConnectionHolder):
             manifest_size=self._parts.limits.manifest_size,
             platform=as_platform(platform),
         )
+
+
+def _store(credentials: Credentials | None) -> CredentialStore | None:
+    if not isinstance(credentials, Mapping):
+        return credentials
+    return StaticCredentials(
+        {
+            registry: one if isinstance(one, Credential) else Credential(*one)
+            for registry, one in credentials.items()
+        }
+    )
 
 
 def as_platform(platform: str | Platform | None) -> Platform | None:

@@ -6,10 +6,10 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from threading import Lock
 from typing import Protocol
 
 from oras_core.errors import UnsupportedError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.progress import ProgressListener
 
 __all__ = ["Watch", "watch_for"]
@@ -51,7 +51,7 @@ class _Display:
     """Shows the bars while at least one operation goes on: a terminal has room for one display."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._count = 0
         self._listener = ProgressListener()
         self._shown = ExitStack()

@@ -18,25 +18,27 @@ BUFFER_SIZE: Final = 64 * 1024
 class LayerStream(io.BufferedReader):
     """A file of an artifact: a binary file that seeks, and a context manager.
 
-    Read from the start to the end, its bytes are verified: the last of them are returned
-    only if the digest is right. A part alone cannot be verified.
+    A layer that is read from the start to the end is verified: the last of its bytes are
+    returned only if the digest is right. A part alone cannot be verified.
+
+    Attributes:
+        descriptor: of the layer. If the file is in a packed folder, the layer is the folder.
+        size: of the file, in bytes.
     """
 
-    def __init__(self, raw: RandomAccess, held: ExitStack) -> None:
-        """Read from `raw`; leave `held` when the stream is closed."""
+    def __init__(self, raw: io.RawIOBase, layer: Descriptor, held: ExitStack) -> None:
+        """Read from `raw`, a part or all of `layer`; leave `held` when the stream is closed."""
         super().__init__(raw, BUFFER_SIZE)
-        self._access = raw
+        self.descriptor = layer
+        self.size = raw.seek(0, io.SEEK_END)
+        raw.seek(0)
+        self._access = raw if isinstance(raw, RandomAccess) else None
         self._held = held
 
     @property
-    def descriptor(self) -> Descriptor:
-        """The descriptor of the layer."""
-        return self._access.descriptor
-
-    @property
     def verified(self) -> bool:
-        """Whether all bytes were read from the start to the end, and the digest is right."""
-        return self._access.verified
+        """Whether all bytes of a layer were read in sequence, and the digest is right."""
+        return self._access is not None and self._access.verified
 
     def close(self) -> None:
         """Close the connection, and what the place holds open."""

@@ -108,6 +108,11 @@ class CredentialHelperStore(CredentialStore):
         operation = f"erase the credential for {registry}"
         self._run("erase", config_key(_host(registry)), operation, missing_ok=True)
 
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` if the helper has `old`; raises as `get` and `put`."""
+        if self.get(registry) == old:
+            self.put(registry, new)
+
     def registries(self) -> Mapping[str, str]:
         """Return the user names of the helper's credentials, by registry key.
 

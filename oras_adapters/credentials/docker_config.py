@@ -107,6 +107,21 @@ class DockerConfigStore(CredentialStore):
             self._remove(entries, registry)
             document["auths"] = entries
 
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Write `new` to the entry for `registry` that contains `old`, if there is one.
+
+        Raises:
+            CredentialError: if the file cannot be read or written.
+        """
+        operation = f"store the new credential for {registry}"
+        keys = registry_keys(registry)
+        with self._writing(operation) as document:
+            entries = dict(self._section("auths", document, operation))
+            for key in sorted(key for key in entries if key.lower() in keys):
+                if self._credential(key, entries[key], operation) == old:
+                    entries[key] = {**_foreign_fields([entries[key]]), **_fields(new)}
+                    document["auths"] = entries
+
     # --- Helpers --------------------------------------------------------------------------
 
     def helper_for(self, registry: str) -> str | None:

@@ -66,13 +66,7 @@ class KeyringStore(CredentialStore):
         Raises:
             CredentialError: if the keyring is locked or absent, or refuses the entry.
         """
-        fields = {name: getattr(credential, name) for name in _FIELDS}
-        secret = json.dumps({name: value for name, value in fields.items() if value})
-        key = config_key(registry)
-        self._asking(
-            f"store the credential for {registry}",
-            lambda: self._backend().set_password(SERVICE, key, secret),
-        )
+        self._write(config_key(registry), credential, f"store the credential for {registry}")
         self.refresh(registry)
 
     def delete(self, registry: str) -> None:
@@ -85,11 +79,26 @@ class KeyringStore(CredentialStore):
         self._asking(f"erase the credential for {registry}", lambda: self._erase(key))
         self.refresh(registry)
 
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` in the entry that contains `old`; raises as `get` and `put`."""
+        self.refresh(registry)
+        for key in _keys(registry):
+            secret = self._asking(f"read the credential for {registry}", partial(self._read, key))
+            if secret is not None and _parse(secret, f"read the credential for {key}") == old:
+                self._write(key, new, f"store the new credential for {registry}")
+                break
+        self.refresh(registry)
+
     def refresh(self, registry: str) -> None:
         """Drop the cached entries for `registry`."""
         with self._lock:
             for key in _keys(registry):
                 self._entries.pop(key, None)
+
+    def _write(self, key: str, credential: Credential, operation: str) -> None:
+        fields = {name: getattr(credential, name) for name in _FIELDS}
+        secret = json.dumps({name: value for name, value in fields.items() if value})
+        self._asking(operation, lambda: self._backend().set_password(SERVICE, key, secret))
 
     def _read(self, key: str) -> str | None:
         if key not in self._entries:

@@ -6,7 +6,6 @@ No path leaves the folder, no link is followed, and writes are atomic.
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
 import weakref
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from oras_adapters.files.entries import RegularFile, as_entry, names_of_system
 from oras_adapters.files.posix_directories import (
     FolderOf,
     enter,
@@ -33,9 +33,10 @@ from oras_adapters.files.posix_partials import (
     remove_tree,
 )
 from oras_adapters.files.posix_resumable import forget_at, resume_at
-from oras_adapters.files.system_errors import SystemErrors, kind_of
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
 from oras_core.model.digest import Digest
+from oras_core.model.names import NamePolicy
 from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import (
@@ -43,6 +44,7 @@ from oras_core.ports.files import (
     FileTree,
     HeldLock,
     Locker,
+    NameRules,
     PartialKeeper,
     PendingDirectory,
     PendingFile,
@@ -55,7 +57,7 @@ READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Non-blocking, so that opening a FIFO does not hang."""
 
 
-class PosixFileTree(FileTree, Locker, PartialKeeper):
+class PosixFileTree(FileTree, Locker, NameRules, PartialKeeper):
     """A folder on the local disk. Thread-safe.
 
     Files and directories are written under a temporary name in their final folder, which
@@ -93,6 +95,11 @@ class PosixFileTree(FileTree, Locker, PartialKeeper):
         self._durable = durable
         # A tree has no close method: garbage collection of the tree closes the descriptor.
         weakref.finalize(self, os.close, root)
+
+    @property
+    def names(self) -> NamePolicy:
+        """The rules of this system for names."""
+        return names_of_system()
 
     def entry(self, path: SafePath) -> FileEntry | None:
         """Return the entry at `path`, without following a link; None if there is none."""
@@ -141,7 +148,7 @@ class PosixFileTree(FileTree, Locker, PartialKeeper):
                 if error.errno == errno.ELOOP:
                     raise UnsafePathError(str(path), "it is a symbolic link") from error
                 raise
-        return _PosixStream(descriptor, path)
+        return RegularFile(descriptor, path)
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
         """Start to write a file.
@@ -270,7 +277,7 @@ def _entry(folder: int, path: SafePath) -> FileEntry:
     name = native(path.name)
     status = os.lstat(name, dir_fd=folder)
     target = utf8(os.readlink(name, dir_fd=folder)) if stat.S_ISLNK(status.st_mode) else ""
-    return _as_entry(path, status, target)
+    return as_entry(path, status, target)
 
 
 def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
@@ -286,48 +293,12 @@ def _listing(folder: int, path: SafePath | None) -> list[FileEntry]:
     return found
 
 
-def _as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
-    kind = kind_of(status.st_mode)
-    is_file = kind == "file"
-    return FileEntry(
-        path,
-        kind,
-        size=status.st_size if is_file else 0,
-        executable=is_file and bool(status.st_mode & stat.S_IXUSR),
-        link_target=target,
-        # Includes the change time: unlike the modification time, programs cannot set it.
-        revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
-        content_revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}",
-        links=status.st_nlink,
-    )
-
-
 @contextmanager
 def _closing(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
         os.close(descriptor)
-
-
-class _PosixStream(io.FileIO):
-    """An open file."""
-
-    def __init__(self, descriptor: int, path: SafePath) -> None:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise FileAccessError("open", str(path), "it is not a regular file")
-        super().__init__(descriptor, "rb")
-        self._path = path
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return at most `size` bytes; all remaining bytes for -1.
-
-        Raises:
-            FileAccessError: if the system refuses.
-        """
-        with SystemErrors("read", self._path):
-            return super().read(-1 if size is None else size)
 
 
 class _Inside(PosixFileTree):

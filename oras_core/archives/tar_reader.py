@@ -7,7 +7,7 @@ memory, does not recurse, and refuses input that two readers could interpret dif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from attrs import evolve
@@ -55,9 +55,19 @@ _MEANINGFUL: Final = ("path", "linkpath", "size")
 class TarReader:
     """Returns the members of an archive in order, and the data of the current member."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        """Read from `chunks`, pieces of any length."""
+    def __init__(
+        self, chunks: Iterator[bytes], skip: Callable[[int], object] | None = None
+    ) -> None:
+        """Read from `chunks`, pieces of any length.
+
+        Args:
+            chunks: the archive.
+            skip: leaves out so many bytes of what `chunks` would give next; None if they must
+                be read.
+        """
         self._chunks = chunks
+        self._skip = skip
+        self._taken = 0
         self._chunk = memoryview(b"")
         self._runs: list[tuple[int, bool]] = []
         """What is left of the data, last first: lengths, and whether they are stored or holes."""
@@ -71,8 +81,7 @@ class TarReader:
         Raises:
             ArchiveDamage: if the next block is neither a header nor the end of the archive.
         """
-        while self.read(BLOCK * 128):
-            pass
+        self._skip_rest()
         extension: dict[str, str] = {}
         while True:
             block = self._exactly(BLOCK)
@@ -89,6 +98,26 @@ class TarReader:
                 extension.clear()
             else:
                 return self._begin(block, extension)
+
+    @property
+    def offset(self) -> int | None:
+        """Where the current member's data begins, before it is read; None if it has holes."""
+        if any(not is_stored for _, is_stored in self._runs) or len(self._runs) > 1:
+            return None
+        return self._taken - len(self._chunk)
+
+    def _skip_rest(self) -> None:
+        if self._skip is not None:
+            rest = sum(length for length, is_stored in self._runs if is_stored) + self._padding
+            held = min(rest, len(self._chunk))
+            self._chunk = self._chunk[held:]
+            if rest > held:
+                self._skip(rest - held)
+                self._taken += rest - held
+            self._runs.clear()
+            self._padding = 0
+        while self.read(BLOCK * 128):
+            pass
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes of the current member's data; empty at its end.
@@ -206,6 +235,7 @@ class TarReader:
         for chunk in self._chunks:
             if chunk:
                 self._chunk = memoryview(chunk)
+                self._taken += len(chunk)
                 return True
         return False
 

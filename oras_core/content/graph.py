@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Final
 
+from attrs import frozen
+
 from oras_core.content.sources import BytesSource, FetchedSource, RangedSource
 from oras_core.content.verify import read_verified
 from oras_core.errors import SizeLimitError
@@ -15,7 +17,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.model.limits import MAX_GRAPH_SIZE, MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
-from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher
+from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher, UnverifiedFetcher
 
 __all__ = ["ManifestCache", "fetch_document", "successors"]
 
@@ -54,6 +56,16 @@ def successors(
     return fetch_document(fetcher, descriptor, limit=limit).successors
 
 
+@frozen
+class _Unverified(Fetcher):
+    """The unverified blobs of a fetcher, for copies, which verify them at the destination."""
+
+    fetcher: UnverifiedFetcher
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        return self.fetcher.fetch_unverified(descriptor)
+
+
 class ManifestCache:
     """A fetcher that fetches each manifest and index once. Thread-safe.
 
@@ -78,6 +90,7 @@ class ManifestCache:
         self._fetcher = fetcher
         # Checked once: `isinstance` with a protocol is slow compared with a small file.
         self._parts = fetcher if isinstance(fetcher, RangeFetcher) else None
+        self._blobs = _Unverified(fetcher) if isinstance(fetcher, UnverifiedFetcher) else fetcher
         self._limit = limit
         self._graph_limit = graph_limit
         self._size = 0
@@ -104,8 +117,8 @@ class ManifestCache:
         if isinstance(self._fetcher, ManifestCache):
             return self._fetcher.source(descriptor)
         if self._parts is not None:
-            return RangedSource(self._parts, descriptor)
-        return FetchedSource(self._fetcher, descriptor)
+            return RangedSource(self._blobs, self._parts, descriptor)
+        return FetchedSource(self._blobs, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest, as `Fetcher.fetch`.

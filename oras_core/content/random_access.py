@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Protocol
 
 from oras_core.content.sources import CHUNK_SIZE
 from oras_core.errors import DigestMismatchError, InvalidInputError, SizeMismatchError
@@ -15,7 +16,7 @@ from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["RandomAccess"]
+__all__ = ["RandomAccess", "Section", "Seekable"]
 
 BLOCK: Final = 64 * 1024
 """Bytes of a block, the unit of fetching and caching: sent in less time than a round trip takes."""
@@ -97,10 +98,7 @@ class RandomAccess(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to a position, which may be beyond the end; nothing is fetched."""
         self._check_open()
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.descriptor.size}
-        if whence not in bases or bases[whence] + offset < 0:
-            raise InvalidInputError((offset, whence), "the blob has no such position")
-        position = bases[whence] + offset
+        position = _moved(self._position, self.descriptor.size, offset, whence)
         if position != self._position:
             self._run = 0
         self._position = position
@@ -238,6 +236,77 @@ class RandomAccess(io.RawIOBase):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+
+class Seekable(Protocol):
+    """A binary file that is read at any position."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to a position."""
+        ...
+
+
+class Section(io.RawIOBase):
+    """A part of a file that seeks, as a file of its own. Not thread-safe."""
+
+    def __init__(self, file: Seekable, start: int, size: int, lock: Lock | None = None) -> None:
+        """Read `size` bytes of `file` from byte `start` on.
+
+        Args:
+            file: closed by the caller.
+            start: in bytes.
+            size: in bytes.
+            lock: held while `file` is used; sections of one file share one.
+        """
+        super().__init__()
+        self._lock = lock or Lock()
+        self._file = file
+        self._start = start
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes from the start."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a position, which may be beyond the end."""
+        self._position = _moved(self._position, self._size, offset, whence)
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into `buffer` and return the number of bytes; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        size = min(len(view), self._size - self._position)
+        if size <= 0:
+            return 0
+        with self._lock:
+            self._file.seek(self._start + self._position)
+            piece = self._file.read(size)
+        if not piece:
+            raise SizeMismatchError(self._size, self._position, what="the file")
+        view[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+
+def _moved(position: int, size: int, offset: int, whence: int) -> int:
+    bases = {io.SEEK_SET: 0, io.SEEK_CUR: position, io.SEEK_END: size}
+    if whence not in bases or bases[whence] + offset < 0:
+        raise InvalidInputError((offset, whence), "the file has no such position")
+    return bases[whence] + offset
 
 
 class _BlockCache:

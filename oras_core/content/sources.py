@@ -71,7 +71,8 @@ class FetchedSource:
 class RangedSource:
     """A blob of another target that supports ranges. Not yet verified."""
 
-    fetcher: RangeFetcher = field(repr=False)
+    fetcher: Fetcher = field(repr=False)
+    ranges: RangeFetcher = field(repr=False)
     descriptor: Descriptor
 
     @property
@@ -93,7 +94,7 @@ class RangedSource:
         Raises:
             NotFoundError: if the target does not have the blob.
         """
-        return self.fetcher.fetch_range(self.descriptor, start, self.size - start)
+        return self.ranges.fetch_range(self.descriptor, start, self.size - start)
 
 
 @frozen

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         TagLister,
         Target,
         Untagger,
+        UnverifiedFetcher,
     )
     from oras_core.ports.credentials import (
         Credential,
@@ -112,6 +113,7 @@ __all__ = [
     "Target",
     "Unpicklable",
     "Untagger",
+    "UnverifiedFetcher",
 ]
 
 _MODULE_OF = {
@@ -163,6 +165,7 @@ _MODULE_OF = {
     "Target": "content",
     "Unpicklable": "credentials",
     "Untagger": "content",
+    "UnverifiedFetcher": "content",
 }
 
 if not TYPE_CHECKING:

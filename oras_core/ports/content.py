@@ -36,6 +36,7 @@ __all__ = [
     "Tagger",
     "Target",
     "Untagger",
+    "UnverifiedFetcher",
 ]
 
 
@@ -83,7 +84,21 @@ class Fetcher(Protocol):
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest; the caller closes it.
 
-        The bytes are not yet verified; see `oras_core.content.verify`.
+        The targets of this library verify the stream at its end. Others need not: copies
+        verify all bytes themselves.
+
+        Raises:
+            NotFoundError: if the target does not have it.
+        """
+        ...
+
+
+@runtime_checkable
+class UnverifiedFetcher(Fetcher, Protocol):
+    """Returns blobs without verification, so that a copy hashes them only once."""
+
+    def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream of a blob or manifest whose bytes the caller must verify.
 
         Raises:
             NotFoundError: if the target does not have it.

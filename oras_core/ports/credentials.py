@@ -6,7 +6,13 @@ from typing import Protocol, Self, runtime_checkable
 
 from attrs import field, frozen
 
-__all__ = ["Credential", "CredentialRefresher", "CredentialStore", "Unpicklable"]
+__all__ = [
+    "Credential",
+    "CredentialRefresher",
+    "CredentialReplacer",
+    "CredentialStore",
+    "Unpicklable",
+]
 
 
 def _hidden(secret: str) -> str:
@@ -107,4 +113,17 @@ class CredentialRefresher(Protocol):
 
     def refresh(self, registry: str) -> None:
         """Drop the cached credential for `registry`, which the registry refused."""
+        ...
+
+
+@runtime_checkable
+class CredentialReplacer(Protocol):
+    """A `CredentialStore` that can store the successor of a token for one use (R3)."""
+
+    def replace(self, registry: str, old: Credential, new: Credential) -> None:
+        """Store `new` wherever `old` is stored for `registry`; do nothing elsewhere.
+
+        Raises:
+            CredentialError: if the store cannot be read or written.
+        """
         ...

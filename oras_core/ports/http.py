@@ -102,8 +102,8 @@ class HttpRequest:
             and `Host`.
         body: the source of the body; None for no body. It may be opened again for another
             attempt. A size of None means an unknown length; the body is sent chunked.
-        repeatable: whether the request may be sent again after a broken connection. If not,
-            the caller finds out how much the server received. Plain transports ignore this.
+        repeatable: whether the request may be sent again after a broken connection or a 5xx.
+            If not, the caller finds out how much the server received. Plain transports ignore this.
     """
 
     method: str

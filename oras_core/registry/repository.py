@@ -28,6 +28,7 @@ from oras_core.ports.content import (
     TagLister,
     Target,
     Untagger,
+    UnverifiedFetcher,
 )
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.auth.scope import Scope
@@ -52,6 +53,7 @@ class RemoteRepository(
     Ingester,
     PushExpecter,
     RangeFetcher,
+    UnverifiedFetcher,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,
@@ -125,20 +127,32 @@ class RemoteRepository(
         """
         if descriptor.has_successors:
             return self._manifests.exists(descriptor)
-        return self._downloader.exists(descriptor)
+        return self._downloader.exists(descriptor.digest)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of a blob or manifest; a blob resumes when the connection fails.
+        """Return a stream of a blob or manifest that is verified at its end.
+
+        The stream of a blob resumes when the connection fails.
 
         Raises:
             NotFoundError: if the repository does not have it.
             RegistryError: if the registry refuses.
             TransportError: if the registry does not respond, or the connection fails repeatedly.
-            SizeMismatchError: if a blob has another size.
+            SizeMismatchError: if it has another size.
+            DigestMismatchError: if it has another digest.
         """
         if descriptor.has_successors:
             return io.BytesIO(self._manifests.fetch(descriptor))
         return self._downloader.fetch(descriptor)
+
+    def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream as `fetch`, whose bytes the caller must verify.
+
+        Raises: as `fetch`.
+        """
+        if descriptor.has_successors:
+            return self.fetch(descriptor)
+        return self._downloader.fetch_unverified(descriptor)
 
     def describe_blob(self, digest: Digest) -> Descriptor:
         """Return the descriptor of a blob whose digest alone is known.

@@ -2,92 +2,136 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import Final
+import io
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from typing import IO, TYPE_CHECKING, Final
+
+from attrs import field, frozen
 
 from oras_core.content.random_access import RandomAccess
-from oras_core.content.verify import read_verified
-from oras_core.errors import NotFoundError, UnsupportedError
+from oras_core.content.verify import VerifyingReader, read_verified
+from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
-from oras_core.model.platform import Platform
-from oras_core.ports.content import ReadOnlyTarget
-from oras_core.verbs.pull import fetch_artifact
+from oras_core.model.paths import sanitize_path
+from oras_core.ports.content import Fetcher
+from oras_core.stores.file import is_marked_for_unpacking
 
-__all__ = ["open_file", "read_file"]
+if TYPE_CHECKING:
+    from oras_core.archives.members import PackedFiles
+    from oras_core.ports.compression import Compression
+
+__all__ = ["FileReader", "find_file"]
 
 SHOWN: Final = 10
 """Titles that an error lists."""
 
+MAGIC_SIZE: Final = 16
+"""Bytes that tell how an archive is compressed."""
 
-def open_file(
-    source: ReadOnlyTarget,
-    reference: str,
-    name: str | None = None,
-    *,
-    platform: Platform | None = None,
-    limits: Limits | None = None,
-) -> RandomAccess:
-    """Open a layer for reading at any position.
+
+def find_file(manifest: Manifest, name: str | None) -> tuple[Descriptor, str]:
+    """Return the layer of a file, and the file's path in the folder that the layer packs.
 
     Args:
-        source: the source target.
-        reference: a tag or a digest of the artifact.
-        name: the title or the digest of the layer; None for the only layer.
-        platform: which manifest of an index is meant.
-        limits: bounds of what is accepted.
+        manifest: of the artifact.
+        name: the title or the digest of a layer; or the title of a packed folder, followed
+            by the path of a file in it. None for the only layer.
+
+    Returns:
+        The layer, and an empty path if the layer is the file.
 
     Raises:
-        NotFoundError: if the artifact or the layer does not exist.
+        NotFoundError: if there is no such layer.
         UnsupportedError: if `name` is None and there is not exactly one layer.
-        OrasError: any error of the source.
     """
-    manifest = fetch_artifact(source, reference, platform=platform, limits=limits)
-    return RandomAccess(source, _find_layer(manifest, name))
-
-
-def read_file(
-    source: ReadOnlyTarget,
-    reference: str,
-    name: str | None = None,
-    *,
-    limit: int,
-    platform: Platform | None = None,
-    limits: Limits | None = None,
-) -> bytes:
-    """Return the bytes of a layer, verified.
-
-    Args:
-        source: the source target.
-        reference: a tag or a digest of the artifact.
-        name: the title or the digest of the layer; None for the only layer.
-        limit: the largest size accepted, in bytes.
-        platform: which manifest of an index is meant.
-        limits: bounds of what is accepted.
-
-    Raises:
-        SizeLimitError: if the layer is larger than `limit`.
-        OrasError: as `open_file`.
-    """
-    manifest = fetch_artifact(source, reference, platform=platform, limits=limits)
-    layer = _find_layer(manifest, name)
-    if layer.data is not None:
-        return layer.data
-    with closing(source.fetch(layer)) as stream:
-        return read_verified(stream, layer, limit=limit)
-
-
-def _find_layer(manifest: Manifest, name: str | None) -> Descriptor:
     if name is None:
         if len(manifest.layers) != 1:
             reason = f"it has {len(manifest.layers)} layers; name one of {_names(manifest)}"
             raise UnsupportedError(f"choose a layer of {manifest.digest}", reason)
-        return manifest.layers[0]
+        return manifest.layers[0], ""
     for layer in manifest.layers:
         if name in (layer.title, str(layer.digest)):
-            return layer
+            return layer, ""
+    for layer in manifest.layers:
+        if is_marked_for_unpacking(layer) and layer.title and name.startswith(f"{layer.title}/"):
+            return layer, name[len(layer.title) + 1 :]
     raise NotFoundError(f"file {name!r}", f"{manifest.digest}, which has {_names(manifest)}")
+
+
+@frozen
+class FileReader:
+    """Reads files of the layers of a target.
+
+    Attributes:
+        source: the target.
+        held: when it is closed, so are the archives of packed folders.
+        spool: opens a temporary file, which takes the decompressed archive of a folder.
+        compressions: returns the accepted compressions, besides gzip by the standard
+            library.
+        limits: bounds of what is accepted.
+    """
+
+    source: Fetcher = field(repr=False)
+    held: ExitStack
+    spool: Callable[[], IO[bytes]]
+    compressions: Callable[[], Sequence[Compression]] = tuple
+    limits: Limits = field(factory=Limits)
+
+    def open(self, layer: Descriptor, path: str = "") -> io.RawIOBase:
+        """Open a layer, or a file of a packed folder, for reading at any position.
+
+        Of a folder that is not compressed, only what is read is fetched.
+
+        Raises:
+            NotFoundError: if the folder has no such file.
+            UnsafeArchiveError: if the folder is damaged, or must not be unpacked.
+            OrasError: any error of the source.
+        """
+        return self.folder(layer).open(path) if path else RandomAccess(self.source, layer)
+
+    def read(self, layer: Descriptor, path: str = "", *, limit: int) -> bytes:
+        """Return the bytes of a layer, or of a file of a packed folder, verified.
+
+        Of a folder, all is fetched: its digest is that of the whole archive.
+
+        Raises:
+            SizeLimitError: if the bytes are more than `limit`.
+            OrasError: as `open`.
+        """
+        if path:
+            with closing(self.folder(layer, verified=True).open(path)) as file:
+                content = file.read(limit + 1) or b""
+            if len(content) > limit:
+                raise SizeLimitError(f"file {path!r}", limit)
+            return content
+        if layer.data is not None:
+            return layer.data
+        with closing(self.source.fetch(layer)) as stream:
+            return read_verified(stream, layer, limit=limit)
+
+    def folder(self, layer: Descriptor, *, verified: bool = False) -> PackedFiles:
+        """Return the files of a packed folder.
+
+        Args:
+            layer: the packed folder.
+            verified: fetch and verify all of it first. A compressed folder always is.
+
+        Raises: as `open`.
+        """
+        from oras_core.archives.members import PackedFiles, is_compressed, write_tar  # noqa: PLC0415
+
+        prefix = sanitize_path(layer.title) if layer.title else None
+        archive = self.held.enter_context(RandomAccess(self.source, layer))
+        if not verified and not is_compressed(archive.read(MAGIC_SIZE) or b"", self.compressions()):
+            return PackedFiles(archive, prefix=prefix, limits=self.limits)
+        archive.close()
+        file = self.held.enter_context(self.spool())
+        with closing(VerifyingReader(self.source.fetch(layer), layer)) as stream:
+            write_tar(stream, file, self.compressions())
+        return PackedFiles(file, prefix=prefix, limits=self.limits)
 
 
 def _names(manifest: Manifest) -> str:

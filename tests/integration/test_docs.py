@@ -21,7 +21,7 @@ from oras_core.testing.contracts.credentials import CredentialStoreContract
 from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("authentication.md", "configuration.md", "embedding.md", "performance.md")
+PAGES = ("authentication.md", "client.md", "configuration.md", "embedding.md", "performance.md")
 
 
 def text_of(page: str) -> str:
@@ -99,7 +99,7 @@ def test_each_use_of_the_readme_has_its_page():
     uses = readme.partition("## Three ways of use")[2].partition("\n## ")[0].split("\n### ")[1:]
     pages = [re.findall(r"\]\((docs/[^)#]+)", use) for use in uses]
     assert [page[-1] for page in pages] == [
-        "docs/user-guide.md",
+        "docs/client.md",
         "docs/embedding.md",
         "docs/authentication.md",
     ]

@@ -213,6 +213,19 @@ def test_push_sources(lines, open_registry):
     assert lines("push_sources.py", open_registry.address) == ["pushed 6 files as DIGEST"]
 
 
+@pytest.mark.slow
+def test_async_service(lines, open_registry):
+    moved, late = lines("async_service.py", open_registry.address, "8")
+    assert moved == "moved 8 MiB and handled 200 requests"
+    assert re.fullmatch(r"the event loop was late by \d+ ms at most in 99 %", late)
+
+
+@pytest.mark.skipif("ORAS_LARGE_BLOBS" not in os.environ, reason="tox -e service moves 1 GiB")
+def test_the_event_loop_is_prompt_while_a_large_blob_moves(lines, open_registry):
+    _, late = lines("async_service.py", open_registry.address, "1024")
+    assert int(re.findall(r"late by (\d+) ms", late)[0]) < 50
+
+
 def test_every_example_is_tested():
     source = Path(__file__).read_text(encoding="utf-8")
     names = {path.name for path in EXAMPLES.glob("*.py")}

@@ -25,6 +25,9 @@ def examples(tmp_path, monkeypatch):
     """Run every Python example, in order, as one reader would; gives what each left behind."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "layer0.bin").write_bytes(b"weights")
+    (tmp_path / "card.md").write_text("# A model\n")
     with RegistryServer(EmbeddedRegistry()) as server:
         results = []
         for number, example in enumerate(fenced("python"), start=1):
@@ -36,11 +39,21 @@ def examples(tmp_path, monkeypatch):
 
 
 def test_every_python_example_runs(examples, tmp_path):
-    client, core, vault = examples
-    assert client["paths"] == [str(tmp_path / "copy" / "report.txt")]
-    assert Path(client["paths"][0]).read_bytes() == Path("report.txt").read_bytes()
+    _, client, core, vault = examples
+    assert (tmp_path / "copy" / "weights" / "layer0.bin").read_bytes() == b"weights"
+    assert (tmp_path / "copy" / "card.md").exists()
+    assert client["pulled"].files == (Path("copy", "report.txt"),)
+    assert Path("copy", "report.txt").read_bytes() == Path("report.txt").read_bytes()
     assert core["store"].exists(core["root"])
     assert vault["root"].digest == core["root"].digest
+
+
+def test_the_client_takes_five_lines():
+    example = fenced("python")[1]
+    lines = [
+        line for line in example.splitlines() if line and not line.startswith(("import", "from"))
+    ]
+    assert len(lines) <= 5
 
 
 def test_settings_example_is_understood(tmp_path):

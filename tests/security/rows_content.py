@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -181,20 +182,8 @@ BLOBS = [
     ),
     _blob(
         "encoding-deflate",
-        "said to be deflated",
-        WithHeaders(Content_Encoding="deflate"),
-        "ContentError",
-    ),
-    _blob(
-        "encoding-twice",
-        "said to be compressed twice",
-        WithHeaders(Content_Encoding="gzip, gzip"),
-        "ContentError",
-    ),
-    _blob(
-        "encoding-unknown",
-        "said to be compressed in an unknown way",
-        WithHeaders(Content_Encoding="br"),
+        "deflated",
+        _body(zlib.compress, headers={"Content-Encoding": "deflate"}),
         "ContentError",
     ),
     _blob(
@@ -240,6 +229,21 @@ BLOBS = [
         rules=(Rule(BLOB, (WithHeaders(Content_Encoding="identity"),)),),
         before=HERE,
         after=TAKEN,
+    ),
+    *(
+        Case(
+            f"blob-encoding-label-{name}",
+            f"sends the right bytes, and says that they are encoded by {encoding!r} (R38)",
+            rules=(Rule(BLOB, (WithHeaders(Content_Encoding=encoding),)),),
+            before=HERE,
+            after=TAKEN,
+        )
+        for name, encoding in [
+            ("gzip", "gzip"),
+            ("twice", "gzip, gzip"),
+            ("unknown", "br"),
+            ("aws", "aws-chunked"),
+        ]
     ),
     Case(
         "blob-other-digest-header",

@@ -349,7 +349,7 @@ RANGES = [
         Answer(
             "206 Partial",
             {"Content-Range": f"bytes {MIB}-{END}/{END + 1}", "Content-Encoding": "gzip"},
-            REST,
+            bytes(len(REST)),
         ),
         "ContentError",
     ),

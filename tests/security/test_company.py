@@ -13,12 +13,12 @@ import pytest
 
 import oras.client
 from oras_adapters.registry_server import RegistryServer
-from oras_core.errors import AuthenticationError
+from oras_core.errors import AuthenticationError, RegistryError
 from oras_core.model.digest import Digest
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.access_log import listening_port
 from support.docker_registry import RegistryConfig
-from support.hostile_registry import HostileRegistry, Login, Shelf
+from support.hostile_registry import Answer, HostileRegistry, Login, Rule, Shelf
 from support.programs import require_program
 from support.scripted_server import ScriptedServer
 from support.tar_archives import directory, member, tgz
@@ -155,6 +155,31 @@ def test_a_password_that_was_refused_is_not_shown_by_the_next_pull(tmp_path, hom
         client.connections.close()
         shown = [r for r in server.received if "authorization" in r.headers]
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_push_that_the_token_server_refuses_leaves_pulls_alone(
+    tmp_path, home, monkeypatch, status
+):
+    monkeypatch.setenv("DOCKER_CONFIG", str(home))
+    refusal = Rule(r"/token\?.*push", (Answer(status),))
+    shelf = Shelf()
+    Artifact([Layer("b.txt", b"b")]).put_on(shelf)
+    login = Login("bearer", password="right")
+    with HostileRegistry(refusal, shelf=shelf, login=login) as server:
+        auth = base64.b64encode(b"alice:right").decode()
+        (home / "config.json").write_text(json.dumps({"auths": {server.address: {"auth": auth}}}))
+        client = oras.client.OrasClient(insecure=True)
+        (tmp_path / "a.txt").write_text("a")
+        for _ in range(2):
+            with pytest.raises(RegistryError):
+                client.push(
+                    f"{server.address}/app:v2",
+                    files=[str(tmp_path / "a.txt")],
+                    disable_path_validation=True,
+                )
+            assert client.pull(f"{server.address}/app:v1", outdir=str(tmp_path / "out"))
+        client.connections.close()
 
 
 class RestartableRegistry:

@@ -53,8 +53,9 @@ from oras_core.model.platform import Platform
 from oras_core.model.reference import Reference
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.auth.challenge import parse_challenges
+from oras_core.registry.auth.refusals import Audience
 from oras_core.registry.auth.scope import format_scopes, parse_scopes, required_scopes
-from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.blobs.session import held_bytes
 from oras_core.registry.pagination import next_link
 from oras_core.registry.responses import parse_json, raise_for_status

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from attrs import evolve, field, frozen
 
-from oras_core.errors import AuthenticationError, OrasError, RegistryError, UnsafeRedirectError
+from oras_core.errors import AccessDeniedError, AuthenticationError, OrasError, RegistryError
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
@@ -23,7 +21,9 @@ from oras_core.registry.auth.challenge import (
     preferred,
 )
 from oras_core.registry.auth.credential_book import CredentialBook
+from oras_core.registry.auth.demands import Demands, Wanted
 from oras_core.registry.auth.discretion import without_repeated
+from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import (
     Scope,
     covers,
@@ -31,7 +31,7 @@ from oras_core.registry.auth.scope import (
     parse_scopes,
     required_scopes,
 )
-from oras_core.registry.auth.token import Audience, TokenClient
+from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.auth.token_cache import HeldToken, TokenCache
 from oras_core.registry.transports.redirects import origin_of, resolve_location, without_secrets
 
@@ -42,17 +42,14 @@ _LOGGER = logging.getLogger(__name__)
 _FURTHER_ATTEMPTS: Final = 2
 """Attempts after a 401: one answers the challenge, one replaces an invalid token (R6)."""
 
+MAX_EXPIRED: Final = 16
+"""Attempts after a token that expired between its issue and its use.
+
+A pause that the registry demands, or a busy machine, may outlast the lifetime of a token.
+"""
+
 _MAY_MEAN_EXPIRED: Final = frozenset({400, 403})
 """Statuses that Amazon's registries send instead of 401: 403 (private), 400 (public)."""
-
-MAX_EXPECTED: Final = 1024
-"""Maximum number of expected scopes that are remembered."""
-
-MAX_SESSIONS: Final = 1024
-"""Maximum number of upload addresses outside the API that are remembered.
-
-No client has that many uploads open.
-"""
 
 
 @frozen
@@ -61,22 +58,24 @@ class _Proof:
 
     Attributes:
         authorization: the value.
-        credential: the credential, if the value contains it (Basic, or a registry token).
+        audience: the registry and the credential, if the value contains the credential (Basic,
+            or a registry token).
         held: the token of a token server, if the value contains one.
     """
 
     authorization: str = field(repr=False)
-    credential: Credential | None = None
+    audience: Audience | None = None
     held: HeldToken | None = None
+
+    @property
+    def credential(self) -> Credential | None:
+        """The credential that the value contains."""
+        return self.audience.credential if self.audience is not None else None
 
 
 def _user_agent(request: HttpRequest) -> Mapping[str, str]:
     agent = request.headers.get("User-Agent")
     return {} if agent is None else {"User-Agent": agent}
-
-
-def _repository(scopes: tuple[Scope, ...]) -> str:
-    return next((scope.name for scope in scopes if scope.kind == "repository"), "")
 
 
 class Authorizer:
@@ -119,23 +118,21 @@ class Authorizer:
         self._origin = origin_of(origin)
         self._limits = limits or Limits()
         self._choose = choose
-        self._book = CredentialBook(
-            credentials, registry or self._origin.partition("://")[2], now=now
+        self._demands = Demands(self._origin)
+        self._book = CredentialBook(credentials, registry or self._origin.partition("://")[2])
+        self._refusals = Refusals(now=now)
+        self._tokens = TokenCache(refusals=self._refusals, now=now)
+        self._token_client = TokenClient(
+            transport, limits=limits, now=now, renewed=self._book.renew_identity
         )
-        self._tokens = TokenCache(now=now)
-        self._token_client = TokenClient(transport, limits=limits, now=now)
-        self._challenge: Challenge | None = None
-        self._expected: dict[tuple[str, str], Scope] = {}
-        self._sessions: OrderedDict[str, tuple[Scope, ...]] = OrderedDict()
-        self._sessions_lock = threading.Lock()
 
     def expect(self, scope: Scope) -> None:
         """Include `scope` in every token request for the same repository.
 
-        A push then needs one token instead of two: one to check for blobs and one to write.
+        A push then needs one token instead of two: one to check for blobs and one to write. If
+        a token server refuses `scope`, it is not requested again until the next call.
         """
-        if len(self._expected) < MAX_EXPECTED:
-            self._expected[scope.kind, scope.name] = scope
+        self._demands.expect(scope)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request` with the authorization that the registry demands.
@@ -149,42 +146,52 @@ class Authorizer:
         """
         if origin_of(request.url) != self._origin or "Authorization" in request.headers:
             return self._transport.send(request)
-        if self._challenge is None:
+        latest = self._demands.latest
+        if latest is None:
             proof = None
             response = self._transport.send(request)
             if response.status != 401:
                 return response  # this registry has demanded no authorization so far
-            wanted = self._scopes_for(request)
+            wanted = self._demands.wanted_for(request)
         else:
-            wanted = self._scopes_for(request)
-            proof = self._in_advance(request, self._challenge, wanted)
-            response = self._deliver(request, proof)
-        for _ in range(_FURTHER_ATTEMPTS):
+            wanted = self._demands.wanted_for(request)
+            proof = self._in_advance(request, latest, wanted)
+            response = self._deliver(request, proof, wanted)
+        further = expired = 0
+        while further < _FURTHER_ATTEMPTS and expired < MAX_EXPIRED:
             response, refused = self._judged(request, response, proof)
             if not refused:
                 break
             if origin_of(response.url or request.url) != self._origin:
                 return self._anonymously(request, response)
+            if self._has_expired(proof):
+                expired += 1
+            else:
+                further += 1
             proof = self._next_proof(request, response, proof, wanted)
             if proof is None:
                 break
-            response = self._deliver(request, proof)
-        self._remember_session(request, response, wanted)
+            response = self._deliver(request, proof, wanted)
+        self._demands.remember_session(request, response, wanted)
         return response
 
     # --- Sending --------------------------------------------------------------------------
 
-    def _deliver(self, request: HttpRequest, proof: _Proof | None) -> HttpResponse:
+    def _deliver(self, request: HttpRequest, proof: _Proof | None, wanted: Wanted) -> HttpResponse:
         if proof is None:
             return self._transport.send(request)
         proven = request.with_headers({"Authorization": proof.authorization})
-        if proof.credential is None:
+        if proof.audience is None:
             return self._discreet(self._transport.send(proven), proof)
-        with self._book.trial(proof.credential) as trial:
-            if not trial.allowed:
+        with self._refusals.trial(proof.audience):
+            if self._refusals.find(proof.audience, wanted.needed) is not None:
                 return self._transport.send(request)
             response = self._transport.send(proven)
-            trial.judge(response)
+            if response.status == 401:
+                self._refusals.refuse(proof.audience, wanted.needed)
+            elif response.status != 429 and response.status < 500:
+                # 429 and 5xx say nothing about the credential.
+                self._refusals.accept(proof.audience, wanted.needed)
             return self._discreet(response, proof)
 
     def _discreet(self, response: HttpResponse, proof: _Proof) -> HttpResponse:
@@ -220,45 +227,65 @@ class Authorizer:
 
     # --- What to send ---------------------------------------------------------------------
 
-    def _scopes_for(self, request: HttpRequest) -> tuple[Scope, ...]:
-        wanted = required_scopes(request.method, request.url) or self._session(request.url)
-        expected = (self._expected.get((scope.kind, scope.name)) for scope in wanted)
-        return merge_scopes(wanted, (scope for scope in expected if scope is not None))
+    def _has_expired(self, proof: _Proof | None) -> bool:
+        """Tell whether a refused token has expired since it was issued."""
+        return (
+            proof is not None and proof.held is not None and not self._tokens.is_current(proof.held)
+        )
 
-    def _in_advance(
-        self, request: HttpRequest, challenge: Challenge, wanted: tuple[Scope, ...]
-    ) -> _Proof | None:
-        if challenge.scheme == "bearer" and not wanted:
+    def _in_advance(self, request: HttpRequest, latest: Challenge, wanted: Wanted) -> _Proof | None:
+        own = self._demands.challenge_for(wanted.repository)
+        challenge = own or latest
+        if challenge.scheme == "bearer" and not wanted.needed:
             # Some token servers refuse a request without scopes: wait for a challenge.
             held = self._tokens.find(self._audience(challenge, self._book.get("")), ())
             return None if held is None else _Proof(f"Bearer {held.token.value}", held=held)
-        return self._prove(request, challenge, wanted, _repository(wanted))
+        try:
+            return self._prove(request, challenge, wanted, wanted.repository)
+        except RegistryError as error:
+            if own is not None:
+                raise
+            # The repository may have another token server: wait for its challenge.
+            _LOGGER.debug("no token in advance: %s", error)
+            return None
 
     def _next_proof(
         self,
         request: HttpRequest,
         response: HttpResponse,
         refused: _Proof | None,
-        wanted: tuple[Scope, ...],
+        wanted: Wanted,
     ) -> _Proof | None:
         """Return the authorization to try after a refusal; None if there is no other."""
         own = self._choose(parse_challenges(response.headers.get("WWW-Authenticate", "")))
-        challenge = own or self._challenge or self._challenge_of_base(request)
-        self._challenge = challenge
-        demanded = parse_scopes(own.scope) if own is not None else ()
-        # Some servers read the first scope only: put the demanded one first (R4).
-        scopes = merge_scopes(demanded, wanted)
-        repository = _repository(wanted) or _repository(demanded)
+        challenge = (
+            own
+            or self._demands.challenge_for(wanted.repository)
+            or self._demands.latest
+            or self._challenge_of_base(request)
+        )
+        self._demands.challenged(wanted.repository, challenge)
+        wanted = wanted.demanding(parse_scopes(own.scope) if own is not None else ())
         if refused is not None and refused.held is not None:
             self._tokens.drop(refused.held)
-            if refused.held.fresh and covers(refused.held.scopes, scopes):
+            if self._is_hopeless(refused.held, challenge, wanted):
                 return None
         elif refused is not None and refused.credential is not None:
-            renewed = self._book.renew(repository, refused.credential)
+            renewed = self._book.renew(wanted.repository, refused.credential)
             by_basic = refused.authorization.startswith("Basic ")
             if renewed is None and not (by_basic and challenge.scheme == "bearer"):
                 return None
-        return self._prove(request, challenge, scopes, repository)
+        return self._prove(request, challenge, wanted, wanted.repository)
+
+    def _is_hopeless(self, refused: HeldToken, challenge: Challenge, wanted: Wanted) -> bool:
+        """Tell whether another token would be refused like this one."""
+        audience = self._audience(challenge, refused.audience.credential)
+        return (
+            refused.fresh
+            and self._tokens.is_current(refused)
+            and audience == refused.audience
+            and covers(refused.scopes, wanted.needed)
+        )
 
     def _challenge_of_base(self, request: HttpRequest) -> Challenge:
         # R7: gcr.io sends a challenge at `/v2/` only. Without any challenge, try Basic.
@@ -270,21 +297,18 @@ class Authorizer:
         return challenge or Challenge("basic")
 
     def _prove(
-        self,
-        request: HttpRequest,
-        challenge: Challenge,
-        scopes: tuple[Scope, ...],
-        repository: str,
+        self, request: HttpRequest, challenge: Challenge, wanted: Wanted, repository: str
     ) -> _Proof | None:
         credential = self._book.get(repository)
+        own = Audience(self._origin, credential=credential)
         if credential is not None and credential.registry_token:
-            return _Proof(f"Bearer {credential.registry_token}", credential)
+            return _Proof(f"Bearer {credential.registry_token}", own)
         if challenge.scheme == "bearer":
-            held = self._token(request, challenge, scopes, repository)
+            held = self._token(request, challenge, wanted, repository)
             return _Proof(f"Bearer {held.token.value}", held=held)
         if credential is None or not credential.has_basic:
             return None
-        return _Proof(basic_authorization(credential.username, credential.password), credential)
+        return _Proof(basic_authorization(credential.username, credential.password), own)
 
     # --- Tokens ---------------------------------------------------------------------------
 
@@ -294,21 +318,29 @@ class Authorizer:
         return Audience(realm, challenge.service, credential)
 
     def _token(
-        self,
-        request: HttpRequest,
-        challenge: Challenge,
-        scopes: tuple[Scope, ...],
-        repository: str,
+        self, request: HttpRequest, challenge: Challenge, wanted: Wanted, repository: str
     ) -> HeldToken:
         credential = self._book.get(repository)
         audience = self._audience(challenge, credential)
         try:
-            return self._obtain(audience, scopes, request)
+            return self._obtain_wanted(audience, wanted, request)
         except AuthenticationError:
             renewed = self._book.renew(repository, credential)
             if credential is None or renewed is None:
                 raise
-        return self._obtain(evolve(audience, credential=renewed), scopes, request)
+        return self._obtain_wanted(evolve(audience, credential=renewed), wanted, request)
+
+    def _obtain_wanted(self, audience: Audience, wanted: Wanted, request: HttpRequest) -> HeldToken:
+        """Return a token for all that is wanted; if that is refused, for what is needed."""
+        needs_less = not covers(wanted.needed, wanted.useful)
+        try:
+            return self._obtain(audience, wanted.all, request)
+        except (AuthenticationError, AccessDeniedError) as error:
+            if not needs_less:
+                raise
+            _LOGGER.debug("request a token for fewer scopes: %s", error)
+        self._demands.unexpect(wanted.needed)
+        return self._obtain(audience, wanted.needed, request)
 
     def _obtain(
         self, audience: Audience, scopes: tuple[Scope, ...], request: HttpRequest
@@ -341,33 +373,3 @@ class Authorizer:
         return self._transport.send(
             moved.with_headers({"Authorization": f"Bearer {held.token.value}"})
         )
-
-    # --- Uploads outside the API ----------------------------------------------------------
-
-    def _session(self, url: str) -> tuple[Scope, ...]:
-        """Return the scopes of the upload that continues at `url`; empty if none does."""
-        with self._sessions_lock:
-            return self._sessions.get(url.partition("?")[0], ())
-
-    def _remember_session(
-        self, request: HttpRequest, response: HttpResponse, wanted: tuple[Scope, ...]
-    ) -> None:
-        """Remember the scopes of an upload that continues at an address without a repository.
-
-        Google's registry continues uploads at `/artifacts-uploads/…`.
-        """
-        location = response.headers.get("Location")
-        if location is None or request.method in ("GET", "HEAD") or not wanted:
-            return
-        if self._challenge is None:
-            return  # this registry has demanded no scopes so far
-        try:
-            url = resolve_location(response.url or request.url, location)
-        except UnsafeRedirectError:
-            return  # the next request of the upload raises the same error
-        if origin_of(url) != self._origin or required_scopes("PUT", url):
-            return
-        with self._sessions_lock:
-            self._sessions[url.partition("?")[0]] = wanted
-            while len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)

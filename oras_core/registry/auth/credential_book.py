@@ -1,64 +1,39 @@
-"""The credentials of one registry: lookups, and which ones the registry refused."""
+"""The credentials of one registry, looked up on first use."""
 
 from __future__ import annotations
 
-import math
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Final
+import logging
+
+from attrs import evolve
 
 from oras_core.cancellation import acquired
-from oras_core.ports.credentials import Credential, CredentialRefresher, CredentialStore
-from oras_core.ports.http import HttpResponse
+from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock
+from oras_core.ports.credentials import (
+    Credential,
+    CredentialRefresher,
+    CredentialReplacer,
+    CredentialStore,
+)
 
-__all__ = ["CredentialBook", "Trial"]
+__all__ = ["CredentialBook"]
 
-REFUSAL_SECONDS: Final = 300.0
-"""Seconds for which a refused credential is not sent again: repeated failures lock accounts."""
-
-
-class Trial:
-    """One attempt to send a credential: whether it is allowed, and its result."""
-
-    def __init__(self, *, allowed: bool) -> None:
-        """Begin without a result."""
-        self.allowed = allowed
-        self.accepted: bool | None = None
-
-    def judge(self, response: HttpResponse) -> None:
-        """Set the result from a response; 429 and 5xx say nothing about the credential."""
-        if response.status == 401:
-            self.accepted = False
-        elif response.status != 429 and response.status < 500:
-            self.accepted = True
+_LOGGER = logging.getLogger(__name__)
 
 
 class CredentialBook:
     """Looks credentials up, once per repository. Thread-safe.
 
-    A lookup may start a program or show a dialog. A credential that the registry refused is not
-    sent again for `REFUSAL_SECONDS`, unless the registry accepted it before: then the refusal
-    concerns one repository only.
+    A lookup may start a program or show a dialog.
     """
 
-    def __init__(
-        self,
-        store: CredentialStore,
-        registry: str,
-        *,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: CredentialStore, registry: str) -> None:
         """Look up `registry` and its repositories in `store`."""
         self._store = store
         self._registry = registry
-        self._now = now
-        self._lookup = threading.Lock()
+        self._lookup = ForkSafeLock()
         self._found: dict[str, Credential | None] = {}
-        self._trying = threading.Lock()
-        self._accepted: set[Credential] = set()
-        self._refused: dict[Credential, float] = {}
+        self._renewed: dict[Credential, Credential] = {}
 
     def get(self, repository: str) -> Credential | None:
         """Return the credential for a repository; for the registry, if `repository` is empty.
@@ -83,31 +58,34 @@ class CredentialBook:
             credential = self._get(repository)
             return None if credential == refused else credential
 
+    def renew_identity(self, credential: Credential, identity_token: str) -> None:
+        """Store the successor of an identity token that may be valid for one use only.
+
+        `get` goes on returning `credential`, so that its tokens stay valid.
+        """
+        successor = evolve(credential, identity_token=identity_token)
+        with acquired(self._lookup):
+            stored = self._renewed.get(credential, credential)
+            self._renewed[credential] = successor
+            if not isinstance(self._store, CredentialReplacer):
+                return
+            repository = next((name for name, one in self._found.items() if one == credential), "")
+            try:
+                self._store.replace(self._name(repository), stored, successor)
+            except CredentialError as error:
+                _LOGGER.warning("the new identity token is kept in memory only: %s", error)
+
     def _get(self, repository: str) -> Credential | None:
         if repository not in self._found:
             credential = self._store.get(self._name(repository))
             empty = credential is None or credential.is_empty
-            self._found[repository] = None if empty else credential
+            self._found[repository] = None if empty else self._known(credential)
         return self._found[repository]
+
+    def _known(self, credential: Credential | None) -> Credential | None:
+        """Return the credential that `credential` replaced in the store, or itself."""
+        replaced = (old for old, new in self._renewed.items() if new == credential)
+        return next(replaced, credential)
 
     def _name(self, repository: str) -> str:
         return f"{self._registry}/{repository}" if repository else self._registry
-
-    @contextmanager
-    def trial(self, credential: Credential) -> Iterator[Trial]:
-        """Send a credential within the block if `allowed`, and `judge` the response.
-
-        Only one thread at a time sends a credential that was not accepted yet; the others wait.
-        A wrong password is therefore sent once, not once per thread.
-        """
-        with ExitStack() as held:
-            if credential not in self._accepted:
-                held.enter_context(acquired(self._trying))
-            if credential in self._accepted:
-                held.close()
-            trial = Trial(allowed=self._refused.get(credential, -math.inf) <= self._now())
-            yield trial
-            if trial.accepted:
-                self._accepted.add(credential)
-            elif trial.accepted is False and credential not in self._accepted:
-                self._refused[credential] = self._now() + REFUSAL_SECONDS

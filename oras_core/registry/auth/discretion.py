@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from urllib.parse import quote, quote_plus
 
 from oras_core.ports.content import ByteStream
-from oras_core.ports.http import HttpResponse
+from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 
-__all__ = ["without_repeated"]
+__all__ = ["Discreet", "without_repeated"]
+
+
+class Discreet:
+    """A transport whose error responses do not repeat the secrets that were sent."""
+
+    def __init__(self, transport: HttpTransport, secrets: Collection[str], *, limit: int) -> None:
+        """Wrap `transport`; for the arguments see `without_repeated`."""
+        self._transport = transport
+        self._secrets = secrets
+        self._limit = limit
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send `request`; raises as the transport does."""
+        return without_repeated(self._transport.send(request), self._secrets, limit=self._limit)
 
 
 def without_repeated(
@@ -34,9 +49,10 @@ def without_repeated(
     return response.with_body(_DiscreetStream(response.body, sought, limit))
 
 
-def _forms(secret: str) -> tuple[bytes, bytes]:
-    # Plain, and as a JSON string, which escapes quotation marks.
-    return secret.encode("utf-8", "surrogateescape"), json.dumps(secret)[1:-1].encode()
+def _forms(secret: str) -> Iterable[bytes]:
+    """Return the secret as plain text, as a JSON string, and as it stands in a URL or a form."""
+    text = secret.encode("utf-8", "surrogateescape")
+    return text, json.dumps(secret)[1:-1].encode(), quote(text).encode(), quote_plus(text).encode()
 
 
 class _DiscreetStream:

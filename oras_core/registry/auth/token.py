@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
@@ -16,14 +15,18 @@ from attrs import field, frozen
 
 from oras_core.content.sources import BytesSource
 from oras_core.errors import AuthenticationError, RegistryError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential, Unpicklable
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.auth.challenge import basic_authorization
+from oras_core.registry.auth.discretion import Discreet
+from oras_core.registry.auth.refresh_tokens import RefreshTokens
+from oras_core.registry.auth.refusals import Audience
 from oras_core.registry.auth.scope import Scope, format_scopes
 from oras_core.registry.responses import exchange_body, parse_json, protocol_error
 
-__all__ = ["Audience", "Token", "TokenClient"]
+__all__ = ["Token", "TokenClient"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,21 +56,6 @@ class Token(Unpicklable):
 
     value: str = field(repr=False)
     expires_at: float
-
-
-@frozen
-class Audience:
-    """A token server, a registry that it issues tokens for, and a credential.
-
-    Attributes:
-        realm: the token server's address, already checked to be safe.
-        service: the token server's name for the registry; may be empty.
-        credential: the credential to send; None for anonymous requests.
-    """
-
-    realm: str
-    service: str = ""
-    credential: Credential | None = None
 
 
 @cache
@@ -122,14 +110,22 @@ class TokenClient:
         *,
         limits: Limits | None = None,
         now: Callable[[], float] = time.monotonic,
+        renewed: Callable[[Credential, str], None] | None = None,
     ) -> None:
-        """Send requests through `transport`; `now` is the clock of the tokens' `expires_at`."""
+        """Send requests through `transport`.
+
+        Args:
+            transport: sends the requests.
+            limits: bounds on the responses.
+            now: the clock of the tokens' `expires_at`.
+            renewed: called with a credential and the successor of its identity token.
+        """
         self._transport = transport
         self._limits = limits or Limits()
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._without_oauth2: set[str] = set()
-        self._refresh_tokens: dict[Audience, str] = {}
+        self._refresh_tokens = RefreshTokens(renewed)
 
     def fetch(
         self,
@@ -150,11 +146,11 @@ class TokenClient:
             headers: additional header fields, such as `User-Agent`.
 
         Raises:
-            AuthenticationError: if the credential is refused, or one is wanted.
-            AccessDeniedError: if the credential may not have this token.
-            RegistryError: for any other answer that holds no token.
-            TransportError: where there is no answer.
-            UnsafeRedirectError: if the server leads to where a token must not come from.
+            AuthenticationError: if the server refuses the credential or demands one.
+            AccessDeniedError: if the credential does not permit this token.
+            RegistryError: for any other response without a token.
+            TransportError: if there is no response.
+            UnsafeRedirectError: if the server redirects to an unsafe address.
         """
         what = format_scopes(scopes) or "the registry"
         operation = f"get a token for {what} from {urlsplit(audience.realm).hostname}"
@@ -217,26 +213,23 @@ class TokenClient:
         operation: str,
         headers: Mapping[str, str],
     ) -> Token:
-        credential = audience.credential or Credential()
-        with self._lock:
-            refresh_token = self._refresh_tokens.get(audience, credential.identity_token)
-        form = {
-            "grant_type": "refresh_token",
-            "service": audience.service,
-            "client_id": CLIENT_ID,
-            "scope": format_scopes(scopes),
-            "refresh_token": refresh_token,
-        }
-        request = HttpRequest(
-            "POST",
-            audience.realm,
-            {**headers, "Content-Type": "application/x-www-form-urlencoded"},
-            BytesSource(urlencode(form).encode("ascii")),
-        )
-        token, renewed = self._ask(request, operation, (*credential.secrets, refresh_token))
-        if renewed:
-            with self._lock:
-                self._refresh_tokens[audience] = renewed
+        with self._refresh_tokens.exchange(audience) as (refresh_token, renew):
+            form = {
+                "grant_type": "refresh_token",
+                "service": audience.service,
+                "client_id": CLIENT_ID,
+                "scope": format_scopes(scopes),
+                "refresh_token": refresh_token,
+            }
+            request = HttpRequest(
+                "POST",
+                audience.realm,
+                {**headers, "Content-Type": "application/x-www-form-urlencoded"},
+                BytesSource(urlencode(form).encode("ascii")),
+            )
+            secrets = audience.credential.secrets if audience.credential else ()
+            token, successor = self._ask(request, operation, (*secrets, refresh_token))
+            renew(successor)
         return token
 
     def _ask(
@@ -246,17 +239,16 @@ class TokenClient:
         asked_at = self._now()
         limits = self._limits
         response, body = exchange_body(
-            self._transport,
+            Discreet(self._transport, hidden, limit=limits.error_body),
             request,
             operation,
             limit=limits.token_body,
             error_body=limits.error_body,
-            hidden=hidden,
         )
         answer = parse_json(request, response, operation, body)
         value = answer.get("token") or answer.get("access_token")
         if not _is_token(value):
             raise protocol_error(request, response, operation, "the response contains no token")
-        renewed = answer.get("refresh_token")
+        successor = answer.get("refresh_token")
         token = Token(str(value), asked_at + _lifetime(answer))
-        return token, renewed if isinstance(renewed, str) else ""
+        return token, str(successor) if _is_token(successor) else ""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final
 
 from attrs import field, frozen
 
@@ -17,15 +15,13 @@ from oras_core.errors import (
     AuthenticationError,
     CancelledError,
     OrasError,
-    RegistryError,
 )
+from oras_core.forks import ForkSafeLock, PerProcess
+from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import Scope, covers
-from oras_core.registry.auth.token import Audience, Token
+from oras_core.registry.auth.token import Token
 
 __all__ = ["HeldToken", "TokenCache"]
-
-REFUSAL_SECONDS: Final = 300.0
-"""Seconds for which a refused credential is not sent again: repeated failures lock accounts."""
 
 
 @frozen
@@ -51,23 +47,28 @@ class _Flight:
     landing: Future[Token] = field(factory=Future)
 
 
-@frozen
-class _Refusal:
-    error: RegistryError
-    until: float
-
-
 class TokenCache:
     """Caches tokens by audience and scopes. Thread-safe."""
 
-    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Begin empty; `now` is the clock of the tokens' `expires_at`."""
+    def __init__(
+        self, *, refusals: Refusals | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            refusals: the memory of refused credentials; by default one of its own.
+            now: the clock of the tokens' `expires_at`.
+        """
         self._now = now
-        self._lock = threading.Lock()
+        self._refusals = refusals or Refusals(now=now)
+        self._lock = ForkSafeLock()
         self._held: dict[Audience, list[HeldToken]] = {}
-        self._flights: dict[Audience, list[_Flight]] = {}
-        self._proven: set[Audience] = set()
-        self._refusals: dict[tuple[Audience, frozenset[Scope] | None], _Refusal] = {}
+        self._by_process: PerProcess[dict[Audience, list[_Flight]]] = PerProcess(dict)
+
+    @property
+    def _flights(self) -> dict[Audience, list[_Flight]]:
+        # In a forked child, no thread ends the fetches of the parent.
+        return self._by_process.get()
 
     def find(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
         """Return a cached token whose scopes cover `scopes`; None if there is none."""
@@ -93,7 +94,6 @@ class TokenCache:
                 held = self._covering(audience, scopes)
                 if held is not None:
                     return held
-                self._check_refusal(audience, scopes)
                 others = self._flight_covering(audience, scopes)
                 own = _Flight(scopes)
                 if others is None:
@@ -110,9 +110,12 @@ class TokenCache:
             tokens = self._held.get(held.audience, [])
             self._held[held.audience] = [one for one in tokens if one.token is not held.token]
 
+    def is_current(self, held: HeldToken) -> bool:
+        """Tell whether a token has not expired yet."""
+        return held.token.expires_at > self._now()
+
     def _covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
-        now = self._now()
-        tokens = [one for one in self._held.get(audience, []) if one.token.expires_at > now]
+        tokens = [one for one in self._held.get(audience, []) if self.is_current(one)]
         self._held[audience] = tokens
         # The newest first: its request took the most recent challenge into account.
         return next((one for one in reversed(tokens) if covers(one.scopes, scopes)), None)
@@ -120,15 +123,6 @@ class TokenCache:
     def _flight_covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> _Flight | None:
         flights = self._flights.get(audience, ())
         return next((flight for flight in flights if covers(flight.scopes, scopes)), None)
-
-    def _check_refusal(self, audience: Audience, scopes: tuple[Scope, ...]) -> None:
-        for wanted in (None, frozenset(scopes)):
-            refusal = self._refusals.get((audience, wanted))
-            if refusal is None:
-                continue
-            if refusal.until > self._now():
-                raise copy.copy(refusal.error)
-            del self._refusals[audience, wanted]
 
     @staticmethod
     def _await(flight: _Flight, scopes: tuple[Scope, ...]) -> Token | None:
@@ -145,31 +139,31 @@ class TokenCache:
 
     def _fly(self, audience: Audience, flight: _Flight, fetch: Callable[[], Token]) -> HeldToken:
         try:
-            token = fetch()
+            with self._refusals.trial(audience):
+                token = self._fetch(audience, flight.scopes, fetch)
         except BaseException as error:
             with self._lock:
                 self._flights[audience].remove(flight)
-                self._remember_refusal(audience, flight.scopes, error)
             flight.landing.set_exception(error)
             raise
         held = HeldToken(audience, flight.scopes, token)
         with self._lock:
             self._flights[audience].remove(flight)
             self._held.setdefault(audience, []).append(held)
-            self._proven.add(audience)
-            for key in [key for key in self._refusals if key[0] == audience]:
-                del self._refusals[key]
         flight.landing.set_result(token)
         return HeldToken(audience, flight.scopes, token, fresh=True)
 
-    def _remember_refusal(
-        self, audience: Audience, scopes: tuple[Scope, ...], error: BaseException
-    ) -> None:
-        if audience.credential is None:
-            return
-        until = self._now() + REFUSAL_SECONDS
-        if isinstance(error, AuthenticationError) and audience not in self._proven:
-            self._refusals[audience, None] = _Refusal(error, until)
-        elif isinstance(error, AuthenticationError | AccessDeniedError):
-            # The credential may be valid for fewer scopes: ACR sends 401 for too many, too.
-            self._refusals[audience, frozenset(scopes)] = _Refusal(error, until)
+    def _fetch(
+        self, audience: Audience, scopes: tuple[Scope, ...], fetch: Callable[[], Token]
+    ) -> Token:
+        refusal = self._refusals.find(audience, scopes)
+        if refusal is not None and refusal.error is not None:
+            raise copy.copy(refusal.error)
+        try:
+            token = fetch()
+        except (AuthenticationError, AccessDeniedError) as error:
+            status = 401 if isinstance(error, AuthenticationError) else 403
+            self._refusals.refuse(audience, scopes, error, status=status)
+            raise
+        self._refusals.accept(audience, scopes)
+        return token

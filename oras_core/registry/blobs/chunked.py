@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from oras_core.content.sources import CHUNK_SIZE, BytesSource
-from oras_core.errors import TransportError
+from oras_core.errors import RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteStream
 from oras_core.registry.blobs.session import UploadSession
@@ -54,11 +54,11 @@ def send_chunks(
     stalls = 0
     with closing(_Reading(source)) as reading:
         while offset < descriptor.size:
-            broken = None
+            broken: TransportError | RegistryError | None = None
             length = min(chunk_size, descriptor.size - offset)
             try:
                 offset = session.patch(offset, _Chunk(reading, offset, length))
-            except TransportError as error:
+            except (TransportError, RegistryError) as error:
                 broken, offset = error, session.held_after(error, descriptor.size)
             stalls = 0 if offset > furthest else stalls + 1
             furthest = max(furthest, offset)

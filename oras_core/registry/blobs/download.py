@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import re
+from collections.abc import Collection
 from typing import Final
 
 from attrs import frozen
 
+from oras_core.content.verify import VerifyingReader
 from oras_core.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -26,7 +28,7 @@ from oras_core.model.media_types import OCTET_STREAM
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.responses import content_length, exchange, protocol_error, refuse_encoding
+from oras_core.registry.responses import content_length, exchange, protocol_error
 from oras_core.registry.transports.redirects import origin_of
 
 __all__ = ["BlobDownloader"]
@@ -49,8 +51,8 @@ _IDENTITY: Final = {"Accept-Encoding": "identity"}
 _EXPIRED: Final = (400, 401, 403, 404, 410)
 """Statuses of object stores for an expired presigned URL."""
 
-_NO_HEAD: Final = (400, 403, 405, 501)
-"""Statuses of servers that do not support HEAD, or did not sign the URL for it (R23)."""
+_NO_ANSWER: Final = frozenset(range(200, 600)) - {404}
+"""Statuses of a HEAD that do not prove anything: HEAD may be refused where GET works (R23)."""
 
 
 class BlobDownloader:
@@ -64,27 +66,21 @@ class BlobDownloader:
         self._endpoints = endpoints
         self._limits = limits
 
-    def exists(self, descriptor: Descriptor) -> bool:
+    def exists(self, digest: Digest) -> bool:
         """Tell whether the repository has the blob.
 
-        If HEAD is not supported, one byte of the blob is requested (R23). A registry that
-        forbids both may mean that the blob does not exist (R8): the result is then False,
-        and the next operation on the blob fails with the reason.
+        If HEAD fails, one byte of the blob is requested (R23). A registry that forbids both
+        may mean that the blob does not exist (R8): the result is then False, and the next
+        operation on the blob fails with the reason.
         """
-        url = self._endpoints.blob(descriptor.digest)
-        operation = f"look for blob {descriptor.digest} in {self._endpoints.name}"
-        probes = (
-            HttpRequest("HEAD", url, _IDENTITY),
-            HttpRequest("GET", url, {**_IDENTITY, "Range": "bytes=0-0"}),
-        )
+        operation = f"look for blob {digest} in {self._endpoints.name}"
+        head = HttpRequest("HEAD", self._endpoints.blob(digest), _IDENTITY)
         try:
-            # 416: the blob exists but is empty, so it has no first byte.
-            answers = (200, 206, 416, *_NO_HEAD)
-            with self._send(probes[0], operation, expected=answers) as response:
-                if response.status not in _NO_HEAD:
+            with self._send(head, operation, expected=_NO_ANSWER) as response:
+                if response.status == 200:
                     return True
-            with self._send(probes[1], operation, expected=(200, 206, 416)):
-                return True
+            self._first_byte(digest).close()
+            return True
         except NotFoundError:
             return False
         except AccessDeniedError as error:
@@ -94,36 +90,46 @@ class BlobDownloader:
     def describe(self, digest: Digest) -> Descriptor:
         """Return the descriptor of a blob whose digest alone is known.
 
+        A GET of one byte gives the size: the `Content-Length` of a HEAD may be wrong (R23).
+
         Raises:
             NotFoundError: if the repository does not have the blob.
             RegistryError: if the registry refuses the request.
             UnsupportedError: if the registry does not report the size of the blob.
         """
-        # If HEAD is not supported, a GET gives the size; its body is not read (R23).
-        size = self._announced_size("HEAD", digest, (200, *_NO_HEAD))
-        if size is None:
-            size = self._announced_size("GET", digest, (200,))
+        with self._first_byte(digest) as response:
+            size = content_length(response.headers)
+            if response.status != 200:
+                size = _ContentRange.of(response).total
         if size is None:
             operation = f"describe blob {digest} of {self._endpoints.name}"
             raise UnsupportedError(operation, "the registry does not report the size of the blob")
         return Descriptor(OCTET_STREAM, digest, size)
 
-    def _announced_size(self, method: str, digest: Digest, expected: tuple[int, ...]) -> int | None:
+    def _first_byte(self, digest: Digest) -> HttpResponse:
+        """Request the first byte; 416 means that the blob exists but is empty."""
         operation = f"look for blob {digest} in {self._endpoints.name}"
-        request = HttpRequest(method, self._endpoints.blob(digest), _IDENTITY)
-        with self._send(request, operation, expected=expected) as response:
-            return content_length(response.headers) if response.status == 200 else None
+        headers = {**_IDENTITY, "Range": "bytes=0-0"}
+        request = HttpRequest("GET", self._endpoints.blob(digest), headers)
+        return self._send(request, operation, expected=(200, 206, 416))
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream of the blob, which resumes when the connection fails.
+        """Return a stream of the blob that is verified at its end, and resumes after failures.
+
+        Bytes are never decoded: the digest decides, whatever `Content-Encoding` says (R38).
 
         Raises, also while the stream is read:
             NotFoundError: if the repository does not have the blob.
             SizeMismatchError: if the blob and the descriptor differ in size.
-            ContentError: if the response is compressed.
+            DigestMismatchError: if the blob has another digest.
             RegistryError: if the registry refuses the request.
             TransportError: if the connection fails repeatedly.
         """
+        stream = self.fetch_unverified(descriptor)
+        return VerifyingReader(stream, descriptor, what=stream.what)
+
+    def fetch_unverified(self, descriptor: Descriptor) -> _ResumingStream:
+        """Return a stream as `fetch`, whose bytes the caller must verify."""
         return self._open(descriptor, _Span(0, descriptor.size))
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
@@ -141,7 +147,7 @@ class BlobDownloader:
             return io.BytesIO()
         return self._open(descriptor, _Span(start, start + length))
 
-    def _open(self, descriptor: Descriptor, span: _Span) -> ByteStream:
+    def _open(self, descriptor: Descriptor, span: _Span) -> _ResumingStream:
         stream = _ResumingStream(self, descriptor, span)
         stream.connect()
         return stream
@@ -168,7 +174,7 @@ class BlobDownloader:
         return request, self._send(request, operation, expected=expected)
 
     def _send(
-        self, request: HttpRequest, operation: str, *, expected: tuple[int, ...]
+        self, request: HttpRequest, operation: str, *, expected: Collection[int]
     ) -> HttpResponse:
         return exchange(
             self._transport,
@@ -192,6 +198,25 @@ class _Span:
         return f"bytes={self.start}-{self.end - 1}"
 
 
+@frozen
+class _ContentRange:
+    """The value of `Content-Range` (RFC 9110, section 14.4); -1 and None for missing numbers."""
+
+    text: str
+    start: int = -1
+    last: int = -1
+    total: int | None = None
+
+    @classmethod
+    def of(cls, response: HttpResponse) -> _ContentRange:
+        text = response.headers.get("Content-Range", "").strip()
+        found = re.fullmatch(r"bytes\s+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", text)
+        if found is None:
+            return cls(text)
+        start, last = (int(found[1]), int(found[2])) if found[1] else (-1, -1)
+        return cls(text, start, last, None if found[3] == "*" else int(found[3]))
+
+
 class _ResumingStream:
     """A span of a blob, read from as many responses as needed."""
 
@@ -200,7 +225,7 @@ class _ResumingStream:
         self._descriptor = descriptor
         self._offset = span.start
         self._end = span.end
-        self._what = f"blob {descriptor.digest}"
+        self.what = f"blob {descriptor.digest}"
         self._response: HttpResponse | None = None
         self._to_skip = 0
         self._closed = False
@@ -218,7 +243,7 @@ class _ResumingStream:
             self._descriptor, _Span(self._offset, self._end)
         )
         try:
-            refuse_encoding(response, self._what)
+            self._note_encoding(response)
             if response.status == 200:
                 self._check_size(content_length(response.headers))
                 self._to_skip = self._offset  # the response starts at offset 0
@@ -230,33 +255,34 @@ class _ResumingStream:
             raise
         self._response = response
 
+    def _note_encoding(self, response: HttpResponse) -> None:
+        """Name the encoding in errors: its bytes are probably not those of the blob."""
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity") and "Content-Encoding" not in self.what:
+            self.what += f", which was sent with Content-Encoding {encoding[:40]!r},"
+
     def _check_size(self, size: int | None) -> None:
         if size is not None and size != self._descriptor.size:
-            raise SizeMismatchError(self._descriptor.size, size, what=self._what)
+            raise SizeMismatchError(self._descriptor.size, size, what=self.what)
 
     def _check_range(self, request: HttpRequest, response: HttpResponse) -> None:
         """Compare `Content-Range` with the requested range (RFC 9110, section 14.4)."""
-        text = response.headers.get("Content-Range", "")
-        found = re.fullmatch(
-            r"\s*bytes\s+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)\s*", text
-        )
-        if found and found[3] != "*":
-            self._check_size(int(found[3]))
-        if response.status == 416 and (found is None or found[3] == "*"):
+        found = _ContentRange.of(response)
+        if found.total is not None:
+            self._check_size(found.total)
+        elif response.status == 416:
             # The blob is shorter than the offset, and its size is not reported.
-            raise SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
+            raise SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
         if (
             response.status == 416
-            or found is None
-            or found[1] is None
-            or int(found[1]) != self._offset
-            or not self._offset <= int(found[2]) < self._end
+            or found.start != self._offset
+            or not found.start <= found.last < self._end
         ):
             raise protocol_error(
                 request,
                 response,
-                f"pull {self._what}",
-                f"{request.headers['Range']} was answered with Content-Range {text!r}",
+                f"pull {self.what}",
+                f"{request.headers['Range']} was answered with Content-Range {found.text!r}",
             )
 
     def read(self, size: int = -1, /) -> bytes:
@@ -305,10 +331,10 @@ class _ResumingStream:
         silent = isinstance(error, TransportTimeoutError)
         self._fruitless += FRUITLESS_TIMEOUT if silent else 1
         if self._fruitless >= MAX_FRUITLESS:
-            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self._what)
+            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
         self._progress = 0
         _logger.debug(
-            "download of %s was interrupted at byte %d: %s", self._what, self._offset, error
+            "download of %s was interrupted at byte %d: %s", self.what, self._offset, error
         )
 
     def _read_beyond(self) -> bytes:
@@ -325,7 +351,7 @@ class _ResumingStream:
                 return b""  # the blob is complete
         if surplus:
             size = self._descriptor.size
-            raise SizeMismatchError(size, size + len(surplus), what=self._what)
+            raise SizeMismatchError(size, size + len(surplus), what=self.what)
         return b""
 
     def _leave(self) -> None:

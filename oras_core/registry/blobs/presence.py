@@ -95,7 +95,7 @@ class BlobPresence:
             self._stored.add(digest)
 
     def _look(self, descriptor: Descriptor) -> bool:
-        found = self._downloader.exists(descriptor)
+        found = self._downloader.exists(descriptor.digest)
         if found:
             self.note_content()
         return found

@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import nullcontext
-from typing import Final
-
-from attrs import frozen
+from typing import Final, TypeAlias
 
 from oras_core.cancellation import current_token, respite, within
 from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.ports.content import ByteSource, ByteStream
+from oras_core.ports.content import ByteSource
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.endpoints import RepositoryEndpoints, with_digest
 from oras_core.registry.responses import check_digest_header, exchange, protocol_error
+from oras_core.registry.transports.guard import WatchedBody
 from oras_core.registry.transports.redirects import resolve_location
+from oras_core.registry.transports.retries import is_retryable
 
 __all__ = ["UploadSession", "held_bytes"]
+
+Broken: TypeAlias = TransportError | RegistryError
+"""A failure after which a registry may hold a part of the upload."""
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +48,8 @@ def held_bytes(headers: Headers) -> int | None:
     The value is `0-END`, inclusive; some registries put `bytes=` before it. `0-0` means no
     bytes: registries report an empty upload so, and no chunk but the last has one byte.
     """
-    found = re.fullmatch(r"\s*(?:bytes[ =])?\s*0\s*-\s*([0-9]{1,19})\s*", headers.get("Range", ""))
+    text = headers.get("Range", "").strip()  # adjacent `\s*` would take quadratic time
+    found = re.fullmatch(r"(?:bytes[ =])?\s*0\s*-\s*([0-9]{1,19})", text)
     if found is None:
         return None
     end = int(found[1])
@@ -89,13 +94,14 @@ class UploadSession:
         """The least size of every chunk but the last, in bytes (R16)."""
         self.lost = False
         """Whether the connection failed and the upload cannot continue."""
-        self._broke_off = False
-        self._body: _WatchedSource | None = None
+        self.was_disturbed = False
+        """Whether a request failed, after which the state of the upload was asked for."""
+        self._body: WatchedBody | None = None
 
     @property
-    def was_disturbed(self) -> bool:
-        """Whether the connection failed, or the latest body was sent more than once."""
-        return self._broke_off or (self._body is not None and self._body.count > 1)
+    def body_failure(self) -> Exception | None:
+        """The exception of the latest request's body; None if the body did not fail."""
+        return None if self._body is None else self._body.failure
 
     def _follow(self, so_far: str) -> str:
         """Return the URL of the next request."""
@@ -112,7 +118,7 @@ class UploadSession:
         return protocol_error(*self._answer, self.operation, detail)
 
     def _send(self, request: HttpRequest, *expected: int) -> Headers:
-        self._body = None if request.body is None else _WatchedSource(request.body)
+        self._body = None if request.body is None else WatchedBody(request.body)
         response = exchange(
             self._transport,
             request.with_body(self._body),
@@ -154,7 +160,7 @@ class UploadSession:
             held = end if told is None or end == 1 else told
         return self._credible(held, end)
 
-    def held_after(self, broken: TransportError, sent: int) -> int:
+    def held_after(self, broken: Broken, sent: int) -> int:
         """Return the number of bytes that the registry holds after a failed request (R17).
 
         Args:
@@ -166,25 +172,32 @@ class UploadSession:
             request may still arrive and mix with those of the next one.
 
         Raises:
-            TransportError: `broken`, if the upload cannot continue: the body failed, or the
-                registry holds nothing or no longer knows the upload, which is then `lost`.
-                Another one, if the registry does not respond.
-            RegistryError: if the registry reports more bytes than were sent.
+            TransportError, RegistryError: `broken`, if the upload cannot continue: the body
+                failed, the registry refused the request, it holds nothing, or no longer knows
+                the upload, which is then `lost`. Another one, if the registry does not
+                respond, or reports more bytes than were sent.
         """
-        body = self._body
-        if body is None or body.size == 0 or broken is body.failure or not broken.retryable:
+        if self._body is None or self._body.size == 0 or not self._is_interruption(broken):
             raise broken
-        self._broke_off = True
+        self.was_disturbed = True
         try:
             held = self._credible(self._ask(broken), sent)
-        except TransportError as error:
+        except (TransportError, RegistryError) as error:
             self.lost = error is broken
             raise
         if not held:
             raise self.lose(broken)
         return held
 
-    def lose(self, broken: TransportError) -> TransportError:
+    def _is_interruption(self, broken: Broken) -> bool:
+        """Tell whether the registry may have kept a part of the body."""
+        if self.body_failure is not None:
+            return False
+        if isinstance(broken, RegistryError):
+            return broken.status >= 500 and is_retryable(broken.status)
+        return broken.retryable
+
+    def lose(self, broken: Broken) -> Broken:
         """Abandon the upload after a failure, and return that failure."""
         self.lost = True
         self.abandon()
@@ -218,8 +231,11 @@ class UploadSession:
     def finish(self, digest: Digest, body: ByteSource) -> None:
         """Complete the upload with its last bytes, or with all of them.
 
+        Some registries report success by another status than 201, and Docker Hub reports a
+        failure by 202 (R19). After such a status, a HEAD decides.
+
         Raises:
-            RegistryError: for any status but 201: Docker Hub reports a failure by 202 (R19).
+            RegistryError: if the registry refuses, or does not have the blob afterwards.
             DigestMismatchError: if the registry reports another digest.
             TransportError: if the connection fails; see `held_after`.
         """
@@ -229,8 +245,14 @@ class UploadSession:
         current_token().raise_if_cancelled(self.operation)
         is_small = body.size is not None and body.size <= SMALL
         with respite(RESPITE_SECONDS) if is_small else nullcontext():
-            headers = self._send(request, 201)
+            headers = self._send(request, *range(200, 300))
+        if self._answer[1].status != 201 and not self._is_stored(digest):
+            raise self.breach("expected 201, and a HEAD does not find the blob")
         check_digest_header(headers, digest, f"response to '{self.operation}'")
+
+    def _is_stored(self, digest: Digest) -> bool:
+        downloader = BlobDownloader(self._transport, self._endpoints, self._limits)
+        return downloader.exists(digest)
 
     def abandon(self) -> None:
         """Cancel the upload at the registry, best effort (R21)."""
@@ -242,43 +264,3 @@ class UploadSession:
                 _logger.debug("cancelled an upload: status %d", response.status)
         except OrasError as error:
             _logger.debug("could not cancel an upload: %s", error)
-
-
-class _WatchedSource:
-    """A body that counts how often it was opened, and keeps its own failure.
-
-    It is opened again when a transport repeats the request.
-    """
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self.count = 0
-        self.failure: Exception | None = None
-
-    @property
-    def size(self) -> int | None:
-        return self._source.size
-
-    def open(self) -> ByteStream:
-        self.count += 1
-        try:
-            return _WatchedStream(self._source.open(), self)
-        except Exception as error:
-            self.failure = error
-            raise
-
-
-@frozen
-class _WatchedStream:
-    stream: ByteStream
-    source: _WatchedSource
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            return self.stream.read(size)
-        except Exception as error:
-            self.source.failure = error
-            raise
-
-    def close(self) -> None:
-        self.stream.close()

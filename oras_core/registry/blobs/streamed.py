@@ -83,7 +83,7 @@ def _send(
     """Send a blob; after a failure, send the rest once the digest is known."""
     try:
         session.stream(body)
-    except TransportError as broken:
+    except (TransportError, RegistryError) as broken:
         held = session.held_after(broken, source.size or 0)
         descriptor = described.result()
         known = profile.current
@@ -109,7 +109,7 @@ def _describe(
     """Hash the source, and stop the sending if the repository has the blob."""
     descriptor = describe_source(_HaltingSource(source, halt), media_type)
     try:
-        if downloader.exists(descriptor):
+        if downloader.exists(descriptor.digest):
             halt.set()
     except OrasError as error:
         _logger.debug("could not look for the blob: %s", error)

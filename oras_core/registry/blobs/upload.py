@@ -9,11 +9,12 @@ mount from the repository itself (R21), for registries where a mount of an exist
 from __future__ import annotations
 
 import logging
+import random
 from typing import Final
 
 from attrs import evolve, frozen
 
-from oras_core.cancellation import current_token, respite
+from oras_core.cancellation import current_token, respite, sleep
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError, TransportError
@@ -41,6 +42,9 @@ _logger = logging.getLogger(__name__)
 MAX_RESTARTS: Final = 4
 """Restarts of one upload after connection failures. An upload that is lost without a failure
 is restarted once."""
+
+PAUSE_SECONDS: Final = 0.25
+"""The longest pause, in seconds, before the first restart after a 5xx; later ones double it."""
 
 MAX_PENDING: Final = 64
 """Uploads that the registry started instead of a mount and that await their push.
@@ -98,6 +102,7 @@ class BlobUploader:
         body = VerifiedSource(descriptor, source)
         if source.size is not None and source.size != descriptor.size:
             raise SizeMismatchError(descriptor.size, source.size, what=body.what)
+        body.check_if_empty()
         operation = f"push blob {descriptor.digest} to {self._endpoints.name}"
         way = _Way.first(self._profile.current, descriptor.size, chunk_size)
         if chunk_size and way.chunk is None:
@@ -170,24 +175,11 @@ class BlobUploader:
         """Send a blob in one way; return None on success, or another way to try."""
         try:
             self._deliver(session, descriptor, body, way)
-        except TransportError as error:
-            if error is body.failure:
-                session.abandon()
-            following = way.anew(MAX_RESTARTS)
-            if following is None or not session.lost:
-                raise  # a registry that does not respond is not sent a DELETE
-            _logger.info("restarting: %s: %s", session.operation, error)
-            return following
-        except RegistryError as error:
-            if body.failure is not None:
-                session.abandon()
-                raise body.failure from error
-            following = way.after(error, MAX_RESTARTS if session.was_disturbed else 1)
-            if error.status not in (401, 404):  # 404: unknown upload; 401: no access
-                session.abandon()
+        except (TransportError, RegistryError) as error:
+            following = self._way_after(error, session, descriptor.digest, way)
             if following is None:
                 raise
-            _logger.info("trying another way to %s: %s", session.operation, error)
+            _logger.info("trying again to %s: %s", session.operation, error)
             return following
         except BaseException:
             session.abandon()
@@ -196,6 +188,30 @@ class BlobUploader:
         if way.switched:
             self._learn(descriptor.size, way)
         return None
+
+    def _way_after(
+        self,
+        error: TransportError | RegistryError,
+        session: UploadSession,
+        digest: Digest,
+        way: _Way,
+    ) -> _Way | None:
+        """Abandon a failed upload, unless it is lost; return another way to try."""
+        if session.lost:
+            # The registry may have stored the blob all the same.
+            self._presence.note_stored(digest)
+            following = way.anew(MAX_RESTARTS)
+            if following is not None and isinstance(error, RegistryError):
+                sleep(PAUSE_SECONDS * 2**way.restarts * (0.5 + random.random() / 2))  # noqa: S311
+            return following
+        if session.body_failure is not None:
+            session.abandon()
+            return None
+        if isinstance(error, TransportError):
+            return None  # a registry that does not respond is not sent a DELETE
+        if error.status not in (401, 404):  # 404: unknown upload; 401: no access
+            session.abandon()
+        return way.after(error, MAX_RESTARTS if session.was_disturbed else 1)
 
     def _deliver(
         self, session: UploadSession, descriptor: Descriptor, body: VerifiedSource, way: _Way

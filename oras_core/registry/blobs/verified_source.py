@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing
 
 from attrs import frozen
 
@@ -20,44 +19,38 @@ __all__ = ["VerifiedSource"]
 class VerifiedSource:
     """A source that fails before its last byte if it does not match its descriptor.
 
-    A registry that gets fewer bytes than announced accepts nothing. The failure is kept here,
-    since a transport or a registry in this process may turn it into another exception.
+    A registry that gets fewer bytes than announced accepts nothing.
     """
 
     def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
         """Verify `source` by `descriptor`."""
         self.size: int | None = descriptor.size
         self.what = f"source of blob {descriptor.digest}"
-        self.failure: Exception | None = None
         self._descriptor = descriptor
         self._source = source
 
     def open(self) -> ByteStream:
         """Return a new stream from the first byte on."""
-        self.failure = None
-        with self.keeping_failure():
-            stream = self._source.open()
+        stream = self._source.open()
         verified: ByteStream = VerifyingReader(stream, self._descriptor, what=self.what)
         if self._descriptor.size >= READ_AHEAD_SIZE:
             verified = ReadAhead(verified, CHUNK_SIZE)  # hashes in a thread
-        return _VerifiedStream(verified, stream, self.keeping_failure)
+        return _VerifiedStream(verified, stream)
 
     def open_again(self, start: int) -> ByteStream:
         """Return a stream of bytes that were already read once, from offset `start`.
 
         They are not hashed again: the first stream still verifies the whole source.
         """
-        with self.keeping_failure():
-            if isinstance(self._source, ResumableSource):
-                stream = self._source.open_from(start)
-                return _VerifiedStream(stream, stream, self.keeping_failure)
-            stream = self._source.open()
-            try:
-                self._skip(stream, start)
-            except BaseException:
-                stream.close()
-                raise
-        return _VerifiedStream(stream, stream, self.keeping_failure)
+        if isinstance(self._source, ResumableSource):
+            return self._source.open_from(start)
+        stream = self._source.open()
+        try:
+            self._skip(stream, start)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def _skip(self, stream: ByteStream, count: int) -> None:
         left = count
@@ -66,15 +59,6 @@ class VerifiedSource:
             if not piece:
                 raise SizeMismatchError(self._descriptor.size, count - left, what=self.what)
             left -= len(piece)
-
-    @contextmanager
-    def keeping_failure(self) -> Iterator[None]:
-        """Keep the exception that the block raises."""
-        try:
-            yield
-        except Exception as error:
-            self.failure = error
-            raise
 
     def check_if_empty(self) -> None:
         """Verify an empty source, which a transport may never open."""
@@ -87,11 +71,9 @@ class VerifiedSource:
 class _VerifiedStream:
     verified: ByteStream
     source: ByteStream
-    keeping_failure: Callable[[], AbstractContextManager[None]]
 
     def read(self, size: int = -1, /) -> bytes:
-        with self.keeping_failure():
-            return self.verified.read(size)
+        return self.verified.read(size)
 
     def close(self) -> None:
         self.verified.close()

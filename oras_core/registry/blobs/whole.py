@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oras_core.errors import TransportError
+from oras_core.errors import RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.registry.blobs.chunked import send_chunks
 from oras_core.registry.blobs.session import UploadSession
@@ -33,10 +33,9 @@ def send_whole(
         TransportError: if the connection fails repeatedly, or the upload was lost with it.
         ContentError: if the source does not match the descriptor.
     """
-    source.check_if_empty()
     try:
         session.finish(descriptor.digest, source)
-    except TransportError as broken:
+    except (TransportError, RegistryError) as broken:
         held = session.held_after(broken, descriptor.size)
         if chunk_size is None:
             raise session.lose(broken) from broken.__cause__

@@ -7,8 +7,12 @@ them to those of the port, while a request is sent and while a response's body i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Final, NoReturn
+
+from attrs import frozen
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import (
@@ -21,7 +25,7 @@ from oras_core.errors import (
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 
-__all__ = ["Guarded"]
+__all__ = ["Guarded", "WatchedBody"]
 
 _MAX_REASON: Final = 300
 """Characters of a foreign exception's text that a message repeats."""
@@ -50,46 +54,54 @@ def _cancelled(request: HttpRequest) -> CancelledError:
     return CancelledError(f"{request.method} {redact_url(request.url)}")
 
 
-class _WatchedStream:
-    """A stream of a request's body that records its own failure."""
+class WatchedBody:
+    """A request's body that keeps its own failure, to tell it from one of the connection.
 
-    def __init__(self, stream: ByteStream, source: _WatchedSource) -> None:
-        self._stream = stream
+    Whatever a transport, or a registry in this process, makes of the failure, `Guarded` raises
+    it unchanged. A caller that must know the difference passes a `WatchedBody` itself.
+
+    Attributes:
+        failure: what the body raised; None if it did not fail.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        """Watch `source`, and let the thread's token cancel its streams."""
         self._source = source
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            self._source.check_cancelled()
-            return self._stream.read(size)
-        except Exception as error:
-            self._source.failure = error
-            raise
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _WatchedSource:
-    def __init__(self, source: ByteSource, request: HttpRequest, token: CancelToken) -> None:
-        self._source = source
-        self._request = request
-        self._token = token
+        self._token = current_token()
         self.failure: Exception | None = None
 
     @property
     def size(self) -> int | None:
+        """The size of the source in bytes."""
         return self._source.size
 
-    def check_cancelled(self) -> None:
-        if self._token.cancelled:
-            raise _cancelled(self._request)
-
     def open(self) -> ByteStream:
-        try:
+        """Open the source."""
+        with self.keeping_failure():
             return _WatchedStream(self._source.open(), self)
+
+    @contextmanager
+    def keeping_failure(self) -> Iterator[None]:
+        """Keep the exception that the block raises; raise one if the token is cancelled."""
+        try:
+            self._token.raise_if_cancelled("send the body of a request")
+            yield
         except Exception as error:
             self.failure = error
             raise
+
+
+@frozen
+class _WatchedStream:
+    stream: ByteStream
+    body: WatchedBody
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self.body.keeping_failure():
+            return self.stream.read(size)
+
+    def close(self) -> None:
+        self.stream.close()
 
 
 class _GuardedStream:
@@ -167,9 +179,12 @@ class Guarded:
         token = current_token()
         if token.cancelled:
             raise _cancelled(request)
-        watched = None if request.body is None else _WatchedSource(request.body, request, token)
+        watched = _watched(request.body)
         try:
             response = self._transport.send(request.with_body(watched))
+            if watched is not None and watched.failure is not None:
+                response.close()
+                raise watched.failure
         except Exception as error:
             if token.cancelled:
                 raise _cancelled(request) from None
@@ -184,3 +199,9 @@ class Guarded:
             raise
         length = _promised_length(request, response)
         return response.with_body(_GuardedStream(response.body, request, length, token))
+
+
+def _watched(body: ByteSource | None) -> WatchedBody | None:
+    if body is None or isinstance(body, WatchedBody):
+        return body
+    return WatchedBody(body)

@@ -173,7 +173,9 @@ class Retrying:
                 self._report(request, error.reason, pause, attempt)
             else:
                 asked = self._pause_after(response, attempt, host)
-                if asked is None or _is_too_long(asked):
+                # The server may have kept a part of an upload that failed (R17).
+                is_final = not request.repeatable and response.status != 429
+                if asked is None or is_final or _is_too_long(asked):
                     return evolve(response, repeated=True) if carried_out else response
                 response.close()
                 carried_out = carried_out or response.status >= 500

@@ -106,11 +106,14 @@ class OciLayoutStore(
             NotFoundError: if the layout has no such blob.
             UnsafePathError: if its path is a symbolic link.
         """
+        return VerifyingReader(self.fetch_unverified(descriptor), descriptor)
+
+    def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
+        """Return a stream as `fetch`, whose bytes the caller must verify."""
         try:
-            stream = self._files.open_blob(descriptor.digest)
+            return self._files.open_blob(descriptor.digest)
         except NotFoundError as error:
             raise NotFoundError(str(descriptor), "the layout") from error
-        return VerifyingReader(stream, descriptor)
 
     def push(self, descriptor: Descriptor, source: ByteSource) -> None:
         """Store a blob or manifest; a manifest is listed in the index, without a tag.

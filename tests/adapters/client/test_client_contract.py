@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
@@ -142,11 +143,16 @@ def test_a_push_takes_the_core_s_files_too(client, place):
     assert client.config(place("v1")).content == b"c"
 
 
-@pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_a_push_chooses_the_compression_of_folders(client, place, work, tmp_path, compression):
+@pytest.mark.parametrize(
+    ("compression", "suffix"), [("none", ""), ("gzip", "+gzip"), ("zstd", "+zstd"), ("auto", "")]
+)
+def test_a_push_chooses_the_compression_of_folders(
+    client, place, work, tmp_path, compression, suffix
+):
+    (work / "weights" / "layer0.bin").write_bytes(random.Random(1).randbytes(100_000))
     client.push(place("v1"), ["weights"], compression=compression)
     (layer,) = client.manifest(place("v1")).layers
-    assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar+{compression}"
+    assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar{suffix}"
     client.pull(place("v1"), tmp_path / "out")
     assert (tmp_path / "out" / "weights" / "layer0.bin").exists()
 
@@ -164,6 +170,31 @@ def test_a_file_is_opened_and_read_anywhere(client, place, work):
         stream.seek(0)
         assert stream.read() == content
         assert stream.verified
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_a_file_of_a_folder_is_opened_and_read(client, place, work, compression):
+    content = bytes(range(256)) * 40
+    (work / "weights" / "deep").mkdir()
+    (work / "weights" / "deep" / "b.txt").write_text("b")
+    (work / "weights" / "link.bin").symlink_to("layer0.bin")
+    (work / "weights" / "to").symlink_to("deep")
+    client.push(place("v1"), ["weights", "card.md"], compression=compression)
+    for name in ("weights/layer0.bin", "weights/link.bin"):
+        with client.open(place("v1"), name) as stream:
+            assert stream.seek(1000) == 1000
+            assert stream.read(100) == content[1000:1100]
+            stream.seek(0)
+            assert stream.read() == content
+            assert not stream.verified
+        assert client.read(place("v1"), name) == content
+    assert client.read(place("v1"), "weights/to/b.txt") == b"b"
+    with pytest.raises(SizeLimitError):
+        client.read(place("v1"), "weights/layer0.bin", limit=100)
+    with pytest.raises(NotFoundError, match=r"file 'absent.bin' not found in weights"):
+        client.open(place("v1"), "weights/absent.bin")
+    with pytest.raises(UnsupportedError, match="it is a directory"):
+        client.open(place("v1"), "weights/deep")
 
 
 def test_a_file_is_read(client, place, pushed):

@@ -83,6 +83,20 @@ def test_oras_py_in_the_same_folder_is_refused_with_advice(site, entry):
     assert "pip uninstall oras oras-sdk && pip install oras-sdk" in result.stderr
 
 
+@pytest.mark.parametrize("files", ["", "oras-0.2.43.post1.dist-info/METADATA,,\n"])
+def test_the_stand_in_for_oras_py_is_fine(site, files):
+    site.joinpath("oras-0.2.43.post1.dist-info").mkdir()
+    site.joinpath("oras-0.2.43.post1.dist-info", "RECORD").write_text(files)
+    assert run("import oras", path=site).returncode == 0
+
+
+def test_a_record_with_modules_is_oras_py(site):
+    site.joinpath("oras-0.2.44.dist-info").mkdir()
+    site.joinpath("oras-0.2.44.dist-info", "RECORD").write_text("oras/provider.py,sha256=x,1\n")
+    result = run("import oras", path=site)
+    assert "python -m oras.doctor" in result.stderr
+
+
 @pytest.mark.parametrize("entry", ["oras_sdk-0.3.0.dist-info", "oras-extra", "orasaur-1.dist-info"])
 def test_other_distributions_beside_us_are_fine(site, entry):
     site.joinpath(entry).mkdir()

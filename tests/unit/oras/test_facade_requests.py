@@ -11,7 +11,10 @@ import os
 import pytest
 
 import oras.client
+from oras._client.response import Response
+from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import InvalidInputError, TransportError, UnsupportedError
+from oras_core.testing import EmbeddedRegistry
 from support.recording_transport import Reply, serving
 
 BASIC = "Basic " + base64.b64encode(b"user:secret").decode()
@@ -197,3 +200,18 @@ def test_no_answer_is_a_transport_error_without_the_query(client, monkeypatch, t
     with pytest.raises(TransportError) as caught:
         client.do_request(f"http://{address}/v2/x?token=hidden", "POST", data=b"x")
     assert "hidden" not in str(caught.value)
+
+
+def test_the_names_of_oras_py_0_1_authenticate_by_hand():
+    registry = EmbeddedRegistry(users={"alice": "open sesame"})
+    with RegistryServer(registry) as server:
+        client = oras.client.OrasClient(hostname=server.address)
+        client.set_basic_auth("alice", "open sesame")
+        challenge = {"WWW-Authenticate": 'Basic realm="r"'}
+        refused = Response.of(401, challenge, url=f"{server.url}/v2/")
+        assert client.authenticate_request(refused)
+        assert client.headers["Authorization"].startswith("Basic ")
+        client.reset_basic_auth()
+        assert client.headers == {}
+        container = client.get_container("a/b:v1")
+        assert container.put_manifest_url() == container.get_manifest_url()

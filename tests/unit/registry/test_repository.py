@@ -9,7 +9,9 @@ from contextlib import closing
 
 import pytest
 
+from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import BytesSource
+from oras_core.content.verify import VerifyingReader
 from oras_core.errors import (
     DigestMismatchError,
     InvalidReferenceError,
@@ -321,3 +323,11 @@ def test_an_invalid_repository_name_is_refused(registry, name):
 def test_repr_shows_the_name(repository):
     assert repr(repository) == "RemoteRepository('localhost:5000/app')"
     assert (repository.registry, repository.name) == ("localhost:5000", "app")
+
+
+def test_a_copy_from_a_repository_verifies_once(server, repository):
+    blob = push_blob(repository, b"layer")
+    with closing(ManifestCache(repository).source(blob).open()) as stream:
+        assert not isinstance(stream, VerifyingReader)
+    with closing(repository.fetch(blob)) as stream:
+        assert isinstance(stream, VerifyingReader)

@@ -23,7 +23,8 @@ from oras_core.errors import (
 )
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
-from oras_core.registry.auth.authorizer import MAX_EXPECTED, Authorizer
+from oras_core.registry.auth.authorizer import MAX_EXPIRED, Authorizer
+from oras_core.registry.auth.demands import MAX_EXPECTED
 from oras_core.registry.auth.scope import Scope
 from oras_core.registry.compose import registry_transport
 from oras_core.registry.transports.retries import RetryPolicy
@@ -533,7 +534,7 @@ def threads_with(password, trying):
 
     world = World({ORIGIN: meeting})
     transport = authorizer(world, StaticCredentials(Credential("alice", password)))
-    transport._book._trying = trying
+    transport._refusals._trying = trying
     with ThreadPoolExecutor(4) as threads:
         futures = [threads.submit(get, transport) for _ in range(4)]
         return [future.result(30).status for future in futures], order
@@ -935,3 +936,166 @@ def test_requests_and_answers_pass_as_they_are(world):
     assert {one.headers["User-Agent"] for one in world.seen} == {"me/2"}
     assert isinstance(world.seen[0], Seen)
     assert world.to(ORIGIN)[1].headers["Accept"] == "x/y"
+
+
+# --- Fewer scopes -------------------------------------------------------------------------
+
+
+UPLOAD = f"{ORIGIN}/v2/a/blobs/uploads/"
+
+
+class ReadOnly:
+    """A token server that refuses tokens for more than `pull`."""
+
+    def __init__(self, status, accepted=""):
+        self.status = status
+        self.issuing = TokenSite(accepted or basic("alice", "open sesame"))
+
+    def __call__(self, seen):
+        allowed = {f"repository:{name}:pull" for name in "ab"}
+        return self.issuing(seen) if set(seen.scopes) <= allowed else Reply(self.status)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("pulled_before", [True, False])
+def test_a_refused_push_leaves_pulls_alone(status, pulled_before):
+    world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: ReadOnly(status)})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    if pulled_before:
+        assert get(transport).status == 200
+    transport.expect(Scope("repository", "a", ("pull", "push")))
+    for _ in range(2):
+        with pytest.raises(RegistryError) as caught:
+            get(transport, UPLOAD, method="POST")
+        assert caught.value.status == status
+    for name in ("a", "b", "a"):
+        assert get(transport, f"{ORIGIN}/v2/{name}/manifests/1").status == 200
+    asked = [tuple(one.scopes) for one in world.to(AUTH)]
+    assert sorted(set(asked)) == sorted(asked)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_fewer_scopes_are_requested_if_expected_ones_are_refused(status):
+    world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: ReadOnly(status)})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    transport.expect(Scope("repository", "a", ("pull", "push")))
+    for _ in range(3):
+        assert get(transport).status == 200
+    assert [one.scopes for one in world.to(AUTH)] == [
+        ["repository:a:pull,push"],
+        ["repository:a:pull"],
+    ]
+
+
+def test_a_mount_is_tried_without_the_scope_of_a_source_that_is_refused():
+    def picky(seen):
+        return Reply(403) if len(seen.scopes) > 1 else Reply(200, body=b'{"token": "T1"}')
+
+    world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: picky})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    assert get(transport, f"{UPLOAD}?mount={DIGEST}&from=b", method="POST").status == 200
+    assert [one.scopes for one in world.to(AUTH)] == [
+        ["repository:a:pull,push", "repository:b:pull"],
+        ["repository:a:pull,push"],
+    ]
+
+
+def test_a_wrong_password_is_sent_once_for_each_set_of_scopes():
+    world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: ReadOnly(401, "nobody")})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    transport.expect(Scope("repository", "a", ("pull", "push")))
+    for name in ("a", "b", "c"):
+        with pytest.raises(AuthenticationError):
+            get(transport, f"{ORIGIN}/v2/{name}/manifests/1")
+        with pytest.raises(AuthenticationError):
+            get(transport, f"{ORIGIN}/v2/{name}/blobs/uploads/", method="POST")
+    assert [one.scopes for one in world.to(AUTH)] == [
+        ["repository:a:pull,push"],
+        ["repository:a:pull"],
+    ]
+
+
+def test_a_refused_push_by_basic_leaves_pulls_alone():
+    site = BasicSite("alice", "open sesame")
+
+    def read_only(seen):
+        return site(seen) if seen.method == "GET" else Reply(401, (("WWW-Authenticate", "Basic"),))
+
+    world = World({ORIGIN: read_only})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    for _ in range(2):
+        assert get(transport, UPLOAD, method="POST").status == 401
+    assert get(transport).status == 200
+    assert [one.method for one in world.seen if one.authorization] == ["POST", "GET"]
+
+
+# --- Several token servers, tokens that expire early --------------------------------------
+
+
+def services(seen):
+    """A registry whose repositories `a…` and `b…` have token servers of their own."""
+    name = seen.path.split("/")[2]
+    if seen.authorization == f"Bearer {name[0]}":
+        return Reply(200)
+    challenge = f'Bearer realm="{AUTH}/{name[0]}/token",service="{name[0]}"'
+    return Reply(401, (("WWW-Authenticate", challenge),))
+
+
+def issuing(seen):
+    """Two token servers on one host; each refuses the other's repositories."""
+    service = seen.path.split("/")[1]
+    if any(not scope.startswith(f"repository:{service}") for scope in seen.scopes):
+        return Reply(403)
+    return Reply(200, body=json.dumps({"token": service}).encode())
+
+
+@pytest.mark.parametrize("server", [issuing, None])
+def test_two_token_services_on_one_host(server):
+    def lenient(seen):
+        return Reply(200, body=json.dumps({"token": seen.path.split("/")[1]}).encode())
+
+    world = World({ORIGIN: services, AUTH: server or lenient})
+    transport = authorizer(world, StaticCredentials(ALICE))
+    for name in ("a1", "b1", "a1", "b1", "a2", "b2", "b1"):
+        assert get(transport, f"{ORIGIN}/v2/{name}/manifests/1").status == 200
+    before = len(world.seen)
+    for name in ("a1", "b1", "a2", "b2"):
+        assert get(transport, f"{ORIGIN}/v2/{name}/manifests/1").status == 200
+    assert len(world.seen) == before + 4
+
+
+class Aging:
+    """A clock that each token server, or registry, sets forward."""
+
+    time = 0.0
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.mark.parametrize("expired", [1, 5])
+def test_a_token_that_expired_before_its_use_is_replaced(expired):
+    clock, left = Aging(), [expired]
+
+    def slow(seen):
+        if seen.authorization and left[0]:
+            left[0] -= 1
+            clock.time += 60
+            return Reply(401, (("WWW-Authenticate", challenge("repository:a:pull")),))
+        return BearerSite(challenge("repository:a:pull"), valid={f"T{expired + 1}"})(seen)
+
+    world = World({ORIGIN: slow, AUTH: TokenSite()})
+    assert get(authorizer(world, now=clock)).status == 200
+    assert len(world.to(AUTH)) == expired + 1
+
+
+def test_attempts_with_tokens_that_expire_at_once_are_bounded():
+    clock = Aging()
+
+    def slow(_):
+        clock.time += 60
+        return Reply(401, (("WWW-Authenticate", challenge("repository:a:pull")),))
+
+    world = World({ORIGIN: slow, AUTH: TokenSite()})
+    assert get(authorizer(world, now=clock)).status == 401
+    assert len(world.to(AUTH)) <= MAX_EXPIRED + 2

@@ -25,9 +25,10 @@ from oras_core.errors import (
 )
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential
+from oras_core.registry.auth.refusals import REFUSAL_SECONDS, Audience
 from oras_core.registry.auth.scope import parse_scopes
-from oras_core.registry.auth.token import Audience, Token, TokenClient
-from oras_core.registry.auth.token_cache import REFUSAL_SECONDS, TokenCache
+from oras_core.registry.auth.token import Token, TokenClient
+from oras_core.registry.auth.token_cache import TokenCache
 from support.scripted_transport import Answer, ScriptedTransport
 
 REALM = "https://auth.example/token"
@@ -405,7 +406,10 @@ def test_a_refusal_of_too_many_scopes_concerns_these_scopes_only(cache, clock):
             cache.obtain(ALICE, PUSH, source)
     assert source.calls == 1
     assert cache.obtain(ALICE, PULL, source).token.value == "T2"
-    # What the credential was good for afterwards may have changed what it is good for.
+    with pytest.raises(AccessDeniedError):
+        cache.obtain(ALICE, PUSH, source)
+    assert source.calls == 2
+    clock.time = REFUSAL_SECONDS
     assert cache.obtain(ALICE, PUSH, source).token.value == "T3"
 
 
@@ -544,3 +548,56 @@ def test_a_thread_that_waits_for_another_can_be_cancelled(watched):
         assert isinstance(second.exception(20), CancelledError)
         gate.open.set()
         assert first.result(20).token.value == "T"
+
+
+# --- Refresh tokens for one use -----------------------------------------------------------
+
+
+class OneUse:
+    """A token server whose refresh tokens are valid for one exchange."""
+
+    def __init__(self, first="refresh-me"):
+        self.valid, self.issued, self.lock = first, 0, threading.Lock()
+        self.overlapping = 0
+        self.running = 0
+
+    def send(self, request):
+        form = parse_qs(request.body.open().read().decode())
+        with self.lock:
+            self.running += 1
+            self.overlapping = max(self.overlapping, self.running)
+            right = form["refresh_token"] == [self.valid]
+            if right:
+                self.issued += 1
+                self.valid = f"refresh-{self.issued}"
+            renewed = self.valid
+        with self.lock:
+            self.running -= 1
+        if not right:
+            return Answer(400, body=b'{"error": "invalid_grant"}').response(request)
+        body = json.dumps({"access_token": f"T{self.issued}", "refresh_token": renewed})
+        return Answer(200, body=body.encode()).response(request)
+
+
+def test_threads_exchange_a_refresh_token_for_one_use_one_after_the_other():
+    server, stored = OneUse(), []
+    client = TokenClient(server, renewed=lambda credential, token: stored.append(token))
+    audiences = [Audience(REALM, service, REFRESH) for service in ("s", "t")]
+    with ThreadPoolExecutor(16) as threads:
+        jobs = [
+            threads.submit(client.fetch, audiences[n % 2], parse_scopes(f"repository:r{n}:pull"))
+            for n in range(40)
+        ]
+        assert len({job.result(20).value for job in jobs}) == 40
+    assert server.issued == 40
+    assert stored == [f"refresh-{n}" for n in range(1, 41)]
+
+
+def test_a_refresh_token_that_stays_the_same_is_not_stored():
+    server, stored = OneUse(), []
+    server.send = lambda request: Answer(
+        200, body=b'{"token": "T", "refresh_token": "refresh-me"}'
+    ).response(request)
+    client = TokenClient(server, renewed=lambda *renewed: stored.append(renewed))
+    client.fetch(Audience(REALM, "s", REFRESH), PULL)
+    assert stored == []

@@ -14,6 +14,7 @@ from oras_core.errors import (
     SizeMismatchError,
     TlsError,
     TransportError,
+    UnsupportedError,
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
@@ -90,7 +91,6 @@ def test_a_whole_blob_needs_status_200(answer):
     [
         (Answer(200, {"Content-Length": "11"}, CONTENT), SizeMismatchError),
         (Answer(200, {"Content-Length": "9"}, CONTENT), SizeMismatchError),
-        (Answer(200, {"Content-Encoding": "gzip"}, CONTENT), ContentError),
     ],
 )
 def test_a_wrong_header_is_an_error_before_the_first_read(answer, kind):
@@ -99,9 +99,32 @@ def test_a_wrong_header_is_an_error_before_the_first_read(answer, kind):
         subject.fetch(BLOB)
 
 
-def test_content_encoding_identity_is_accepted():
-    answer = Answer(200, {"Content-Encoding": "Identity"}, CONTENT)
+@pytest.mark.parametrize("encoding", ["Identity", "aws-chunked", "x-gzip", "binary", "gzip"])
+def test_r38_the_digest_decides_whatever_the_content_encoding(encoding):
+    answer = Answer(200, {"Content-Encoding": encoding}, CONTENT)
     assert pulled(answer)[0] == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"9876543210", b"short"])
+def test_r38_an_error_names_the_content_encoding(content):
+    subject, _ = downloader(Answer(200, {"Content-Encoding": "gzip"}, content), *[Answer(404)] * 5)
+    with pytest.raises((ContentError, NotFoundError)) as caught:
+        subject.fetch(BLOB).read()
+    if content != b"short":
+        assert "Content-Encoding 'gzip'" in str(caught.value)
+
+
+def test_fetched_bytes_are_verified_before_the_last_one():
+    subject, _ = downloader(Answer(200, {}, b"9876543210"))
+    stream = subject.fetch(BLOB)
+    assert stream.read(9) == b"987654321"
+    with pytest.raises(DigestMismatchError):
+        stream.read(1)
+
+
+def test_unverified_bytes_have_a_name_that_says_so():
+    subject, _ = downloader(Answer(200, {}, b"9876543210"))
+    assert subject.fetch_unverified(BLOB).read() == b"9876543210"
 
 
 def test_a_blob_that_is_too_long_is_an_error():
@@ -110,7 +133,7 @@ def test_a_blob_that_is_too_long_is_an_error():
 
 def test_surplus_bytes_are_found_when_reading_in_pieces():
     subject, _ = downloader(Answer(200, {}, CONTENT + b"!"))
-    stream = subject.fetch(BLOB)
+    stream = subject.fetch_unverified(BLOB)
     assert stream.read(10) == CONTENT
     with pytest.raises(SizeMismatchError):
         stream.read(1)
@@ -187,8 +210,8 @@ def test_another_size_in_a_resumed_response_is_an_error(answer, actual):
     assert (error.expected, error.actual) == (10, actual)
 
 
-def test_a_compressed_resumed_response_is_refused():
-    compressed = Answer(206, {"Content-Range": "bytes 4-9/10", "Content-Encoding": "br"}, b"456789")
+def test_r38_a_compressed_resumed_response_fails_verification():
+    compressed = Answer(206, {"Content-Range": "bytes 4-9/10", "Content-Encoding": "br"}, b"zip!!!")
     failing(ContentError, whole(b"0123", breaks=True), compressed)
 
 
@@ -337,17 +360,43 @@ def test_a_range_that_exceeds_the_blob_is_refused(start, length):
         ([Answer(405), Answer(200, {}, CONTENT)], True),
         ([Answer(405), Answer(416)], True),
         ([Answer(405), Answer(404)], False),
+        ([Answer(401), Answer(206, {}, b"0")], True),
+        ([Answer(406), Answer(206, {}, b"0")], True),
+        ([Answer(500), Answer(206, {}, b"0")], True),
         ([Answer(403), Answer(403)], False),  # R8
     ],
 )
 def test_whether_a_blob_exists(steps, expected):
     subject, transport = downloader(*steps)
-    assert subject.exists(BLOB) is expected
+    assert subject.exists(BLOB.digest) is expected
     assert [sent.method for sent in transport.requests] == ["HEAD", "GET"][: len(steps)]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_other_statuses_to_an_existence_check_are_errors(status):
-    subject, _ = downloader(Answer(status))
+    subject, _ = downloader(Answer(status), Answer(status))
     with pytest.raises(RegistryError):
-        subject.exists(BLOB)
+        subject.exists(BLOB.digest)
+
+
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        (Answer(206, {"Content-Range": "bytes 0-0/10"}, b"0"), 10),
+        (Answer(200, {"Content-Length": "10"}, CONTENT), 10),
+        (Answer(416, {"Content-Range": "bytes */0"}), 0),
+    ],
+)
+def test_r23_the_size_of_a_blob_comes_from_a_get(answer, size):
+    subject, transport = downloader(answer)
+    assert subject.describe(BLOB.digest).size == size
+    assert transport.requests[0].headers["Range"] == "bytes=0-0"
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200), Answer(206), Answer(206, {"Content-Range": "bytes 0-0/*"})]
+)
+def test_a_blob_without_a_size_is_an_error(answer):
+    subject, _ = downloader(answer)
+    with pytest.raises(UnsupportedError):
+        subject.describe(BLOB.digest)

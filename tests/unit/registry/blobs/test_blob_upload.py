@@ -21,7 +21,8 @@ from oras_core.errors import (
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.registry.blobs.upload import BlobUploader
+from oras_core.registry.blobs import upload
+from oras_core.registry.blobs.upload import MAX_RESTARTS, BlobUploader
 from oras_core.registry.endpoints import RegistryEndpoints
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.transports.guard import Guarded
@@ -202,11 +203,26 @@ def test_an_upload_without_a_location_is_an_error():
     failing(RegistryError, Answer(202), Answer(202))
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 400, 500])
-def test_r19_only_201_means_stored(status):
+@pytest.mark.parametrize("status", [400, 429, 501])
+def test_r19_a_refused_put_cancels_the_upload(status):
     error, transport = failing(RegistryError, BEGUN, refusal(status), Answer(204))
     assert error.status == status
     assert transport.lines == [PROBE, PUT, CANCEL]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 206])
+def test_r19_after_another_2xx_a_head_decides(status):
+    assert push(BEGUN, refusal(status), Answer(200)).lines == [PROBE, PUT, HEAD]
+    error, transport = failing(RegistryError, BEGUN, refusal(status), refusal(404), Answer(204))
+    assert error.status == status
+    assert "HEAD does not find" in str(error)
+    assert transport.lines == [PROBE, PUT, HEAD, CANCEL]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_r19_after_another_2xx_to_the_last_chunk_a_head_decides(status):
+    transport = push(BEGUN, held(9), refusal(status), Answer(200), chunk_size=10)
+    assert transport.lines == [PROBE, PATCH, PUT, HEAD]
 
 
 def test_another_digest_in_the_response_is_an_error():
@@ -227,8 +243,8 @@ def test_an_unreachable_registry_gets_one_status_request_and_no_delete():
 
 
 def test_a_failed_delete_does_not_hide_the_error():
-    error, _ = failing(RegistryError, BEGUN, refusal(500), TransportError("DELETE", BASE, "x"))
-    assert error.status == 500
+    error, _ = failing(RegistryError, BEGUN, refusal(400), TransportError("DELETE", BASE, "x"))
+    assert error.status == 400
 
 
 @pytest.mark.parametrize(
@@ -281,9 +297,63 @@ def test_r17_chunks_resume_at_the_reported_offset():
 
 
 def test_a_repeated_chunk_has_the_same_bytes():
-    subject, transport = retrying(BEGUN, held(3), refusal(503), held(7), held(9), STORED)
+    subject, transport = retrying(BEGUN, held(3), refusal(429), held(7), held(9), STORED)
     subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
     assert [body for _, body in chunks(transport)] == [b"0123", b"4567", b"4567", b"89"]
+
+
+# --- Failures of the server ---------------------------------------------------------------
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    monkeypatch.setattr(upload, "PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_r17_after_a_5xx_the_upload_resumes_at_the_reported_offset(status):
+    subject, transport = retrying(
+        BEGUN, refusal(status), held(3, "/u/2", 204), held(9, "/u/2"), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert chunks(transport) == [("4-9", b"456789")]
+    assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT, b""]
+
+
+def test_r17_after_a_5xx_to_a_chunk_the_upload_resumes_at_the_reported_offset():
+    subject, transport = retrying(
+        BEGUN, held(3), refusal(502), held(5, status=204), held(9), STORED
+    )
+    subject.push(BLOB, BytesSource(CONTENT), chunk_size=4)
+    assert chunks(transport) == [("0-3", b"0123"), ("4-7", b"4567"), ("6-9", b"6789")]
+
+
+@pytest.mark.parametrize("state", [[held(0, status=204), Answer(204)], [refusal(404)]])
+def test_an_upload_that_holds_nothing_after_a_5xx_restarts(state, no_pause):
+    subject, transport = retrying(BEGUN, refusal(500), *state, BEGUN, STORED)
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert [sent.body for sent in transport.requests if sent.method == "PUT"] == [CONTENT] * 2
+    assert [sent.url for sent in transport.requests if sent.method == "POST"] == [PROBE[5:]] * 2
+
+
+def test_a_blob_that_was_stored_in_spite_of_a_5xx_is_not_sent_again(no_pause):
+    new = refusal(404, "NAME_UNKNOWN")
+    steps = [refusal(404), new, BEGUN, refusal(502), refusal(404), Answer(200)]
+    subject, transport, _ = uploader(*steps, probes_by_mount=False)
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.lines == [HEAD, TAGS, PLAIN, PUT, STATUS, HEAD]
+
+
+def test_a_server_that_always_fails_ends_the_upload(no_pause):
+    restarts = [BEGUN, refusal(500), held(0, status=204), Answer(204)] * (MAX_RESTARTS + 1)
+    subject, transport = retrying(*restarts)
+    with pytest.raises(RegistryError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT))
+    assert caught.value.status == 500
+    assert transport.finished
+
+
+# --- Resuming -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("chunk_size", [None, 4])
@@ -423,8 +493,8 @@ def test_a_chunk_has_a_size(chunk_size):
 
 def test_an_empty_blob_is_verified_even_if_it_is_not_read():
     empty = Descriptor.of(b"", "application/octet-stream")
-    _, transport = failing(SizeMismatchError, BEGUN, Answer(204), blob=empty, source=Unsized(b"x"))
-    assert [sent.method for sent in transport.requests] == ["POST", "DELETE"]
+    _, transport = failing(SizeMismatchError, blob=empty, source=Unsized(b"x"))
+    assert transport.requests == []
     transport = push(BEGUN, Answer(201), content=b"", blob=empty)
     assert transport.requests[1].body == b""
 
@@ -571,7 +641,7 @@ def test_the_profile_can_require_chunks():
     assert len(chunks(transport)) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize("status", [401, 403, 422])
 def test_a_refused_chunk_ends_the_push(status):
     cancels = [] if status == 401 else [Answer(204)]
     error, _ = failing(RegistryError, BEGUN, held(3), refusal(status), *cancels, chunk_size=4)

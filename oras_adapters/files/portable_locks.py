@@ -1,0 +1,132 @@
+"""Locks between processes, by what the system has: `fcntl` or `msvcrt`.
+
+Part of `oras_adapters.files.portable`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from oras_adapters.files.system_errors import SystemErrors
+from oras_core.cancellation import current_token, sleep
+from oras_core.model.paths import SafePath
+from oras_core.ports.files import HeldLock
+
+__all__ = ["PortableLock", "lock_file", "try_lock_descriptor"]
+
+LOCK_FLAGS: Final = (
+    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+
+REGION: Final = 0x7FFF_0000
+"""First byte of the locked region. Other processes cannot read locked bytes on Windows, so the
+region is behind the data of most files; `_locking` has offsets below 2 GiB."""
+
+SLOTS: Final = 64
+"""Bytes of the region. `msvcrt` has exclusive locks only: a shared owner locks one byte, an
+exclusive owner all of them."""
+
+PAUSE: Final = 0.02
+"""Seconds between two attempts to take a lock, which can be cancelled."""
+
+_TAKEN: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+
+
+class PortableLock(HeldLock):
+    """A locked file. Garbage collection of this object releases the lock too."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Own the open, locked file."""
+        self._release = weakref.finalize(self, os.close, descriptor)
+
+    def release(self) -> None:
+        """Release the lock; a second call does nothing."""
+        self._release()
+
+    def __enter__(self) -> HeldLock:
+        """Return the lock itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Release the lock."""
+        self.release()
+
+
+def lock_file(name: str, path: SafePath, *, shared: bool, waits: bool) -> PortableLock | None:
+    """Lock the file `name`, which is created if missing; None if another owner has it.
+
+    Raises:
+        FileAccessError: if the system refuses, or has no locks.
+        CancelledError: if the current token is cancelled while this waits.
+    """
+    token = current_token()
+    with SystemErrors("lock", path):
+        descriptor = os.open(name, LOCK_FLAGS, 0o666)
+        try:
+            while not try_lock_descriptor(descriptor, shared=shared):
+                if not waits:
+                    os.close(descriptor)
+                    return None
+                token.raise_if_cancelled("wait for a lock")
+                sleep(PAUSE)
+        except BaseException:
+            with suppress(OSError):
+                os.close(descriptor)
+            raise
+    return PortableLock(descriptor)
+
+
+def try_lock_descriptor(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file without waiting; return False if another owner has it.
+
+    Raises:
+        OSError: if the system refuses, or has no locks.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - which of the two there is depends on the system
+    except ImportError:
+        pass
+    else:
+        return _flock(fcntl, descriptor, shared=shared)
+    try:
+        import msvcrt  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise OSError(errno.ENOLCK, "this system has no locks") from error
+    return _locking(msvcrt, descriptor, shared=shared)
+
+
+def _flock(fcntl: Any, descriptor: int, *, shared: bool) -> bool:  # noqa: ANN401 - a module
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    return _is_taken_now(lambda: fcntl.flock(descriptor, kind | fcntl.LOCK_NB))
+
+
+def _locking(msvcrt: Any, descriptor: int, *, shared: bool) -> bool:  # noqa: ANN401 - a module
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    regions = [(slot, 1) for slot in range(SLOTS)] if shared else [(0, SLOTS)]
+    try:
+        for start, length in regions:
+            os.lseek(descriptor, REGION + start, os.SEEK_SET)
+
+            def take(length: int = length) -> None:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, length)
+
+            if _is_taken_now(take):
+                return True
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
+    return False
+
+
+def _is_taken_now(take: Callable[[], object]) -> bool:
+    try:
+        take()
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True

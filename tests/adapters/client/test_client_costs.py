@@ -1,0 +1,63 @@
+"""The client costs no more than `OrasClient`: in modules to load, and in requests to send."""
+
+from __future__ import annotations
+
+import json
+
+import oras
+import oras.client
+from oras_adapters import RegistryServer
+from oras_core.testing import EmbeddedRegistry
+from support.processes import run_python
+
+
+def loaded(program):
+    """Return the modules that a program loads."""
+    code = f"import json, sys; {program}; print(json.dumps(sorted(sys.modules)))"
+    return set(json.loads(run_python("-c", code)))
+
+
+def test_the_client_loads_no_more_modules():
+    client = loaded("import oras; oras.Client()")
+    facade = loaded("import oras.client; oras.client.OrasClient().connections.composition")
+    assert len(client) <= len(facade)
+
+
+class Recording:
+    """A registry that notes the methods of its requests."""
+
+    def __init__(self):
+        self._registry = EmbeddedRegistry()
+        self.methods = []
+
+    def send(self, request):
+        self.methods.append(request.method)
+        return self._registry.send(request)
+
+
+def requests_of(push, pull):
+    """Return the methods of the requests of a first push and of a first pull."""
+    registry = Recording()
+    with RegistryServer(registry) as server:
+        push(f"{server.address}/a:v1")
+        pushed, registry.methods = sorted(registry.methods), []
+        pull(f"{server.address}/a:v1")
+        return pushed, sorted(registry.methods)
+
+
+def test_the_client_sends_no_more_requests(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a.txt", "b.txt"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    facade = oras.client.OrasClient()
+    expected = requests_of(
+        lambda place: facade.push(target=place, files=names),
+        lambda place: facade.pull(target=place, outdir="facade"),
+    )
+    with oras.Client() as client:
+        found = requests_of(
+            lambda place: client.push(place, names), lambda place: client.pull(place, "client")
+        )
+    facade.connections.close()
+    assert found == expected

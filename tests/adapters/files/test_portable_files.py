@@ -1,0 +1,227 @@
+"""What the portable tree does on Windows, and what it cannot rely on there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from types import SimpleNamespace
+
+import pytest
+
+from oras_adapters.files import entries, portable, portable_locks, portable_paths
+from oras_adapters.files.portable import PortableFileTree
+from oras_core.cancellation import CancelToken
+from oras_core.errors import CancelledError, FileAccessError, UnsafePathError
+from oras_core.model.digest import Digest
+from oras_core.model.names import MACOS_NAMES, POSIX_NAMES, WINDOWS_NAMES
+from oras_core.testing.contracts.tree_access import at, names, read, write
+from support.other_systems import Msvcrt
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return PortableFileTree(tmp_path)
+
+
+def on(monkeypatch, **changed):
+    """Let the modules of the tree see another system."""
+    view = SimpleNamespace(**{**vars(os), **changed})
+    for module in (entries, portable, portable_paths):
+        monkeypatch.setattr(module, "os", view)
+
+
+# --- Names --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("system", "platform", "policy"),
+    [
+        ("nt", "win32", WINDOWS_NAMES),
+        ("posix", "darwin", MACOS_NAMES),
+        ("posix", "linux", POSIX_NAMES),
+    ],
+)
+def test_the_system_decides_about_names(tree, monkeypatch, system, platform, policy):
+    monkeypatch.setattr(entries, "os", SimpleNamespace(**{**vars(os), "name": system}))
+    monkeypatch.setattr(entries, "sys", SimpleNamespace(platform=platform))
+    assert tree.names is policy
+
+
+@pytest.mark.parametrize("name", ["nul.txt", "a.", "b ", "a:stream", "d/con/x", "q?"])
+def test_windows_names_are_refused_by_every_method_that_creates(tree, monkeypatch, name):
+    on(monkeypatch, name="nt")
+    path = at(name)
+    for create in (
+        lambda: tree.create(path),
+        lambda: tree.create_directory(path),
+        lambda: tree.make_directory(path),
+        lambda: tree.make_symlink(path, "x"),
+        lambda: tree.resume(path, Digest.of(b"")),
+        lambda: tree.lock(path),
+    ):
+        with pytest.raises(UnsafePathError, match="which Windows does not allow"):
+            create()
+    assert names(tree) == []
+
+
+# --- Paths of Windows ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resolved", "root"),
+    [
+        ("C:\\data", "\\\\?\\C:\\data"),
+        ("\\\\server\\share", "\\\\?\\UNC\\server\\share"),
+        ("\\\\?\\C:\\data", "\\\\?\\C:\\data"),
+    ],
+)
+def test_roots_have_the_form_that_takes_long_paths(monkeypatch, resolved, root):
+    view = SimpleNamespace(sep="\\", path=SimpleNamespace(realpath=lambda _: resolved))
+    monkeypatch.setattr(portable_paths, "os", view)
+    assert portable_paths.absolute_root("anything") == root
+
+
+def test_links_are_shown_with_slashes(monkeypatch):
+    view = SimpleNamespace(sep="\\", readlink=lambda _: "\\\\?\\..\\a\\b")
+    monkeypatch.setattr(portable_paths, "os", view)
+    assert portable_paths.link_text("anything") == "../a/b"
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind"),
+    [
+        (0xA0000003, "symlink"),  # a junction
+        (0xA000000C, "symlink"),
+        (0x9000001A, "directory"),  # a file of OneDrive
+        (0, "directory"),
+    ],
+)
+def test_a_junction_counts_as_a_link(tag, kind):
+    status = SimpleNamespace(st_mode=stat.S_IFDIR, st_reparse_tag=tag)
+    assert portable_paths.kind_of_status(status) == kind
+
+
+# --- Replacing ----------------------------------------------------------------------------
+
+
+def test_a_file_that_is_open_for_a_moment_is_replaced(tree, monkeypatch):
+    write(tree, "a", b"old")
+    refusals = [PermissionError(errno.EACCES, "Access is denied")] * 3
+
+    def replace(source, target):
+        if refusals:
+            raise refusals.pop()
+        os.replace(source, target)
+
+    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    on(monkeypatch, replace=replace)
+    write(tree, "a", b"new")
+    assert read(tree, "a") == b"new"
+
+
+def test_a_file_that_stays_open_is_an_error_that_says_so(tree, tmp_path, monkeypatch):
+    write(tree, "a", b"old")
+
+    def replace(source, target):
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    on(monkeypatch, replace=replace)
+    with pytest.raises(FileAccessError, match=r"cannot write 'a': .*open in another program"):
+        write(tree, "a", b"new")
+    assert os.listdir(tmp_path) == ["a"]
+    assert read(tree, "a") == b"old"
+
+
+def test_a_read_only_file_is_replaced(tree, tmp_path, monkeypatch):
+    write(tree, "a", b"old")
+    (tmp_path / "a").chmod(0o444)
+
+    def replace(source, target):
+        if not os.stat(target).st_mode & stat.S_IWRITE:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        os.replace(source, target)
+
+    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    on(monkeypatch, replace=replace, name="nt")
+    write(tree, "a", b"new")
+    assert read(tree, "a") == b"new"
+
+
+# --- Locks --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def msvcrt(monkeypatch):
+    """Lock by `msvcrt` alone."""
+    module = Msvcrt("msvcrt")
+    monkeypatch.setattr(
+        portable_locks,
+        "_flock",
+        lambda _, descriptor, shared: portable_locks._locking(module, descriptor, shared=shared),
+    )
+
+
+@pytest.mark.usefixtures("msvcrt")
+class TestMsvcrt:
+    def test_one_owner_at_a_time(self, tree):
+        with tree.lock(at("lock")):
+            assert tree.try_lock(at("lock")) is None
+            assert tree.try_lock(at("lock"), shared=True) is None
+        with tree.try_lock(at("lock")):
+            pass
+
+    def test_many_share(self, tree):
+        shared = [tree.try_lock(at("lock"), shared=True) for _ in range(20)]
+        assert all(shared)
+        assert tree.try_lock(at("lock")) is None
+        for lock in shared:
+            lock.release()
+        assert tree.try_lock(at("lock")) is not None
+
+    def test_a_partial_file_has_one_owner(self, tree):
+        digest = Digest.of(b"whole")
+        with tree.resume(at("a"), digest) as file:
+            file.write(b"wh")
+            assert tree.resume(at("a"), digest) is None
+        with tree.resume(at("a"), digest) as file:
+            assert file.kept == 2
+            assert file.reread().read() == b"wh"
+            file.write(b"ole")
+            file.commit()
+        assert read(tree, "a") == b"whole"
+
+
+def without_locks(*_, **__):
+    raise OSError(errno.ENOLCK, "this system has no locks")
+
+
+def test_a_system_without_locks_says_so_and_resumes_nothing(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(portable_locks, "_flock", without_locks)
+    with pytest.raises(FileAccessError, match="this system has no locks"):
+        tree.lock(at("lock"))
+    (tmp_path / "lock").unlink()
+    assert tree.resume(at("a"), Digest.of(b"")) is None
+    assert os.listdir(tmp_path) == []
+
+
+def test_waiting_for_a_lock_can_be_cancelled(tree):
+    token = CancelToken()
+    with tree.lock(at("lock")), token.scope():
+        token.cancel()
+        with pytest.raises(CancelledError):
+            tree.lock(at("lock"))
+
+
+def test_a_file_that_is_replaced_at_the_moment_of_opening_is_noticed(tree, tmp_path, monkeypatch):
+    write(tree, "a", b"old")
+
+    def opened(name, flags):
+        (tmp_path / "b").write_bytes(b"evil")
+        os.replace(tmp_path / "b", tmp_path / "a")
+        return os.open(name, flags)
+
+    on(monkeypatch, open=opened)
+    with pytest.raises(FileAccessError, match="replaced at the same moment"):
+        tree.open(at("a"))

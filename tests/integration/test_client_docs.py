@@ -1,0 +1,187 @@
+"""The page on the client keeps its word: its examples run on every registry, and they are short."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+import oras
+from oras_adapters import HostSettings, RegistryServer, Settings, TlsSettings
+from oras_core.testing import EmbeddedRegistry
+from support.certificates import write_certificates
+from support.docker_registry import guarded_registry, open_registry
+
+PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+MIB = 1024 * 1024
+MAX_IMPORTS, MAX_LINES = 3, 12
+
+
+def examples():
+    found = re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    pattern = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+    return {heading: pattern.findall(text)[0] for heading, text in found if pattern.search(text)}
+
+
+EXAMPLES = examples()
+
+
+@contextmanager
+def embedded(_):
+    with RegistryServer(EmbeddedRegistry()) as server:
+        yield server.address
+
+
+@contextmanager
+def docker(folder):
+    with open_registry(folder) as registry:
+        yield registry.address
+
+
+@pytest.fixture(params=[embedded, docker])
+def registry(request, tmp_path, monkeypatch):
+    """A registry, and a working directory with a folder of weights."""
+    work = tmp_path / "work"
+    (work / "weights").mkdir(parents=True)
+    for number in range(3):
+        (work / "weights" / f"layer{number}.bin").write_bytes(bytes([number]) * MIB)
+    (work / "card.md").write_text("# A model\n")
+    (work / "sbom.json").write_text('{"components": []}')
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with request.param(tmp_path) as address:
+        yield address
+
+
+def run(heading, address, names=None):
+    names = {"__name__": heading} if names is None else names
+    code = EXAMPLES[heading].replace("localhost:5000", address)
+    exec(compile(code, f"client.md, {heading}", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def pushed(registry):
+    """A registry with the model of the page."""
+    run("Push, list, pull, delete", registry)
+    return registry
+
+
+@pytest.mark.parametrize("heading", EXAMPLES)
+def test_a_job_takes_few_lines(heading):
+    lines = [line for line in EXAMPLES[heading].splitlines() if line.strip()]
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    assert len(imports) <= MAX_IMPORTS
+    assert len(lines) <= MAX_LINES
+
+
+def test_push_list_pull_delete(registry, capsys, tmp_path):
+    names = run("Push, list, pull, delete", registry)
+    assert capsys.readouterr().out == "['v1', 'v2']\n"
+    assert [path.as_posix() for path in names["pulled"].files] == [
+        "elsewhere/weights",
+        "elsewhere/card.md",
+    ]
+    assert (tmp_path / "work" / "elsewhere" / "weights" / "layer2.bin").stat().st_size == MIB
+    with oras.Client() as client:
+        assert not client.exists(f"{registry}/team/model:v1")
+        assert client.exists(f"{registry}/team/model:v2")
+
+
+def test_attach_discover_read(pushed):
+    assert run("Attach, discover, read", pushed)["content"] == b'{"components": []}'
+
+
+def test_open_a_file(pushed):
+    names = run("Open a file", pushed)
+    assert (names["word"], names["whole"]) == (b"A mod", b"# A model\n")
+
+
+def test_serve_a_file_from_asyncio(pushed):
+    names = run("asyncio", pushed)
+
+    async def main():
+        server = await asyncio.start_server(names["answer"], "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            content = await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}/")
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # the handler
+        await names["client"].close()
+        return content
+
+    assert asyncio.run(main()) == b"# A model\n"
+    assert not [t for t in threading.enumerate() if t.name.startswith("oras-")]
+
+
+def fetched(url):
+    with urllib.request.urlopen(url) as response:
+        return response.read(int(response.headers["Content-Length"]))
+
+
+def test_errors_say_what_to_do(pushed):
+    assert run("Errors", pushed)["advice"].startswith("To do: check the name")
+
+
+@contextmanager
+def two_embedded(folder):
+    """Two registries with users, over TLS by an authority of their own."""
+    certificates = write_certificates(folder)
+    with ExitStack() as running:
+        yield (
+            [
+                running.enter_context(
+                    RegistryServer(
+                        EmbeddedRegistry(users={user: f"{user}-secret"}),
+                        host="localhost",
+                        tls=certificates.server_context(demands_client=False),
+                    )
+                ).address
+                for user in ("reader", "writer")
+            ],
+            certificates.ca_file,
+        )
+
+
+@pytest.mark.parametrize("kind", ["embedded", "docker"])
+def test_mirror_with_a_private_authority_and_separate_credentials(
+    kind, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "card.md").write_text("# A model\n")
+    with ExitStack() as running:
+        if kind == "embedded":
+            addresses, authority = running.enter_context(two_embedded(tmp_path))
+            authorities = authority.read_text()
+        else:
+            folders = [tmp_path / name for name in ("one", "two")]
+            for folder in folders:
+                folder.mkdir()
+            registries = [
+                running.enter_context(
+                    guarded_registry(folder, {user: f"{user}-secret"}, auth="htpasswd", tls="tls")
+                )
+                for folder, user in zip(folders, ("reader", "writer"), strict=True)
+            ]
+            addresses = [one.address for one in registries]
+            authorities = "".join(one.ca_file.read_text() for one in registries)
+        (tmp_path / "ca.pem").write_text(authorities)
+        encrypted = {addresses[0]: HostSettings(plain_http=False)}
+        trust = Settings(tls=TlsSettings(extra_authorities=("ca.pem",)), hosts=encrypted)
+        account = {addresses[0]: ("reader", "reader-secret")}
+        with oras.Client(trust, credentials=account) as client:
+            for name in ("model", "data", "tools"):
+                client.push(f"{addresses[0]}/team/{name}:v1", ["card.md"], tags=["latest"])
+        code = EXAMPLES["Mirror"].replace("localhost:5001", addresses[1])
+        exec(code.replace("localhost:5000", addresses[0]), {})
+    rows = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
+    assert [name for name, _ in rows] == ["team/model", "team/data", "team/tools"] * 2
+    moved = [int(re.search(r"moved=(\d+)", row)[1]) for _, row in rows]
+    assert all(moved[:3])
+    assert not any(moved[3:])
+    assert all(row.count("tag=") == 2 for _, row in rows)

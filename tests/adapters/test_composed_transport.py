@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from contextlib import ExitStack
 
@@ -12,12 +11,11 @@ import oras.client
 from oras_adapters.factory import compose
 from oras_adapters.settings.settings import (
     HostSettings,
-    NetworkSettings,
     ProxySettings,
     Settings,
     TlsSettings,
 )
-from oras_core.errors import InvalidConfigurationError, TlsError, TransportTimeoutError
+from oras_core.errors import InvalidConfigurationError, TransportTimeoutError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.ports.http import HttpRequest
@@ -36,18 +34,9 @@ def opened():
         yield stack.enter_context
 
 
-def noting(certificates, seen):
-    """Return a script and TLS settings for a server that notes who shows a certificate."""
-    context = certificates.server_context()
-    context.load_verify_locations(certificates.ca_file)
-    context.verify_mode = ssl.CERT_OPTIONAL
-
-    def script(connection):
-        while connection.read_request() is not None:
-            seen.append(bool(connection._socket.getpeercert()))
-            connection.answer(b"hello")
-
-    return {"tls": context}, script
+def answering(connection):
+    while connection.read_request() is not None:
+        connection.answer(b"hello")
 
 
 def fetch(composition, host, url):
@@ -62,44 +51,9 @@ def own(certificates, **more):
     return TlsSettings(ca_bundle=str(certificates.ca_file), **more)
 
 
-def test_a_client_certificate_is_shown_to_its_own_host_alone(opened, certificates):
-    seen = {"registry": [], "storage": []}
-    servers = {}
-    for name, notes in seen.items():
-        options, script = noting(certificates, notes)
-        servers[name] = opened(ScriptedServer(script, **options))
-    registry = f"localhost:{servers['registry'].port}"
-    mutual = own(
-        certificates,
-        client_certificate=str(certificates.client_certificate),
-        client_key=str(certificates.client_key),
-    )
-    settings = Settings(tls=own(certificates), hosts={registry: HostSettings(tls=mutual)})
-    composition = opened(compose(settings))
-    # Redirects and token requests go through the transport of the registry.
-    for name in ("registry", "storage"):
-        url = f"https://localhost:{servers[name].port}/"
-        assert fetch(composition, registry, url) == b"hello"
-    assert seen == {"registry": [True], "storage": [False]}
-
-
-def test_verification_is_off_for_its_own_host_alone(opened, certificates):
-    servers = [
-        opened(ScriptedServer(noting(certificates, [])[1], tls=certificates.server_context()))
-        for _ in range(2)
-    ]
-    one, other = (f"localhost:{server.port}" for server in servers)
-    careless = HostSettings(tls=TlsSettings(verify=False))
-    settings = Settings(network=NetworkSettings(attempts=1), hosts={one: careless})
-    composition = opened(compose(settings))
-    assert fetch(composition, one, f"https://{one}/") == b"hello"
-    with pytest.raises(TlsError):
-        fetch(composition, one, f"https://{other}/")
-
-
 @pytest.mark.parametrize("name", ["LOCALHOST:{}", "localhost.:{}", "LocalHost.:{}"])
 def test_the_settings_of_a_host_apply_in_any_spelling(opened, certificates, name):
-    server = opened(ScriptedServer(noting(certificates, [])[1], tls=certificates.server_context()))
+    server = opened(ScriptedServer(answering, tls=certificates.server_context()))
     named = name.format(server.port)
     hosts = {named: HostSettings(plain_http=False, tls=own(certificates))}
     composition = opened(compose(Settings(hosts=hosts)))

@@ -69,6 +69,39 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "C12",
+        "oras_adapters/http/kept_connection.py",
+        "            if head.status >= _FINAL:",
+        "            if head.status != 100:",
+        ("answer-early-hints-http",),
+    ),
+    Mutation(
+        "C12",
+        "oras_adapters/http/receiver.py",
+        """        return not self._buffer
+
+    def is_idle(self) -> bool:
+        \"\"\"Tell whether the server has sent nothing more, and has not hung up.\"\"\"
+        if self._buffer:
+            return False
+""",
+        """        return True
+
+    def is_idle(self) -> bool:
+""",
+        ("answer-doubled-http",),
+    ),
+    Mutation(
+        "K13",
+        "oras_adapters/composition.py",
+        "self._tls(authority)",
+        "self._tls(next(iter(self.settings.hosts), authority))",
+        (
+            "test_tls_by_host.py::test_a_client_certificate_is_shown_to_its_own_host_alone",
+            "test_tls_by_host.py::test_verification_is_off_for_its_own_host_alone",
+        ),
+    ),
+    Mutation(
         "N1",
         "oras_core/model/paths.py",
         """    if ".." in path and _leads""",

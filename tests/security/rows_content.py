@@ -20,6 +20,7 @@ from support.hostile_registry import (
     Play,
     Raw,
     Rule,
+    Surrounded,
     WithHeaders,
 )
 from support.threat_cases import CONTENT, OCI_MANIFEST, OLDER, Artifact, Case, Layer
@@ -639,6 +640,16 @@ def _answer(name: str, does: str, play: Play, error: str, **more: Any) -> Case:
     )
 
 
+def _accepted(name: str, does: str, play: Play) -> Case:
+    return Case(
+        f"answer-{name}",
+        f"answers {does}",
+        rules=(Rule("GET ", (play,)),),
+        before=HERE,
+        after=TAKEN,
+    )
+
+
 LOUD = "\x1b[31mred\x1b[0m \x07 \u202edetrever"
 
 ANSWERS = [
@@ -717,6 +728,23 @@ ANSWERS = [
         Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
         "TransportError",
         memory=16 * MIB,
+    ),
+    _accepted(
+        "early-hints",
+        "with 103 before each answer, as content delivery networks do",
+        Surrounded(before=b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"),
+    ),
+    _accepted(
+        "doubled",
+        "with a second answer after each, which is nobody's",
+        Surrounded(after=b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+    ),
+    _accepted("followed", "with bytes after each answer", Surrounded(after=b"evil")),
+    _answer(
+        "switched",
+        "with another protocol, which nobody asked for",
+        Raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: evil\r\n\r\n"),
+        "TransportError",
     ),
     _answer(
         "rubbish", "with what is no HTTP", Raw(b"\0\1\2\3 hello there\r\n\r\n"), "TransportError"

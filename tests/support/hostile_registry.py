@@ -308,6 +308,21 @@ class ThenGone:
 
 
 @frozen
+class Surrounded:
+    """The honest answer, with bytes before or after it."""
+
+    before: bytes = b""
+    after: bytes = b""
+
+    def play(self, connection: Connection, scene: Scene) -> bool:
+        """Send all."""
+        connection.send(self.before)
+        kept = scene.honest().play(connection, scene)
+        connection.send(self.after)
+        return kept
+
+
+@frozen
 class HangUp:
     """A connection closed in place of an answer."""
 
@@ -318,7 +333,7 @@ class HangUp:
 
 Play = (
     Answer | Altered | Touched | TokenExpired | Echo | Raw | Endless | Drip | Stall | Reset
-    | ThenGone | HangUp | _Honest
+    | ThenGone | Surrounded | HangUp | _Honest
 )  # fmt: skip
 
 

@@ -38,8 +38,8 @@ def main(argv: Sequence[str]) -> None:
         push(repository, "v1", [File("a.txt", BytesSource(b"precious\n"))], scratch=scratch)
         attach(repository, "v1", [], artifact_type="application/vnd.example.note", scratch=scratch)
 
-        tags = backup(repository, folder)
-        print(f"backed up: {', '.join(tags)}")
+        backed_up = backup(repository, folder)
+        print(f"backed up: {', '.join(backed_up.tags)}")
         with scratch_directory() as unpacked:
             backup_to_archive(repository, shelf, archive, scratch=unpacked)
         entry = shelf.entry(archive)

@@ -55,10 +55,10 @@ def main(argv: Sequence[str]) -> None:
         fill(source, scratch)
         for attempt in ("first", "second"):
             recording = Recording()
-            tags = mirror(source, destination, options=CopyOptions(listener=recording))
+            mirrored = mirror(source, destination, options=CopyOptions(listener=recording))
             contents = sorted(recording.contents.items())
             counts = ", ".join(f"{len(found)} {word}" for word, found in contents)
-            print(f"{attempt} run: {len(tags)} tags, contents: {counts}")
+            print(f"{attempt} run: {len(mirrored.tags)} tags, contents: {counts}")
         signatures = list(destination.referrers(destination.resolve("latest")))
         print(f"signatures of latest: {len(signatures)}")
 

@@ -41,11 +41,11 @@ def main(argv: Sequence[str]) -> None:
             further_tags=["1.0"],
             referrers=ReferrerFilter(is_of_type(REPORT)),
         )
-        print(f"promoted what was tested: {promoted.digest == candidate.digest}")
+        print(f"promoted what was tested: {promoted.root.digest == candidate.digest}")
         print(
             f"tags in production: {', '.join(sorted(t for t in production.tags() if '-' not in t))}"
         )
-        kinds = [referrer.artifact_type for referrer in production.referrers(promoted)]
+        kinds = [referrer.artifact_type for referrer in production.referrers(promoted.root)]
         print(f"attached in production: {kinds}")
 
 

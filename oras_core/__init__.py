@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from oras_core.cancellation import CancelToken, current_token
     from oras_core.content.graph import successors
     from oras_core.content.sources import BytesSource, FileSource, OpenedSource
-    from oras_core.copying.copy import CopyOptions, copy, copy_graph
+    from oras_core.copying.copy import copy, copy_graph
     from oras_core.copying.extended import ReferrerFilter, extended_copy
+    from oras_core.copying.options import Copied, CopyOptions
     from oras_core.credentials import (
         ChainedCredentialStore,
         NoCredentials,
@@ -52,9 +53,10 @@ if TYPE_CHECKING:
     )
     from oras_core.verbs.inspect import fetch_config, fetch_manifest
     from oras_core.verbs.login import login, logout
-    from oras_core.verbs.mirror import mirror
+    from oras_core.verbs.mirror import Mirrored, mirror
     from oras_core.verbs.pull import Pulled, find_manifest, pull
     from oras_core.verbs.push import Config, Directory, File, push
+    from oras_core.verbs.verify import Verification, verify
     from oras_core.version import __version__
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "CancelToken",
     "ChainedCredentialStore",
     "Config",
+    "Copied",
     "CopyOptions",
     "Descriptor",
     "Digest",
@@ -78,6 +81,7 @@ __all__ = [
     "Limits",
     "Manifest",
     "MemoryStore",
+    "Mirrored",
     "NoCredentials",
     "OciLayoutStore",
     "OpenedSource",
@@ -92,6 +96,7 @@ __all__ = [
     "RoutedCredentialStore",
     "SafePath",
     "StaticCredentials",
+    "Verification",
     "__version__",
     "archived_layout",
     "attach",
@@ -120,6 +125,7 @@ __all__ = [
     "successors",
     "unpack_layout",
     "update_index",
+    "verify",
 ]
 
 _MODULE_OF = {
@@ -129,7 +135,8 @@ _MODULE_OF = {
     "CancelToken": "cancellation",
     "ChainedCredentialStore": "credentials",
     "Config": "verbs.push",
-    "CopyOptions": "copying.copy",
+    "Copied": "copying.options",
+    "CopyOptions": "copying.options",
     "Descriptor": "model.descriptor",
     "Digest": "model.digest",
     "Directory": "verbs.push",
@@ -143,6 +150,7 @@ _MODULE_OF = {
     "Limits": "model.limits",
     "Manifest": "model.manifest",
     "MemoryStore": "stores.memory",
+    "Mirrored": "verbs.mirror",
     "NoCredentials": "credentials",
     "OciLayoutStore": "stores.layout.store",
     "OpenedSource": "content.sources",
@@ -157,6 +165,7 @@ _MODULE_OF = {
     "RoutedCredentialStore": "credentials",
     "SafePath": "model.paths",
     "StaticCredentials": "credentials",
+    "Verification": "verbs.verify",
     "__version__": "version",
     "archived_layout": "stores.layout.archive",
     "attach": "verbs.attach",
@@ -185,6 +194,7 @@ _MODULE_OF = {
     "successors": "content.graph",
     "unpack_layout": "stores.layout.archive",
     "update_index": "verbs.index",
+    "verify": "verbs.verify",
 }
 
 if not TYPE_CHECKING:

@@ -14,7 +14,7 @@ from oras._transports.composition import composition_for
 from oras._transports.foreign import RequestSender, ThroughDoRequest, ThroughSession
 from oras.auth.hooks import authenticates_itself
 from oras_adapters.factory import Composition
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import is_loopback

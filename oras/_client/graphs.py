@@ -13,8 +13,9 @@ from oras._client.push_request import PushRequest
 from oras._client.response import Response
 from oras.container import Container
 from oras_adapters.files.local_files import scratch_directory
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
+from oras_core.copying.options import CopyOptions
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
 from oras_core.model.wire import to_wire
@@ -178,7 +179,7 @@ class GraphMethods(BaseClient):
         repository = self._repository(destination, config_path)
         run = extended_copy if referrers else copy
         with reporting():
-            descriptor = run(
+            copied = run(
                 self._repository(origin, config_path),
                 origin.digest or origin.tag,
                 repository,
@@ -186,7 +187,7 @@ class GraphMethods(BaseClient):
                 further_tags=list(tags),
                 options=self._options(platform),
             )
-        return _pushed(repository, descriptor)
+        return _pushed(repository, copied.root)
 
     def _repository(self, container: Container, config_path: str | None) -> RemoteRepository:
         self.auth.load_configs(container, configs=[config_path] if config_path else None)

@@ -70,7 +70,7 @@ class CopyVerbs(ClientBase):
                 target.new_tag(),
                 further_tags=tags,
                 options=evolve(options, listener=tally),
-            )
+            ).root
         copied = Copied(root, **tally.counts)
         named = evolve(target, tag=target.tag or origin.tag)
         _LOGGER.info("copied %s (%s) to %s", origin, root.digest, named)
@@ -112,7 +112,7 @@ class CopyVerbs(ClientBase):
                 target.whole(),
                 includes=_selection(include, exclude),
                 options=evolve(options, listener=tally),
-            )
+            ).tags
         rows = tuple(MirroredTag(tag, root) for tag, root in found.items())
         _LOGGER.info("mirrored %d tags of %s to %s", len(rows), origin.where, target.where)
         return Mirrored(rows, **tally.counts)

@@ -25,7 +25,7 @@ from oras_adapters.files.posix_directories import (
     refuse_unless,
     utf8,
 )
-from oras_adapters.files.posix_locks import FileLock, lock_at
+from oras_adapters.files.posix_locks import lock_at
 from oras_adapters.files.posix_partials import (
     PartialFile,
     move_directory,
@@ -34,7 +34,7 @@ from oras_adapters.files.posix_partials import (
 )
 from oras_adapters.files.posix_resumable import forget_at, resume_at
 from oras_adapters.files.system_errors import SystemErrors
-from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
+from oras_core.errors import NotFoundError, UnsafePathError
 from oras_core.model.digest import Digest
 from oras_core.model.names import NamePolicy
 from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
@@ -245,28 +245,15 @@ class PosixFileTree(FileTree, Locker, NameRules, PartialKeeper):
                 elif kind is not None:
                     os.unlink(native(path.name), dir_fd=folder)
 
-    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`; see the port.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses, e.g. for a file system without locks.
-        """
-        lock = self._lock_at(path, shared=shared, waits=True)
-        if lock is None:
-            raise FileAccessError("lock", str(path), "the system did not wait")
-        return lock
-
     def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
         """Take the lock at `path`, or return None at once; see the port.
 
-        Raises: as `lock`.
+        Raises:
+            UnsafePathError: if a symbolic link is part of the path.
+            FileAccessError: if the system refuses; some file systems have no locks.
         """
-        return self._lock_at(path, shared=shared, waits=False)
-
-    def _lock_at(self, path: SafePath, *, shared: bool, waits: bool) -> FileLock | None:
         with _closing(folder := self._make_folder_of(path, "lock")):
-            return lock_at(folder, path, shared=shared, waits=waits)
+            return lock_at(folder, path, shared=shared)
 
     def _make_folder_of(self, path: SafePath, operation: str) -> int:
         with SystemErrors(operation, path):

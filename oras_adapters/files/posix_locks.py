@@ -41,7 +41,7 @@ class FileLock(HeldLock):
         self.release()
 
 
-def lock_at(folder: int, path: SafePath, *, shared: bool, waits: bool) -> FileLock | None:
+def lock_at(folder: int, path: SafePath, *, shared: bool) -> FileLock | None:
     """Lock the file `path.name` in the open directory `folder`; None if another owner has it.
 
     Raises:
@@ -51,7 +51,7 @@ def lock_at(folder: int, path: SafePath, *, shared: bool, waits: bool) -> FileLo
         descriptor = os.open(native(path.name), LOCK_FLAGS, 0o666, dir_fd=folder)
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None

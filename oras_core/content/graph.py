@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -19,7 +20,10 @@ from oras_core.model.limits import MAX_GRAPH_SIZE, MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
 from oras_core.ports.content import ByteSource, ByteStream, Fetcher, RangeFetcher, UnverifiedFetcher
 
-__all__ = ["ManifestCache", "fetch_document", "successors"]
+__all__ = ["ManifestCache", "SuccessorFinder", "fetch_document", "successors"]
+
+SuccessorFinder = Callable[[Fetcher, Descriptor], Sequence[Descriptor]]
+"""Returns the successors of a manifest or index, which the fetcher gives."""
 
 SMALLEST: Final = 1024
 """The least number of bytes that one manifest counts for: the overhead of its cache entry."""

@@ -9,43 +9,11 @@ from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.forks import ForkSafeLock
-from oras_core.ports.content import ByteSource, ByteStream
 
-__all__ = ["CancellableSource", "Crew"]
+__all__ = ["Crew"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class CancellableSource:
-    """A source whose streams raise `CancelledError` once a token is cancelled."""
-
-    def __init__(self, source: ByteSource, token: CancelToken) -> None:
-        """Read `source` until `token` is cancelled."""
-        self._source = source
-        self._token = token
-
-    @property
-    def size(self) -> int | None:
-        """The size of the source."""
-        return self._source.size
-
-    def open(self) -> ByteStream:
-        """Open the source."""
-        return _CancellableStream(self._source.open(), self._token)
-
-
-class _CancellableStream:
-    def __init__(self, stream: ByteStream, token: CancelToken) -> None:
-        self._stream = stream
-        self._token = token
-
-    def read(self, size: int = -1, /) -> bytes:
-        self._token.raise_if_cancelled("read a blob to push")
-        return self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 class Crew:

@@ -10,8 +10,9 @@ from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.referrers import MAX_REFERRERS, referrers_of
 from oras_core.content.sources import FetchedSource
 from oras_core.copying.blame import blaming
-from oras_core.copying.copy import CopyOptions, copy_graph, copy_graphs, find_root
+from oras_core.copying.copy import copy_graph, copy_graphs, find_root, receiving
 from oras_core.copying.crew import Crew
+from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.errors import SizeLimitError
 from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
@@ -25,7 +26,7 @@ from oras_core.ports.content import (
     Storage,
     Target,
 )
-from oras_core.ports.progress import ProgressListener, SkipReason
+from oras_core.ports.progress import ProgressListener
 
 __all__ = ["ReferrerFilter", "extended_copy", "extended_copy_graphs"]
 
@@ -58,7 +59,7 @@ def extended_copy(
     referrers: ReferrerFilter | None = None,
     further_tags: Sequence[str] = (),
     options: CopyOptions | None = None,
-) -> Descriptor:
+) -> Copied:
     """Copy an artifact, everything that it refers to, and everything that refers to it.
 
     Referrers of the root, of the manifests of an index, and of other referrers are copied.
@@ -75,7 +76,7 @@ def extended_copy(
         options: how to copy.
 
     Returns:
-        The descriptor of the root.
+        The root, and what was moved for it and its referrers.
 
     Raises:
         UnsupportedError: if the source cannot list referrers.
@@ -84,20 +85,15 @@ def extended_copy(
     """
     options = options or CopyOptions()
     root = find_root(source, reference, options)
-    extended_copy_graphs(source, [root], destination, referrers=referrers, options=options)
     name = destination_reference or reference
     tags = [tag for tag in (name, *further_tags) if ":" not in tag]
-    if tags:
-        first, *others = tags
-        copy_graph(
-            source,
-            root.plain(),
-            destination,
-            reference=first,
-            further_tags=others,
-            options=evolve(options, listener=ProgressListener()),  # it has been told already
-        )
-    return root
+    with receiving(destination) as target:
+        moves = extended_copy_graphs(source, [root], target, referrers=referrers, options=options)
+        if tags:
+            # The listener has been told about the root.
+            quiet = evolve(options, listener=ProgressListener())
+            copy_graph(source, root.plain(), target, further_tags=tags, options=quiet)
+    return Copied.of(root, moves)
 
 
 def extended_copy_graphs(
@@ -107,28 +103,64 @@ def extended_copy_graphs(
     *,
     referrers: ReferrerFilter | None = None,
     options: CopyOptions | None = None,
-) -> None:
+) -> Moves:
     """Copy several roots with their referrers, without tags.
+
+    The limits hold for each root with its referrers: roots that exceed them together are copied
+    one after the other.
 
     Raises: as `extended_copy`.
     """
-    options = options or CopyOptions()
+    options, referrers = options or CopyOptions(), referrers or ReferrerFilter()
+    with receiving(destination) as target:
+        return Moves.sum(_copy_within_limits(source, roots, target, referrers, options))
+
+
+def _copy_within_limits(
+    source: Fetcher,
+    roots: Sequence[Descriptor],
+    target: Storage,
+    referrers: ReferrerFilter,
+    options: CopyOptions,
+) -> list[Moves]:
+    try:
+        return [_copy_together(source, roots, target, referrers, options)]
+    except SizeLimitError:
+        if len(roots) < 2:
+            raise
+    half = len(roots) // 2
+    return [
+        moves
+        for part in (roots[:half], roots[half:])
+        for moves in _copy_within_limits(source, part, target, referrers, options)
+    ]
+
+
+def _copy_together(
+    source: Fetcher,
+    roots: Sequence[Descriptor],
+    target: Storage,
+    referrers: ReferrerFilter,
+    options: CopyOptions,
+) -> Moves:
     cached = ManifestCache(source, limit=options.manifest_size)
     with Crew(options.concurrency) as crew:
-        search = _Search(source, cached, referrers or ReferrerFilter(), options)
+        search = _Search(source, cached, referrers, options)
         found = search.run(roots, crew)
-    noting = _SkipNoter(options.listener)
     wanted = {r.digest: r for of_one in found.values() for r in of_one}
-    copy_graphs(
+    moves = copy_graphs(
         source,
         [*(root.plain() for root in roots), *(referrer.plain() for referrer in wanted.values())],
-        destination,
-        options=evolve(options, listener=noting),
+        target,
+        cached=cached,
+        options=options,
     )
-    if isinstance(destination, ReferrerLister):
+    if isinstance(target, ReferrerLister) and isinstance(target, ReferencePusher):
+        skipped = {descriptor.digest for descriptor in moves.skipped}
         for subject, of_one in found.items():
-            if noting.skipped_digests.intersection(r.digest for r in of_one):
-                _relist(cached, search.nodes[subject], of_one, destination)
+            if not skipped.isdisjoint(referrer.digest for referrer in of_one):
+                _relist(cached, search.nodes[subject], of_one, target, target)
+    return moves
 
 
 class _Search:
@@ -210,64 +242,18 @@ def _relist(
     source: Fetcher,
     subject: Descriptor,
     referrers: Iterable[Descriptor],
-    destination: ReferrerLister,
+    lister: ReferrerLister,
+    pusher: ReferencePusher,
 ) -> None:
     """Push again the referrers that are present but not listed at the destination.
 
     Without the referrers API each client updates the list itself. A client may have ended
     between its push and its update.
     """
-    if not isinstance(destination, ReferencePusher):
-        return
     with blaming("list the referrers of", "destination", subject):
-        listed = {referrer.digest for referrer in destination.referrers(subject)}
+        listed = {referrer.digest for referrer in lister.referrers(subject)}
     for referrer in referrers:
         if referrer.digest not in listed:
             with blaming("push", "destination", referrer):
                 plain = referrer.plain()
-                destination.push_reference(
-                    plain, FetchedSource(source, plain), str(referrer.digest)
-                )
-
-
-class _SkipNoter(ProgressListener):
-    """Forwards every event, and notes the digests that were present."""
-
-    def __init__(self, listener: ProgressListener) -> None:
-        self.skipped_digests: set[Digest] = set()
-        self._listener = listener
-
-    def preparation_started(self, title: str, size: int) -> None:
-        self._listener.preparation_started(title, size)
-
-    def preparation_advanced(self, title: str, count: int) -> None:
-        self._listener.preparation_advanced(title, count)
-
-    def preparation_ended(self, title: str) -> None:
-        self._listener.preparation_ended(title)
-
-    def planned(self, contents: int, size: int) -> None:
-        self._listener.planned(contents, size)
-
-    def restarted(self, descriptor: Descriptor, moved: int) -> None:
-        self._listener.restarted(descriptor, moved)
-
-    def started(self, descriptor: Descriptor) -> None:
-        self._listener.started(descriptor)
-
-    def advanced(self, descriptor: Descriptor, count: int) -> None:
-        self._listener.advanced(descriptor, count)
-
-    def resumed(self, descriptor: Descriptor, kept: int) -> None:
-        self._listener.resumed(descriptor, kept)
-
-    def finished(self, descriptor: Descriptor) -> None:
-        self._listener.finished(descriptor)
-
-    def failed(self, descriptor: Descriptor, error: Exception) -> None:
-        self._listener.failed(descriptor, error)
-
-    def skipped(self, descriptor: Descriptor, reason: SkipReason) -> None:
-        if reason == "exists":
-            self.skipped_digests.add(descriptor.digest)
-        self._listener.skipped(descriptor, reason)
+                pusher.push_reference(plain, FetchedSource(source, plain), str(referrer.digest))

@@ -10,7 +10,10 @@ from oras_core.errors import InvalidManifestError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 
-__all__ = ["CopyPlan", "CopyStep", "arrange"]
+__all__ = ["CopyPlan", "CopyStep", "Node", "arrange", "node_of"]
+
+Node = tuple[Digest, bool]
+"""A digest, and whether it is used as a manifest or index: the same bytes may be a layer too."""
 
 
 @frozen
@@ -28,10 +31,9 @@ class CopyPlan:
     levels: tuple[tuple[CopyStep, ...], ...]
 
     def __contains__(self, descriptor: Descriptor) -> bool:
-        """Tell whether a step moves the blob or manifest with this digest."""
-        return any(
-            step.descriptor.digest == descriptor.digest for level in self.levels for step in level
-        )
+        """Tell whether a step moves this blob or manifest."""
+        node = node_of(descriptor)
+        return any(node_of(step.descriptor) == node for level in self.levels for step in level)
 
     @property
     def contents(self) -> int:
@@ -44,41 +46,47 @@ class CopyPlan:
         return sum(step.descriptor.size for level in self.levels for step in level)
 
 
-def arrange(roots: Sequence[Descriptor], edges: Mapping[Digest, Sequence[Descriptor]]) -> CopyPlan:
+def node_of(descriptor: Descriptor) -> Node:
+    """Return the node of the graph that a descriptor stands for."""
+    return descriptor.digest, descriptor.has_successors
+
+
+def arrange(roots: Sequence[Descriptor], edges: Mapping[Node, Sequence[Descriptor]]) -> CopyPlan:
     """Order everything reachable from `roots`, leaves first.
 
     Args:
         roots: the graphs to copy.
-        edges: the successors of each manifest and index to move. A digest that is not a key
-            is a leaf.
+        edges: the successors of each manifest and index to move. A node that is not a key is a
+            leaf.
 
     Raises:
         InvalidManifestError: if a manifest refers to itself, which honest digests exclude.
     """
-    uses: dict[Digest, dict[str | None, Descriptor]] = {}
-    heights: dict[Digest, int] = {}
-    open_nodes: set[Digest] = set()
+    uses: dict[Node, dict[str | None, Descriptor]] = {}
+    heights: dict[Node, int] = {}
+    open_nodes: set[Node] = set()
     # An explicit stack: the nesting of indexes is untrusted and must not hit Python's limit.
     stack: list[tuple[Descriptor, bool]] = [(root, False) for root in reversed(roots)]
     while stack:
-        node, children_done = stack.pop()
-        children = edges.get(node.digest, ())
+        descriptor, children_done = stack.pop()
+        node = node_of(descriptor)
+        children = edges.get(node, ())
         if children_done:
-            open_nodes.discard(node.digest)
-            heights[node.digest] = 1 + max((heights[c.digest] for c in children), default=-1)
+            open_nodes.discard(node)
+            heights[node] = 1 + max((heights[node_of(c)] for c in children), default=-1)
             continue
-        uses.setdefault(node.digest, {}).setdefault(node.title, node)
-        if node.digest in open_nodes:
-            raise InvalidManifestError(f"{node.digest} refers to itself")
-        if node.digest in heights:
+        uses.setdefault(node, {}).setdefault(descriptor.title, descriptor)
+        if node in open_nodes:
+            raise InvalidManifestError(f"{descriptor.digest} refers to itself")
+        if node in heights:
             continue
-        open_nodes.add(node.digest)
-        stack.append((node, True))
+        open_nodes.add(node)
+        stack.append((descriptor, True))
         stack.extend((child, False) for child in reversed(children))
     levels: list[list[CopyStep]] = [
-        [] for _ in range(1 + max((heights[r.digest] for r in roots), default=-1))
+        [] for _ in range(1 + max((heights[node_of(r)] for r in roots), default=-1))
     ]
-    for digest, by_title in uses.items():
+    for node, by_title in uses.items():
         first, *others = by_title.values()
-        levels[heights[digest]].append(CopyStep(first, tuple(others)))
+        levels[heights[node]].append(CopyStep(first, tuple(others)))
     return CopyPlan(tuple(tuple(level) for level in levels))

@@ -1,4 +1,4 @@
-"""Trace the reads of a copy: report progress, and note whether the source failed."""
+"""Trace the reads of a copy: stop them when it is cancelled, report progress, note failures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,54 @@ from contextlib import contextmanager
 
 from oras_core.cancellation import CancelToken
 from oras_core.content.sources import RangedSource
-from oras_core.errors import CancelledError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["TracedSource", "traced"]
+__all__ = ["CancellableSource", "TracedSource", "traced"]
+
+
+class CancellableSource:
+    """A source whose streams raise `CancelledError` once a token is cancelled."""
+
+    def __init__(self, source: ByteSource, token: CancelToken) -> None:
+        """Read `source` until `token` is cancelled."""
+        self._source = source
+        self._token = token
+
+    @property
+    def size(self) -> int | None:
+        """The size of the source."""
+        return self._source.size
+
+    def open(self) -> ByteStream:
+        """Open the source."""
+        with self.reading():
+            return _Stream(self._source.open(), self)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Check the token before a read of the source."""
+        self._token.raise_if_cancelled("read a blob to push")
+        yield
+
+    def advance(self, chunk: bytes) -> bytes:
+        """Return a chunk that was read."""
+        return chunk
+
+
+class _Stream:
+    def __init__(self, stream: ByteStream, source: CancellableSource) -> None:
+        self._stream = stream
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._source.reading():
+            chunk = self._stream.read(size)
+        return self._source.advance(chunk)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def traced(
@@ -27,7 +69,7 @@ def traced(
     return TracedSource(source, descriptor, listener, token)
 
 
-class TracedSource:
+class TracedSource(CancellableSource):
     """A source that notes whether it was opened or failed, and reports progress."""
 
     def __init__(
@@ -38,24 +80,17 @@ class TracedSource:
         token: CancelToken,
     ) -> None:
         """Report reads of `source` to `listener`, until `token` is cancelled."""
-        self._source = source
+        super().__init__(source, token)
         self._descriptor = descriptor
         self._listener = listener
-        self._token = token
         self.opened = False
         self.failed = False
         self._moved = 0
 
-    @property
-    def size(self) -> int | None:
-        """The size of the source."""
-        return self._source.size
-
     def open(self) -> ByteStream:
         """Open the source."""
         self.begin()
-        with self.noticing_failure():
-            return _TracedStream(self._source.open(), self)
+        return super().open()
 
     def begin(self, kept: int = 0) -> None:
         """Report a start or restart, after `kept` bytes of an earlier attempt."""
@@ -68,23 +103,22 @@ class TracedSource:
         if kept:
             self._listener.resumed(self._descriptor, kept)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Check the token before a read, and note a failure of the source."""
+        with super().reading():
+            try:
+                yield
+            except BaseException:
+                self.failed = True
+                raise
+
     def advance(self, chunk: bytes) -> bytes:
         """Report a chunk and return it."""
         if chunk:
             self._moved += len(chunk)
             self._listener.advanced(self._descriptor, len(chunk))
         return chunk
-
-    @contextmanager
-    def noticing_failure(self) -> Iterator[None]:
-        """Note a failure of the source; raise if the copy is cancelled."""
-        if self._token.cancelled:
-            raise CancelledError(f"copy {self._descriptor}")
-        try:
-            yield
-        except BaseException:
-            self.failed = True
-            raise
 
 
 class _TracedResumableSource(TracedSource):
@@ -100,19 +134,5 @@ class _TracedResumableSource(TracedSource):
 
     def open_from(self, start: int) -> ByteStream:
         self.begin(start)
-        with self.noticing_failure():
-            return _TracedStream(self._resumable.open_from(start), self)
-
-
-class _TracedStream:
-    def __init__(self, stream: ByteStream, source: TracedSource) -> None:
-        self._stream = stream
-        self._source = source
-
-    def read(self, size: int = -1, /) -> bytes:
-        with self._source.noticing_failure():
-            chunk = self._stream.read(size)
-        return self._source.advance(chunk)
-
-    def close(self) -> None:
-        self._stream.close()
+        with self.reading():
+            return _Stream(self._resumable.open_from(start), self)

@@ -8,7 +8,7 @@ from typing import Final
 
 from oras_core.cancellation import CancelToken
 from oras_core.content.verify import describe_source
-from oras_core.copying.crew import CancellableSource
+from oras_core.copying.tracing import CancellableSource
 from oras_core.errors import NotFoundError, OrasError
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor

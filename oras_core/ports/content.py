@@ -7,6 +7,7 @@ delete or list, implements the protocol of that ability; callers check it with `
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from oras_core.model.descriptor import Descriptor
@@ -21,10 +22,10 @@ __all__ = [
     "MultiTagPusher",
     "Placer",
     "PredecessorFinder",
-    "PushExpecter",
     "Pusher",
     "RangeFetcher",
     "ReadOnlyTarget",
+    "Receiver",
     "ReferenceFetcher",
     "ReferencePusher",
     "ReferrerLister",
@@ -232,11 +233,15 @@ class Ingester(Protocol):
 
 
 @runtime_checkable
-class PushExpecter(Protocol):
-    """Prepares for pushes, such as by one token for all of them."""
+class Receiver(Protocol):
+    """Prepares for the lookups, pushes and tags of one copy, such as by a lock or a token."""
 
-    def expect_pushes(self) -> None:
-        """Announce pushes; no request is sent yet."""
+    def receiving(self) -> AbstractContextManager[Storage]:
+        """Return a context for one copy, which gives the target to copy to.
+
+        In the block, every blob that `exists` has found stays. Lists by which manifests are
+        found, such as the index of a layout, are complete when the block has ended.
+        """
         ...
 
 

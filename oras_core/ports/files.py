@@ -281,18 +281,17 @@ class HeldLock(Protocol):
 class Locker(Protocol):
     """A folder with locks between cooperating processes. Thread-safe."""
 
-    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`, which excludes all other owners in all processes.
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock at `path`, which excludes all other owners in all processes.
 
-        The call creates a small file at `path`, which stays. Two calls are two owners, also
-        in one thread.
+        The call may create a small file at `path`, which stays. Two calls are two owners, also
+        in one thread. A lock is released when its object is no longer referenced.
 
         Args:
             path: path of the lock file.
             shared: allow other owners that also ask for a shared lock.
-        """
-        ...
 
-    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
-        """Take the lock, or return None at once if another owner has it."""
+        Returns:
+            The lock; None at once if another owner has it.
+        """
         ...

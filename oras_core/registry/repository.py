@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 from oras_core.content.verify import read_verified
 from oras_core.forks import ConnectionHolder
@@ -20,8 +20,8 @@ from oras_core.ports.content import (
     Ingester,
     Mounter,
     MultiTagPusher,
-    PushExpecter,
     RangeFetcher,
+    Receiver,
     ReferenceFetcher,
     ReferencePusher,
     ReferrerLister,
@@ -51,8 +51,8 @@ class RemoteRepository(
     ConnectionHolder,
     Target,
     Ingester,
-    PushExpecter,
     RangeFetcher,
+    Receiver,
     UnverifiedFetcher,
     ReferenceFetcher,
     ReferencePusher,
@@ -171,8 +171,13 @@ class RemoteRepository(
         """
         return self._downloader.fetch_range(descriptor, start, length)
 
-    def expect_pushes(self) -> None:
-        """Request one token for all requests of a push (R5)."""
+    @contextmanager
+    def receiving(self) -> Iterator[RemoteRepository]:
+        """Return the target of one copy, for a block: one token serves all its requests (R5)."""
+        self._expect_pushes()
+        yield self
+
+    def _expect_pushes(self) -> None:
         self._expect(Scope("repository", self.name, ("pull", "push")))
 
     def push(
@@ -194,7 +199,7 @@ class RemoteRepository(
             RegistryError: if the registry refuses.
             TransportError: if the registry does not respond.
         """
-        self.expect_pushes()
+        self._expect_pushes()
         if not descriptor.has_successors:
             self._uploader.push(descriptor, source, chunk_size=chunk_size)
         elif not self._manifests.exists(descriptor):
@@ -217,7 +222,7 @@ class RemoteRepository(
             return False
         if source.endpoints.base_url != self.endpoints.base_url or source.name == self.name:
             return False
-        self.expect_pushes()
+        self._expect_pushes()
         return self._uploader.mount(descriptor, source.name)
 
     def delete(self, descriptor: Descriptor) -> None:

@@ -32,6 +32,7 @@ class MemoryStore:
         self._limit = limit
         self._contents: dict[Digest, bytes] = {}
         self._descriptors: dict[Digest, Descriptor] = {}
+        self._documents: set[Digest] = set()
         self._tags: dict[str, Descriptor] = {}
         self._predecessors: dict[Digest, dict[Digest, Descriptor]] = {}
         self._lock = ForkSafeLock()
@@ -39,7 +40,9 @@ class MemoryStore:
     def exists(self, descriptor: Descriptor) -> bool:
         """Tell whether the store has the blob or manifest."""
         with self._lock:
-            return descriptor.digest in self._contents
+            return descriptor.digest in (
+                self._documents if descriptor.has_successors else self._contents
+            )
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest.
@@ -71,7 +74,11 @@ class MemoryStore:
         )
         with self._lock:
             self._contents[descriptor.digest] = content
-            self._descriptors[descriptor.digest] = descriptor
+            # The same bytes may be a blob too: resolve them as the manifest.
+            if descriptor.has_successors:
+                self._documents.add(descriptor.digest)
+            if descriptor.has_successors or descriptor.digest not in self._documents:
+                self._descriptors[descriptor.digest] = descriptor
             for successor in successors:
                 self._predecessors.setdefault(successor.digest, {})[descriptor.digest] = descriptor
 
@@ -130,6 +137,7 @@ class MemoryStore:
             if self._contents.pop(descriptor.digest, None) is None:
                 raise NotFoundError(str(descriptor), "memory")
             del self._descriptors[descriptor.digest]
+            self._documents.discard(descriptor.digest)
             self._tags = {
                 tag: named for tag, named in self._tags.items() if named.digest != descriptor.digest
             }

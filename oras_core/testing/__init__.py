@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from oras_core.testing.contracts.locks import LockerContract
     from oras_core.testing.contracts.partials import PartialKeeperContract
     from oras_core.testing.memory_files import MemoryFileTree
-    from oras_core.testing.memory_locks import MemoryLocks
     from oras_core.testing.registry.auth import Access, BasicAccess, OpenAccess, TokenService
     from oras_core.testing.registry.registry import EmbeddedRegistry, RecordedRequest
 
@@ -43,7 +42,6 @@ __all__ = [
     "HttpTransportContract",
     "LockerContract",
     "MemoryFileTree",
-    "MemoryLocks",
     "OpenAccess",
     "PartialKeeperContract",
     "PredecessorFinderContract",
@@ -72,7 +70,6 @@ _MODULE_OF = {
     "HttpTransportContract": "contracts.http",
     "LockerContract": "contracts.locks",
     "MemoryFileTree": "memory_files",
-    "MemoryLocks": "memory_locks",
     "OpenAccess": "registry.auth",
     "PartialKeeperContract": "contracts.partials",
     "PredecessorFinderContract": "contracts.content_abilities",

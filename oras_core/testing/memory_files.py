@@ -26,7 +26,7 @@ from oras_core.ports.files import (
     PendingFile,
     ResumableFile,
 )
-from oras_core.testing.memory_locks import MemoryLocks
+from oras_core.stores.layout.thread_locks import ThreadLocks
 
 __all__ = ["MemoryFileTree"]
 
@@ -69,7 +69,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         self._root = _Folder()
         self._revision = 0
         self._lock = RLock()
-        self._locks = MemoryLocks()
+        self._locks = ThreadLocks()
         self._kept: dict[tuple[SafePath | None, Digest], bytes] = {}
         self._resumed: set[tuple[SafePath | None, Digest]] = set()
 
@@ -167,16 +167,9 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
                 raise FileAccessError("remove", str(path), "the directory is not empty")
             del self._make_parent(path, "remove").children[path.name]
 
-    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`; no file lies there for it."""
-        lock = self._locks.take(path, shared=shared, waits=True)
-        if lock is None:
-            raise FileAccessError("lock", str(path), "nobody waited")
-        return lock
-
     def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
         """Take the lock at `path`, or return None at once."""
-        return self._locks.take(path, shared=shared, waits=False)
+        return self._locks.try_lock(path, shared=shared)
 
     def _put_file(self, path: SafePath, content: bytes, *, executable: bool) -> None:
         with self._lock:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oras_core.copying.copy import CopyOptions, find_root
+from oras_core.copying.copy import find_root
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import InvalidManifestError
 from oras_core.model import media_types
 from oras_core.model.annotations import AnnotationSet

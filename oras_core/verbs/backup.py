@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError
-from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import Target
 from oras_core.ports.files import FileTree
 from oras_core.stores.layout.archive import archived_layout, unpack_layout
 from oras_core.stores.layout.store import OciLayoutStore
-from oras_core.verbs.mirror import MirrorSource, mirror
+from oras_core.verbs.mirror import Mirrored, MirrorSource, mirror
 
 __all__ = ["backup", "backup_to_archive", "restore", "restore_from_archive"]
 
 
 def backup(
-    source: MirrorSource, tree: FileTree, *, options: CopyOptions | None = None
-) -> Mapping[str, Descriptor]:
+    source: MirrorSource,
+    tree: FileTree,
+    *,
+    verify: bool = False,
+    options: CopyOptions | None = None,
+) -> Mirrored:
     """Copy a repository, with all tags and referrers, into an OCI layout.
 
     A later backup into the same folder moves only what is new.
@@ -29,19 +31,18 @@ def backup(
     Args:
         source: the repository.
         tree: an empty folder, or one with an earlier backup.
+        verify: hash the blobs of an earlier backup, and copy damaged ones again.
         options: how to copy.
 
     Returns:
-        The descriptor of the artifact of each tag.
+        The tags that were copied, and what was moved for them.
 
     Raises: as `mirror`.
     """
-    return mirror(source, OciLayoutStore(tree), options=options)
+    return mirror(source, OciLayoutStore(tree, verify=verify), options=options)
 
 
-def restore(
-    tree: FileTree, destination: Target, *, options: CopyOptions | None = None
-) -> Mapping[str, Descriptor]:
+def restore(tree: FileTree, destination: Target, *, options: CopyOptions | None = None) -> Mirrored:
     """Copy every artifact of an OCI layout, with tags and referrers, to a repository.
 
     Args:
@@ -50,7 +51,7 @@ def restore(
         options: how to copy.
 
     Returns:
-        The descriptor of the artifact of each tag.
+        The tags that were copied, and what was moved for them.
 
     Raises:
         NotFoundError: if there is no layout in the folder.
@@ -69,7 +70,7 @@ def backup_to_archive(
     *,
     scratch: FileTree,
     options: CopyOptions | None = None,
-) -> Mapping[str, Descriptor]:
+) -> Mirrored:
     """Copy a repository, with all tags and referrers, into an OCI layout in one tar file.
 
     Args:
@@ -93,7 +94,7 @@ def restore_from_archive(
     scratch: FileTree,
     limits: Limits | None = None,
     options: CopyOptions | None = None,
-) -> Mapping[str, Descriptor]:
+) -> Mirrored:
     """Copy every artifact of an OCI layout in one tar file to a repository.
 
     Args:

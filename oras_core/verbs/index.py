@@ -8,7 +8,8 @@ from attrs import evolve, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import platform_of
-from oras_core.copying.copy import CopyOptions, copy_graph
+from oras_core.copying.copy import copy_graph
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, UnsupportedError
 from oras_core.model import codec, media_types
 from oras_core.model.annotations import Annotations

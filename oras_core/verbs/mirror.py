@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
+from oras_core.content.foreign_manifests import refuse_foreign_manifest
 from oras_core.content.graph import fetch_document
 from oras_core.copying.blame import blaming
-from oras_core.copying.copy import CopyOptions, copy_graph
+from oras_core.copying.copy import copy_graph, receiving
 from oras_core.copying.crew import Crew
 from oras_core.copying.extended import ReferrerFilter, extended_copy_graphs
+from oras_core.copying.options import CopyOptions, Moves
 from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -20,7 +23,9 @@ from oras_core.ports.content import ReadOnlyTarget, RootLister, TagLister, Targe
 from oras_core.ports.progress import ProgressListener
 from oras_core.registry.referrers_list import is_referrers_tag
 
-__all__ = ["MirrorSource", "mirror"]
+__all__ = ["MirrorSource", "Mirrored", "mirror"]
+
+_logger = logging.getLogger(__name__)
 
 BATCH: Final = 64
 """Artifacts copied together: their manifests are held in memory."""
@@ -35,6 +40,20 @@ def _every(_: str) -> bool:
     return True
 
 
+@frozen
+class Mirrored(Moves):
+    """The result of a mirror, a backup or a restore.
+
+    Attributes:
+        tags: the descriptor of the artifact of each tag that was copied.
+        left_out: tags, and digests of untagged artifacts, that the source lists and does not
+            have: they were removed meanwhile, or the source is damaged.
+    """
+
+    tags: Mapping[str, Descriptor] = field(kw_only=True)
+    left_out: tuple[str, ...] = field(kw_only=True)
+
+
 def mirror(
     source: MirrorSource,
     destination: Target,
@@ -42,7 +61,7 @@ def mirror(
     includes: Callable[[str], bool] = _every,
     referrers: ReferrerFilter | None = None,
     options: CopyOptions | None = None,
-) -> Mapping[str, Descriptor]:
+) -> Mirrored:
     """Copy every tagged artifact of a target, with its referrers.
 
     Other artifacts of the destination stay. Untagged artifacts are copied if the source can
@@ -58,10 +77,11 @@ def mirror(
         options: how to copy.
 
     Returns:
-        The descriptor of the artifact of each tag.
+        The tags that were copied, and what was moved for them.
 
     Raises:
-        UnsupportedError: if the source cannot list referrers.
+        UnsupportedError: if the source cannot list referrers, or has a manifest of a type whose
+            successors cannot be found.
         OrasError: as `extended_copy`.
     """
     options = options or CopyOptions()
@@ -73,29 +93,34 @@ def mirror(
         lists = {name: found for name, found in named.items() if _is_list(name, found)}
         referring = [d for found in lists.values() for d in _listed(source, found, options)]
         listed = _resolved(source, dict.fromkeys(str(d.digest) for d in referring), crew)
+        untagged = []
+        if isinstance(source, RootLister) and chosen == names:
+            untagged = [str(root.digest) for root in source.roots()]
+        others = _resolved(source, untagged, crew)
+    left_out = tuple(name for name in (*chosen, *untagged) if name not in {**named, **others})
+    for name in left_out:
+        _logger.warning("left out %s: the source lists it, and does not have it", name)
     tags = {name: found for name, found in named.items() if name not in lists}
-    roots = {found.digest: found.plain() for found in (*tags.values(), *listed.values())}
-    if isinstance(source, RootLister) and chosen == names:
-        roots = {**{root.digest: root.plain() for root in source.roots()}, **roots}
-    for batch in _batches(roots.values()):
-        extended_copy_graphs(source, batch, destination, referrers=referrers, options=options)
-    names_of = _by_digest(tags)
-
-    def give_names(digest: Digest) -> None:
-        _name(source, roots[digest], destination, names_of[digest], options)
-
-    # While distribution stores a manifest again, it answers 404 for it, and would refuse an
-    # index that contains it: indexes are tagged later, one by one.
-    with Crew(options.concurrency) as crew:
-        crew.each(give_names, [digest for digest in names_of if not roots[digest].is_index])
-    for digest in names_of:
-        if roots[digest].is_index:
-            give_names(digest)
-    return tags
+    found = (*others.values(), *tags.values(), *listed.values())
+    roots = {root.digest: root.plain() for root in found}
+    if options.find_successors is None:
+        for root in roots.values():
+            with blaming("read", "source", root):
+                refuse_foreign_manifest(source, root, "copy it", limit=options.manifest_size)
+    with receiving(destination) as target:
+        moves = [
+            extended_copy_graphs(source, batch, target, referrers=referrers, options=options)
+            for batch in _batches(list(roots.values()))
+        ]
+        _create_tags(source, target, tags, options)
+    all_moves = Moves.sum(moves)
+    return Mirrored(
+        all_moves.moved, all_moves.skipped, all_moves.mounted, tags=tags, left_out=left_out
+    )
 
 
 def _resolved(source: ReadOnlyTarget, names: Iterable[str], crew: Crew) -> Mapping[str, Descriptor]:
-    """Resolve the names; leave out a name that was removed since it was listed."""
+    """Resolve the names; leave out those that the source does not have."""
 
     def resolve(name: str) -> Descriptor | None:
         try:
@@ -121,18 +146,32 @@ def _listed(
     return document.manifests if isinstance(document, Index) else ()
 
 
-def _batches(roots: Iterable[Descriptor]) -> Iterator[list[Descriptor]]:
-    waiting = list(roots)
-    while waiting:
-        yield waiting[:BATCH]
-        waiting = waiting[BATCH:]
+def _batches(roots: Sequence[Descriptor]) -> Iterator[Sequence[Descriptor]]:
+    for start in range(0, len(roots), BATCH):
+        yield roots[start : start + BATCH]
 
 
-def _by_digest(tags: Mapping[str, Descriptor]) -> Mapping[Digest, list[str]]:
-    names: dict[Digest, list[str]] = {}
+def _create_tags(
+    source: ReadOnlyTarget,
+    destination: Target,
+    tags: Mapping[str, Descriptor],
+    options: CopyOptions,
+) -> None:
+    roots = {found.digest: found.plain() for found in tags.values()}
+    names_of: dict[Digest, list[str]] = {}
     for name, found in tags.items():
-        names.setdefault(found.digest, []).append(name)
-    return names
+        names_of.setdefault(found.digest, []).append(name)
+
+    def create(digest: Digest) -> None:
+        _name(source, roots[digest], destination, names_of[digest], options)
+
+    # While distribution stores a manifest again, it answers 404 for it, and would refuse an
+    # index that contains it: indexes are tagged later, one by one.
+    with Crew(options.concurrency) as crew:
+        crew.each(create, [digest for digest in names_of if not roots[digest].is_index])
+    for digest in names_of:
+        if roots[digest].is_index:
+            create(digest)
 
 
 def _name(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from oras_core.content.graph import ManifestCache
-from oras_core.copying.copy import CopyOptions, copy_graph, expect_pushes
+from oras_core.copying.copy import CopyOptions, copy_graph, receiving
 from oras_core.copying.crew import Crew
 from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
@@ -152,48 +152,48 @@ def push(
     annotations = annotations or AnnotationSet()
     _warn_of_unused(annotations, contents)
     options = options or CopyOptions()
-    expect_pushes(destination)
-    with Crew(options.concurrency) as crew:
-        # A listener gets descriptors, so an upload before the digest is known cannot be reported.
-        is_watched = type(options.listener) is not ProgressListener
-        describer = Describer(None if is_watched else destination, reference, crew.token)
-        staging = StagingStore(
-            scratch,
-            describe=describer,
-            packed_sender=describer.packed_sender,
-            listener=options.listener,
+    with receiving(destination) as target:
+        with Crew(options.concurrency) as crew:
+            # A listener gets descriptors: an upload without a digest cannot be reported.
+            is_watched = type(options.listener) is not ProgressListener
+            describer = Describer(None if is_watched else target, reference, crew.token)
+            staging = StagingStore(
+                scratch,
+                describe=describer,
+                packed_sender=describer.packed_sender,
+                listener=options.listener,
+            )
+            layers = _stage(contents, staging, annotations, crew)
+            staged_config = _stage_config(staging, config, annotations.config)
+        manifest = pack_manifest(
+            layers,
+            artifact_type=artifact_type,
+            config=staged_config,
+            subject=subject,
+            annotations=annotations.get(MANIFEST_SECTION),
         )
-        layers = _stage(contents, staging, annotations, crew)
-        staged_config = _stage_config(staging, config, annotations.config)
-    manifest = pack_manifest(
-        layers,
-        artifact_type=artifact_type,
-        config=staged_config,
-        subject=subject,
-        annotations=annotations.get(MANIFEST_SECTION),
-    )
-    if describer.named == manifest.descriptor.plain() and not (subject or further_tags):
-        options.listener.planned(1, manifest.descriptor.size)
-        options.listener.skipped(manifest.descriptor, "exists")
+        if describer.named == manifest.descriptor.plain() and not (subject or further_tags):
+            options.listener.planned(1, manifest.descriptor.size)
+            options.listener.skipped(manifest.descriptor, "exists")
+            return manifest.descriptor
+        source = ManifestCache(staging)
+        source.remember(manifest.descriptor, manifest.content)
+
+        def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
+            # The subject is not part of this push; it may not exist yet (image spec, manifest.md).
+            # A pushed file may have the media type of a manifest.
+            is_root = descriptor.digest == manifest.digest
+            return (*manifest.layers, manifest.config) if is_root else ()
+
+        copy_graph(
+            source,
+            manifest.descriptor,
+            target,
+            reference=reference,
+            further_tags=further_tags,
+            options=evolve(options, find_successors=find_successors),
+        )
         return manifest.descriptor
-    source = ManifestCache(staging)
-    source.remember(manifest.descriptor, manifest.content)
-
-    def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
-        # The subject is not part of this push; it may not exist yet (image spec, manifest.md).
-        # A pushed file may have the media type of a manifest.
-        is_root = descriptor.digest == manifest.digest
-        return (*manifest.layers, manifest.config) if is_root else ()
-
-    copy_graph(
-        source,
-        manifest.descriptor,
-        destination,
-        reference=reference,
-        further_tags=further_tags,
-        options=evolve(options, find_successors=find_successors),
-    )
-    return manifest.descriptor
 
 
 def _as_sequence(

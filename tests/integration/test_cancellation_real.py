@@ -16,7 +16,7 @@ from oras_adapters.factory import compose
 from oras_adapters.files.local_files import scratch_directory
 from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import CancelledError
 from oras_core.ports.progress import ProgressListener
 from oras_core.verbs.push import File, push

@@ -14,8 +14,9 @@ from oras_adapters.files.local_files import LocalFileTree, scratch_directory
 from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
@@ -221,7 +222,7 @@ def test_a_second_mirror_reads_and_writes_nothing(open_registry, real, repositor
         image = push_artifact(source, b"%d" % number)
         source.tag(image.descriptor, f"v{number}")
         attach_file(source, f"v{number}", b"sbom %d" % number, SBOM, scratch)
-    assert sorted(mirror(source, destination)) == ["v0", "v1", "v2"]
+    assert sorted(mirror(source, destination).tags) == ["v0", "v1", "v2"]
     with open_registry.recording() as requests:
         mirror(source, destination)
     assert {sent.method for sent in requests} == {"GET", "HEAD"}
@@ -325,7 +326,7 @@ def test_we_read_an_archive_of_skopeos(real, repository_name, skopeo, tmp_path, 
     named = restore_from_archive(
         LocalFileTree(tmp_path), sanitize_path("theirs.tar"), repository, scratch=scratch
     )
-    assert {tag: found.digest for tag, found in named.items()} == {"v1": root.digest}
+    assert {tag: found.digest for tag, found in named.tags.items()} == {"v1": root.digest}
     assert read(repository, root) == read(made, root)
 
 
@@ -389,6 +390,6 @@ def test_a_repository_is_backed_up_and_restored(
         with scratch_directory() as one, scratch_directory() as two:
             backup_to_archive(source, folder, path, scratch=one)
             named = restore_from_archive(folder, path, destination, scratch=two)
-    assert sorted(named) == sorted(destination.tags()) == ["latest", "v1"]
+    assert sorted(named.tags) == sorted(destination.tags()) == ["latest", "v1"]
     found = [node.digest for _, node in discover(destination, "v1", depth=None).walk()]
     assert found == [image.digest, sbom.digest, signature.digest]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import assert_type
 
 from oras_core import (
+    Copied,
     Descriptor,
     Digest,
     MemoryStore,
@@ -76,8 +77,8 @@ def targets_are_interchangeable(registry: RemoteRegistry) -> None:
     assert_type(repository, RemoteRepository)
     remote: Target = repository
     local: Target = MemoryStore()
-    assert_type(copy(remote, "v1", local), Descriptor)
-    assert_type(copy(local, "v1", remote), Descriptor)
+    assert_type(copy(remote, "v1", local), Copied)
+    assert_type(copy(local, "v1", remote).root, Descriptor)
     assert_type(repository.tags(), Iterator[str])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
+from oras_core.archives.decompression import decompressed
+from oras_core.archives.gzip_streams import GZIP
 from oras_core.archives.tar_format import (
     END,
     ArchiveDamage,
@@ -33,6 +35,7 @@ from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileTree, Locker
 from oras_core.stores.layout.files import INDEX_NAME, MARKER_NAME, LayoutFiles, blob_path
 from oras_core.stores.layout.index import MAX_INDEX_SIZE
+from oras_core.stores.layout.locks import wait_for_lock
 from oras_core.stores.layout.store import OciLayoutStore
 
 __all__ = ["archived_layout", "pack_layout", "unpack_layout"]
@@ -62,7 +65,7 @@ def pack_layout(tree: FileTree, write: Callable[[bytes], object]) -> None:
     if not files.revision:
         raise NotFoundError("an OCI image layout", "the folder")
     with OciLayoutStore(tree).snapshot() as (index, digests):
-        for name, content in ((MARKER_NAME, files.marker()), (INDEX_NAME, index.encode())):
+        for name, content in ((MARKER_NAME, files.marker()), (INDEX_NAME, index)):
             write(encode_header(TarMember(name, "file", len(content))))
             write(content + bytes(padding_of(len(content))))
         write(encode_header(TarMember("blobs", "directory")))
@@ -85,7 +88,7 @@ def pack_layout(tree: FileTree, write: Callable[[bytes], object]) -> None:
 
 
 def unpack_layout(stream: ByteStream, tree: FileTree, *, limits: Limits | None = None) -> None:
-    """Unpack the layout in a tar archive into `tree`.
+    """Unpack the layout in a tar archive, which may be compressed by gzip, into `tree`.
 
     Only files of a layout are unpacked, and every blob is verified; other members are
     skipped. The index is written last: after an error there is no layout.
@@ -104,7 +107,7 @@ def unpack_layout(stream: ByteStream, tree: FileTree, *, limits: Limits | None =
     if LayoutFiles(tree).revision:
         raise AlreadyExistsError("a layout", "the folder")
     try:
-        small = _unpack(TarReader(_chunks(stream)), tree, limits or Limits())
+        small = _unpack(TarReader(decompressed(stream, [GZIP])), tree, limits or Limits())
     except ArchiveDamage as damage:
         raise UnsafeArchiveError(damage.member, damage.reason) from damage
     for name in (MARKER_NAME, INDEX_NAME):
@@ -188,12 +191,13 @@ class _Member:
 def archived_layout(
     tree: FileTree, path: SafePath, *, scratch: FileTree, limits: Limits | None = None
 ) -> Iterator[OciLayoutStore]:
-    """Open the layout in the tar file at `path` as a target, for a block.
+    """Open the layout in the tar file at `path` to write to it, for a block.
 
     The layout is unpacked into `scratch`. If it has changed at the end of the block, it is
     packed again and replaces the old file atomically. A missing file is created. After an
     exception the old file stays. If the folder is a `Locker`, other callers of this function
-    for the same file wait until the block has ended.
+    for the same file wait until the block has ended; a small lock file stays beside it. To read
+    an archive, unpack it with `unpack_layout`, which needs no lock.
 
     Args:
         tree: the folder of the file.
@@ -205,13 +209,13 @@ def archived_layout(
     """
     with ExitStack() as held:
         if isinstance(tree, Locker):
-            held.enter_context(tree.lock(_lock_path(path)))
+            held.enter_context(wait_for_lock(tree, _lock_path(path)))
         if tree.entry(path) is not None:
             with closing(tree.open(path)) as stream:
                 unpack_layout(stream, scratch, limits=limits)
-        before = LayoutFiles(scratch).revision
+        before = LayoutFiles(scratch).read_index().encode()
         yield OciLayoutStore(scratch, limits=limits)
-        if LayoutFiles(scratch).revision == before:
+        if LayoutFiles(scratch).read_index().encode() == before:
             return
         with tree.create(path) as file:
             pack_layout(scratch, file.write)

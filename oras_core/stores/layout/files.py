@@ -46,9 +46,12 @@ class LayoutFiles:
 
     @property
     def revision(self) -> str:
-        """A text that changes whenever the index may have changed; empty without an index."""
+        """A text that changes when the index has changed; empty without an index.
+
+        Two changes within one tick of the file system's clock may give the same text.
+        """
         entry = self._tree.entry(self._index)
-        return "" if entry is None else entry.revision
+        return "" if entry is None else f"{entry.revision}/{entry.size}"
 
     def read_index(self) -> LayoutIndex:
         """Return the index; an empty one if the folder holds no layout yet.

@@ -1,14 +1,14 @@
 """`index.json` of an OCI image layout: its entries and their names (image-layout.md).
 
-An immutable value: every change returns a new one. Members that this library does not know
-stay.
+Members that this library does not know stay.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any, Final, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -23,6 +23,8 @@ __all__ = ["LayoutEntry", "LayoutIndex"]
 
 MAX_INDEX_SIZE: Final = 64 * 1024 * 1024
 """Largest accepted `index.json`, in bytes: it lists every artifact; 200,000 entries fit."""
+
+K = TypeVar("K")
 
 _NAME: Final = media_types.ANNOTATION_REF_NAME
 
@@ -75,12 +77,23 @@ class LayoutEntry:
         return LayoutEntry(self.descriptor, name, members)
 
 
-@frozen
 class LayoutIndex:
-    """The entries of `index.json`, and its other members."""
+    """The entries of `index.json` in their order, and its other members.
 
-    entries: tuple[LayoutEntry, ...] = ()
-    others: Mapping[str, Any] = field(factory=dict, repr=False, hash=False)
+    A change takes the same time however many entries there are. Not thread-safe.
+    """
+
+    def __init__(
+        self, entries: Iterable[LayoutEntry] = (), others: Mapping[str, Any] | None = None
+    ) -> None:
+        """List `entries`, and keep the `others` among the members of the file."""
+        self._others = dict(others or {})
+        self._numbers = count()
+        self._entries: dict[int, LayoutEntry] = {}
+        self._by_digest: dict[Digest, dict[int, None]] = {}
+        self._by_name: dict[str, dict[int, None]] = {}
+        for entry in entries:
+            self._put(next(self._numbers), entry)
 
     @classmethod
     def parse(cls, content: bytes) -> LayoutIndex:
@@ -94,7 +107,7 @@ class LayoutIndex:
         others = json.loads(content)
         listed = others.pop("manifests") or []
         pairs = zip(index.manifests, listed, strict=True)
-        return cls(tuple(LayoutEntry.read(*pair) for pair in pairs), others)
+        return cls((LayoutEntry.read(*pair) for pair in pairs), others)
 
     def encode(self) -> bytes:
         """Return the bytes of the file; the same entries give the same bytes.
@@ -106,8 +119,8 @@ class LayoutIndex:
         document = {
             "schemaVersion": codec.SCHEMA_VERSION,
             "mediaType": media_types.OCI_INDEX,
-            **self.others,
-            "manifests": [entry.members for entry in self.entries],
+            **self._others,
+            "manifests": [entry.members for entry in self._entries.values()],
         }
         try:
             content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -119,74 +132,95 @@ class LayoutIndex:
 
     # --- Lookups --------------------------------------------------------------------------
 
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[LayoutEntry]:
+        """Iterate over the entries, in their order."""
+        return iter(self._entries.values())
+
     def find(self, name: str) -> Descriptor | None:
         """Return the descriptor with `name`; the first of several that another tool wrote."""
-        return next((entry.descriptor for entry in self.entries if entry.name == name), None)
+        return next((self._entries[n].descriptor for n in self._by_name.get(name, ())), None)
 
     def listed(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor listed for a digest, under any name."""
-        found = (entry.descriptor for entry in self.entries)
-        return next((descriptor for descriptor in found if descriptor.digest == digest), None)
+        return next((self._entries[n].descriptor for n in self._by_digest.get(digest, ())), None)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
-        return tuple(sorted({entry.name for entry in self.entries if entry.name is not None}))
+        return tuple(sorted(self._by_name))
 
     @property
     def descriptors(self) -> tuple[Descriptor, ...]:
         """The listed descriptors, each digest once."""
-        return tuple({e.descriptor.digest: e.descriptor for e in self.entries}.values())
+        return tuple({entry.descriptor.digest: entry.descriptor for entry in self}.values())
 
-    # --- Changes --------------------------------------------------------------------------
+    # --- Changes; each returns whether it made a difference --------------------------------
 
-    def adding(self, descriptor: Descriptor, successors: Collection[Digest] = ()) -> LayoutIndex:
-        """Return an index that lists `descriptor`, without a name if it is new.
+    def add(self, descriptor: Descriptor, parts: Iterable[Digest] = ()) -> bool:
+        """List `descriptor`, without a name if it is new.
 
-        Entries of `successors` without a name are removed: they are found through
-        `descriptor`.
+        Entries of `parts` without a name are removed: they are found through `descriptor`.
         """
-        kept = [e for e in self.entries if e.name or e.descriptor.digest not in successors]
-        if not any(entry.descriptor.digest == descriptor.digest for entry in kept):
-            kept.append(LayoutEntry.new(descriptor))
-        return self._with(kept)
+        found = dict.fromkeys(n for part in parts for n in self._by_digest.get(part, ()))
+        unnamed = [n for n in found if not self._entries[n].name]
+        for number in unnamed:
+            self._drop(number)
+        is_new = descriptor.digest not in self._by_digest
+        if is_new:
+            self._put(next(self._numbers), LayoutEntry.new(descriptor))
+        return is_new or bool(unnamed)
 
-    def tagging(self, descriptor: Descriptor, name: str) -> LayoutIndex:
-        """Return an index where `name` names `descriptor`; an older entry loses its name."""
+    def tag(self, descriptor: Descriptor, name: str) -> bool:
+        """Let `name` name `descriptor`; an older entry loses the name, and stays listed."""
         present = self.find(name)
         if present is not None and present.digest == descriptor.digest:
-            return self
-        freed = self._freed(name)
-        own = [entry for entry in freed if entry.descriptor.digest == descriptor.digest]
-        bare = next((entry for entry in own if entry.name is None), None)
-        named = (bare or LayoutEntry.new(descriptor)).named(name)
-        return self._with([*(entry for entry in freed if entry is not bare), named])
+            return False
+        self.untag(name)
+        own = self._by_digest.get(descriptor.digest, ())
+        bare = next((n for n in own if self._entries[n].name is None), None)
+        entry = LayoutEntry.new(descriptor) if bare is None else self._entries[bare]
+        if bare is not None:
+            self._drop(bare)
+        self._put(next(self._numbers), entry.named(name))
+        return True
 
-    def untagging(self, name: str) -> LayoutIndex:
-        """Return an index without `name`; its manifest stays listed."""
-        return self._with(self._freed(name))
+    def untag(self, name: str) -> bool:
+        """Remove a name; its manifest stays listed."""
+        numbers = tuple(self._by_name.get(name, ()))
+        for number in numbers:
+            entry = self._entries[number]
+            if len(self._by_digest[entry.descriptor.digest]) > 1:
+                self._drop(number)
+            else:
+                self._entries[number] = entry.named(None)
+                _discard(self._by_name, name, number)
+        return bool(numbers)
 
-    def removing(self, digest: Digest) -> LayoutIndex:
-        """Return an index without any entry for `digest`."""
-        return self._with(e for e in self.entries if e.descriptor.digest != digest)
+    def remove(self, digest: Digest) -> bool:
+        """Remove every entry for `digest`."""
+        numbers = tuple(self._by_digest.get(digest, ()))
+        for number in numbers:
+            self._drop(number)
+        return bool(numbers)
 
-    def tagged(self) -> LayoutIndex:
-        """Return an index of the entries with a name."""
-        return self._with(entry for entry in self.entries if entry.name)
+    def _put(self, number: int, entry: LayoutEntry) -> None:
+        self._entries[number] = entry
+        self._by_digest.setdefault(entry.descriptor.digest, {})[number] = None
+        if entry.name is not None:
+            self._by_name.setdefault(entry.name, {})[number] = None
 
-    def keeping(self, whole: LayoutIndex, digest: Digest) -> LayoutIndex:
-        """Return an index with the entries of `whole` for `digest` too."""
-        added = [entry for entry in whole.entries if entry.descriptor.digest == digest]
-        return self._with([*self.entries, *added])
+    def _drop(self, number: int) -> None:
+        entry = self._entries.pop(number)
+        _discard(self._by_digest, entry.descriptor.digest, number)
+        if entry.name is not None:
+            _discard(self._by_name, entry.name, number)
 
-    def _freed(self, name: str) -> list[LayoutEntry]:
-        freed = [entry.named(None) if entry.name == name else entry for entry in self.entries]
-        named = {entry.descriptor.digest for entry in freed if entry.name}
-        kept: dict[tuple[Digest, str | None], LayoutEntry] = {}
-        for entry in freed:
-            if entry.name or entry.descriptor.digest not in named:
-                kept.setdefault((entry.descriptor.digest, entry.name), entry)
-        return list(kept.values())
 
-    def _with(self, entries: Iterable[LayoutEntry]) -> LayoutIndex:
-        return evolve(self, entries=tuple(entries))
+def _discard(numbers: dict[K, dict[int, None]], key: K, number: int) -> None:
+    del numbers[key][number]
+    if not numbers[key]:
+        del numbers[key]

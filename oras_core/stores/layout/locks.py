@@ -1,123 +1,78 @@
 """The locks of an OCI image layout, for several stores in several processes.
 
-There are three locks if the folder is a `Locker`. The index lock is held for one change of
-`index.json`. The content lock is shared by all stores with blobs that no manifest in the
-index refers to yet; garbage collection needs it exclusively. The collector lock admits one
-collection at a time. Other tools do not know these locks.
+There are two. The content lock is shared by all copies into the layout, from the first lookup to
+the last tag; garbage collection needs it exclusively. The index lock is held exclusively for one
+change of `index.json`. Other tools do not know these locks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from random import uniform
 from typing import Final
 
-from oras_core.errors import UnsupportedError
-from oras_core.forks import ForkSafeLock
-from oras_core.model.digest import Digest
-from oras_core.model.paths import sanitize_path
+from oras_core.cancellation import current_token
+from oras_core.errors import CancelledError, UnsupportedError
+from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.files import FileTree, HeldLock, Locker
+from oras_core.stores.layout.thread_locks import ThreadLocks
 
-__all__ = ["LayoutLocks"]
+__all__ = ["LayoutLocks", "wait_for_lock"]
 
-INDEX_LOCK: Final = ".oras-index.lock"
-CONTENT_LOCK: Final = ".oras-content.lock"
-COLLECTOR_LOCK: Final = ".oras-collector.lock"
+INDEX_LOCK: Final = sanitize_path(".oras-index.lock")
+CONTENT_LOCK: Final = sanitize_path(".oras-content.lock")
 
-COLLECTING: Final = "collect the garbage of the layout"
+SHORTEST_PAUSE: Final = 0.001
+LONGEST_PAUSE: Final = 0.05
+"""Seconds between two attempts to take a lock: an index is written in a few milliseconds."""
 
 
 class LayoutLocks:
-    """The locks of one store. Thread-safe. Without a `Locker` only threads are kept apart."""
+    """The locks of one layout. Thread-safe. In a folder without locks, they hold for one store."""
 
     def __init__(self, tree: FileTree) -> None:
         """Use the locks of the folder, if it is a `Locker`."""
-        self._locker = tree if isinstance(tree, Locker) else None
-        self._index = sanitize_path(INDEX_LOCK)
-        self._content = sanitize_path(CONTENT_LOCK)
-        self._collector = sanitize_path(COLLECTOR_LOCK)
-        self._loose: dict[Digest, int] = {}
-        self._shared: HeldLock | None = None
-        self._mutex = ForkSafeLock()
+        self._locker: Locker = tree if isinstance(tree, Locker) else ThreadLocks()
 
-    def changing_index(self) -> AbstractContextManager[object]:
-        """Return a context in which no other store changes the index."""
-        return nullcontext() if self._locker is None else self._locker.lock(self._index)
-
-    def keeping_content(self) -> AbstractContextManager[object]:
-        """Return a context in which no garbage is collected."""
-        if self._locker is None:
-            return nullcontext()
-        return self._locker.lock(self._content, shared=True)
-
-    # --- Blobs without a reference --------------------------------------------------------
-
-    def expect(self, digest: Digest) -> None:
-        """Protect a blob from collection until it is settled."""
-        with self._mutex:
-            self._loose[digest] = self._loose.get(digest, 0) + 1
-            self._share()
-
-    def forget(self, digest: Digest) -> None:
-        """Undo one `expect`: the push of the blob failed."""
-        with self._mutex:
-            left = self._loose.pop(digest, 1) - 1
-            if left:
-                self._loose[digest] = left
-            self._release_unless_loose()
-
-    def settle(self, digests: Iterable[Digest]) -> None:
-        """End the protection of blobs: the index reaches them from now on."""
-        with self._mutex:
-            for digest in digests:
-                self._loose.pop(digest, None)
-            self._release_unless_loose()
-
-    def _share(self) -> None:
-        if self._locker is not None and self._shared is None:
-            self._shared = self._locker.lock(self._content, shared=True)
-
-    def _release_unless_loose(self) -> None:
-        if self._shared is not None and not self._loose:
-            self._shared.release()
-            self._shared = None
-
-    # --- Collecting -----------------------------------------------------------------------
-
-    @contextmanager
-    def collecting(self) -> Iterator[frozenset[Digest]]:
-        """Exclude other stores for a block, and return the protected digests of this store.
+    def changing_index(self) -> HeldLock:
+        """Exclude other changes of the index.
 
         Raises:
-            UnsupportedError: if another store collects, or has unsettled blobs.
+            CancelledError: if the thread's token is cancelled meanwhile.
         """
-        with self._mutex:
-            if self._locker is None:
-                yield frozenset(self._loose)
-                return
-            collector = self._locker.try_lock(self._collector)
-            if collector is None:
-                raise UnsupportedError(COLLECTING, "another collection is running")
-            with collector, self._alone(self._locker):
-                yield frozenset(self._loose)
+        return wait_for_lock(self._locker, INDEX_LOCK)
 
-    @contextmanager
-    def _alone(self, locker: Locker) -> Iterator[None]:
-        """Hold the content lock exclusively for a block.
+    def keeping_content(self) -> HeldLock:
+        """Exclude garbage collection.
 
-        The share of this store is released for that. Only another collection could remove
-        its blobs meanwhile, and the collector lock excludes one.
+        Raises:
+            CancelledError: if the thread's token is cancelled meanwhile.
         """
-        if self._shared is not None:
-            self._shared.release()
-            self._shared = None
-        try:
-            lock = locker.try_lock(self._content)
-            if lock is None:
-                reason = "a copy into the layout is running, or failed in an open store"
-                raise UnsupportedError(COLLECTING, reason)
-            with lock:
-                yield
-        finally:
-            if self._loose:
-                self._share()
+        return wait_for_lock(self._locker, CONTENT_LOCK, shared=True)
+
+    def collecting(self) -> HeldLock:
+        """Exclude copies and other collections.
+
+        Raises:
+            UnsupportedError: if one of them is running.
+        """
+        lock = self._locker.try_lock(CONTENT_LOCK)
+        if lock is None:
+            raise UnsupportedError(
+                "collect the garbage of the layout",
+                "a copy into the layout or another collection is running; try again later",
+            )
+        return lock
+
+
+def wait_for_lock(locker: Locker, path: SafePath, *, shared: bool = False) -> HeldLock:
+    """Take a lock as soon as other owners have released it.
+
+    Raises:
+        CancelledError: if the thread's token is cancelled meanwhile.
+    """
+    token, pause = current_token(), SHORTEST_PAUSE
+    while (lock := locker.try_lock(path, shared=shared)) is None:
+        if token.wait(uniform(pause / 2, pause)):  # noqa: S311 - spreads the attempts of owners
+            raise CancelledError(f"wait for the lock {str(path)!r}")
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return lock

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Literal
+from contextlib import ExitStack, closing, contextmanager, suppress
+from copy import copy
+from typing import Final, Literal
 
-from attrs import frozen
-
-from oras_core.content.graph import fetch_document
+from oras_core.cancellation import respite
+from oras_core.content.graph import SuccessorFinder, fetch_document
 from oras_core.content.referrers import referrers_among
-from oras_core.content.verify import VerifyingReader, read_verified
-from oras_core.errors import InvalidReferenceError, NotFoundError
-from oras_core.forks import ForkSafeLock
+from oras_core.content.verify import VerifyingReader, copy_verified, read_verified
+from oras_core.errors import (
+    ContentError,
+    FileAccessError,
+    InvalidReferenceError,
+    NotFoundError,
+    OrasError,
+)
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.index import Index
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_tag
 from oras_core.ports.content import (
@@ -24,6 +28,7 @@ from oras_core.ports.content import (
     ByteStream,
     Deleter,
     PredecessorFinder,
+    Receiver,
     ReferrerLister,
     RootLister,
     TagLister,
@@ -31,29 +36,26 @@ from oras_core.ports.content import (
     Untagger,
 )
 from oras_core.ports.files import FileTree
+from oras_core.stores.layout.catalog import Catalog
+from oras_core.stores.layout.collection import CollectedGarbage, Collection
 from oras_core.stores.layout.files import LAYOUT_VERSION, LayoutFiles, blob_path
-from oras_core.stores.layout.graph import LayoutGraph
-from oras_core.stores.layout.index import LayoutIndex
 from oras_core.stores.layout.locks import LayoutLocks
 
 __all__ = ["LAYOUT_VERSION", "CollectedGarbage", "OciLayoutStore", "blob_path"]
 
-
-@frozen
-class CollectedGarbage:
-    """The result of a garbage collection.
-
-    Attributes:
-        digests: of the removed blobs.
-        size: of the removed blobs in sum, in bytes.
-    """
-
-    digests: tuple[Digest, ...]
-    size: int
+LAST_SECONDS: Final = 0.5
+"""Seconds that a cancelled copy takes at most to write the index."""
 
 
 class OciLayoutStore(
-    Target, TagLister, RootLister, Untagger, Deleter, PredecessorFinder, ReferrerLister
+    Target,
+    Receiver,
+    TagLister,
+    RootLister,
+    Untagger,
+    Deleter,
+    PredecessorFinder,
+    ReferrerLister,
 ):
     """Keeps blobs in `blobs/ALGORITHM/HEX` and names them in `index.json`. Thread-safe.
 
@@ -66,23 +68,54 @@ class OciLayoutStore(
     `Locker`. Other tools ignore its locks.
     """
 
-    def __init__(self, tree: FileTree, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, tree: FileTree, *, limits: Limits | None = None, verify: bool = False
+    ) -> None:
         """Use the layout in `tree`; read nothing yet.
 
         Args:
             tree: the folder of the layout.
             limits: bounds of the manifests.
+            verify: hash every present blob that a copy would skip, once for each store. A
+                damaged blob counts as missing, so that the copy writes it again.
         """
         self._files = LayoutFiles(tree)
         self._locks = LayoutLocks(tree)
         self._manifest_size = (limits or Limits()).manifest_size
-        self._lock = ForkSafeLock()
-        self._seen: tuple[str, LayoutIndex] | None = None
-        self._graph: LayoutGraph | None = None
+        self._catalog = Catalog(self._files, self._locks, self, limit=self._manifest_size)
+        self._verified: set[Digest] | None = set() if verify else None
+        self._is_receiving = False
 
     def is_made(self) -> bool:
         """Tell whether the folder holds a layout; an empty folder does not."""
         return bool(self._files.revision)
+
+    @contextmanager
+    def receiving(self) -> Iterator[OciLayoutStore]:
+        """Return the target of one copy, for a block: no garbage is collected meanwhile.
+
+        `index.json` is written at the end of the block, and before that after many changes.
+        After an exception, too: the manifests that have arrived are complete.
+
+        Raises:
+            CancelledError: if the thread's token is cancelled before the locks are free.
+            FileAccessError: if the index cannot be written.
+        """
+        if self._is_receiving:
+            yield self
+            if self._catalog.is_full:
+                self._catalog.write()
+            return
+        receiver = copy(self)
+        receiver._is_receiving = True  # noqa: SLF001 - of the same class
+        with self._locks.keeping_content():
+            try:
+                yield receiver
+            except BaseException:
+                with respite(LAST_SECONDS), suppress(OrasError):
+                    self._catalog.write()
+                raise
+            self._catalog.write()
 
     # --- Blobs and manifests --------------------------------------------------------------
 
@@ -94,10 +127,32 @@ class OciLayoutStore(
         Raises:
             InvalidManifestError: if the folder is not a valid layout.
         """
+        if not self._is_present(descriptor):
+            return False
+        if descriptor.has_successors:
+            with self._catalog.graph() as graph:
+                if descriptor.digest in graph.unreadable:
+                    return False
+        return self._verified is None or self._is_intact(descriptor, self._verified)
+
+    def _is_present(self, descriptor: Descriptor) -> bool:
         entry = self._files.blob(descriptor.digest)
         if entry is None or entry.size != descriptor.size:
             return False
-        return not descriptor.has_successors or self._find(descriptor.digest) is not None
+        if not descriptor.has_successors:
+            return True
+        with self._catalog.graph() as graph:
+            return descriptor.digest in graph.manifests
+
+    def _is_intact(self, descriptor: Descriptor, verified: set[Digest]) -> bool:
+        if descriptor.digest not in verified:
+            try:
+                with closing(self.fetch_unverified(descriptor)) as stream:
+                    copy_verified(stream, descriptor, lambda _: None)
+            except (ContentError, NotFoundError):
+                return False
+            verified.add(descriptor.digest)
+        return True
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream that is verified at its end.
@@ -123,40 +178,22 @@ class OciLayoutStore(
             InvalidManifestError: if a manifest is malformed, or if the folder is not a valid
                 layout.
         """
-        with self._lock:
-            self._index()  # raises before anything is written to an invalid layout
-        self._locks.expect(descriptor.digest)
-        try:
-            self._push(descriptor, source)
-        except BaseException:
-            self._locks.forget(descriptor.digest)
-            raise
-
-    def _push(self, descriptor: Descriptor, source: ByteSource) -> None:
-        if self.exists(descriptor):
-            if descriptor.has_successors:
-                self._locks.settle([descriptor.digest])
-            return
-        if not self._files.revision:
-            with self._changing():
-                self._files.prepare()
-        with closing(source.open()) as stream:
-            if descriptor.has_successors:
-                self._push_manifest(descriptor, stream)
-            else:
-                self._files.add_blob(descriptor, stream)
-
-    def _push_manifest(self, descriptor: Descriptor, stream: ByteStream) -> None:
-        content = read_verified(stream, descriptor, limit=self._manifest_size)
-        document = codec.decode(content, descriptor.media_type, limit=self._manifest_size)
-        self._files.add_verified(descriptor.digest, content)
-        parts = document.manifests if isinstance(document, Index) else ()
-        with self._changing():
-            index = self._index().adding(descriptor, {part.digest for part in parts})
-            self._replace_index(index)
-            if self._graph is not None:
-                self._graph.add(descriptor, document)
-        self._locks.settle({descriptor.digest, *(s.digest for s in document.successors)})
+        with self._catalog.index():
+            pass  # raises before anything is written to an invalid layout
+        with self.receiving():
+            if self.exists(descriptor):
+                return
+            if not self._files.revision:
+                with self._locks.changing_index():
+                    self._files.prepare()
+            with closing(source.open()) as stream:
+                if not descriptor.has_successors:
+                    self._files.add_blob(descriptor, stream)
+                    return
+                content = read_verified(stream, descriptor, limit=self._manifest_size)
+            document = codec.decode(content, descriptor.media_type, limit=self._manifest_size)
+            self._files.add_verified(descriptor.digest, content)
+            self._catalog.add(descriptor, document)
 
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a blob or manifest and its tags.
@@ -166,78 +203,49 @@ class OciLayoutStore(
         Raises:
             NotFoundError: if the layout has no such blob or manifest.
         """
-        with self._changing():
-            if not self.exists(descriptor):
+        with self.receiving():
+            if not self._is_present(descriptor):
                 raise NotFoundError(str(descriptor), "the layout")
+            document = None
             if descriptor.has_successors:
                 document = fetch_document(self, descriptor.plain(), limit=self._manifest_size)
-                parts = document.manifests if isinstance(document, Index) else ()
-                self._replace_index(self._index().removing(descriptor.digest))
-                self._graph = None
-                for part in parts:
-                    if self._files.blob(part.digest) and self._find(part.digest) is None:
-                        self._replace_index(self._index().adding(part))
-                        self._graph = None
+            self._catalog.remove(descriptor, document)
+            self._catalog.write()
             self._files.remove_blob(descriptor.digest)
 
-    def collect_garbage(self, *, keep: Literal["listed", "tagged"] = "listed") -> CollectedGarbage:
+    def collect_garbage(
+        self,
+        *,
+        keep: Literal["listed", "tagged"] = "listed",
+        find_successors: SuccessorFinder | None = None,
+    ) -> CollectedGarbage:
         """Remove the blobs that nothing refers to.
 
-        Blobs reachable from the index stay. So do blobs that were pushed into this store and
-        wait for their manifest, and files whose name is not a digest.
+        Blobs reachable from the index stay, and files whose name is not a digest. Push blobs
+        and their manifest in one `receiving` block, so that no collection removes the blobs
+        before the manifest is written.
 
         Args:
             keep: `listed` keeps every entry of the index; `tagged` keeps the entries with a
                 name, and the entries that refer to a manifest that is kept.
+            find_successors: returns the successors of a manifest whose media type this library
+                cannot read; not called for others. Without it, such a manifest is an error.
 
         Raises:
-            UnsupportedError: if another store is being written to, or collects.
+            UnsupportedError: if a copy or another collection is running, or if a manifest has a
+                type that cannot be read: nothing is removed then.
             ContentError: if a manifest does not match its digest. Its references are unknown
                 then, and nothing is removed.
+            CancelledError: if the thread's token is cancelled. The layout is valid then.
         """
-        with self._locks.collecting() as loose, self._changing():
-            index = self._index()
-            graph = LayoutGraph()
-            if keep == "tagged":
-                index = self._with_referrers(index.tagged(), index, graph)
-            graph.walk(self, index.descriptors, limit=self._manifest_size)
-            unwanted = [
-                (digest, entry.size)
-                for digest, entry in self._files.blobs()
-                if digest not in graph.descriptors and digest not in loose
-            ]
-            self._replace_index(index)
-            self._graph = graph
-            for digest, _ in unwanted:
-                self._files.remove_blob(digest)
-        return CollectedGarbage(
-            tuple(digest for digest, _ in unwanted), sum(size for _, size in unwanted)
-        )
-
-    def _with_referrers(
-        self, kept: LayoutIndex, whole: LayoutIndex, graph: LayoutGraph
-    ) -> LayoutIndex:
-        """Return `kept` with the entries of `whole` whose subject is kept."""
-        graph.walk(self, kept.descriptors, limit=self._manifest_size)
-        waiting = [d for d in whole.descriptors if kept.listed(d.digest) is None]
-        while waiting:
-            coming = [d for d in waiting if self._subject_of(d) in graph.descriptors]
-            if not coming:
-                break
-            waiting = [d for d in waiting if d not in coming]
-            for descriptor in coming:
-                kept = kept.keeping(whole, descriptor.digest)
-            graph.walk(self, coming, limit=self._manifest_size)
-        return kept
-
-    def _subject_of(self, descriptor: Descriptor) -> Digest | None:
-        if not descriptor.has_successors:
-            return None
-        try:
-            document = fetch_document(self, descriptor.plain(), limit=self._manifest_size)
-        except NotFoundError:
-            return None
-        return None if document.subject is None else document.subject.digest
+        with self._locks.collecting():
+            collection = Collection(
+                self._files, self, limit=self._manifest_size, find_successors=find_successors
+            )
+            try:
+                return collection.run(keep=keep)
+            finally:
+                self._catalog.forget()
 
     # --- Names ----------------------------------------------------------------------------
 
@@ -249,10 +257,15 @@ class OciLayoutStore(
             InvalidDigestError: if the reference holds a colon and is not a digest.
             InvalidManifestError: if the folder is not a valid layout.
         """
-        with self._lock:
-            found = self._index().find(reference)
-            if found is None and ":" in reference:
-                found = self._find(Digest.parse(reference))
+        with self._catalog.index() as index:
+            found = index.find(reference)
+        if found is None and ":" in reference:
+            digest = Digest.parse(reference)
+            with self._catalog.index() as index:
+                found = index.listed(digest)
+            if found is None:
+                with self._catalog.graph() as graph:
+                    found = graph.reached.get(digest)
         if found is None or self._files.blob(found.digest) is None:
             raise NotFoundError(reference, "the layout")
         return found
@@ -266,11 +279,10 @@ class OciLayoutStore(
         """
         if not is_tag(reference):
             raise InvalidReferenceError(reference, "it is not a valid tag")
-        with self._changing():
+        with self.receiving():
             if self._files.blob(descriptor.digest) is None:
                 raise NotFoundError(str(descriptor), "the layout")
-            self._replace_index(self._index().tagging(descriptor, reference))
-        self._locks.settle([descriptor.digest])
+            self._catalog.tag(descriptor, reference)
 
     def untag(self, reference: str) -> None:
         """Remove a tag; its manifest stays listed.
@@ -278,21 +290,21 @@ class OciLayoutStore(
         Raises:
             NotFoundError: if there is no such tag.
         """
-        with self._changing():
-            index = self._index()
-            if index.find(reference) is None:
-                raise NotFoundError(f"tag {reference}", "the layout")
-            self._replace_index(index.untagging(reference))
+        with self.receiving():
+            with self._catalog.index() as index:
+                if index.find(reference) is None:
+                    raise NotFoundError(f"tag {reference}", "the layout")
+            self._catalog.untag(reference)
 
     def tags(self) -> Iterator[str]:
         """Iterate over the tags, sorted; names of other tools that are not tags are left out."""
-        with self._lock:
-            return filter(is_tag, self._index().names)
+        with self._catalog.index() as index:
+            return filter(is_tag, index.names)
 
     def roots(self) -> Iterator[Descriptor]:
         """Iterate over the entries of the index, each digest once."""
-        with self._lock:
-            return iter(self._index().descriptors)
+        with self._catalog.index() as index:
+            return iter(index.descriptors)
 
     # --- The graph ------------------------------------------------------------------------
 
@@ -303,9 +315,9 @@ class OciLayoutStore(
             ContentError: if a manifest in the layout does not match its digest.
             InvalidManifestError: if a manifest is malformed.
         """
-        with self._lock:
-            found = self._whole_graph().predecessors.get(descriptor.digest, {})
-            return iter(tuple(found.values()))
+        with self._catalog.graph() as graph:
+            graph.raise_if_unreadable()
+            return iter(tuple(graph.predecessors.get(descriptor.digest, {}).values()))
 
     def referrers(
         self, descriptor: Descriptor, artifact_type: str | None = None
@@ -318,49 +330,20 @@ class OciLayoutStore(
         return referrers_among(self, found, descriptor, artifact_type, limit=self._manifest_size)
 
     @contextmanager
-    def snapshot(self) -> Iterator[tuple[LayoutIndex, frozenset[Digest]]]:
-        """Return the current index, and every digest reachable from it, for a block.
+    def snapshot(self) -> Iterator[tuple[bytes, frozenset[Digest]]]:
+        """Return the bytes of the index, and every digest reachable from it, for a block.
 
-        No garbage is collected during the block: blobs present at its start stay.
+        No garbage is collected during the block: blobs present at its start stay. A folder
+        that cannot be written to is read without a lock.
 
         Raises: as `predecessors`.
         """
-        with self._locks.keeping_content():
-            with self._lock:
-                index, digests = self._index(), frozenset(self._whole_graph().descriptors)
-            yield index, digests
-
-    def _find(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor for a digest that is reachable from the index."""
-        with self._lock:
-            listed = self._index().listed(digest)
-            return listed or self._whole_graph().descriptors.get(digest)
-
-    def _whole_graph(self) -> LayoutGraph:
-        index = self._index()
-        if self._graph is None:
-            graph = LayoutGraph()
-            graph.walk(self, index.descriptors, limit=self._manifest_size)
-            self._graph = graph
-        return self._graph
-
-    # --- The index ------------------------------------------------------------------------
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Exclude other changes of the index for a block."""
-        with self._lock, self._locks.changing_index():
-            yield
-
-    def _index(self) -> LayoutIndex:
-        """Return the current index."""
-        revision = self._files.revision
-        if self._seen is None or self._seen[0] != revision:
-            self._seen, self._graph = (revision, self._files.read_index()), None
-        return self._seen[1]
-
-    def _replace_index(self, index: LayoutIndex) -> None:
-        if self._seen is not None and index == self._seen[1]:
-            return
-        self._files.write_index(index)
-        self._seen = (self._files.revision, index)
+        with ExitStack() as held:
+            with suppress(FileAccessError):
+                held.enter_context(self._locks.keeping_content())
+            with self._catalog.graph() as graph:
+                graph.raise_if_unreadable()
+                digests = frozenset(graph.reached)
+            with self._catalog.index() as index:
+                content = index.encode()
+            yield content, digests

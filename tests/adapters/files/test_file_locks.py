@@ -17,7 +17,7 @@ HOLDER = """
 import sys
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model.paths import sanitize_path
-lock = LocalFileTree(sys.argv[1]).lock(sanitize_path("sub/lock"), shared=sys.argv[2] == "shared")
+lock = LocalFileTree(sys.argv[1]).try_lock(sanitize_path("sub/lock"), shared=sys.argv[2] == "shared")
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -46,7 +46,7 @@ def test_another_process_keeps_us_out_and_lets_us_in_when_it_ends(tree, holder):
     assert tree.try_lock(LOCK) is None
     assert tree.try_lock(LOCK, shared=True) is None
     process.stdin.close()
-    with tree.lock(LOCK):
+    with tree.try_lock(LOCK):
         pass
 
 
@@ -54,19 +54,19 @@ def test_a_killed_process_holds_nothing(tree, holder):
     process = holder("alone")
     process.kill()
     process.wait()
-    with tree.lock(LOCK):
+    with tree.try_lock(LOCK):
         pass
 
 
 def test_another_process_may_share_it(tree, holder):
     holder("shared")
     assert tree.try_lock(LOCK) is None
-    with tree.lock(LOCK, shared=True):
+    with tree.try_lock(LOCK, shared=True):
         pass
 
 
 def test_the_file_stays(tree, tmp_path):
-    with tree.lock(LOCK):
+    with tree.try_lock(LOCK):
         pass
     assert (tmp_path / "sub" / "lock").read_bytes() == b""
 
@@ -74,7 +74,7 @@ def test_the_file_stays(tree, tmp_path):
 def test_who_may_only_read_the_file_can_lock_it(tree, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "lock").touch(0o444)
-    with tree.lock(LOCK):
+    with tree.try_lock(LOCK):
         assert tree.try_lock(LOCK) is None
 
 
@@ -82,14 +82,14 @@ def test_no_link_is_followed(tree, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileAccessError, match="lock 'sub/lock'"):
-        tree.lock(LOCK)
+        tree.try_lock(LOCK)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_no_folder_is_left(tree, tmp_path):
     (tmp_path / "sub").symlink_to("/tmp")
     with pytest.raises(UnsafePathError):
-        tree.lock(LOCK)
+        tree.try_lock(LOCK)
 
 
 def test_a_system_without_locks_says_so(tree, monkeypatch):
@@ -98,4 +98,4 @@ def test_a_system_without_locks_says_so(tree, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(FileAccessError, match="No locks available"):
-        tree.lock(LOCK)
+        tree.try_lock(LOCK)

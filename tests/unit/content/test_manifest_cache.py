@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from oras_core.content.graph import SMALLEST, ManifestCache
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import SizeLimitError
 from oras_core.model import codec
 from oras_core.packing.manifest import pack_manifest

@@ -17,7 +17,8 @@ from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import BytesSource, OpenedSource
 from oras_core.content.verify import copy_verified
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import CancelledError, CopyError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path

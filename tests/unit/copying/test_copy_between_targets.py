@@ -7,8 +7,9 @@ from attrs import define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import OrasError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.stores.file import FileStore
@@ -143,8 +144,8 @@ def test_a_copy_moves_the_missing_graph(source_kind, destination_kind, graph, da
             assert graph.reachable(node) <= arrived
 
     # Another run goes on from there.
-    root = run(source, "v1", destination, options=options)
-    assert root.digest == destination.resolve("v1").digest == graph.root.digest
+    copied = run(source, "v1", destination, options=options)
+    assert copied.root.digest == destination.resolve("v1").digest == graph.root.digest
     assert present(graph, destination) == before | wanted
     if extended and hasattr(destination, "referrers"):
         for node in graph.nodes:

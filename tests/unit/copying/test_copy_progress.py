@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from oras_core.content.sources import CHUNK_SIZE
-from oras_core.copying.copy import CopyOptions, copy, copy_graph
+from oras_core.copying.copy import copy, copy_graph
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import CopyError, SizeMismatchError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from oras_core.content.graph import successors
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions, copy, copy_graph
+from oras_core.copying.copy import copy, copy_graph
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import CopyError, NotFoundError, SizeLimitError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
@@ -34,7 +35,7 @@ def no_thread_stays():
 def test_an_artifact_is_copied_with_its_tag():
     source, manifest = store_with(b"one", b"two")
     destination = MemoryStore()
-    root = copy(source, "v1", destination)
+    root = copy(source, "v1", destination).root
     assert root.digest == destination.resolve("v1").digest == manifest.digest
     assert read(destination, root) == manifest.content
     assert [read(destination, layer) for layer in manifest.layers] == [b"one", b"two"]
@@ -52,7 +53,7 @@ def test_the_destination_tag_may_differ():
 def test_a_copy_by_digest_creates_no_tag():
     source, manifest = store_with(b"one")
     destination = MemoryStore()
-    root = copy(source, str(manifest.digest), destination)
+    root = copy(source, str(manifest.digest), destination).root
     assert root.digest == manifest.digest
     assert list(destination.tags()) == []
     copy(source, str(manifest.digest), destination, "v2")

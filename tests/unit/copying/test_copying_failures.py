@@ -10,7 +10,8 @@ import pytest
 
 import oras_core.copying.crew
 from oras_core.content.graph import successors
-from oras_core.copying.copy import CopyOptions, copy, copy_graph
+from oras_core.copying.copy import copy, copy_graph
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import (
     CopyError,
     DigestMismatchError,

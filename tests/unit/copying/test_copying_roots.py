@@ -9,7 +9,8 @@ import pytest
 
 from oras_core.content.platforms import platform_of, select_manifest
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions, copy, copy_graph, copy_graphs
+from oras_core.copying.copy import copy, copy_graph, copy_graphs
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import CopyError, InvalidManifestError, NotFoundError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
@@ -274,7 +275,7 @@ def test_tags_need_a_target():
 
 def copied_for(source, platform, tag="v1"):
     destination = MemoryStore()
-    root = copy(source, tag, destination, options=CopyOptions(platform=platform))
+    root = copy(source, tag, destination, options=CopyOptions(platform=platform)).root
     assert destination.resolve(tag).digest == root.digest
     return destination, root
 

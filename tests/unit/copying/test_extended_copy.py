@@ -6,8 +6,8 @@ import pytest
 
 from oras_core.content.referrers import MAX_REFERRERS, has_annotations, is_of_type
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions
 from oras_core.copying.extended import ReferrerFilter, extended_copy, extended_copy_graphs
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
@@ -83,7 +83,7 @@ def there(target, manifests):
 def test_three_levels_of_referrers_are_copied(make_source, make_destination):
     source, destination = make_source(), make_destination()
     tree = Tree(source)
-    root = extended_copy(source, "v1", destination)
+    root = extended_copy(source, "v1", destination).root
     assert root.digest == destination.resolve("v1").digest == tree.image.digest
     assert there(destination, tree.all) == tree.all
     for manifest in tree.all:

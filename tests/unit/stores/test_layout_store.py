@@ -347,7 +347,7 @@ def test_copies_from_and_to_a_layout(store):
     parts = [push_artifact(memory, layer).descriptor for layer in (b"a", b"b")]
     index = codec.encode_index(manifests=parts)
     memory.tag(push_document(memory, index), "v1")
-    assert copy(memory, "v1", store).digest == index.digest
+    assert copy(memory, "v1", store).root.digest == index.digest
     back = MemoryStore()
     copy(store, "v1", back, "v2")
     assert read(back, back.resolve("v2")) == index.content

@@ -204,67 +204,67 @@ def test_an_empty_folder_has_no_garbage(tree):
     assert OciLayoutStore(tree).collect_garbage().digests == ()
 
 
-# --- While a copy is under way ------------------------------------------------------------
+# --- While a copy is running ---------------------------------------------------------------
 
 
-def test_a_blob_pushed_into_this_store_stays(store):
-    blob = push_blob(store, b"the manifest comes later")
+def test_blobs_of_a_running_copy_stay_until_their_manifest_is_listed(tree, store):
+    with OciLayoutStore(tree).receiving() as receiver:
+        blob = push_blob(receiver, b"layer")
+        with pytest.raises(UnsupportedError, match="a copy into the layout or another collection"):
+            store.collect_garbage()
+        manifest = push_artifact(receiver, b"layer")
     assert store.collect_garbage().digests == ()
     assert store.exists(blob)
+    assert store.exists(manifest.descriptor)
 
 
-def test_garbage_that_is_pushed_again_stays(tree, store):
-    blob = Descriptor.of(b"found again", LAYER)
-    put(tree, "index.json", b'{"schemaVersion": 2, "manifests": []}')
-    put(tree, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-    put(tree, str(blob_path(blob.digest)), b"found again")
-    push_blob(store, b"found again")
+def test_a_blob_that_a_running_copy_has_found_stays(tree, store):
+    push_blob(store, b"shared")
+    with store.receiving() as receiver:
+        assert receiver.exists(Descriptor.of(b"shared", LAYER))
+        with pytest.raises(UnsupportedError):
+            OciLayoutStore(tree).collect_garbage()
+        push_artifact(receiver, b"shared")
     assert store.collect_garbage().digests == ()
-    assert store.exists(blob)
 
 
-def test_a_push_into_another_store_excludes_collection(tree, store):
-    other = OciLayoutStore(tree)
-    blob = push_blob(other, b"layer")
-    with pytest.raises(UnsupportedError, match="a copy into the layout is running"):
-        store.collect_garbage()
-    assert other.exists(blob)
-    push_artifact(other, b"layer")  # now a manifest refers to it
-    assert store.collect_garbage().digests == ()
-    assert other.exists(blob)
-
-
-def test_a_store_that_is_gone_does_not_exclude_collection(tree, store):
-    other = OciLayoutStore(tree)
-    blob = push_blob(other, b"layer")
-    del other
+def test_blobs_pushed_outside_a_copy_are_garbage(store):
+    blob = push_blob(store, b"without a manifest")
     assert store.collect_garbage().digests == (blob.digest,)
 
 
 def test_a_failed_push_does_not_exclude_collection(tree, store):
     other = OciLayoutStore(tree)
-    with pytest.raises(SizeMismatchError):
-        other.push(Descriptor.of(b"blob", LAYER), BytesSource(b"blo"))
+    with pytest.raises(SizeMismatchError), other.receiving() as receiver:
+        receiver.push(Descriptor.of(b"blob", LAYER), BytesSource(b"blo"))
     assert store.collect_garbage().digests == ()
 
 
+def test_manifests_of_a_failed_copy_are_listed(tree, store):
+    source = MemoryStore()
+    manifest = push_artifact(source, b"complete")
+    with pytest.raises(NotFoundError), store.receiving() as receiver:
+        copy_both(source, manifest, receiver)
+    assert digests(OciLayoutStore(tree).roots()) == [manifest.digest]
+
+
+def copy_both(source, manifest, receiver):
+    copy(source, str(manifest.digest), receiver)
+    copy(source, "missing", receiver)
+
+
 def test_a_tagged_blob_stays(tree, store):
-    other = OciLayoutStore(tree)
-    blob = push_blob(other, b"a blob with a name")
-    other.tag(blob, "v1")
+    with OciLayoutStore(tree).receiving() as receiver:
+        receiver.tag(push_blob(receiver, b"a blob with a name"), "v1")
     assert store.collect_garbage(keep="tagged").digests == ()
 
 
-def test_two_stores_do_not_remove_blobs_of_each_other(tree, store):
-    other = OciLayoutStore(tree)
-    blobs = [push_blob(store, b"1"), push_blob(other, b"2")]
-    for collector in (store, other):
-        with pytest.raises(UnsupportedError):
-            collector.collect_garbage()
-    assert all(store.exists(blob) for blob in blobs)
-    # And both hold their share again.
-    with pytest.raises(UnsupportedError):
-        OciLayoutStore(tree).collect_garbage()
+def test_a_manifest_finished_by_another_store_does_not_exclude_collection(tree, store):
+    one, two = OciLayoutStore(tree), OciLayoutStore(tree)
+    push_blob(one, b"layer")
+    push_artifact(two, b"layer")
+    push_artifact(one, b"layer")
+    assert store.collect_garbage().digests == ()
 
 
 def test_one_collector_at_a_time(tree, store):
@@ -273,7 +273,7 @@ def test_one_collector_at_a_time(tree, store):
     class Slow(NoLocks):
         def __init__(self, tree):
             super().__init__(tree)
-            self.lock, self.try_lock = tree.lock, tree.try_lock
+            self.try_lock = tree.try_lock
             self.entries = self._entries
 
         def _entries(self, path=None):
@@ -295,9 +295,12 @@ def test_one_collector_at_a_time(tree, store):
 
 def test_collection_works_in_a_folder_without_locks(tree):
     store = OciLayoutStore(NoLocks(tree))
-    manifest = push_artifact(store, b"layer")
-    push_blob(store, b"of this store")
-    garbage = push_blob(OciLayoutStore(NoLocks(tree)), b"of another store")
+    with store.receiving() as receiver:
+        push_blob(receiver, b"layer")
+        with pytest.raises(UnsupportedError):
+            store.collect_garbage()
+        manifest = push_artifact(receiver, b"layer")
+    garbage = push_blob(OciLayoutStore(NoLocks(tree)), b"garbage")
     assert store.collect_garbage().digests == (garbage.digest,)
     assert store.exists(manifest.descriptor)
 
@@ -349,9 +352,10 @@ from oras_adapters.files.local_files import LocalFileTree
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing.contracts.content_access import push_blob
 store = OciLayoutStore(LocalFileTree(sys.argv[1]))
-push_blob(store, b"half done")
-print("pushed", flush=True)
-sys.stdin.read()
+with store.receiving() as receiver:
+    push_blob(receiver, b"half done")
+    print("pushed", flush=True)
+    sys.stdin.read()
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import BytesSource, FetchedSource
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import (
     CancelledError,
     DigestMismatchError,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import (
     DigestMismatchError,
     NotFoundError,
@@ -203,7 +204,7 @@ def test_a_neighbour_s_blobs_do_not_travel(scratch):
     listener = EventRecorder()
     push(source, "v1", [file("a", b"one")], scratch=scratch)
     before = len(server.requests)
-    root = copy(source, "v1", destination, options=CopyOptions(listener=listener))
+    root = copy(source, "v1", destination, options=CopyOptions(listener=listener)).root
     assert destination.resolve("v1").digest == root.digest
     assert listener.of(layer(b"one")) == [("skipped", "mounted")]
     assert not [

@@ -58,7 +58,7 @@ def push_artifact_manifest(target, media_type, *, subject=None, tag=None):
 def test_it_is_copied_with_its_blobs(target, media_type):
     source = repository()
     artifact, blob = push_artifact_manifest(source, media_type, tag="v1")
-    assert copy(source, "v1", target).digest == artifact.digest
+    assert copy(source, "v1", target).root.digest == artifact.digest
     assert target.exists(blob)
     assert target.resolve("v1").plain() == artifact
 

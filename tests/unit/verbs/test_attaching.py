@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import InvalidManifestError, NotFoundError, SizeLimitError
 from oras_core.model import codec, media_types
 from oras_core.model.annotations import AnnotationSet

@@ -6,8 +6,8 @@ import pytest
 
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions
 from oras_core.copying.extended import ReferrerFilter
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, UnsupportedError
 from oras_core.model import codec
 from oras_core.model.paths import sanitize_path
@@ -80,7 +80,7 @@ def test_every_artifact_is_mirrored(make_source, make_destination):
     content = Content(source)
     found = mirror(source, destination)
     content.check(destination)
-    assert {tag: named.digest for tag, named in found.items()} == {
+    assert {tag: named.digest for tag, named in found.tags.items()} == {
         "v1": content.one.digest,
         "latest": content.one.digest,
         "v2": content.index.digest,
@@ -121,7 +121,7 @@ def test_tags_are_selected():
     source, destination = layout(), MemoryStore()
     content = Content(source)
     push_artifact(source, b"without a tag")
-    assert list(mirror(source, destination, includes=lambda tag: tag == "v2")) == ["v2"]
+    assert list(mirror(source, destination, includes=lambda tag: tag == "v2").tags) == ["v2"]
     assert list(destination.tags()) == ["v2"]
     assert destination.exists(content.of_that.descriptor)
     assert not destination.exists(content.one.descriptor)
@@ -177,7 +177,7 @@ def test_a_tag_that_vanishes_is_left_out():
 
     source, destination = Vanishing(MemoryStore()), MemoryStore()
     Content(source.target).check(source.target)
-    assert "gone" not in mirror(source, destination)
+    assert "gone" not in mirror(source, destination).tags
 
 
 # --- Lists of referrers -------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_listed_referrer_that_is_missing_is_left_out():
     ) + b'"digest":"%s","size":%d}]}' % (str(absent.digest).encode(), absent.size)
     server = EmbeddedRegistry(referrers=False)
     source = Lenient(repository(server), referrers_tag(content.digest), list_of_it)
-    assert mirror(source, destination) == {}
+    assert mirror(source, destination).tags == {}
 
 
 class Lenient(Forwarding):
@@ -258,8 +258,8 @@ def test_a_repository_is_restored_from_a_folder(make, tmp_path):
     source, destination = make(), make()
     content = Content(source)
     tree = LocalFileTree(tmp_path)
-    assert sorted(backup(source, tree)) == ["latest", "v1", "v2"]
-    assert sorted(restore(LocalFileTree(tmp_path), destination)) == ["latest", "v1", "v2"]
+    assert sorted(backup(source, tree).tags) == ["latest", "v1", "v2"]
+    assert sorted(restore(LocalFileTree(tmp_path), destination).tags) == ["latest", "v1", "v2"]
     content.check(destination)
 
 
@@ -307,4 +307,4 @@ def test_an_empty_repository_is_backed_up_but_not_restored():
     tree = MemoryFileTree()
     with pytest.raises(NotFoundError, match="an OCI image layout"):
         restore(tree, MemoryStore())
-    assert backup(MemoryStore(), tree) == {}
+    assert backup(MemoryStore(), tree).tags == {}

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import (
     CopyError,
     DigestMismatchError,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from oras_core.content.sources import BytesSource, FileSource
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import (
     CopyError,
     NotFoundError,

@@ -1,15 +1,14 @@
-"""Locks between the owners in one process: what a folder in memory has for `flock`."""
+"""Locks between the threads of one process, for folders without locks of their own."""
 
 from __future__ import annotations
 
-from threading import Condition
-
 from attrs import define
 
+from oras_core.forks import ForkSafeLock
 from oras_core.model.paths import SafePath
-from oras_core.ports.files import HeldLock
+from oras_core.ports.files import HeldLock, Locker
 
-__all__ = ["MemoryLocks"]
+__all__ = ["ThreadLocks"]
 
 
 @define
@@ -18,51 +17,45 @@ class _State:
     exclusive: bool = False
 
 
-class MemoryLocks:
-    """The locks of one tree. Thread-safe."""
+class ThreadLocks(Locker):
+    """The locks of one folder, by path. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with none held."""
+        """Start with no lock held."""
         self._states: dict[SafePath, _State] = {}
-        self._changed = Condition()
+        self._mutex = ForkSafeLock()
 
-    def take(self, path: SafePath, *, shared: bool, waits: bool) -> HeldLock | None:
-        """Take a lock; None if another owner has it, unless the caller `waits`."""
-        with self._changed:
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock at `path`, or return None if another owner holds it."""
+        with self._mutex:
             state = self._states.setdefault(path, _State())
-
-            def is_free() -> bool:
-                return not state.exclusive and (shared or not state.sharing)
-
-            if not waits and not is_free():
+            if state.exclusive or (state.sharing and not shared):
                 return None
-            self._changed.wait_for(is_free)
             if shared:
                 state.sharing += 1
             else:
                 state.exclusive = True
-        return _MemoryLock(self, path, shared=shared)
+        return _ThreadLock(self, path, shared=shared)
 
     def give_back(self, path: SafePath, *, shared: bool) -> None:
-        """End one owner's hold."""
-        with self._changed:
+        """Release the hold of one owner."""
+        with self._mutex:
             state = self._states[path]
             if shared:
                 state.sharing -= 1
             else:
                 state.exclusive = False
-            self._changed.notify_all()
 
 
-class _MemoryLock(HeldLock):
-    def __init__(self, locks: MemoryLocks, path: SafePath, *, shared: bool) -> None:
+class _ThreadLock(HeldLock):
+    def __init__(self, locks: ThreadLocks, path: SafePath, *, shared: bool) -> None:
         self._locks = locks
         self._path = path
         self._shared = shared
         self._held = True
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         if self._held:
             self._held = False
             self._locks.give_back(self._path, shared=self._shared)
@@ -72,9 +65,9 @@ class _MemoryLock(HeldLock):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Release it."""
+        """Release the lock."""
         self.release()
 
     def __del__(self) -> None:
-        """Release it, as the system does with a process that ends."""
+        """Release the lock, as the system does for a process that ends."""
         self.release()

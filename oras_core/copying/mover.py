@@ -1,0 +1,147 @@
+"""Carry out the steps of a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from oras_core.cancellation import CancelToken
+from oras_core.content.graph import ManifestCache
+from oras_core.content.sources import BytesSource
+from oras_core.copying.blame import blaming
+from oras_core.copying.options import Moves
+from oras_core.copying.plan import CopyStep
+from oras_core.copying.tracing import traced
+from oras_core.errors import (
+    CancelledError,
+    CopyError,
+    DigestMismatchError,
+    NotFoundError,
+    SizeMismatchError,
+)
+from oras_core.model.descriptor import Descriptor
+from oras_core.ports.content import (
+    ByteSource,
+    Fetcher,
+    Mounter,
+    MultiTagPusher,
+    Placer,
+    ReferencePusher,
+    Storage,
+    Target,
+)
+from oras_core.ports.progress import ProgressListener
+
+__all__ = ["Mover"]
+
+
+class Mover:
+    """Carries out single steps. Threads share its methods."""
+
+    def __init__(
+        self,
+        source: Fetcher,
+        cached: ManifestCache,
+        destination: Storage,
+        listener: ProgressListener,
+        token: CancelToken,
+    ) -> None:
+        """Move from `source`, whose manifests are `cached`, until `token` is cancelled."""
+        self._source = source
+        self._cached = cached
+        self._destination = destination
+        # Checked once: the check takes longer than all other work for a small file.
+        self._mounter = destination if isinstance(destination, Mounter) else None
+        self._placer = destination if isinstance(destination, Placer) else None
+        self._listener = listener
+        self._token = token
+
+    def move(self, step: CopyStep) -> Moves:
+        """Move one blob or manifest, and place it under its further titles."""
+        descriptor = step.descriptor
+        if self._mounted(descriptor):
+            self._listener.skipped(descriptor, "mounted")
+            moves = Moves(mounted=(descriptor,))
+        else:
+            moves = self._transfer(descriptor, partial(self._destination.push, descriptor))
+        if self._placer is not None:
+            for further in step.further_titles:
+                self._place(self._placer, further)
+        return moves
+
+    def name(self, root: Descriptor, tags: Sequence[str]) -> Moves:
+        """Move the root and tag it; push and tags are one request where possible."""
+        destination = self._destination
+        if len(tags) > 1 and root.has_successors and isinstance(destination, MultiTagPusher):
+            return self._transfer(root, lambda source: destination.push_tags(root, source, tags))
+        first, *others = tags
+        moves = self._move_named(root, first)
+        for tag in others:
+            with blaming("tag", "destination", root):
+                self._tag(root, tag)
+        return moves
+
+    def _move_named(self, root: Descriptor, tag: str) -> Moves:
+        destination = self._destination
+        if isinstance(destination, ReferencePusher) and root.has_successors:
+            return self._transfer(
+                root, lambda source: destination.push_reference(root, source, tag)
+            )
+        moves = self._transfer(root, partial(destination.push, root))
+        with blaming("tag", "destination", root):
+            self._tag(root, tag)
+        return moves
+
+    def _tag(self, root: Descriptor, tag: str) -> None:
+        destination = self._destination
+        if isinstance(destination, ReferencePusher) and root.has_successors:
+            # `tag` of a registry would fetch the manifest first.
+            destination.push_reference(root, self._cached.source(root), tag)
+        elif isinstance(destination, Target):
+            destination.tag(root, tag)
+        else:
+            raise CopyError(
+                "tag", "destination", str(root), TypeError("it is not a Target: it has no tags")
+            )
+
+    def _place(self, destination: Placer, further: Descriptor) -> None:
+        try:
+            with blaming("place", "destination", further):
+                destination.place(further)
+        except NotFoundError:
+            # The archive of an unpacked directory is not kept: transfer it again.
+            self._listener.planned(1, further.size)
+            self._transfer(further, partial(self._destination.push, further))
+
+    def _mounted(self, descriptor: Descriptor) -> bool:
+        if descriptor.has_successors or self._mounter is None:
+            return False
+        with blaming("mount", "destination", descriptor):
+            return self._mounter.mount(descriptor, self._source)
+
+    def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> Moves:
+        watched = traced(
+            self._cached.source(descriptor)
+            if descriptor.data is None
+            else BytesSource(descriptor.data),
+            descriptor,
+            self._listener,
+            self._token,
+        )
+        try:
+            push(watched)
+        except Exception as error:
+            if self._token.cancelled or isinstance(error, CancelledError):
+                raise CancelledError(f"copy {descriptor}") from error
+            # The destination verifies, but wrong bytes came from the source.
+            wrong = isinstance(error, DigestMismatchError | SizeMismatchError)
+            at_source = watched.failed or wrong
+            operation, origin = ("fetch", "source") if at_source else ("push", "destination")
+            self._listener.failed(descriptor, error)
+            with blaming(operation, origin, descriptor):
+                raise
+        if watched.opened:
+            self._listener.finished(descriptor)
+            return Moves(moved=(descriptor,))
+        self._listener.skipped(descriptor, "exists")
+        return Moves(skipped=(descriptor,))

@@ -1,0 +1,89 @@
+"""How to copy, and what a copy has done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import field, frozen
+
+from oras_core.content.graph import SuccessorFinder
+from oras_core.model.descriptor import Descriptor
+from oras_core.model.limits import MAX_MANIFEST_SIZE
+from oras_core.model.platform import Platform
+from oras_core.ports.progress import ProgressListener
+
+__all__ = ["Copied", "CopyOptions", "Moves"]
+
+DEFAULT_CONCURRENCY: Final = 16
+"""Blobs in flight. So many small blobs hide a round trip of about 40 ms, and registries accept as
+many connections."""
+
+
+@frozen
+class CopyOptions:
+    """Options of a copy.
+
+    Attributes:
+        concurrency: the number of blobs that move at the same time; with 1, the copy runs in
+            the caller's thread.
+        listener: receives the progress.
+        manifest_size: the largest manifest accepted, in bytes.
+        find_successors: returns the successors of a manifest or index that are copied with it.
+            None copies all of them, except a subject that the source lacks, and refuses
+            manifests whose media type this library cannot read.
+        platform: selects one manifest of an index; None copies the whole index. `copy` and
+            `extended_copy` use it, `copy_graph` does not.
+    """
+
+    concurrency: int = DEFAULT_CONCURRENCY
+    listener: ProgressListener = field(factory=ProgressListener)
+    manifest_size: int = MAX_MANIFEST_SIZE
+    find_successors: SuccessorFinder | None = None
+    platform: Platform | None = None
+
+
+@frozen
+class Moves:
+    """The blobs and manifests of one or more graphs, by the way they arrived.
+
+    Attributes:
+        moved: transferred from the source.
+        skipped: present at the destination; of a present manifest, the manifest alone.
+        mounted: taken by the registry from another of its repositories.
+    """
+
+    moved: tuple[Descriptor, ...] = ()
+    skipped: tuple[Descriptor, ...] = ()
+    mounted: tuple[Descriptor, ...] = ()
+
+    @classmethod
+    def sum(cls, all_moves: Iterable[Moves]) -> Moves:
+        """Return all moves together."""
+        each = list(all_moves)
+        return Moves(
+            tuple(descriptor for moves in each for descriptor in moves.moved),
+            tuple(descriptor for moves in each for descriptor in moves.skipped),
+            tuple(descriptor for moves in each for descriptor in moves.mounted),
+        )
+
+    @property
+    def bytes(self) -> int:
+        """The size of all transferred blobs and manifests, in bytes."""
+        return sum(descriptor.size for descriptor in self.moved)
+
+
+@frozen
+class Copied(Moves):
+    """The result of the copy of one graph.
+
+    Attributes:
+        root: the descriptor of the blob, manifest or index that was copied.
+    """
+
+    root: Descriptor = field(kw_only=True)
+
+    @classmethod
+    def of(cls, root: Descriptor, moves: Moves) -> Copied:
+        """Return the result of a copy of `root`."""
+        return cls(moves.moved, moves.skipped, moves.mounted, root=root)

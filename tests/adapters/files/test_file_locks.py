@@ -17,7 +17,8 @@ HOLDER = """
 import sys
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model.paths import sanitize_path
-lock = LocalFileTree(sys.argv[1]).try_lock(sanitize_path("sub/lock"), shared=sys.argv[2] == "shared")
+tree = LocalFileTree(sys.argv[1])
+lock = tree.try_lock(sanitize_path("sub/lock"), shared=sys.argv[2] == "shared")
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -46,6 +47,7 @@ def test_another_process_keeps_us_out_and_lets_us_in_when_it_ends(tree, holder):
     assert tree.try_lock(LOCK) is None
     assert tree.try_lock(LOCK, shared=True) is None
     process.stdin.close()
+    process.wait()
     with tree.try_lock(LOCK):
         pass
 

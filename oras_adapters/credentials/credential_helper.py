@@ -30,6 +30,25 @@ TOKEN_USERNAME: Final = "<token>"  # noqa: S105 - the protocol's mark, not a sec
 
 
 @cache
+def _not_found() -> re.Pattern[str]:
+    """Return what helpers print if they have no credential; each has words of its own (R12)."""
+    return re.compile(
+        "|".join(
+            (
+                r"credentials? (?:was |were )?not found",
+                r"no (?:stored )?credentials? (?:found )?(?:for|in)\b",
+                r"no credentials (?:found|stored|server url|username)",
+                r"(?:item|element|secret|entry|password) (?:could |was )?(?:be )?not (?:be )?found",
+                r"is not in the password store",
+                r"(?:pass|password) store is (?:empty|uninitialized)",
+                r"no such (?:credential|secret|entry|item)",
+            )
+        ),
+        re.IGNORECASE,
+    )
+
+
+@cache
 def _helper_name() -> re.Pattern[str]:
     return re.compile(r"[A-Za-z0-9._-]+\Z")
 
@@ -140,7 +159,7 @@ class CredentialHelperStore(CredentialStore):
         if run.returncode == 0:
             return run.stdout
         said = run.stdout.strip() or run.stderr.strip()
-        if missing_ok and "credentials not found" in said.lower():
+        if missing_ok and _not_found().search(f"{run.stdout}\n{run.stderr}"):
             return None
         raise self._error(operation, _reason(run.returncode, said, secret))
 

@@ -5,36 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import errno
 import json
-import os
-import sys
-import tempfile
-import time
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from oras_adapters.credentials.config_file import ConfigFile, replace_file
 from oras_core.credentials import config_key, key_forms, registry_keys
 from oras_core.errors import CredentialError
-from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
-
-if sys.platform != "win32":
-    import fcntl
 
 __all__ = ["DockerConfigStore"]
 
-MAX_CONFIG_SIZE: Final = 16 * 1024 * 1024
-"""Maximum size of a configuration file in bytes; real files have a few KiB."""
-
-LOCK_SECONDS: Final = 10.0
-"""Seconds to wait for another process that is writing the file."""
-
-STALE_SECONDS: Final = 60.0
-"""Age in seconds from which a temporary file counts as left behind by a killed process."""
-
-_LOCK_POLL: Final = 0.02
+_LOGGER = logging.getLogger(__name__)
 
 _OUR_FIELDS: Final = ("auth", "username", "password", "identitytoken", "registrytoken")
 
@@ -42,9 +26,9 @@ _OUR_FIELDS: Final = ("auth", "username", "password", "identitytoken", "registry
 class DockerConfigStore(CredentialStore):
     """The entries `auths` of a `config.json`, and the names of its credential helpers.
 
-    Writing replaces the file atomically and keeps its other entries. A new file has mode 0600,
-    a new folder mode 0700. A symbolic link stays; its target is replaced. Processes that write
-    at the same time wait for each other, by a lock on the file `config.json.lock` beside it.
+    Writing replaces the file atomically and keeps its other entries, its owner, mode and links:
+    see `ConfigFile`. A new file has mode 0600, a new folder mode 0700. Processes that write at
+    the same time wait for each other, by a lock on the file `config.json.lock` beside it.
 
     Passwords in the file are encoded, not encrypted. `helper_for` returns the program that the
     user has chosen to keep them instead; this store does not run it.
@@ -53,7 +37,8 @@ class DockerConfigStore(CredentialStore):
     def __init__(self, path: str | Path) -> None:
         """Use the file at `path`; it need not exist."""
         self._path = Path(path)
-        self._lock = ForkSafeLock()
+        self._file = ConfigFile(self._path)
+        self._warned = False
 
     def __repr__(self) -> str:
         """Name the file."""
@@ -99,7 +84,7 @@ class DockerConfigStore(CredentialStore):
             CredentialError: if the file cannot be read or written.
         """
         operation = f"erase the credential for {registry}"
-        present = self._section("auths", self._read(operation), operation)
+        present = self._section("auths", self._load(operation), operation)
         if not self._remove(dict(present), registry):
             return
         with self._writing(operation) as document:
@@ -187,15 +172,25 @@ class DockerConfigStore(CredentialStore):
         return CredentialError(operation, str(self._path), reason)
 
     def _read(self, operation: str) -> dict[str, Any]:
+        """Return the document to look something up.
+
+        A file that the user may not read is not the user's: it is skipped with a warning.
+        """
         try:
-            with self._path.open("rb") as file:
-                content = file.read(MAX_CONFIG_SIZE + 1)
-        except FileNotFoundError:
+            return self._load(operation)
+        except _UnreadableError as error:
+            if not self._warned:
+                self._warned = True
+                _LOGGER.warning("%s; it is ignored", error)
             return {}
+
+    def _load(self, operation: str) -> dict[str, Any]:
+        try:
+            content = self._file.read()
+        except PermissionError as error:
+            raise _UnreadableError(operation, str(self._path), _words(error)) from error
         except OSError as error:
-            raise self._error(operation, error.strerror or "it cannot be read") from error
-        if len(content) > MAX_CONFIG_SIZE:
-            raise self._error(operation, f"it has more than {MAX_CONFIG_SIZE} bytes")
+            raise self._error(operation, _words(error)) from error
         if not content.strip():
             return {}
         document, reason = None, "it is JSON, but not an object"
@@ -213,18 +208,22 @@ class DockerConfigStore(CredentialStore):
     def _writing(self, operation: str) -> Iterator[dict[str, Any]]:
         """Yield the document for changes; write it afterwards if it has changed."""
         try:
-            target = Path(os.path.realpath(self._path))
-            target.parent.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                target.parent.mkdir(mode=0o700)
-            with self._lock, _file_lock(target):
-                document = self._read(operation)
+            with self._file.writing() as target:
+                document = self._load(operation)
                 before = json.dumps(document)
                 yield document
                 if json.dumps(document) != before:
-                    _replace(target, document)
+                    replace_file(target, json.dumps(document, indent="\t").encode("ascii"))
         except OSError as error:
-            raise self._error(operation, error.strerror or "it cannot be written") from error
+            raise self._error(operation, _words(error)) from error
+
+
+class _UnreadableError(CredentialError):
+    """The user may not read the file."""
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or "the system gives no reason"
 
 
 def _foreign_fields(entries: list[Any]) -> dict[str, Any]:
@@ -256,64 +255,3 @@ def _decoded(auth: str) -> tuple[str, str] | None:
     username, colon, password = pair.partition(":")
     # Old tools padded the password with NUL bytes.
     return (username, password.rstrip("\0")) if colon else None
-
-
-def _clear_up(target: Path) -> None:
-    """Remove temporary files with passwords that killed processes left beside `target`."""
-    for path in target.parent.iterdir():
-        if path.name.startswith(f".{target.name}.") and path.suffix == ".tmp":
-            with contextlib.suppress(OSError):
-                if time.time() - path.lstat().st_mtime > STALE_SECONDS:
-                    path.unlink()
-
-
-def _replace(target: Path, document: dict[str, Any]) -> None:
-    _clear_up(target)
-    text = json.dumps(document, indent="\t")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with open(handle, "wb") as file:  # made with mode 0600 already
-            file.write(text.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
-@contextlib.contextmanager
-def _file_lock(target: Path) -> Iterator[None]:
-    """Prevent other processes from writing `target` during the block.
-
-    The lock file stays: if it were removed, two processes could hold the lock at once.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(target.parent / f"{target.name}.lock", flags, 0o600)
-    try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not _locked(handle):
-            if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
-            time.sleep(_LOCK_POLL)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # Some network file systems have no locks; the replacement is atomic there too.
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-    return True

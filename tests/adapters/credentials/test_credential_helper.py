@@ -125,3 +125,31 @@ def test_a_registry_token_cannot_be_kept(helpers):
     make_helper(helpers, "working")
     with pytest.raises(CredentialHelperError, match="identity tokens only"):
         CredentialHelperStore("working").put("x.example", Credential(registry_token="t"))
+
+
+@pytest.mark.parametrize(
+    ("words", "stream"),
+    [
+        ("credentials not found in native keychain", "stdout"),
+        ("No stored credential for r.example", "stdout"),
+        ("No stored credential for https://index.docker.io/v1/", "stderr"),
+        ("The specified item could not be found in the keychain.", "stdout"),
+        ("Element not found.", "stdout"),
+        ("Error: r.example is not in the password store.", "stderr"),
+        ("pass store is uninitialized", "stdout"),
+        ("Error: password store is empty. Try pass init.", "stderr"),
+        ("no credentials server URL", "stdout"),
+        ("no such secret", "stderr"),
+    ],
+)
+def test_no_credential_in_the_words_of_many_helpers(helpers, words, stream):
+    make_helper(helpers, "w", f'import sys; print("{words}", file=sys.{stream}); sys.exit(1)')
+    assert CredentialHelperStore("w").get("r.example") is None
+    CredentialHelperStore("w").delete("r.example")
+
+
+@pytest.mark.parametrize("words", ["the keychain is locked", "user canceled", "access denied", ""])
+def test_other_failures_of_helpers_are_errors(helpers, words):
+    make_helper(helpers, "w", f'import sys; print("{words}"); sys.exit(1)')
+    with pytest.raises(CredentialHelperError):
+        CredentialHelperStore("w").get("r.example")

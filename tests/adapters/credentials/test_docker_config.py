@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from oras_adapters.credentials import docker_config
+from oras_adapters.credentials import config_file
 from oras_adapters.credentials.docker_config import DockerConfigStore
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential
@@ -203,7 +203,7 @@ def test_a_folder_in_place_of_the_file_is_an_error(tmp_path):
 
 
 def test_a_huge_file_is_not_read_whole(store, write, monkeypatch):
-    monkeypatch.setattr(docker_config, "MAX_CONFIG_SIZE", 100)
+    monkeypatch.setattr(config_file, "MAX_CONFIG_SIZE", 100)
     write({"padding": "x" * 200})
     with pytest.raises(CredentialError, match="100 bytes"):
         store.get("ghcr.io")
@@ -322,7 +322,7 @@ def test_a_failed_write_leaves_the_old_file_alone(store, path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(docker_config.os, "fsync", full)
+    monkeypatch.setattr(config_file.os, "fsync", full)
     with pytest.raises(CredentialError, match="No space left") as caught:
         store.put("ghcr.io", Credential("u", SECRET))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
@@ -374,7 +374,7 @@ def test_two_processes_lose_nothing_of_one_another(path):
 
 
 def test_a_lock_that_is_never_released_ends_in_an_error(store, path, monkeypatch):
-    monkeypatch.setattr(docker_config, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(config_file, "LOCK_SECONDS", 0.0)
     with (path.parent / "config.json.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(CredentialError, match="another process"):
@@ -384,9 +384,9 @@ def test_a_lock_that_is_never_released_ends_in_an_error(store, path, monkeypatch
 
 def test_a_file_system_without_locks_is_supported(store, monkeypatch):
     def unsupported(*_):
-        raise OSError(docker_config.errno.ENOLCK, "No locks available")
+        raise OSError(config_file.errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(docker_config.fcntl, "flock", unsupported)
+    monkeypatch.setattr(config_file.fcntl, "flock", unsupported)
     store.put("ghcr.io", Credential("u", "p"))
     assert store.get("ghcr.io") == Credential("u", "p")
 

@@ -156,7 +156,7 @@ class Layer:
         default = (
             defaults.default_blob_dir_media_type if is_dir else defaults.default_blob_media_type
         )
-        self.media_type = media_type or default
+        self.media_type: str = media_type or default
 
     def to_dict(self) -> dict[str, Any]:
         """Read the file and return its descriptor: `mediaType`, `size`, `digest`.

@@ -60,7 +60,7 @@ class Parts:
             limits: bounds of what registries send and of what is unpacked.
         """
         self.settings = settings
-        self.limits = limits or Limits()
+        self.limits: Limits = limits or Limits()
         self._own_parts = credentials is not None or transport is not None
         self._credentials = credentials
         self._transport = transport

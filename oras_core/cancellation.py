@@ -62,7 +62,7 @@ class CancelToken:
 
     def __init__(self, parent: CancelToken | None = None) -> None:
         """Make a token that is cancelled together with `parent`."""
-        self.cancelled = False
+        self.cancelled: bool = False
         self.deadline: float = math.inf if parent is None else parent.deadline
         # Reentrant: a signal handler may cancel while its thread holds the lock.
         self._lock = ForkSafeLock()

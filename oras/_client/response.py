@@ -53,11 +53,11 @@ class Response:
         elapsed: timedelta = timedelta(0),
     ) -> None:
         """Wrap `response`. It is closed when its body has been read, or by `close`."""
-        self.status_code = response.status
-        self.reason = response.reason or _phrase(response.status)
+        self.status_code: int = response.status
+        self.reason: str = response.reason or _phrase(response.status)
         self.headers: Headers = response.headers
-        self.url = response.url or (request.url if request else "")
-        self.request = request or HttpRequest("GET", self.url)
+        self.url: str = response.url or (request.url if request else "")
+        self.request: HttpRequest = request or HttpRequest("GET", self.url)
         self.elapsed = elapsed
         self.history: list[Response] = []
         self.cookies: dict[str, str] = {}

@@ -50,7 +50,7 @@ class GivenCredentials(CredentialStore):
     def __init__(self) -> None:
         """Begin without credentials."""
         self.home: str | None = None
-        self.revision = 0
+        self.revision: int = 0
         self._by_key: dict[str, _Gift] = {}
         self._waiting: _Gift | None = None
         self._latest = ""

@@ -97,9 +97,9 @@ class authHeader:
 
     def __init__(self, lookup: Mapping[str, str]) -> None:
         """Take the three attributes from `lookup`; missing ones are None."""
-        self.service = lookup.get("service")
-        self.realm = lookup.get("realm")
-        self.scope = lookup.get("scope")
+        self.service: str | None = lookup.get("service")
+        self.realm: str | None = lookup.get("realm")
+        self.scope: str | None = lookup.get("scope")
 
     def __repr__(self) -> str:
         """Show the attributes."""

@@ -46,7 +46,7 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         `use_threads` has no effect, as in oras-py: handlers are thread-safe.
         """
         super().__init__(stream=stream)
-        self.nocolor = nocolor or not self.can_color_tty()
+        self.nocolor: bool = nocolor or not self.can_color_tty()
 
     def can_color_tty(self) -> bool:
         """Return whether the stream is a terminal that supports colours."""

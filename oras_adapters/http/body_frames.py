@@ -60,8 +60,8 @@ class SizedFrame:
         """Read `size` bytes of `feed`."""
         self._feed = feed
         self.size = size
-        self.left = size
-        self.ended = size == 0
+        self.left: int = size
+        self.ended: bool = size == 0
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes."""
@@ -84,7 +84,7 @@ class ChunkedFrame:
         """Read one body of `feed`."""
         self._feed = feed
         self._left = 0
-        self.ended = False
+        self.ended: bool = False
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, all of one chunk."""
@@ -126,7 +126,7 @@ class OpenFrame:
     def __init__(self, feed: ByteFeed) -> None:
         """Read all of `feed`."""
         self._feed = feed
-        self.ended = False
+        self.ended: bool = False
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes."""

@@ -27,8 +27,10 @@ class ConnectionPool:
     def __init__(self, route: Route, dialing: Dialing, size: int) -> None:
         """Keep up to `size` idle connections."""
         self.route = route
-        self.host_field = route.host_field
-        self.fields = ProxyLogin(route.proxy or "").fields if route.is_forwarded else {}
+        self.host_field: str = route.host_field
+        self.fields: dict[str, str] = (
+            ProxyLogin(route.proxy or "").fields if route.is_forwarded else {}
+        )
         self._dialing = dialing
         self._size = size
         self._lock = threading.Lock()

@@ -59,7 +59,7 @@ class ProxyLogin:
         parts = urlsplit(proxy)
         login, _, host = parts.netloc.rpartition("@")
         user, _, password = login.partition(":")
-        self.address = parts._replace(netloc=host).geturl()
+        self.address: str = parts._replace(netloc=host).geturl()
         self.user, self.password = unquote(user), unquote(password)
 
     @property

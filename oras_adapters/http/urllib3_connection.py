@@ -104,7 +104,7 @@ class _Opening(HTTPConnection):
             raise TunnelRefusedError(answer.status, answer.reason)
         if not receiver.is_idle():
             raise TunnelRefusedError(answer.status, "and more was sent than the head")
-        self.proxied = True
+        self.proxied: bool = True
 
 
 class _OpeningTls(_Opening, HTTPSConnection):
@@ -142,7 +142,7 @@ class Link:
         """Take over a connected `connection`."""
         self._connection = connection
         self.sock: Any = connection.sock
-        self.lifeline = connection.lifeline
+        self.lifeline: Lifeline = connection.lifeline
         # A pool closes forgotten connections when it is deleted: they must not refer to it.
         del connection.dialing
 

@@ -32,7 +32,7 @@ class Crew:
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
         self._lock = ForkSafeLock()
         self._failure: BaseException | None = None
-        self.token = CancelToken(current_token())
+        self.token: CancelToken = CancelToken(current_token())
         self._governing = ExitStack()
 
     def __enter__(self) -> Crew:

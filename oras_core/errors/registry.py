@@ -43,8 +43,8 @@ class RegistryError(OrasError):
         self.operation = operation
         self.status = status
         self.method = method
-        self.url = redact_url(url)
-        self.codes = tuple(codes)
+        self.url: str = redact_url(url)
+        self.codes: tuple[str, ...] = tuple(codes)
         self.detail = detail
         words = ", ".join(codes)
         reason = ": ".join(part for part in (words, detail) if part)
@@ -99,7 +99,7 @@ class UnsafeRedirectError(OrasError):
 
     def __init__(self, source: str, target: str, reason: str) -> None:
         """Keep the facts, redacted."""
-        self.source = redact_url(source)
-        self.target = redact_url(target)
+        self.source: str = redact_url(source)
+        self.target: str = redact_url(target)
         self.reason = reason
         super().__init__(f"{self.source} redirects to {self.target}, which is refused: {reason}")

@@ -56,7 +56,7 @@ class TitleCollisionError(AlreadyExistsError):
         """Set the attributes; `where` is `the push` or `the artifact`."""
         self.title = title
         self.other = other
-        self.what = f"the title {other!r}"
+        self.what: str = f"the title {other!r}"
         self.where = where
         both = f"the title {title!r}" if title == other else f"the titles {title!r} and {other!r}"
         advice = (

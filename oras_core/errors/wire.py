@@ -24,7 +24,7 @@ class TransportError(OrasError):
     def __init__(self, method: str, url: str, reason: str, *, retryable: bool = True) -> None:
         """Keep the facts; redact the URL."""
         self.method = method
-        self.url = redact_url(url)
+        self.url: str = redact_url(url)
         self.reason = reason
         self.retryable = retryable
         super().__init__(f"{method} {self.url} failed: {reason}")

@@ -27,7 +27,7 @@ class PathPattern:
         Raises:
             InvalidInputError: if it is empty.
         """
-        self.text = text
+        self.text: str = text
         components = [part for part in text.split("/") if part not in ("", ".")]
         if not components:
             raise InvalidInputError(text, "it is an empty pattern; name files as in '*.md'")

@@ -77,8 +77,8 @@ class RemoteRegistry(ConnectionHolder):
         """
         limits = limits or Limits()
         self.host = host
-        self.base_url = base_url(host, plain_http=plain_http)
-        self.origin = origin_of(self.base_url)
+        self.base_url: str = base_url(host, plain_http=plain_http)
+        self.origin: str = origin_of(self.base_url)
         named = DefaultHeaders(
             transport,
             origin=self.origin,

@@ -97,8 +97,8 @@ class RemoteRepository(
             limits: bounds on responses of the registry.
         """
         self.endpoints = endpoints
-        self.registry = endpoints.registry
-        self.name = endpoints.repository
+        self.registry: str = endpoints.registry
+        self.name: str = endpoints.repository
         self._transport = transport
         self._expect = expect
         self._profile = profile

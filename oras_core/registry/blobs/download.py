@@ -225,7 +225,7 @@ class _ResumingStream:
         self._descriptor = descriptor
         self._offset = span.start
         self._end = span.end
-        self.what = f"blob {descriptor.digest}"
+        self.what: str = f"blob {descriptor.digest}"
         self._response: HttpResponse | None = None
         self._to_skip = 0
         self._closed = False

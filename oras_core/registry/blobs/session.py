@@ -90,9 +90,9 @@ class UploadSession:
         self._location = self._follow("")
         if not self._location:
             raise self.breach("the response has no Location")
-        self.min_chunk = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
+        self.min_chunk: int = _number(begun[1].headers.get("OCI-Chunk-Min-Length", ""))
         """The least size of every chunk but the last, in bytes (R16)."""
-        self.lost = False
+        self.lost: bool = False
         """Whether the connection failed and the upload cannot continue."""
         self.was_disturbed = False
         """Whether a request failed, after which the state of the upload was asked for."""

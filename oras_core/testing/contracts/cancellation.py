@@ -38,8 +38,8 @@ class SilentOrigin(HttpTransport):
 
     def __init__(self) -> None:
         """Begin silent."""
-        self.reached = Event()
-        self.released = Event()
+        self.reached: Event = Event()
+        self.released: Event = Event()
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answer as the path says: `/silent` not at all, `/half` by a half, others at once."""

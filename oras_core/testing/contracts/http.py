@@ -57,7 +57,7 @@ class UnknownLength(ByteSource):
     def __init__(self, content: bytes) -> None:
         """Give `content` in pieces."""
         self._content = content
-        self.opened = 0
+        self.opened: int = 0
         self.closed = 0
 
     @property
@@ -95,7 +95,7 @@ class ContractOrigin(HttpTransport):
 
     def __init__(self) -> None:
         """Begin with nothing released."""
-        self.released = Event()
+        self.released: Event = Event()
         self.released_late = False
         self._lock = Lock()
         self._answers: Mapping[str, Callable[[HttpRequest, str], HttpResponse]] = {

@@ -45,7 +45,7 @@ class ApiError(Exception):
         self.status = status
         self.code = code
         self.message = message
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         super().__init__(f"{status} {code}: {message}")
 
     def response(self) -> HttpResponse:

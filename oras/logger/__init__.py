@@ -56,7 +56,7 @@ class Logger:
 
     def __init__(self) -> None:
         """Make a logger that passes messages to `logging` only."""
-        self.logger: Logger = logging.getLogger(__name__)
+        self.logger: logging.Logger = logging.getLogger(__name__)
         self.log_handler: list[Callable[[dict[str, Any]], None]] = [self.text_handler]
         self.stream_handler: logging.Handler | None = None
         self.printshellcmds = False
@@ -173,7 +173,7 @@ def _write_to_stdout(message: str) -> None:
     ColorizingStreamHandler(nocolor=True, stream=sys.stdout).handle(record)
 
 
-logger = Logger()
+logger: Logger = Logger()
 
 
 def announce(message: str) -> None:

@@ -104,7 +104,7 @@ class _Opening(HTTPConnection):
             raise TunnelRefusedError(answer.status, answer.reason)
         if not receiver.is_idle():
             raise TunnelRefusedError(answer.status, "and more was sent than the head")
-        self.proxied: bool = True
+        self.proxied = True
 
 
 class _OpeningTls(_Opening, HTTPSConnection):

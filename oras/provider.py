@@ -98,12 +98,12 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
                 manifest_config=manifest_config,
                 annotation_file=annotation_file,
                 manifest_annotations=manifest_annotations,
-                subject=subject_of(self, container, subject),
+                subject=subject_of(self, container, subject),  # pyright: ignore[reportArgumentType] - it reads no cached_property
                 chunk_size=chunk_size if do_chunked else None,
                 artifact_type=artifact_type,
                 further_tags=tags,
             )
-            response: Response = push(self, container, request)
+            response: Response = push(self, container, request)  # pyright: ignore[reportArgumentType] - it reads no cached_property
         self._check_200_response(response)
         if not quiet:
             announce(f"Successfully pushed {container}")
@@ -143,7 +143,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         self.auth.load_configs(container, configs=[config_path] if config_path else None)
         with reporting():
             return pull(
-                self,
+                self,  # pyright: ignore[reportArgumentType] - it reads no cached_property
                 container,
                 outdir=outdir,
                 allowed_media_type=allowed_media_type,

@@ -50,7 +50,7 @@ class ClientAttributes(ConnectionHolder):
     @cached_property
     def connections(self) -> Connections:
         """Gives access to the core's registry objects."""
-        return Connections(self)
+        return Connections(self)  # pyright: ignore[reportArgumentType] - it reads no cached_property
 
     @cached_property
     def auth(self) -> Any:
@@ -59,7 +59,7 @@ class ClientAttributes(ConnectionHolder):
 
     @cached_property
     def _default_session(self) -> Session:
-        return Session(self)
+        return Session(self)  # pyright: ignore[reportArgumentType] - it reads no cached_property
 
     @property
     def hostname(self) -> str | None:

@@ -47,6 +47,7 @@ class ClientSettings(OwnMethods, RequestSender, SchemeSettings, Protocol):
     @property
     def headers(self) -> dict[str, str]:
         """Header fields sent with every request to a registry."""
+        ...
 
     @property
     def auth(self) -> Any:

@@ -18,25 +18,31 @@ class RegistryClient(ClientSettings, Protocol):
     @property
     def connections(self) -> Connections:
         """Gives access to the core's registry objects."""
+        ...
 
     def get_container(self, name: container_type) -> Container:
         """Parse a name into a `Container`."""
+        ...
 
     @property
     def get_manifest(self) -> Callable[..., Any]:
         """Fetch a manifest."""
+        ...
 
     @property
     def download_blob(self) -> Callable[..., Any]:
         """Download a blob to a file."""
+        ...
 
     @property
     def upload_blob(self) -> Callable[..., Any]:
         """Upload a file."""
+        ...
 
     @property
     def upload_manifest(self) -> Callable[..., Any]:
         """Push a manifest."""
+        ...
 
     def _check_200_response(self, response: Any) -> None:
         """Raise an error unless the response is a success."""

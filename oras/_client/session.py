@@ -39,10 +39,12 @@ class SessionOwner(Protocol):
     @property
     def headers(self) -> dict[str, str]:
         """Header fields sent with every request to a registry."""
+        ...
 
     @property
     def connections(self) -> Connections:
         """Gives access to the core's registry objects."""
+        ...
 
 
 class Session:

@@ -36,6 +36,7 @@ class RequestSender(Protocol):
     @property
     def do_request(self) -> Callable[..., Any]:
         """Send a request, with the arguments of `Registry.do_request`."""
+        ...
 
 
 class ThroughDoRequest:

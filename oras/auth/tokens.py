@@ -34,6 +34,7 @@ class TokenRequester(Protocol):
     @property
     def _base(self) -> str:
         """The URL that relative realms refer to."""
+        ...
 
 
 @frozen

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from oras_adapters.files.local_sources import LocalFiles
+from oras_adapters.files.local_sources import LocalFiles, utf8_name
 from oras_core.errors import InvalidInputError, NotFoundError
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, AnnotationSet
@@ -84,6 +84,9 @@ def _split(item: str | os.PathLike[str]) -> tuple[str, str | None]:
     path, colon, media_type = text.rpartition(":")
     if not colon or not isinstance(item, str) or os.path.lexists(text):
         return text, None
+    is_media_type = "/" in media_type and "\\" not in media_type
+    if not is_media_type and not os.path.lexists(path):
+        return text, None  # a missing `model:v2`, or a drive letter: named as it was typed
     return path, media_type
 
 
@@ -97,4 +100,4 @@ def _title(path: str) -> str:
     relative = os.path.normpath(path)
     outside = os.path.isabs(relative) or relative.split(os.sep)[0] in (os.curdir, os.pardir)
     title = os.path.basename(os.path.abspath(path)) if outside else relative
-    return title.replace(os.sep, "/")
+    return utf8_name(title).replace(os.sep, "/")

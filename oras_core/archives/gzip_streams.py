@@ -5,14 +5,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from attrs import field, frozen
 
 from oras_core.archives.blocks import in_blocks
 from oras_core.ports.compression import DamagedStreamError, Decompressor
+from oras_core.threads import can_start_threads
 
 __all__ = ["GZIP", "DeflateLibrary", "Gzip"]
 
@@ -80,22 +81,15 @@ class Gzip:
         when the iterator is exhausted or closed.
         """
         window, crc, size = b"", 0, 0
-        running: deque[Future[bytes]] = deque()
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="oras-gzip")
-        try:
+        with _Workers(THREADS if can_start_threads() else 0) as workers:
             yield _HEADER
             for block in in_blocks(pieces):
-                running.append(pool.submit(self._deflate, block, window, zlib.Z_SYNC_FLUSH))
+                yield from workers.submit(self._deflate, block, window, zlib.Z_SYNC_FLUSH)
                 crc, size = self.library.crc32(block, crc), size + len(block)
                 window = block[-WINDOW_SIZE:]
-                if len(running) > THREADS:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+            yield from workers.rest()
             yield self._deflate(b"", b"", zlib.Z_FINISH)
             yield struct.pack("<LL", crc, size % 2**32)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def decompressor(self) -> Decompressor:
         """Return a decompressor for one gzip member."""
@@ -116,6 +110,35 @@ class Gzip:
 
 GZIP: Final = Gzip("zlib", zlib, DEFAULT_LEVEL)
 """gzip by the standard library, which is always available."""
+
+
+class _Workers:
+    """Threads whose results come in order; with none, the caller does the work."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._running: deque[Future[bytes]] = deque()
+        self._pool = ThreadPoolExecutor(max(threads, 1), thread_name_prefix="oras-gzip")
+
+    def submit(self, task: Callable[..., bytes], *arguments: object) -> Iterator[bytes]:
+        """Begin a task, and yield the result of an earlier one if all threads have work."""
+        if not self._threads:
+            yield task(*arguments)
+            return
+        self._running.append(self._pool.submit(task, *arguments))
+        if len(self._running) > self._threads:
+            yield self._running.popleft().result()
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield the results of all tasks that are left."""
+        while self._running:
+            yield self._running.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
 
 class _Inflater:

@@ -14,6 +14,7 @@ from oras_core.content.sources import CHUNK_SIZE, FileSource
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileTree, PendingFile
+from oras_core.threads import can_start_threads
 
 __all__ = ["PackedSource"]
 
@@ -95,8 +96,11 @@ class PackedSource:
             return None
 
     def __enter__(self) -> Self:
-        """Start the packing."""
-        self._thread.start()
+        """Start the packing; where no thread can be started, pack everything now."""
+        if can_start_threads():
+            self._thread.start()
+        else:
+            self._run()
         return self
 
     def __exit__(
@@ -107,7 +111,8 @@ class PackedSource:
     ) -> None:
         """Stop the packing."""
         self._stopped = True
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         packed, failure = None, None

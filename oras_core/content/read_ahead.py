@@ -10,6 +10,7 @@ from typing import Final
 
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.ports.content import ByteStream
+from oras_core.threads import can_start_threads
 
 __all__ = ["ReadAhead", "read_ahead"]
 
@@ -22,12 +23,18 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
 
     Reading, decompressing and hashing release the interpreter lock, so they run in parallel
     with the writing of files. An exception of `chunks` is raised here. Closing the iterator
-    ends the thread once the chunk it is reading has arrived.
+    ends the thread once the chunk it is reading has arrived. Where no thread can be started,
+    nothing overlaps.
 
     Raises:
         CancelledError: instead of the next chunk, if the thread's token is cancelled.
     """
     token = current_token()
+    if not can_start_threads():
+        for chunk in chunks:
+            token.raise_if_cancelled("read the next chunk")
+            yield chunk
+        return
     ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
     room = Semaphore(DEPTH)
     closed = False

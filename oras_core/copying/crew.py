@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.forks import ForkSafeLock
+from oras_core.threads import can_start_threads
 
 __all__ = ["Crew"]
 
@@ -27,8 +28,8 @@ class Crew:
     """
 
     def __init__(self, size: int) -> None:
-        """Use up to `size` threads; a single one is the caller's thread."""
-        self._alone = size <= 1
+        """Use up to `size` threads; a single one, or where none starts, is the caller's thread."""
+        self._alone = size <= 1 or not can_start_threads()
         self._executor = ThreadPoolExecutor(max(1, size), thread_name_prefix="oras-copy")
         self._lock = ForkSafeLock()
         self._failure: BaseException | None = None

@@ -13,6 +13,7 @@ from oras_core.errors import NotFoundError, OrasError
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, Ingester, ReferenceFetcher
+from oras_core.threads import can_start_threads
 
 __all__ = ["Describer", "is_large"]
 
@@ -28,7 +29,8 @@ class Describer:
 
     def __init__(self, destination: object, reference: str | None, token: CancelToken) -> None:
         """Describe sources for `destination` and the tag `reference`; `token` cancels uploads."""
-        self._destination = destination
+        # An upload that overlaps with hashing needs a thread.
+        self._destination = destination if can_start_threads() else None
         self._reference = reference
         self._token = token
         self.named: Descriptor | None = None

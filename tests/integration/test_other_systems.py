@@ -44,7 +44,7 @@ with RegistryServer(EmbeddedRegistry()) as server, compose() as parts:
     assert Path("copy/data/sub/b.txt").read_text() == "b"
     repository = parts.repository(f"{server.address}/example/files")
     layout = OciLayoutStore(LocalFileTree("layout", create=True))
-    root = copy(repository, "v1", layout)
+    root = copy(repository, "v1", layout).root
     assert layout.resolve("v1").digest == root.digest
     pull(layout, "v1", LocalFileTree("again", create=True))
     assert Path("again/a.txt").read_text() == "a"

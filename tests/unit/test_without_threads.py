@@ -46,7 +46,8 @@ class TestWithout:
         contents = [file("a", LARGE * 15), Directory("d", tree_of(x=LARGE, y=b"y"))]
         root = push(target, "v1", contents, scratch=MemoryFileTree())
         store = MemoryStore()
-        assert copy(target, "v1", store, options=CopyOptions(concurrency=8)).digest == root.digest
+        copied = copy(target, "v1", store, options=CopyOptions(concurrency=8))
+        assert copied.root.digest == root.digest
         pull(store, "v1", folder)
         assert all_files(folder) == {"a": LARGE * 15, "d/x": LARGE, "d/y": b"y"}
 

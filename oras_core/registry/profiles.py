@@ -51,6 +51,8 @@ class HostProfile:
             (R23).
         takes_tags: whether the URL of a manifest by digest may name tags to create; None if
             unknown (R24).
+        range_connections: the most connections over which one large blob is fetched; 1 for
+            no ranges.
     """
 
     chunked: bool = False
@@ -63,6 +65,7 @@ class HostProfile:
     max_page_size: int | None = None
     denies_by_head: bool | None = None
     takes_tags: bool | None = None
+    range_connections: int = field(default=4, validator=validators.ge(1))
 
     def chunk_for(self, size: int, wanted: int | None) -> int | None:
         """Return the chunk size in bytes for a blob of `size` bytes; None to send it whole.
@@ -128,6 +131,11 @@ class LearnedProfile:
         """Record that a whole blob in one PATCH was refused."""
         with self._lock:
             self._profile = evolve(self._profile, takes_streams=False)
+
+    def learn_no_ranges(self) -> None:
+        """Record that the server of the blobs ignores `Range`."""
+        with self._lock:
+            self._profile = evolve(self._profile, range_connections=1)
 
     def learn_too_large(self, size: int) -> None:
         """Record that a request of `size` bytes was too large, and chunks were accepted."""

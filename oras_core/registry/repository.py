@@ -107,7 +107,7 @@ class RemoteRepository(
         self._tag_remover = TagRemover(
             transport, endpoints, self._manifests, list_tags=self.tags, limits=limits
         )
-        self._downloader = BlobDownloader(transport, endpoints, limits)
+        self._downloader = BlobDownloader(transport, endpoints, limits, profile)
         self._uploader = BlobUploader(transport, endpoints, profile, limits)
         self._referrers = ReferrersClient(
             transport, endpoints, self._manifests, memory=referrers, limits=limits

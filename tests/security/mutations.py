@@ -478,7 +478,7 @@ MUTATIONS = (
     ),
     Mutation(
         "T4",
-        "oras_core/registry/blobs/download.py",
+        "oras_core/registry/blobs/resuming.py",
         "            or found.start != self._offset\n",
         "",
         ("range-other-start-http",),

@@ -18,7 +18,8 @@ from oras_core.errors import (
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
-from oras_core.registry.blobs.download import MAX_FRUITLESS, PROGRESS, BlobDownloader
+from oras_core.registry.blobs.download import BlobDownloader
+from oras_core.registry.blobs.resuming import MAX_FRUITLESS, PROGRESS
 from oras_core.registry.endpoints import RegistryEndpoints
 from oras_core.registry.transports.guard import Guarded
 from support.scripted_transport import Answer, ScriptedTransport

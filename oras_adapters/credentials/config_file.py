@@ -284,7 +284,7 @@ def _file_lock(target: Path) -> Iterator[None]:
 
 def _locked(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # pyright: ignore[reportOptionalMemberAccess]
     except BlockingIOError:
         return False
     except OSError as error:

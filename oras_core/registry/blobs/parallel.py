@@ -17,14 +17,16 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from contextvars import copy_context
-from threading import Condition, Lock, Thread
+from threading import Condition, Thread
 from typing import Final
 
 from attrs import define, field
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import OrasError
+from oras_core.forks import ForkSafeLock
 from oras_core.registry.blobs.resuming import ResumingStream, Span
+from oras_core.threads import can_start_threads
 
 __all__ = ["ParallelStream", "Slots"]
 
@@ -58,7 +60,7 @@ class Slots:
 
     def __init__(self) -> None:
         """Start without connections."""
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._used = 0
 
     def take(self, limit: int) -> bool:
@@ -211,7 +213,7 @@ class _Ranges:
 
     def add_worker(self) -> bool:
         """Start another connection; False if other blobs use all of them."""
-        if not self._slots.take(self._connections):
+        if not can_start_threads() or not self._slots.take(self._connections):
             return False
         thread = Thread(
             target=copy_context().run, args=(self._work,), name="oras-range", daemon=True

@@ -11,11 +11,11 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
 from typing import Final
 
 from oras_core.cancellation import acquired
 from oras_core.errors import RegistryError, TransportError
+from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
@@ -60,7 +60,7 @@ class BlobPresence:
         self._endpoints = endpoints
         self._downloader = downloader
         self._now = now
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._new_until: float | None = None  # 0.0: the repository has content
         self._stored: set[Digest] = set()
 

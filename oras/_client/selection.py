@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from oras import defaults
 from oras.logger import logger
 from oras_adapters.files.local_files import LocalFileTree
@@ -16,7 +18,9 @@ _ARCHIVE_NAMES = (".tar.gz", ".tgz", ".tar")
 
 def title_of(layer: Descriptor) -> str:
     """Return the title of a layer, or its digest if it has none, as in oras-py."""
-    return layer.title or str(layer.digest)
+    # Windows takes a colon for the name of a stream.
+    digest = str(layer.digest).replace(":", "-") if os.name == "nt" else str(layer.digest)
+    return layer.title or digest
 
 
 def unpacks(layer: Descriptor) -> bool:

@@ -283,6 +283,7 @@ def _file_lock(target: Path) -> Iterator[None]:
 
 
 def _locked(handle: int) -> bool:
+    assert fcntl is not None  # noqa: S101 - without it there is no handle
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # pyright: ignore[reportOptionalMemberAccess]
     except BlockingIOError:

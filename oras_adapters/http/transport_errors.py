@@ -71,7 +71,20 @@ def _translation(
     if isinstance(root, ValueError) and not isinstance(root, OSError):
         reason = "the address or a header field holds characters that are not allowed"
         return TransportError(method, url, reason, retryable=False)
-    return TransportError(method, url, via + _words(root))
+    return TransportError(method, url, via + _words(root) + _hint(url, root, begun=begun))
+
+
+def _hint(url: str, root: BaseException, *, begun: bool) -> str:
+    """Return a hint for a server that hung up on a request without TLS."""
+    hung_up = isinstance(root, ConnectionError | MalformedHeadError | WireError)
+    if begun or not hung_up or isinstance(root, ConnectionRefusedError):
+        return ""
+    if not url.startswith("http://"):
+        return ""
+    return (
+        "; the request was sent without TLS. If the registry uses TLS, "
+        "set plain_http = false for its host"
+    )
 
 
 def _root(error: BaseException) -> BaseException:

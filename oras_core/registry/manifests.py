@@ -57,10 +57,12 @@ class PushedManifest:
         descriptor: the descriptor of the manifest.
         subject: the digest in `OCI-Subject`: the registry lists the manifest among the
             referrers of that subject. None if the answer has no such field (R30).
+        tags: the tags in `OCI-Tag`, which the registry has created besides (R24).
     """
 
     descriptor: Descriptor
     subject: Digest | None = None
+    tags: frozenset[str] = frozenset()
 
 
 class ManifestClient:
@@ -197,13 +199,22 @@ class ManifestClient:
 
     # --- Writing --------------------------------------------------------------------------
 
-    def push(self, content: bytes, media_type: str, reference: str | None = None) -> PushedManifest:
+    def push(
+        self,
+        content: bytes,
+        media_type: str,
+        reference: str | None = None,
+        *,
+        tags: Sequence[str] = (),
+    ) -> PushedManifest:
         """Push a manifest under a tag or its digest.
 
         Args:
             content: the bytes of the manifest, sent unchanged.
             media_type: the media type, equal to the manifest's `mediaType`.
             reference: a tag, or the digest of `content`; None for its sha256 digest.
+            tags: tags to create in the same request, if `reference` is a digest. Few
+                registries do so; the result names the tags that were created.
 
         Raises:
             DigestMismatchError: if `reference` is a digest that `content` does not have,
@@ -222,52 +233,20 @@ class ManifestClient:
         operation = f"push manifest {digest} to {self._shown(target)}"
         request = HttpRequest(
             "PUT",
-            self._endpoints.manifest(target),
+            self._endpoints.manifest(target, tags),
             {"Content-Type": media_type},
             BytesSource(content),
         )
         with self._send(request, operation, _SUCCESS) as response:
             check_digest_header(response.headers, digest, f"answer to '{operation}'")
             subject = _subject(response.headers)
+            created = {tag.strip() for tag in response.headers.get("OCI-Tag", "").split(",")}
         if response.status != 201:
             self._verify_stored(
                 target, content, protocol_error(request, response, operation, _UNPROVEN)
             )
-        return PushedManifest(Descriptor(media_type, digest, len(content)), subject)
-
-    def push_tagged(
-        self, content: bytes, media_type: str, digest: Digest, tags: Sequence[str]
-    ) -> tuple[PushedManifest, frozenset[str]] | None:
-        """Push a manifest by digest with tags as parameters of the URL, in one request.
-
-        Only registries by the distribution spec after 1.1 know these parameters; they name
-        the tags that they have created.
-
-        Returns:
-            The answer of the registry, and the tags that it has created; None if the registry
-            refused the request.
-
-        Raises: as `push`.
-        """
-        operation = f"push manifest {digest} to {self._endpoints.name} as {', '.join(tags)}"
-        request = HttpRequest(
-            "PUT",
-            self._endpoints.manifest(digest, tags),
-            {"Content-Type": media_type},
-            BytesSource(content),
-        )
-        try:
-            with self._send(request, operation, (201,)) as response:
-                check_digest_header(response.headers, digest, f"answer to '{operation}'")
-                subject = _subject(response.headers)
-        except RegistryError as error:
-            if error.status in (401, 403, 429) or error.status >= 500:
-                raise
-            _logger.debug("tags are not parameters here: %s", error)
-            return None
-        created = {tag.strip() for tag in response.headers.get("OCI-Tag", "").split(",")}
-        pushed = PushedManifest(Descriptor(media_type, digest, len(content)), subject)
-        return pushed, frozenset(created.intersection(tags))
+        descriptor = Descriptor(media_type, digest, len(content))
+        return PushedManifest(descriptor, subject, frozenset(created.intersection(tags)))
 
     def _verify_stored(self, reference: str, content: bytes, error: RegistryError) -> None:
         """Check that the registry has a manifest; raise `error` if it does not."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from typing import Final
 
 from oras_core.content.verify import read_verified
+from oras_core.errors import RegistryError
 from oras_core.forks import ConnectionHolder
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -36,7 +38,7 @@ from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.blobs.upload import BlobUploader
 from oras_core.registry.deletion import delete_blob, delete_manifest
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.manifests import ManifestClient
+from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient
@@ -45,6 +47,9 @@ from oras_core.registry.settling import prerequisites, put_when_settled
 from oras_core.registry.untagging import TagRemover
 
 __all__ = ["RemoteRepository"]
+
+_TAGS_REFUSED: Final = (400, 404, 405, 414)
+"""Statuses of registries that take no tags in the URL of a digest, or not so many."""
 
 
 class RemoteRepository(
@@ -185,8 +190,6 @@ class RemoteRepository(
     ) -> None:
         """Store a blob or manifest, unless the repository has it.
 
-        Callers need not check `exists` before.
-
         Args:
             descriptor: the descriptor of the blob or manifest.
             source: its bytes.
@@ -290,12 +293,10 @@ class RemoteRepository(
             SizeLimitError: if the manifest exceeds the limit of registries.
             RegistryError: if the registry refuses the manifest.
         """
-        return self._store(content, media_type, reference)
+        return self._store(content, media_type, reference).descriptor
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest under the tag `reference`, in one request.
-
-        The manifest is sent even if the repository has it, since the tag may be new.
 
         Raises: as `push`.
         """
@@ -307,24 +308,28 @@ class RemoteRepository(
         Raises: as `push`.
         """
         content = self._read_manifest(source, descriptor)
-        left = list(tags)
+        created: frozenset[str] = frozenset()
         if self._profile.current.takes_tags is not False:
-            created = self._push_tagged(descriptor, content, tags)
+            digest = str(descriptor.digest)
+            try:
+                created = self._store(content, descriptor.media_type, digest, tags).tags
+            except RegistryError as error:
+                if error.status not in _TAGS_REFUSED:
+                    raise
             self._profile.learn_takes_tags(takes=bool(created))
-            left = [tag for tag in tags if tag not in created]
-        for tag in left:
-            self._store(content, descriptor.media_type, tag)
+        for tag in tags:
+            if tag not in created:
+                self._store(content, descriptor.media_type, tag)
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
         """Point the tag `reference` at a manifest of the repository.
 
-        The protocol has no such request: the manifest is fetched, and put under the tag.
+        The manifest is fetched, and put under the tag.
 
         Raises:
             NotFoundError: if the repository does not have the manifest.
         """
-        content = self._manifests.fetch(descriptor)
-        self._store(content, descriptor.media_type, reference)
+        self._store(self._manifests.fetch(descriptor), descriptor.media_type, reference)
 
     def untag(self, reference: str) -> None:
         """Remove a tag; its manifest and the other tags stay (R34).
@@ -341,8 +346,7 @@ class RemoteRepository(
         Entries that are not tags, such as the digests that Artifactory lists, are skipped.
 
         Args:
-            page_size: tags per page; None for the choice of the registry, which is also used
-                if the registry refuses this size.
+            page_size: tags per page; None, or a size that the registry refuses, for its own.
 
         Raises, during the iteration:
             NotFoundError: if the registry has no such repository.
@@ -385,30 +389,14 @@ class RemoteRepository(
         with closing(source.open()) as stream:
             return read_verified(stream, descriptor, limit=self._limits.manifest_size)
 
-    def _push_tagged(
-        self, descriptor: Descriptor, content: bytes, tags: Sequence[str]
-    ) -> frozenset[str]:
-        """Push a manifest with its tags in the URL; return those that the registry created."""
-        answer = put_when_settled(
-            lambda: self._manifests.push_tagged(
-                content, descriptor.media_type, descriptor.digest, tags
-            ),
-            lambda: prerequisites(content, descriptor.media_type),
-            self.exists,
-        )
-        if answer is None:
-            return frozenset()
-        pushed, created = answer
-        self._uploader.note_content()
-        self._referrers.note(pushed, content)
-        return created
-
-    def _store(self, content: bytes, media_type: str, reference: str | None) -> Descriptor:
+    def _store(
+        self, content: bytes, media_type: str, reference: str | None, tags: Sequence[str] = ()
+    ) -> PushedManifest:
         pushed = put_when_settled(
-            lambda: self._manifests.push(content, media_type, reference),
+            lambda: self._manifests.push(content, media_type, reference, tags=tags),
             lambda: prerequisites(content, media_type),
             self.exists,
         )
         self._uploader.note_content()
         self._referrers.note(pushed, content)
-        return pushed.descriptor
+        return pushed

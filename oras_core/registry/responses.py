@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -173,19 +173,43 @@ def _explain(response: HttpResponse, limit: int, hidden: Collection[str]) -> tup
         document = json.loads(text)
     except (ValueError, RecursionError):
         return [], _without(hidden, _plain(_text_of_markup(text) if text.startswith("<") else text))
-    codes, messages = [], []
+    codes: list[str] = []
+    messages: list[str] = []
     for entry in _error_entries(document):
-        code, message = entry.get("code"), entry.get("message") or entry.get("error")
+        code = entry.get("code")
         if isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", code):
             codes.append(code)
-        if isinstance(message, str) and message:
-            messages.append(message)
+        messages += _messages(entry)
     shown = [code for code in codes if _without(hidden, code)]
     return shown, _without(hidden, _plain("; ".join(messages)))
 
 
+_MESSAGES: Final = ("message", "error", "error_description", "detail", "details")
+"""Members with words: those of the spec, of OAuth 2 (RFC 6749, section 5.2), of token servers."""
+
+
+def _messages(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Return the different words of an error: a detail may tell the quota or the missing blob."""
+    seen: set[str] = set()
+    for name in _MESSAGES:
+        text = _words(entry.get(name))
+        if text and text not in seen:
+            seen.add(text)
+            yield text
+
+
+def _words(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, dict | list) or not value:
+        return ""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))[:MAX_DETAIL]
+
+
 def _without(hidden: Collection[str], text: str) -> str:
-    return "" if any(secret in text for secret in hidden) else text
+    # A detail is shown as JSON, in which a secret may be escaped.
+    forms = (form for secret in hidden for form in (secret, json.dumps(secret)[1:-1]))
+    return "" if any(form in text for form in forms) else text
 
 
 def _error_entries(document: object) -> Iterator[dict[str, Any]]:

@@ -286,3 +286,30 @@ def test_a_proxy_that_is_away_is_worth_another_attempt(opened, certificates):
             transport.send(HttpRequest("GET", url))
         assert caught.value.retryable
         assert "proxy" in caught.value.reason
+
+
+# --- Plain HTTP to a server that expects TLS ----------------------------------------------
+
+
+def test_a_request_without_tls_to_a_server_with_tls_hints_at_it(opened, certificates):
+    server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
+    transport = opened(Urllib3Transport())
+    with pytest.raises(TransportError, match="If the registry uses TLS, set plain_http = false"):
+        fetch(transport, f"http://127.0.0.1:{server.port}/v2/")
+
+
+@pytest.mark.parametrize("hang_up", ["close", "reset"])
+def test_so_does_a_server_that_hangs_up(opened, hang_up):
+    server = opened(ScriptedServer(lambda connection: getattr(connection, hang_up)()))
+    transport = opened(Urllib3Transport())
+    with pytest.raises(TransportError, match="sent without TLS"):
+        fetch(transport, server.url)
+
+
+def test_a_refused_connection_does_not_hint_at_tls(opened):
+    with ScriptedServer(answering()) as server:
+        pass  # its port is free again
+    transport = opened(Urllib3Transport())
+    with pytest.raises(TransportError) as caught:
+        fetch(transport, server.url)
+    assert "TLS" not in caught.value.reason

@@ -67,8 +67,25 @@ def test_a_status_is_an_error_of_its_kind(status, kind):
         (
             b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag","detail":{"a":1}}]}',
             ("MANIFEST_UNKNOWN",),
-            "no such tag",
+            'no such tag; {"a": 1}',
         ),
+        (
+            b'{"errors":[{"code":"DENIED","message":"quota","detail":"10 GiB are used"}]}',
+            ("DENIED",),
+            "quota; 10 GiB are used",
+        ),
+        (
+            b'{"errors":[{"code":"UNAUTHORIZED","detail":[{"Type":"repository","Action":"push"}]}]}',
+            ("UNAUTHORIZED",),
+            '[{"Type": "repository", "Action": "push"}]',
+        ),
+        (b'{"errors":[{"code":"A","message":"same","detail":"same"}]}', ("A",), "same"),
+        (b'{"errors":[{"code":"A","message":"a","detail":null}]}', ("A",), "a"),
+        (b'{"errors":[{"code":"A","message":"a","detail":{}}]}', ("A",), "a"),
+        (b'{"errors":[{"code":"A","message":"a","detail":7}]}', ("A",), "a"),
+        (b'{"error":"invalid_grant","error_description":"the token has expired"}', (),
+         "invalid_grant; the token has expired"),
+        (b'{"details":"incorrect username or password"}', (), "incorrect username or password"),
         (
             b'{"errors":[{"code":"DENIED","message":"a"},{"code":"UNAUTHORIZED","message":"b"}]}',
             ("DENIED", "UNAUTHORIZED"),
@@ -109,6 +126,19 @@ def test_no_secret_that_a_body_repeats_is_kept(message):
     error = failure(Answer(403, {}, body))
     for secret in ("abcdefgh", "dXNlcjpw", "hunter2", "deadbeef00"):
         assert secret not in str(error) + repr(error.__dict__)
+
+
+@pytest.mark.parametrize("secret", ["hunter2-and-more", 'with "quotes"', "back\\slash"])
+def test_a_detail_that_repeats_a_secret_is_left_out(secret):
+    body = json.dumps({"errors": [{"code": "DENIED", "detail": {"sent": [secret]}}]}).encode()
+    with pytest.raises(RegistryError) as caught:
+        exchange(ScriptedTransport(Answer(403, {}, body)), REQUEST, "pull", hidden=[secret])
+    assert caught.value.detail == ""
+
+
+def test_a_long_detail_is_cut():
+    body = json.dumps({"errors": [{"code": "A", "detail": ["x" * 5000]}]}).encode()
+    assert len(failure(Answer(400, {}, body)).detail) <= 501
 
 
 def test_a_body_steers_no_terminal():

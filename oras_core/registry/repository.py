@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from copy import copy
 from typing import Final
 
 from oras_core.content.verify import read_verified
@@ -42,6 +43,7 @@ from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import LearnedProfile
 from oras_core.registry.referrers import ReferrersClient
+from oras_core.registry.referrers_batch import ReferrersBatch
 from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.registry.settling import prerequisites, put_when_settled
 from oras_core.registry.untagging import TagRemover
@@ -114,6 +116,7 @@ class RemoteRepository(
         )
         self._downloader = BlobDownloader(transport, endpoints, limits, profile)
         self._uploader = BlobUploader(transport, endpoints, profile, limits)
+        self._batch: ReferrersBatch | None = None
         self._referrers = ReferrersClient(
             transport, endpoints, self._manifests, memory=referrers, limits=limits
         )
@@ -170,17 +173,21 @@ class RemoteRepository(
         return self._downloader.describe(digest)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
-        """Return a stream of `length` bytes of a blob from offset `start`, not verified.
-
-        Raises: as `fetch`, and `InvalidInputError` if the range exceeds the blob.
-        """
+        """Return `length` bytes of a blob from offset `start`, not verified; raises as `fetch`."""
         return self._downloader.fetch_range(descriptor, start, length)
 
     @contextmanager
     def receiving(self) -> Iterator[RemoteRepository]:
-        """Return the target of one copy, for a block: one token serves all its requests (R5)."""
+        """Return the target of one copy, for a block.
+
+        One token serves all its requests (R5), and each list of referrers that clients
+        maintain is updated once, at the end (R30).
+        """
         self._expect_pushes()
-        yield self
+        receiver = copy(self)
+        receiver._batch = batch = self._batch or ReferrersBatch(self._referrers)  # noqa: SLF001 - of this class
+        with batch:
+            yield receiver
 
     def _expect_pushes(self) -> None:
         self._expect(Scope("repository", self.name, ("pull", "push")))
@@ -280,12 +287,7 @@ class RemoteRepository(
     def push_manifest(
         self, content: bytes, media_type: str, reference: str | None = None
     ) -> Descriptor:
-        """Store the unchanged bytes of a manifest under a tag or digest.
-
-        Args:
-            content: the bytes of the manifest.
-            media_type: the `mediaType` of the manifest.
-            reference: a tag, or the digest of the manifest; None for its sha256 digest.
+        """Store the unchanged bytes of a manifest under a tag, or its digest (sha256 if None).
 
         Raises:
             DigestMismatchError: if `reference` is another digest, or the registry reports
@@ -296,17 +298,11 @@ class RemoteRepository(
         return self._store(content, media_type, reference).descriptor
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
-        """Store a manifest under the tag `reference`, in one request.
-
-        Raises: as `push`.
-        """
+        """Store a manifest under the tag `reference`, in one request; raises as `push`."""
         self._put_manifest(descriptor, source, reference)
 
     def push_tags(self, descriptor: Descriptor, source: ByteSource, tags: Sequence[str]) -> None:
-        """Store a manifest under several tags, in one request if the registry can do that.
-
-        Raises: as `push`.
-        """
+        """Store a manifest under several tags, if possible in one request; raises as `push`."""
         content = self._read_manifest(source, descriptor)
         created: frozenset[str] = frozenset()
         if self._profile.current.takes_tags is not False:
@@ -377,7 +373,6 @@ class RemoteRepository(
             NotFoundError: if the registry has no such repository.
             RegistryError: if the registry refuses, or the response is not a list.
             InvalidManifestError: if an entry is malformed.
-            UnsupportedError: if the referrers tag does not name a list of referrers.
         """
         return self._referrers.of(descriptor.digest, artifact_type)
 
@@ -398,5 +393,5 @@ class RemoteRepository(
             self.exists,
         )
         self._uploader.note_content()
-        self._referrers.note(pushed, content)
+        (self._batch or self._referrers).note(pushed, content)
         return pushed

@@ -6,6 +6,7 @@ import pytest
 
 from oras_core.content.referrers import MAX_REFERRERS, has_annotations, is_of_type
 from oras_core.content.sources import BytesSource
+from oras_core.copying.copy import copy_graph
 from oras_core.copying.extended import ReferrerFilter, extended_copy, extended_copy_graphs
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
@@ -13,6 +14,7 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
 from oras_core.packing.manifest import pack_manifest
+from oras_core.registry.referrers_list import referrers_tag
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import (
@@ -328,3 +330,76 @@ def test_an_endless_tree_of_referrers_is_an_error():
     Tree(source.target)
     with pytest.raises(SizeLimitError, match=f"{MAX_REFERRERS} referrers"):
         extended_copy(source, "v1", MemoryStore())
+
+
+# --- Lists that clients maintain ----------------------------------------------------------
+
+
+def listed_requests(server, tag):
+    """The requests for a list: how often it was read and written."""
+    sent = [one.method for one in server.requests if one.path.endswith(f"/{tag}")]
+    return sent.count("GET"), sent.count("PUT")
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+def test_a_list_is_read_and_written_once_for_all_its_referrers(count):
+    source = MemoryStore()
+    subject = push_artifact(source, b"subject").descriptor.plain()
+    source.tag(subject, "v1")
+    for number in range(count):
+        push_artifact(source, b"%d" % number, subject=subject)
+    server = EmbeddedRegistry(referrers=False)
+    destination = repository(server)
+    extended_copy(source, "v1", destination)
+    assert len(list(destination.referrers(subject))) == count
+    # Read once more if it is empty, and twice to see whether it stays; then by this test.
+    assert listed_requests(server, referrers_tag(subject.digest)) == (5, 1)
+
+
+def test_lists_of_many_subjects_are_each_written_once():
+    source = MemoryStore()
+    subjects = [push_artifact(source, b"%d" % n).descriptor.plain() for n in range(40)]
+    for subject in subjects:
+        for name in (b"signature", b"sbom"):
+            push_artifact(source, name + str(subject.digest).encode(), subject=subject)
+    server = EmbeddedRegistry(referrers=False)
+    destination = repository(server)
+    extended_copy_graphs(source, subjects, destination)
+    for subject in subjects:
+        assert len(list(destination.referrers(subject))) == 2
+        assert listed_requests(server, referrers_tag(subject.digest))[1] == 1
+
+
+def test_the_lists_are_written_before_the_root_gets_its_tag():
+    source = MemoryStore()
+    subject = push_artifact(source, b"subject").descriptor.plain()
+    source.tag(subject, "v1")
+    push_artifact(source, b"signature", subject=subject)
+    server = EmbeddedRegistry(referrers=False)
+    extended_copy(source, "v1", repository(server))
+    puts = [one.path.rpartition("/")[2] for one in server.requests if one.method == "PUT"]
+    assert puts.index(referrers_tag(subject.digest)) < puts.index("v1")
+
+
+def test_after_a_failure_what_was_pushed_is_listed():
+    source = MemoryStore()
+    subject = push_artifact(source, b"subject").descriptor.plain()
+    attached = push_artifact(source, b"signature", subject=subject).descriptor.plain()
+    destination = repository(EmbeddedRegistry(referrers=False))
+
+    def failing():
+        with destination.receiving() as target:
+            copy_graph(source, attached, target)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert digests(destination.referrers(subject)) == [attached.digest]
+
+
+def test_outside_a_copy_a_referrer_is_listed_at_once():
+    destination = repository(EmbeddedRegistry(referrers=False))
+    subject = push_artifact(destination, b"subject").descriptor
+    with destination.receiving():
+        attached = push_artifact(destination, b"signature", subject=subject).descriptor
+        assert digests(destination.referrers(subject)) == [attached.digest]

@@ -72,16 +72,14 @@ class LoopbackTransport:
 
     def _first(self, request: HttpRequest) -> HttpResponse | None:
         """Return the response if the host speaks the scheme of the request; None otherwise."""
+        # A plain server may let a TLS handshake wait for minutes, so it is probed first.
+        if self._scheme == "https" and self._speaks_other():
+            return None
         try:
             response = self._transport.send(request)
-        except TransportError:
-            if not self._speaks_other():
-                raise
-            return None
-        except OrasError:
-            raise
-        except Exception:  # of a session that the program assigned
-            if not self._speaks_other():
+        except Exception as error:  # `TransportError`, or one of a session of the program
+            ours = isinstance(error, OrasError) and not isinstance(error, TransportError)
+            if ours or self._scheme == "https" or not self._speaks_other():
                 raise
             return None
         # Servers answer plain HTTP on a TLS port with 400.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from oras._client.backend_transport import BackendAuthorization
-from oras._client.hooks import REQUEST_HOOK, OwnMethods, is_overridden
-from oras._client.schemes import Schemes, SchemeSettings
+from oras._client.connection_key import ClientSettings, ConnectionKey
+from oras._client.hooks import REQUEST_HOOK, is_overridden
+from oras._client.schemes import Schemes
 from oras._transports.composition import composition_for
-from oras._transports.foreign import RequestSender, ThroughDoRequest, ThroughSession
+from oras._transports.foreign import ThroughDoRequest, ThroughSession
 from oras.auth.hooks import authenticates_itself
 from oras_adapters.factory import Composition
 from oras_core.copying.options import CopyOptions
@@ -32,39 +33,9 @@ if TYPE_CHECKING:
     from oras_core.registry.registry import RemoteRegistry
     from oras_core.registry.repository import RemoteRepository
 
-__all__ = ["ClientSettings", "Connections"]
+__all__ = ["Connections"]
 
 _ONCE: Final = RetryPolicy(attempts=1)
-
-
-class ClientSettings(OwnMethods, RequestSender, SchemeSettings, Protocol):
-    """The attributes of a client that decide how its requests are sent."""
-
-    tls_verify: bool | str
-    timeout: float | tuple[float, float] | None
-    own_session: Any
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Header fields sent with every request to a registry."""
-        ...
-
-    @property
-    def auth(self) -> Any:
-        """The authentication backend."""
-
-
-@frozen
-class _Key:
-    """The client attributes a registry object depends on; users may assign them any time."""
-
-    host: str
-    scheme: str
-    verify: bool | str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    session: object = field(eq=id)
-    backend: object = field(repr=False, eq=id)
-    revision: object
 
 
 class Connections:
@@ -74,7 +45,7 @@ class Connections:
         """Read the attributes of `client` at each request."""
         self._client = client
         self._compositions: dict[bool | str, Composition] = {}
-        self._registries: dict[_Key, RemoteRegistry] = {}
+        self._registries: dict[ConnectionKey, RemoteRegistry] = {}
         self._foreign: BackendAuthorization | None = None
         self._schemes = Schemes(client)
         self._lock = ForkSafeLock()
@@ -103,7 +74,7 @@ class Connections:
 
         If `do_request` is overridden, every request goes through it.
         """
-        key = self._key(host, self.scheme(host))
+        key = ConnectionKey.of(self._client, host, self.scheme(host))
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
         # `do_request` adds credentials and retries itself, usually through the base method.
@@ -130,7 +101,7 @@ class Connections:
         scheme = self.scheme(host, verify)
         if insecure is not None:
             scheme = "http" if insecure else "https"
-        key = evolve(self._key(host, scheme), verify=verify)
+        key = evolve(ConnectionKey.of(self._client, host, scheme), verify=verify)
         # Bypasses an overridden `do_request`, which may add the client's other credentials.
         authorize = self._by_challenge(host, StaticCredentials(credential))
         return self._new_registry(key, self._transport(key), authorize)
@@ -160,7 +131,7 @@ class Connections:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a raw request with the client's credentials and retries."""
         parts = urlsplit(request.url)
-        registry = self._cached(self._key(parts.netloc, parts.scheme))
+        registry = self._cached(ConnectionKey.of(self._client, parts.netloc, parts.scheme))
         return registry.transport.send(request)
 
     def close(self) -> None:
@@ -171,19 +142,7 @@ class Connections:
             self._compositions.clear()
             self._registries.clear()
 
-    def _key(self, host: str, scheme: str) -> _Key:
-        client = self._client
-        return _Key(
-            host,
-            scheme,
-            client.tls_verify,
-            tuple(client.headers.items()),
-            client.own_session,
-            client.auth,
-            getattr(client.auth, "revision", None),
-        )
-
-    def _cached(self, key: _Key) -> RemoteRegistry:
+    def _cached(self, key: ConnectionKey) -> RemoteRegistry:
         with self._lock:
             if key not in self._registries:
                 # Registries made with earlier credentials are not used again.
@@ -197,7 +156,7 @@ class Connections:
                 )
             return self._registries[key]
 
-    def _authorization(self, key: _Key) -> Authorize:
+    def _authorization(self, key: ConnectionKey) -> Authorize:
         """Return the authorization: the core's, or that of a custom backend."""
         backend = self._client.auth
         if not authenticates_itself(backend):
@@ -217,7 +176,7 @@ class Connections:
 
         return authorize
 
-    def _transport(self, key: _Key) -> HttpTransport:
+    def _transport(self, key: ConnectionKey) -> HttpTransport:
         composition = self._composition(key.verify)
         transport: HttpTransport = (
             composition.transport(key.host)
@@ -228,7 +187,7 @@ class Connections:
 
     def _new_registry(
         self,
-        key: _Key,
+        key: ConnectionKey,
         transport: HttpTransport,
         authorize: Authorize,
         retry_policy: RetryPolicy | None = None,
@@ -250,7 +209,7 @@ class Connections:
             return self._compositions[verify]
 
 
-def _origins(key: _Key) -> set[str]:
+def _origins(key: ConnectionKey) -> set[str]:
     """Return the registry's origins; the scheme of a loopback address may change."""
     both = key.scheme == "http" or is_loopback(key.host)
     plain = (False, True) if both else (False,)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from oras._client.connections import ClientSettings, Connections
+from oras._client.connection_key import ClientSettings
+from oras._client.connections import Connections
 from oras.container import Container
 from oras.types import container_type
 

@@ -97,7 +97,9 @@ class KeptConnection:
         framing = framing_of(method, response, self._receiver)
         self._body = framing.body
         self._reusable = whole and framing.kept
-        return Answer(evolve(response, fields=framing.fields), framing.body)
+        if framing.fields is not response.fields:
+            response = evolve(response, fields=framing.fields)
+        return Answer(response, framing.body)
 
     def drain(self, limit: int, seconds: float) -> None:
         """Read the rest of the body, if it is at most `limit` bytes and arrives in `seconds`."""

@@ -49,6 +49,10 @@ class Headers(Unpicklable, Mapping[str, str]):
         """Return the value of the field `name`."""
         return self._fields[name.lower()][1]
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a field `name`."""
+        return isinstance(name, str) and name.lower() in self._fields
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names in their original case."""
         return (name for name, _ in self._fields.values())

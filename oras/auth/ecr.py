@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from oras.auth.token import TokenAuth
 from oras.logger import logger
 from oras_core.credentials import NoCredentials
 from oras_core.errors import CredentialError
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["EcrAuth", "MissingBoto3Error"]
@@ -54,8 +54,8 @@ class EcrAuth(TokenAuth):
     """
 
     AWS_ECR_PATTERN = re.compile(
-        r"(?P<account_id>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
-        r"\.amazonaws\.com(?:\.cn)?"
+        r"(?P<account_id>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
+        r"\.(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn)"
     )
     AWS_ECR_REALM_PATTERN = re.compile(rf"https://{AWS_ECR_PATTERN.pattern}/")
 
@@ -64,7 +64,7 @@ class EcrAuth(TokenAuth):
         super().__init__()
         self._tokens: dict[str, str] = {}
         self._ends: dict[str, float] = {}
-        self._asking = threading.Lock()
+        self._asking = ForkSafeLock()
 
     def _stores(self) -> Sequence[CredentialStore]:
         given, *configs = super()._stores()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 from attrs import evolve, field, frozen
 
 from oras.utils.request import iter_localhosts
 from oras_core.credentials import ChainedCredentialStore, config_key, refresh, replace
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["BackendCredentials", "GivenCredentials"]
@@ -54,7 +54,7 @@ class GivenCredentials(CredentialStore):
         self._by_key: dict[str, _Gift] = {}
         self._waiting: _Gift | None = None
         self._latest = ""
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     @property
     def latest(self) -> Credential | None:

@@ -24,6 +24,15 @@ RECEIVED: Final = 256 * 1024
 MAX_INFORMATIONAL: Final = 100
 """Informational responses before a final one; a server sends one or two."""
 
+FILLED: Final = 256 * 1024
+"""Bytes that a large read waits for: each piece costs its readers time."""
+
+LARGE: Final = 64 * 1024
+"""Bytes of the smallest read that waits for more than what has arrived."""
+
+LARGEST: Final = 1024 * 1024
+"""Bytes returned by one read."""
+
 BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """Errors of a non-blocking socket that would have to wait."""
 
@@ -150,7 +159,7 @@ class Receiver:
         """Return at least one byte and at most `size`; nothing at the end."""
         buffer = self._buffer
         if not buffer:
-            return self._receive(min(size, RECEIVED))
+            return self._receive(size) if size < LARGE else self._receive_filled(size)
         if len(buffer) <= size:
             self._buffer = bytearray()
             return bytes(buffer)
@@ -178,6 +187,23 @@ class Receiver:
         piece: bytes = self._sock.recv(size)
         self._watch(len(piece), time.monotonic() - start)
         return piece
+
+    def _receive_filled(self, size: int) -> bytes:
+        """Receive as often as it takes to have `size` bytes, or at least `FILLED`."""
+        view, count = memoryview(bytearray(min(size, LARGEST))), 0
+        while count < min(size, FILLED):
+            start = time.monotonic()
+            try:
+                received = self._sock.recv_into(view[count:])
+                self._watch(received, time.monotonic() - start)
+            except OSError:
+                if count:  # the next read meets it again
+                    break
+                raise
+            if not received:
+                break
+            count += received
+        return bytes(view[:count])
 
     def _receive_now(self) -> bytes | None:
         """Receive without waiting; None if nothing has arrived."""

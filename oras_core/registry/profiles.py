@@ -80,11 +80,12 @@ class HostProfile:
         return min(wanted or self.chunk_size, self.max_chunk_size)
 
 
+_AMAZON: Final = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".on.amazonwebservices.com.cn")
+
+
 def _whole_only(host: str) -> bool:
     # R14, R15: gcr.io has regional hosts such as eu.gcr.io.
-    return host in ("public.ecr.aws", "gcr.io") or host.endswith(
-        (".gcr.io", ".pkg.dev", ".amazonaws.com", ".amazonaws.com.cn")
-    )
+    return host in ("public.ecr.aws", "gcr.io") or host.endswith((".gcr.io", ".pkg.dev", *_AMAZON))
 
 
 def profile_for(registry: str) -> HostProfile:
@@ -95,7 +96,7 @@ def profile_for(registry: str) -> HostProfile:
             chunk_size=GHCR_CHUNK_SIZE, max_chunk_size=GHCR_CHUNK_SIZE, takes_streams=False
         )
     if _whole_only(host):
-        is_ecr = "amazonaws.com" in host or host == "public.ecr.aws"
+        is_ecr = host.endswith(_AMAZON) or host == "public.ecr.aws"
         return HostProfile(
             accepts_chunks=False,
             takes_streams=False,

@@ -24,7 +24,7 @@ from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["ClientBase", "Credentials", "as_platform"]
+__all__ = ["ClientBase", "Credentials", "as_platform", "new_parts"]
 
 Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
 """A store, or credentials by registry: pairs of user name and password, or `Credential`s."""
@@ -66,13 +66,14 @@ class ClientBase(ConnectionHolder):
         Raises:
             InvalidConfigurationError: if a setting cannot be used.
         """
-        settings = load_settings() if settings is None else settings
-        if timeout is not None:
-            settings = settings.with_timeout(timeout)
-        if concurrency is not None:
-            settings = settings.with_concurrency(concurrency)
-        store = _store(credentials)
-        parts = Parts(settings, credentials=store, transport=transport, limits=limits)
+        parts = new_parts(
+            settings,
+            credentials=credentials,
+            transport=transport,
+            timeout=timeout,
+            concurrency=concurrency,
+            limits=limits,
+        )
         self._use(parts, progress)
 
     @classmethod
@@ -135,6 +136,28 @@ class ClientBase(ConnectionHolder):
             manifest_size=self._parts.limits.manifest_size,
             platform=as_platform(platform),
         )
+
+
+def new_parts(
+    settings: Settings | None = None,
+    *,
+    credentials: Credentials | None = None,
+    transport: HttpTransport | None = None,
+    timeout: float | tuple[float, float] | None = None,
+    concurrency: int | None = None,
+    limits: Limits | None = None,
+) -> Parts:
+    """Return the parts of a client. The arguments are those of `Client`.
+
+    Raises:
+        InvalidConfigurationError: if a setting cannot be used.
+    """
+    settings = load_settings() if settings is None else settings
+    if timeout is not None:
+        settings = settings.with_timeout(timeout)
+    if concurrency is not None:
+        settings = settings.with_concurrency(concurrency)
+    return Parts(settings, credentials=_store(credentials), transport=transport, limits=limits)
 
 
 def _store(credentials: Credentials | None) -> CredentialStore | None:

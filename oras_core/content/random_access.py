@@ -28,6 +28,9 @@ STREAM_AFTER: Final = 1024 * 1024
 """Bytes read in sequence after which the rest of the blob is streamed. Smaller blobs are fetched
 whole."""
 
+WINDOWS_BEFORE_STREAM: Final = 2
+"""Windows fetched in sequence before a stream: one large read is no sequence yet."""
+
 SKIP_SIZE: Final = 512 * 1024
 """Bytes of a stream that are read and dropped rather than asked for anew further on."""
 
@@ -69,7 +72,7 @@ class RandomAccess(io.RawIOBase):
         self._ranges = fetcher if isinstance(fetcher, RangeFetcher) else None
         self._blocks = _BlockCache(max(cache_size, STREAM_AFTER) // BLOCK)
         self._position = 0
-        self._run = 0
+        self._run = self._fetches = 0
         self._stream: ByteStream | None = None
         self._stream_position = 0
         self._hasher = descriptor.digest.hasher()
@@ -100,7 +103,7 @@ class RandomAccess(io.RawIOBase):
         self._check_open()
         position = _moved(self._position, self.descriptor.size, offset, whence)
         if position != self._position:
-            self._run = 0
+            self._run = self._fetches = 0
         self._position = position
         return position
 
@@ -172,7 +175,9 @@ class RandomAccess(io.RawIOBase):
         rest = self.descriptor.size - self._position
         if self._ranges is None:
             return self._streamed(0, self.descriptor.size, size)
-        if self._run >= STREAM_AFTER or size == rest > BLOCK:
+        self._fetches += 1
+        is_long = self._run >= STREAM_AFTER and self._fetches > WINDOWS_BEFORE_STREAM
+        if is_long or size == rest > BLOCK:
             return self._streamed(self._position, rest, size)
         if size > MAX_WINDOW:
             return self._streamed(self._position, size, size)
@@ -201,7 +206,8 @@ class RandomAccess(io.RawIOBase):
         if total <= STREAM_AFTER:
             return 0, total
         start = self._position - self._position % BLOCK
-        wanted = max(self._position - start + size, READ_AHEAD_FACTOR * self._run)
+        # One block more: buffered readers ask for it after the blocks that they wanted.
+        wanted = max(self._position - start + size + BLOCK, READ_AHEAD_FACTOR * self._run)
         end = min(start + wanted + -wanted % BLOCK, start + self._blocks.capacity * BLOCK, total)
         return start, min(end, start + MAX_WINDOW) - start
 

@@ -6,12 +6,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import fsspec
 import httpx
 import pytest
 import requests
 import urllib3
 
 from oras.client import OrasClient
+from oras_adapters.client.client import Client
+from oras_adapters.filesystem.file_system import OrasFileSystem
 from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings.settings import load_settings
 from oras_core.registry.transports.guard import Guarded
@@ -21,7 +24,14 @@ from oras_core.testing.contracts.credentials import CredentialStoreContract
 from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("authentication.md", "client.md", "configuration.md", "embedding.md", "performance.md")
+PAGES = (
+    "authentication.md",
+    "client.md",
+    "configuration.md",
+    "data.md",
+    "embedding.md",
+    "performance.md",
+)
 
 
 def text_of(page: str) -> str:
@@ -70,6 +80,17 @@ def test_the_examples_of_authentication_run(registry, tmp_path):
 def test_the_examples_of_embedding_run(registry):
     names = run("embedding.md", registry)
     assert names["store"].exists(names["root"])
+
+
+def test_the_examples_of_data_run(registry, tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    with Client() as client:
+        client.login(registry, "alice", "secret")
+        client.push(f"{registry}/team/data:v1", ["table.csv"])
+    fsspec.register_implementation("oras", OrasFileSystem, clobber=True)
+    OrasFileSystem.clear_instance_cache()
+    names = run("data.md", registry)
+    assert (names["header"], names["first"]) == ("a,b\n", b"a,b\n1,2\n")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -71,7 +71,7 @@ def test_a_read_elsewhere_fetches_little():
     file.seek(5 * MIB + 17)
     assert file.read(100) == CONTENT[5 * MIB + 17 : 5 * MIB + 117]
     assert len(target.parts) == 2
-    assert target.fetched <= 2 * BLOCK
+    assert target.fetched <= 3 * BLOCK
     assert not file.verified
 
 

@@ -1,0 +1,1 @@
+"""Artifacts as a file system of fsspec."""

@@ -11,9 +11,9 @@ from attrs import evolve
 from oras_adapters.client.base import ClientBase
 from oras_adapters.client.places import Destination, Source
 from oras_adapters.client.results import Copied, Mirrored, MirroredTag
-from oras_adapters.client.tally import Tally
 from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
+from oras_core.copying.options import Moves
 from oras_core.model.globs import any_of
 from oras_core.model.places import LayoutPlace
 from oras_core.model.platform import Platform
@@ -62,19 +62,17 @@ class CopyVerbs(ClientBase):
             self._writing(destination) as target,
             self._copying(platform) as options,
         ):
-            tally = Tally(options.listener)
-            root = (extended_copy if referrers else copy)(
+            done = (extended_copy if referrers else copy)(
                 origin.target,
                 origin.reference,
                 target.target,
                 target.new_tag(),
                 further_tags=tags,
-                options=evolve(options, listener=tally),
-            ).root
-        copied = Copied(root, **tally.counts)
+                options=options,
+            )
         named = evolve(target, tag=target.tag or origin.tag)
-        _LOGGER.info("copied %s (%s) to %s", origin, root.digest, named)
-        return copied
+        _LOGGER.info("copied %s (%s) to %s", origin, done.root.digest, named)
+        return Copied(done.root, *_counts(done))
 
     def mirror(
         self,
@@ -104,18 +102,18 @@ class CopyVerbs(ClientBase):
             self._writing(destination) as target,
             self._copying() as options,
         ):
-            mirrored, tally = origin.whole(), Tally(options.listener)
+            mirrored = origin.whole()
             if not isinstance(mirrored, MirrorSource):
                 raise origin.lacks("list tags")
-            found = mirror(
+            done = mirror(
                 mirrored,
                 target.whole(),
                 includes=_selection(include, exclude),
-                options=evolve(options, listener=tally),
-            ).tags
-        rows = tuple(MirroredTag(tag, root) for tag, root in found.items())
+                options=options,
+            )
+        rows = tuple(MirroredTag(tag, root) for tag, root in done.tags.items())
         _LOGGER.info("mirrored %d tags of %s to %s", len(rows), origin.where, target.where)
-        return Mirrored(rows, **tally.counts)
+        return Mirrored(rows, *_counts(done))
 
     def backup(self, source: Source, path: str | os.PathLike[str]) -> Mirrored:
         """Copy all tags of a repository into an OCI image layout on disk.
@@ -142,6 +140,10 @@ class CopyVerbs(ClientBase):
             OrasError: as `mirror`.
         """
         return self.mirror(_layout_at(path), destination)
+
+
+def _counts(moves: Moves) -> tuple[int, int, int, int]:
+    return len(moves.moved), len(moves.skipped), len(moves.mounted), moves.bytes
 
 
 def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:

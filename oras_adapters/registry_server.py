@@ -1,7 +1,7 @@
 """An `HttpTransport` behind a loopback socket: a registry for development and tests.
 
-Any client can speak to it, `python -m oras_adapters.registry_server` runs one. It is not
-made for strangers: it listens on the loopback interface only.
+`python -m oras_adapters.registry_server` runs one for any client. It listens on the
+loopback interface only.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ CHUNK: Final = 1024 * 1024
 """Bytes of a body moved at a time."""
 
 IDLE_SECONDS: Final = 60.0
-"""How long a connection may be silent before its thread ends it."""
+"""Seconds of silence after which a connection is closed."""
 
 DRAINED: Final = 4 * 1024 * 1024
-"""Bytes of a request that are read away after an early answer, so that it is not lost with
-the connection; a client that sends more is cut off."""
+"""Bytes of a request body that are read after an early answer, so that the client sees the
+answer; a longer body closes the connection."""
 
 POLL_SECONDS: Final = 0.02
-"""How soon the listening thread notices that it shall end."""
+"""Seconds between two checks whether the server should stop."""
 
 
 class RegistryServer:
-    """Serves a transport at `address` within a `with` block.
+    """Serves a transport at `address` during a `with` block.
 
     Args:
-        transport: answers the requests. Their address has the client's `Host`.
+        transport: answers the requests. Their URL has the `Host` of the client.
         host: a loopback address, or `localhost`.
-        port: 0 for one that is free.
-        tls: the settings of a server; then it speaks HTTPS.
+        port: the port; 0 for a free one.
+        tls: the TLS settings of a server; if given, it speaks HTTPS.
 
     Raises:
-        InvalidConfigurationError: for a host that others could reach.
+        InvalidConfigurationError: if other machines could reach `host`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class RegistryServer:
         return f"{self._listener.scheme}://{self.address}"
 
     def __enter__(self) -> RegistryServer:
-        """Begin to answer."""
+        """Start to answer."""
         self._thread.start()
         return self
 
@@ -98,7 +98,7 @@ class RegistryServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End all connections and threads, and free the port."""
+        """Close all connections, end the threads and free the port."""
         self._listener.shutdown()
         self._listener.end_connections()
         self._listener.server_close()
@@ -106,7 +106,7 @@ class RegistryServer:
 
 
 def _is_loopback_interface(host: str) -> bool:
-    # Strictly: 0.0.0.0 and its other spellings lead here, but to bind them opens every interface.
+    # 0.0.0.0 and its other spellings reach this machine, but binding them opens every interface.
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -114,7 +114,7 @@ def _is_loopback_interface(host: str) -> bool:
 
 
 class _Listener(ThreadingHTTPServer):
-    """The listening socket: one thread for each connection, all of which can be ended."""
+    """The listening socket, with one thread for each connection."""
 
     daemon_threads = False
     request_queue_size = 128
@@ -134,13 +134,13 @@ class _Listener(ThreadingHTTPServer):
         self.address = f"{shown}:{self.server_address[1]}"
 
     def server_bind(self) -> None:
-        # `HTTPServer` asks a resolver for the host's full name, which may take seconds.
+        # `HTTPServer` would resolve the full name of the host, which may take seconds.
         socketserver.TCPServer.server_bind(self)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         if self._tls is not None:
-            # The handshake happens in the connection's thread: here it would hold up others.
+            # The handshake happens in the thread of the connection: here it would block others.
             connection = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
@@ -154,30 +154,30 @@ class _Listener(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def end_connections(self) -> None:
-        """End the connections that clients keep for later: their threads wait in a read."""
+        """Close idle connections, whose threads wait in a read."""
         with self._lock:
             for connection in self._connections:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    continue  # the client was quicker
+                    continue  # the client has closed it
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """Note what ended a connection; that clients come and go is no news."""
+        """Log the error that ended a connection; a lost connection is logged as debug."""
         level = logging.DEBUG if isinstance(sys.exception(), OSError) else logging.ERROR
         _LOG.log(level, "a connection ended", exc_info=True)
 
 
 class _BrokenRequestError(Exception):
-    """A request's framing is wrong: what follows on the connection cannot be read."""
+    """The framing of a request is wrong, so no further request can be read."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Turns what comes over one connection into requests, and answers back."""
+    """Reads the requests of one connection and writes the answers."""
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
-    wbufsize = 64 * 1024  # a short answer leaves in one piece
+    wbufsize = 64 * 1024  # a short answer is sent in one packet
     disable_nagle_algorithm = True
     server: _Listener
 
@@ -202,12 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length")
         if coding:
             if coding != "chunked" or length is not None:
-                raise _BrokenRequestError("the body's length is not clear")
+                raise _BrokenRequestError("the length of the body is ambiguous")
             return RequestBody(None, ChunkedFrame(self.rfile))
         if length is None:
             return None
         if not (length.isascii() and length.isdigit()):
-            raise _BrokenRequestError("Content-Length is no number")
+            raise _BrokenRequestError("Content-Length is not a number")
         return RequestBody(int(length), SizedFrame(self.rfile, int(length)))
 
     def _ask(self, body: RequestBody | None) -> HttpResponse:
@@ -221,8 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             return self.server.transport.send(request)
         except TransportError:
-            self.close_connection = True  # the request broke off
-            return _failure(400, "the request broke off")
+            self.close_connection = True  # the request was incomplete
+            return _failure(400, "the request was incomplete")
         except OrasError:
             _LOG.exception("cannot answer %s %s", self.command, urlsplit(self.path).path)
             return _failure(500, "the registry failed")
@@ -257,11 +257,11 @@ class _Handler(BaseHTTPRequestHandler):
             _LOG.exception("cannot finish the answer to %s", urlsplit(self.path).path)
             left = -1
         if not chunked and left:
-            self.close_connection = True  # by which the client notices that bytes are missing
+            self.close_connection = True  # the client sees that bytes are missing
             self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
-        """Stay silent: a request line holds secrets in its query."""
+        """Log nothing: the query of a request line may contain secrets."""
 
 
 def _failure(status: int, message: str) -> HttpResponse:
@@ -282,20 +282,24 @@ def _user(text: str) -> tuple[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a registry until SIGINT or SIGTERM; its address is the one line of output."""
+    """Run a registry until SIGINT or SIGTERM; its address is the only line of output."""
     parser = argparse.ArgumentParser(
         prog="python -m oras_adapters.registry_server",
         description="Run a registry on the loopback interface, for development and tests.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
-    parser.add_argument("--storage", metavar="DIR", help="keep content there, not in memory")
+    parser.add_argument(
+        "--port", type=int, default=0, help="the port; 0, the default, for a free one"
+    )
+    parser.add_argument(
+        "--storage", metavar="DIR", help="store content in this folder instead of memory"
+    )
     parser.add_argument(
         "--user",
         metavar="NAME:PASSWORD",
         type=_user,
         action="append",
-        help="demand this login; may be repeated",
+        help="require this login; may be repeated",
     )
     options = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""A folder in memory: the `FileTree` of tests, and of programs that need no disk."""
+"""A file tree in memory, for tests and for programs without a disk."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _KINDS: Final[dict[type, FileKind]] = {_File: "file", _Link: "symlink", _Folder:
 
 
 def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
-    """Raise unless there is nothing, or something of the kinds `wanted`."""
+    """Raise an error unless `node` is None or of a kind in `wanted`."""
     if node is not None and not isinstance(node, wanted):
         kind = "symbolic link" if isinstance(node, _Link) else _KINDS[type(node)]
         raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
@@ -64,7 +64,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
     def __init__(self, names: NamePolicy = POSIX_NAMES) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._names = names
         self._root = _Folder()
         self._revision = 0
@@ -79,13 +79,13 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         return self._names
 
     def entry(self, path: SafePath) -> FileEntry | None:
-        """Return what lies at `path`; None if nothing does."""
+        """Return the entry at `path`, or None."""
         with self._lock:
             node = self._find(path)
             return None if node is None else _entry(path, node)
 
     def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
-        """Iterate over what lies directly in a directory, sorted by name."""
+        """Iterate over the entries directly in a directory, sorted by name."""
         with self._lock:
             folder = self._root if path is None else self._find(path)
             if isinstance(folder, _Link):
@@ -118,7 +118,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         return _PendingFile(self, path, executable=executable)
 
     def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
-        """Begin to write a file, or go on with what is kept of `content`."""
+        """Begin to write a file, or resume the partial file of `content`."""
         with self._lock:
             parent = self._make_parent(path, "create")
             _refuse(path, parent.children.get(path.name), _File)
@@ -129,7 +129,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
             return _ResumableFile(self, path, content, self._kept.get(key, b""))
 
     def forget(self, path: SafePath, content: Digest) -> None:
-        """Remove what is kept of `content` beside `path`, unless somebody else is at it."""
+        """Remove the partial file of `content` beside `path`, unless it is in use."""
         with self._lock:
             key = _parent_of(path), content
             if key not in self._resumed:
@@ -151,7 +151,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
             parent.children.setdefault(path.name, _Folder())
 
     def make_symlink(self, path: SafePath, target: str) -> None:
-        """Make a symbolic link that says `target`, replacing a file or link there."""
+        """Make a symbolic link to `target`, replacing a file or link."""
         with self._lock:
             parent = self._make_parent(path, "link")
             _refuse(path, parent.children.get(path.name), _File, _Link)
@@ -202,7 +202,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
 
     def _merged(self, new: _Node, old: _Node | None) -> _Node:
         if isinstance(new, _File):
-            # The counter of the tree that a file comes from knows nothing of ours.
+            # The revisions of the tree that the file comes from are not ours.
             return _File(new.content, new.executable, self._next_revision())
         if isinstance(new, _Link):
             return new
@@ -252,10 +252,10 @@ def _entry(path: SafePath, node: _Node) -> FileEntry:
 
 
 def _check_merge(path: SafePath, new: _Node, old: _Node | None) -> None:
-    """Refuse before anything is changed.
+    """Check for conflicts before any change.
 
     Raises:
-        UnsafePathError: where things of different kinds would replace each other.
+        UnsafePathError: if an entry would replace one of another kind.
     """
     if isinstance(new, _File):
         _refuse(path, old, _File)
@@ -280,7 +280,7 @@ class _PendingFile(PendingFile):
         self._content += data
 
     def commit(self) -> None:
-        """Put the file, whole, under its name."""
+        """Give the file its name."""
         self._tree._put_file(self._path, bytes(self._content), executable=self._executable)  # noqa: SLF001 - the tree's own other half
 
     def __enter__(self) -> PendingFile:
@@ -288,7 +288,7 @@ class _PendingFile(PendingFile):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Forget what was not committed."""
+        """Discard everything that was not committed."""
 
 
 class _ResumableFile(_PendingFile, ResumableFile):
@@ -300,20 +300,20 @@ class _ResumableFile(_PendingFile, ResumableFile):
 
     @property
     def kept(self) -> int:
-        """Bytes that were there when it was opened."""
+        """Number of bytes kept from an earlier attempt."""
         return len(self._beginning)
 
     def reread(self) -> ByteStream:
-        """Return a stream of those bytes."""
+        """Open a stream of the kept bytes."""
         return io.BytesIO(self._beginning)
 
     def restart(self) -> None:
-        """Throw away all that is there."""
+        """Discard the kept and the written bytes."""
         self._beginning = b""
         self._content.clear()
 
     def commit(self) -> None:
-        """Put the file, whole, under its name."""
+        """Give the file its name."""
         super().commit()
         self._content.clear()
 
@@ -322,7 +322,7 @@ class _ResumableFile(_PendingFile, ResumableFile):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Keep what was written, unless it was committed."""
+        """Keep the written bytes for a later attempt, unless they were committed."""
         self._tree._leave_off(self._path, self._digest, bytes(self._content))  # noqa: SLF001 - the tree's own other half
 
 
@@ -346,4 +346,4 @@ class _PendingDirectory(PendingDirectory):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Forget what was not committed."""
+        """Discard everything that was not committed."""

@@ -1,4 +1,4 @@
-"""What a transport does that can be cancelled, and a server that keeps it waiting."""
+"""The contract of a transport that can be cancelled, and a server that does not answer."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from oras_core.testing.contracts.expect import raises
 __all__ = ["CancellationContract", "SilentOrigin"]
 
 PATIENCE: Final = 20.0
-"""Seconds after which the server says something all the same, and the promise is broken."""
+"""Seconds after which the server answers nevertheless, and the test fails."""
 
 SECONDS: Final = 2.0
-"""Within which a request ends that is cancelled; on a machine that does nothing else, one."""
+"""Seconds within which a cancelled request ends; one second on an idle machine."""
 
 LARGE: Final = 50_000_000
-"""Bytes that fit no buffer on the way."""
+"""More bytes than all buffers between client and server."""
 
 
 class SilentOrigin(HttpTransport):
     """The server that the contract talks to; itself an `HttpTransport`.
 
     Attributes:
-        reached: set when a request has come that will not be answered.
-        released: answers all of them, when it is set.
+        reached: set when a request arrives that gets no answer.
+        released: when set, all requests are answered.
     """
 
     def __init__(self) -> None:
-        """Begin silent."""
+        """Start without an answer."""
         self.reached: Event = Event()
         self.released: Event = Event()
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Answer as the path says: `/silent` not at all, `/half` by a half, others at once."""
+        """Answer by path: `/silent` never, `/half` with half a body, others at once."""
         path = urlsplit(request.url).path
         if path == "/silent":
             self._wait()
@@ -57,7 +57,7 @@ class SilentOrigin(HttpTransport):
 
 
 class _Halves(ByteStream):
-    """The first half at once, the second when `wait` has returned."""
+    """Return the first half at once, the second after `wait` returns."""
 
     def __init__(self, wait: Callable[[], None]) -> None:
         self._left = [b"first", b"secon"]
@@ -73,12 +73,12 @@ class _Halves(ByteStream):
 
 
 class CancellationContract:
-    """What a plain transport does that takes part in cancellations.
+    """The contract of a transport that can be cancelled.
 
-    None has to: what waits in one that does not ends when that gives up waiting. One that does
-    asks `current_token()` for the token of the thread that calls `send`, and lets its
-    `on_cancel` break the connection off, from then on until the answer is closed; whatever is
-    raised because of that, the core makes a `CancelledError` of it.
+    Cancellation is optional: a request of another transport ends at its own timeout. A
+    transport with cancellation calls `current_token()` in `send`, and registers a callback by
+    `on_cancel` that closes the connection, until the answer is closed. The core turns the
+    resulting exception into a `CancelledError`.
 
     Subclass it as `Test…` and give it three pytest fixtures: `transport`; `origin`, a
     `SilentOrigin`; and `base_url`, where the transport reaches it, without a slash at the end.
@@ -87,14 +87,14 @@ class CancellationContract:
     def test_waiting_for_an_answer_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """However long the server thinks."""
+        """A request that waits for an answer ends."""
         with _cancelled_when_reached(origin), raises(Exception):
             transport.send(HttpRequest("GET", f"{base_url}/silent")).close()
 
     def test_waiting_for_the_rest_of_an_answer_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """By an error, or as if the answer had ended there."""
+        """A body that stalls ends, by an error or as if it were complete."""
         with _cancelled_when_reached(origin), raises(Exception):
             with transport.send(HttpRequest("GET", f"{base_url}/half")) as response:
                 content = b"".join(iter(lambda: response.body.read(5), b""))
@@ -104,7 +104,7 @@ class CancellationContract:
     def test_sending_what_nobody_reads_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """However full the buffers are."""
+        """A request body that stalls ends, whatever the buffers hold."""
         request = HttpRequest("PUT", f"{base_url}/silent", body=BytesSource(bytes(LARGE)))
         with _cancelled_when_reached(origin), raises(Exception):
             transport.send(request).close()
@@ -112,7 +112,7 @@ class CancellationContract:
     def test_what_another_token_governs_goes_on(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """Also over a connection that served a cancelled token before."""
+        """The next request works, on a connection that served a cancelled token too."""
         for path in ("", "half"):
             ended = CancelToken()
             with ended.scope(), transport.send(HttpRequest("GET", f"{base_url}/")) as response:
@@ -128,7 +128,7 @@ class CancellationContract:
     def test_it_serves_again_after_a_cancellation(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """As if nothing had been."""
+        """A request that is not cancelled is unaffected."""
         with _cancelled_when_reached(origin), raises(Exception):
             transport.send(HttpRequest("GET", f"{base_url}/silent")).close()
         with transport.send(HttpRequest("GET", f"{base_url}/")) as response:
@@ -137,7 +137,7 @@ class CancellationContract:
 
 @contextmanager
 def _cancelled_when_reached(origin: SilentOrigin) -> Iterator[None]:
-    """Cancel what the block does when the server has been reached, and see it end in time."""
+    """Cancel the block once the server is reached, and check that the block ends in time."""
     token = CancelToken(current_token())
     moment: list[float] = []
 

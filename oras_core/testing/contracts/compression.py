@@ -12,7 +12,7 @@ from oras_core.testing.contracts.expect import raises
 __all__ = ["CompressionContract"]
 
 MOST = 10_000
-"""Bytes asked for at a time."""
+"""Size of each piece, in bytes."""
 
 TEXT = b"".join(b"line %d of a text\n" % (number % 7_001) for number in range(90_000))
 NOISE = b"".join(sha256(b"%d" % number).digest() for number in range(20_000))
@@ -25,7 +25,7 @@ def packed(compression: Compression, content: bytes, size: int = 100_000) -> byt
 
 
 def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple[bytes, bytes]:
-    """Decompress one stream, put in by pieces; return the content, and what is left over.
+    """Decompress one stream, given in pieces; return its bytes and the rest of the input.
 
     Raises:
         DamagedStreamError: also if it breaks off.
@@ -43,25 +43,25 @@ def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple
 
 
 class CompressionContract:
-    """What every compression does; needs a fixture `compression`."""
+    """The contract of every compression; give it a fixture `compression`."""
 
     def test_what_goes_in_comes_out(self, compression: Compression) -> None:
-        """Whatever it is, and however much."""
+        """Bytes of any kind and any length come back unchanged."""
         for content in (b"", b"x", TEXT, NOISE, bytes(3_000_000), TEXT[:100_000] * 20):
             assert unpacked(compression, packed(compression, content)) == (content, b"")
 
     def test_a_stream_begins_as_it_says(self, compression: Compression) -> None:
-        """Else no pull would know it again."""
+        """The output begins with the magic bytes, by which a pull finds the compression."""
         for content in (b"", TEXT):
             assert packed(compression, content).startswith(compression.magic)
 
     def test_it_compresses(self, compression: Compression) -> None:
-        """What can be compressed; and what cannot does not grow by much."""
+        """Text gets smaller, and random bytes grow by little."""
         assert len(packed(compression, TEXT)) < len(TEXT) / 4
         assert len(packed(compression, NOISE)) < len(NOISE) * 9 / 8
 
     def test_the_same_gives_the_same(self, compression: Compression) -> None:
-        """However it is cut, and whatever else is compressed at the time."""
+        """The output depends on the bytes only, not on the pieces or on other threads."""
         content = TEXT + NOISE
         wanted = packed(compression, content)
         for size in (999, 65_536, len(content)):
@@ -71,19 +71,19 @@ class CompressionContract:
             assert stream[0] == stream[1]
 
     def test_little_may_be_put_in_at_a_time(self, compression: Compression) -> None:
-        """As from a slow connection."""
+        """The input may arrive a byte at a time."""
         data = packed(compression, TEXT[:5_000])
         assert unpacked(compression, data, 1) == (TEXT[:5_000], b"")
 
     def test_what_follows_is_left_over(self, compression: Compression) -> None:
-        """It may be another stream."""
+        """Bytes after the end of the stream are returned: a second stream may follow."""
         data = packed(compression, TEXT)
         content, rest = unpacked(compression, data + data)
         assert content == TEXT
         assert unpacked(compression, rest) == (TEXT, b"")
 
     def test_damage_is_found(self, compression: Compression) -> None:
-        """A byte that is changed anywhere, or missing, is an error or of no effect."""
+        """A byte that is changed or missing is an error, or has no effect."""
         data = packed(compression, TEXT[:3_000])
         for at in range(len(data)):
             changed = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
@@ -96,13 +96,13 @@ class CompressionContract:
                 assert content == TEXT[:3_000]
 
     def test_rubbish_is_refused(self, compression: Compression) -> None:
-        """Also with the right beginning."""
+        """Random bytes are refused, even after valid magic bytes."""
         for data in (b"rubbish" * 100, compression.magic + b"rubbish" * 100):
             with raises(DamagedStreamError):
                 unpacked(compression, data)
 
     def test_an_error_of_the_source_passes_through(self, compression: Compression) -> None:
-        """No stream that looks whole comes of it."""
+        """An error in the source leaves no complete stream."""
 
         def pieces() -> Iterator[bytes]:
             yield TEXT
@@ -112,7 +112,7 @@ class CompressionContract:
             b"".join(compression.compress(pieces()))
 
     def test_no_thread_stays(self, compression: Compression) -> None:
-        """Neither at the end, nor when somebody has had enough."""
+        """No thread is left at the end, nor after an early stop."""
         before = active_count()
         packed(compression, TEXT)
         stream = compression.compress(iter([TEXT] * 10))

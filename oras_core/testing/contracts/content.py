@@ -1,4 +1,4 @@
-"""The contract of the content ports: what every target of a copy does."""
+"""The contract of the content ports: the behaviour of every target of a copy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["TargetContract"]
 
 
 class TargetContract:
-    """What every target does.
+    """The contract of every target.
 
     Subclass it as `Test…` and give it a pytest fixture `target`, which returns an empty
     target. Each method is one promise of the port.
@@ -38,11 +38,11 @@ class TargetContract:
     # --- Content --------------------------------------------------------------------------
 
     def test_it_has_the_methods_of_a_target(self, target: Target) -> None:
-        """A copy looks for them."""
+        """A copy looks for these methods."""
         assert isinstance(target, Target)
 
     def test_nothing_is_here_at_first(self, target: Target) -> None:
-        """Neither content nor names."""
+        """A new target has no content and no tags."""
         blob = Descriptor.of(b"blob", LAYER)
         assert not target.exists(blob)
         with raises(NotFoundError):
@@ -53,18 +53,18 @@ class TargetContract:
             target.resolve(str(blob.digest))
 
     def test_a_blob_is_given_back(self, target: Target) -> None:
-        """Byte by byte."""
+        """Content comes back byte for byte."""
         blob = push_blob(target, b"\x00\xff blob \r\n")
         assert target.exists(blob)
         assert read(target, blob) == b"\x00\xff blob \r\n"
 
     def test_a_large_blob_is_whole(self, target: Target) -> None:
-        """Also where it is larger than any buffer."""
+        """Content larger than any buffer is stored whole."""
         content = bytes(range(256)) * 12_345
         assert read(target, push_blob(target, content)) == content
 
     def test_a_stream_is_read_in_pieces(self, target: Target) -> None:
-        """It gives at most what is asked for, and nothing at the end; closing twice is fine."""
+        """A stream returns at most the size requested, then b""; closing it twice is fine."""
         blob = push_blob(target, b"abcdef")
         stream = target.fetch(blob)
         pieces = []
@@ -77,7 +77,7 @@ class TargetContract:
         stream.close()
 
     def test_content_can_be_fetched_as_often_as_needed(self, target: Target) -> None:
-        """Each stream begins at the start."""
+        """Each stream starts at the first byte."""
         blob = push_blob(target, b"blob")
         first, second = target.fetch(blob), target.fetch(blob)
         assert first.read() == second.read() == b"blob"
@@ -85,7 +85,7 @@ class TargetContract:
         second.close()
 
     def test_what_is_here_is_not_pushed_again(self, target: Target) -> None:
-        """The source is not even opened."""
+        """Content that exists is not pushed again: its source is not opened."""
         blob = push_blob(target, b"blob")
         manifest = push_artifact(target, b"blob")
         for descriptor, content in [(blob, b"blob"), (manifest.descriptor, manifest.content)]:
@@ -94,7 +94,7 @@ class TargetContract:
             assert source.streams == []
 
     def test_a_source_is_closed(self, target: Target) -> None:
-        """After success and after failure."""
+        """The target closes every stream that it opens, after a failure too."""
         right, wrong = CountingSource(b"blob"), CountingSource(b"bolb")
         target.push(Descriptor.of(b"blob", LAYER), right)
         with raises(DigestMismatchError):
@@ -104,7 +104,7 @@ class TargetContract:
         assert all(stream.closed for stream in right.streams + wrong.streams)
 
     def test_changed_content_is_refused(self, target: Target) -> None:
-        """Nothing of it stays."""
+        """A push that fails leaves nothing."""
         blob = Descriptor.of(b"blob", LAYER)
         with raises(DigestMismatchError) as expected:
             target.push(blob, BytesSource(b"bolb"))
@@ -112,7 +112,7 @@ class TargetContract:
         assert not target.exists(blob)
 
     def test_short_content_is_refused(self, target: Target) -> None:
-        """Whether or not the source says so."""
+        """Fewer bytes than the descriptor says are refused."""
         blob = Descriptor.of(b"blob", LAYER)
         for size in (3, 4):
             with raises(SizeMismatchError):
@@ -120,7 +120,7 @@ class TargetContract:
             assert not target.exists(blob)
 
     def test_long_content_is_refused(self, target: Target) -> None:
-        """Whether or not the source says so, and also where its beginning is right."""
+        """More bytes than the descriptor says are refused."""
         blob = Descriptor.of(b"blob", LAYER)
         for size in (4, 5):
             with raises(SizeMismatchError):
@@ -128,7 +128,7 @@ class TargetContract:
             assert not target.exists(blob)
 
     def test_the_error_of_a_source_passes(self, target: Target) -> None:
-        """Nothing stays, and the push can be made up for."""
+        """Wrong bytes leave nothing, and a later push of the right bytes succeeds."""
         blob = Descriptor.of(b"x" * 5, LAYER)
         with raises(NotFoundError) as expected:
             target.push(blob, BreakingSource(5))
@@ -138,7 +138,7 @@ class TargetContract:
         assert target.exists(blob)
 
     def test_many_threads_push_at_once(self, target: Target) -> None:
-        """The same and different content."""
+        """Threads may push equal and different content at once."""
 
         def push_both(number: int) -> None:
             push_blob(target, b"%d" % number)
@@ -155,7 +155,7 @@ class TargetContract:
     # --- Manifests ------------------------------------------------------------------------
 
     def test_a_manifest_is_given_back_as_it_was(self, target: Target) -> None:
-        """The bytes make the digest; another form of the same values is another manifest."""
+        """A manifest keeps its bytes: another form of the same values has another digest."""
         packed = push_artifact(target, b"layer")
         manifest = codec.decode(b"\n " + packed.content + b"\n")
         descriptor = push_document(target, manifest)
@@ -163,7 +163,7 @@ class TargetContract:
         assert read(target, packed.descriptor) == packed.content
 
     def test_an_index_of_manifests(self, target: Target) -> None:
-        """It is kept like a manifest."""
+        """An index is stored like a manifest."""
         manifests = [push_artifact(target, layer).descriptor for layer in (b"a", b"b")]
         index = codec.encode_index(manifests=manifests)
         descriptor = push_document(target, index)
@@ -172,13 +172,13 @@ class TargetContract:
         assert target.resolve(str(index.digest)).media_type == media_types.OCI_INDEX
 
     def test_a_subject_may_be_absent(self, target: Target) -> None:
-        """It may come later (image spec, manifest.md)."""
+        """A manifest may be pushed before its subject (image spec, manifest.md)."""
         absent = Descriptor.of(b"{}", media_types.OCI_MANIFEST)
         manifest = push_artifact(target, b"layer", subject=absent)
         assert read(target, manifest.descriptor) == manifest.content
 
     def test_a_wrong_manifest_is_refused(self, target: Target) -> None:
-        """By digest and by size, like every content."""
+        """A manifest is checked by digest and by size."""
         right, wrong = push_artifact(target, b"a"), push_artifact(target, b"b")
         descriptor = codec.decode(right.content + b"\n").descriptor.plain()
         with raises(DigestMismatchError):
@@ -190,13 +190,13 @@ class TargetContract:
     # --- Names ----------------------------------------------------------------------------
 
     def test_a_manifest_is_known_by_its_digest(self, target: Target) -> None:
-        """With media type and size."""
+        """A tag resolves to a descriptor with media type and size."""
         manifest = push_artifact(target, b"layer")
         resolved = target.resolve(str(manifest.digest))
         assert resolved.plain() == manifest.descriptor.plain()
 
     def test_a_tag_names_a_manifest(self, target: Target) -> None:
-        """Several may name one."""
+        """A manifest may have several tags."""
         manifest = push_artifact(target, b"layer")
         for tag in ("v1", "latest", "_.-" + "x" * 125):
             target.tag(manifest.descriptor, tag)
@@ -206,7 +206,7 @@ class TargetContract:
             target.resolve("v2")
 
     def test_a_tag_moves(self, target: Target) -> None:
-        """It names one manifest at a time; the earlier one stays."""
+        """A tag that moves names the new manifest; the old manifest stays."""
         first, second = push_artifact(target, b"a"), push_artifact(target, b"b")
         target.tag(first.descriptor, "v1")
         target.tag(second.descriptor, "v1")
@@ -214,7 +214,7 @@ class TargetContract:
         assert target.exists(first.descriptor)
 
     def test_what_is_not_here_gets_no_name(self, target: Target) -> None:
-        """A tag never points to nothing."""
+        """A tag must name an existing manifest."""
         absent = codec.encode_index(manifests=[]).descriptor
         with raises(NotFoundError):
             target.tag(absent, "v1")
@@ -222,7 +222,7 @@ class TargetContract:
             target.resolve("v1")
 
     def test_what_is_no_tag_is_refused(self, target: Target) -> None:
-        """By the grammar of the distribution spec (R36)."""
+        """A tag must match the grammar of the distribution spec (R36)."""
         manifest = push_artifact(target, b"layer")
         for name in ("", "-x", "a/b", "../x", "x" * 129, "a b"):
             with raises(InvalidInputError):

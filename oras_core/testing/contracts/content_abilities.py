@@ -1,4 +1,4 @@
-"""The contracts of what a target may do besides: one for each optional content port."""
+"""The contracts of the optional content ports, one class each."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ __all__ = [
 
 
 class TagListerContract:
-    """What every target does that lists its tags; give it a fixture `target`."""
+    """The contract of every target that lists tags; give it a fixture `target`."""
 
     def test_tags_are_listed(self, target: Target) -> None:
-        """Each once, from none on; where there is no content there may be no list either."""
+        """Each tag is listed once; an empty target may have no list."""
         assert isinstance(target, TagLister)
         manifest = push_artifact(target, b"layer")
         assert list(target.tags()) == []
@@ -52,7 +52,7 @@ class TagListerContract:
 
 
 class UntaggerContract:
-    """What every target does that takes names away; give it a fixture `target`."""
+    """The contract of every target that removes tags; give it a fixture `target`."""
 
     def test_a_tag_goes_alone(self, target: Target) -> None:
         """The manifest and its other tags stay."""
@@ -70,10 +70,10 @@ class UntaggerContract:
 
 
 class DeleterContract:
-    """What every target does that removes content; give it a fixture `target`."""
+    """The contract of every target that deletes content; give it a fixture `target`."""
 
     def test_a_manifest_goes_with_its_tags(self, target: Target) -> None:
-        """And no other."""
+        """Other content stays."""
         assert isinstance(target, Deleter)
         gone, stays = push_artifact(target, b"a"), push_artifact(target, b"b")
         target.tag(gone.descriptor, "v1")
@@ -87,7 +87,7 @@ class DeleterContract:
         assert target.resolve("v3").digest == stays.digest
 
     def test_a_blob_goes_and_may_come_back(self, target: Target) -> None:
-        """Nothing remembers it."""
+        """A deleted manifest has no tags left."""
         assert isinstance(target, Deleter)
         blob = push_blob(target, b"blob")
         target.delete(blob)
@@ -96,7 +96,7 @@ class DeleterContract:
         assert read(target, blob) == b"blob"
 
     def test_what_is_not_here_is_not_removed(self, target: Target) -> None:
-        """It says so."""
+        """Deletion of missing content is an error."""
         assert isinstance(target, Deleter)
         with raises(NotFoundError):
             target.delete(Descriptor.of(b"blob", LAYER))
@@ -105,10 +105,10 @@ class DeleterContract:
 
 
 class PredecessorFinderContract:
-    """What every target does that knows who refers to content; give it a fixture `target`."""
+    """The contract of every target that finds predecessors; give it a fixture `target`."""
 
     def test_predecessors(self, target: Target) -> None:
-        """Manifests of a layer, indexes of a manifest, and those of which it is the subject."""
+        """Predecessors are manifests of a layer, indexes of a manifest, and referrers."""
         assert isinstance(target, PredecessorFinder)
         first, second = push_artifact(target, b"a", b"b"), push_artifact(target, b"b")
         index = codec.encode_index(manifests=[first.descriptor])
@@ -126,16 +126,16 @@ class PredecessorFinderContract:
 
 
 class ReferrerListerContract:
-    """What every target does that knows who has a subject; give it a fixture `target`."""
+    """The contract of every target that lists referrers; give it a fixture `target`."""
 
     def test_referrers(self, target: Target) -> None:
-        """Manifests with the subject, each once, and no others."""
+        """Each manifest with the subject is listed once; no other manifest is listed."""
         assert isinstance(target, ReferrerLister)
         subject, other = push_artifact(target, b"a"), push_artifact(target, b"b")
         assert list(target.referrers(subject.descriptor)) == []
         first = push_artifact(target, b"c", subject=subject.descriptor)
         second = push_artifact(target, b"d", subject=subject.descriptor)
-        push_artifact(target, b"c", subject=subject.descriptor)  # once more
+        push_artifact(target, b"c", subject=subject.descriptor)  # a second time
         of_first = push_artifact(target, b"e", subject=first.descriptor)
         push_document(target, codec.encode_index(manifests=[subject.descriptor]))
         assert digests(target.referrers(subject.descriptor)) == digests(
@@ -145,7 +145,7 @@ class ReferrerListerContract:
         assert list(target.referrers(other.descriptor)) == []
 
     def test_referrers_are_described(self, target: Target) -> None:
-        """With artifact type and annotations, to be chosen by; a config's type stands in (R30)."""
+        """Entries have annotations and a type, by default the config media type (R30)."""
         assert isinstance(target, ReferrerLister)
         subject = push_artifact(target, b"a").descriptor
         config = push_blob(target, b"{}")
@@ -167,14 +167,14 @@ class ReferrerListerContract:
         assert list(target.referrers(subject, "application/vnd.other")) == []
 
     def test_a_subject_may_come_later(self, target: Target) -> None:
-        """Its referrers are known before it is here."""
+        """Referrers of a missing subject are listed."""
         assert isinstance(target, ReferrerLister)
         absent = codec.encode_index(manifests=[], annotations={"comes": "later"})
         referrer = push_artifact(target, b"a", subject=absent.descriptor)
         assert digests(target.referrers(absent.descriptor)) == [referrer.digest]
 
     def test_what_is_deleted_is_no_referrer(self, target: Target) -> None:
-        """The others stay."""
+        """A deleted referrer is no longer listed; the other referrers stay."""
         assert isinstance(target, ReferrerLister)
         if not isinstance(target, Deleter):
             return
@@ -188,10 +188,10 @@ class ReferrerListerContract:
 
 
 class ReferenceFetcherContract:
-    """What every target does that gives a manifest by its name; give it a fixture `target`."""
+    """The contract of every target that fetches by reference; give it a fixture `target`."""
 
     def test_a_manifest_comes_with_its_descriptor(self, target: Target) -> None:
-        """By tag and by digest."""
+        """A tag and a digest fetch the same manifest."""
         assert isinstance(target, ReferenceFetcher)
         manifest = push_artifact(target, b"layer")
         target.tag(manifest.descriptor, "v1")
@@ -201,7 +201,7 @@ class ReferenceFetcherContract:
             assert content == manifest.content
 
     def test_an_unknown_name(self, target: Target) -> None:
-        """It says so."""
+        """A missing reference is an error."""
         assert isinstance(target, ReferenceFetcher)
         for reference in ("v1", str(Digest.of(b"nothing"))):
             with raises(NotFoundError):
@@ -209,10 +209,10 @@ class ReferenceFetcherContract:
 
 
 class ReferencePusherContract:
-    """What every target does that takes a manifest under its name; give it a fixture `target`."""
+    """The contract of every target that pushes by reference; give it a fixture `target`."""
 
     def test_a_manifest_arrives_with_its_name(self, target: Target) -> None:
-        """Also where it is here already."""
+        """The tag is created even if the manifest exists."""
         assert isinstance(target, ReferencePusher)
         manifest = push_artifact(target, b"layer")
         other = codec.decode(manifest.content + b"\n")
@@ -223,7 +223,7 @@ class ReferencePusherContract:
         assert read(target, other.descriptor) == other.content
 
     def test_a_wrong_manifest_gets_no_name(self, target: Target) -> None:
-        """It is refused like any wrong content."""
+        """Wrong bytes are refused, and the tag is not created."""
         assert isinstance(target, ReferencePusher)
         manifest = push_artifact(target, b"layer")
         descriptor = codec.decode(manifest.content + b"\n").descriptor.plain()

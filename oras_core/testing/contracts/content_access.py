@@ -1,4 +1,4 @@
-"""Short words for what the contracts of targets do again and again."""
+"""Short helpers that the contracts of targets share."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ LAYER: Final = "application/vnd.example.layer"
 
 
 class CountingSource:
-    """Bytes that know how often they were opened, and which streams are still open.
+    """A source that records its streams.
 
     Attributes:
-        streams: all that were handed out, `io.BytesIO`.
+        streams: all streams that were opened, `io.BytesIO`.
     """
 
     def __init__(self, content: bytes, *, size: int | None = None) -> None:
-        """Hand out `content`; say that it has `size` bytes, by default the truth."""
+        """Return `content` from each stream; `size` replaces the true size if given."""
         self._content = content
         self.size: int | None = len(content) if size is None else size
         self.streams: list[io.BytesIO] = []
 
     def open(self) -> ByteStream:
-        """Return a new stream from the first byte on."""
+        """Open a stream at the first byte."""
         stream = io.BytesIO(self._content)
         self.streams.append(stream)
         return stream
 
 
 class BreakingSource:
-    """Bytes that break off with an error of their own."""
+    """A source that fails with an error of its own."""
 
     def __init__(self, size: int) -> None:
-        """Say that there are `size` bytes."""
+        """Claim a size of `size` bytes."""
         self.size: int | None = size
 
     def open(self) -> ByteStream:
-        """Return a stream that fails after its first byte."""
+        """Open a stream that fails after its first byte."""
         return _BreakingStream()
 
 
@@ -78,7 +78,7 @@ class _BreakingStream:
 
 
 def read(fetcher: Fetcher, descriptor: Descriptor) -> bytes:
-    """Return whole content."""
+    """Return all bytes of a descriptor."""
     with closing(fetcher.fetch(descriptor)) as stream:
         return stream.read()
 
@@ -91,7 +91,7 @@ def push_blob(pusher: Pusher, content: bytes) -> Descriptor:
 
 
 def push_document(pusher: Pusher, document: Manifest | Index) -> Descriptor:
-    """Push a manifest or index, without what it refers to, and return its descriptor."""
+    """Push a manifest or index alone, and return its descriptor."""
     descriptor = document.descriptor.plain()
     pusher.push(descriptor, BytesSource(document.content))
     return descriptor
@@ -110,5 +110,5 @@ def push_artifact(pusher: Pusher, *layers: bytes, subject: Descriptor | None = N
 
 
 def digests(descriptors: Iterable[Descriptor]) -> list[Digest]:
-    """Return the digests, sorted by their text."""
+    """Return the digests, sorted as text."""
     return sorted((descriptor.digest for descriptor in descriptors), key=str)

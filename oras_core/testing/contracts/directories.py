@@ -1,4 +1,4 @@
-"""The part of a folder's contract that is about directories and links."""
+"""The directories and links of the file tree contract."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["DirectoryContract"]
 
 
 class DirectoryContract:
-    """What every folder does with directories and symbolic links; see `FileTreeContract`."""
+    """The contract of directories and symbolic links; see `FileTreeContract`."""
 
     # --- Directories ----------------------------------------------------------------------
 
     def test_making_directories(self, tree: FileTree) -> None:
-        """With parents, as often as one likes, but not onto a file."""
+        """Parents are created; an existing directory is fine, an existing file is an error."""
         tree.make_directory(at("a/b"))
         tree.make_directory(at("a/b"))
         write(tree, "a/b/c", b"x")
@@ -27,7 +27,7 @@ class DirectoryContract:
             tree.make_directory(at("a/b/c"))
 
     def test_a_directory_is_invisible_until_committed(self, tree: FileTree) -> None:
-        """It appears with all that is in it."""
+        """A pending directory appears with all its entries at once."""
         with tree.create_directory(at("p/d")) as directory:
             write(directory.tree, "x/y", b"1", executable=True)
             directory.tree.make_symlink(at("link"), "x/y")
@@ -41,7 +41,7 @@ class DirectoryContract:
         assert entry.executable is True
 
     def test_a_directory_that_is_not_committed_leaves_nothing(self, tree: FileTree) -> None:
-        """Neither by leaving nor by an exception."""
+        """Without a commit nothing appears, after an exception either."""
         with tree.create_directory(at("d")) as directory:
             write(directory.tree, "x/y", b"1")
         with raises(KeyError), tree.create_directory(at("d")) as directory:
@@ -50,13 +50,13 @@ class DirectoryContract:
         assert names(tree) == []
 
     def test_an_empty_directory_is_committed(self, tree: FileTree) -> None:
-        """It exists, and is empty."""
+        """An empty directory exists after its commit."""
         with tree.create_directory(at("d")) as directory:
             directory.commit()
         assert names(tree, "d") == []
 
     def test_a_directory_is_merged_into_one_that_is_there(self, tree: FileTree) -> None:
-        """Others' files stay, files of the same name are replaced."""
+        """A commit merges: other files stay, files of the same name are replaced."""
         write(tree, "d/kept", b"kept")
         write(tree, "d/sub/kept", b"kept")
         write(tree, "d/sub/same", b"old")
@@ -77,7 +77,7 @@ class DirectoryContract:
         assert entry.link_target == "sub/same"
 
     def test_a_merge_changes_nothing_if_it_is_refused(self, tree: FileTree) -> None:
-        """A kind never replaces another, and what comes before stays as it was."""
+        """An entry never replaces an entry of another kind; a failed commit changes nothing."""
         write(tree, "d/a", b"old")
         write(tree, "d/file", b"old")
         write(tree, "d/folder/x", b"old")
@@ -98,7 +98,7 @@ class DirectoryContract:
         assert names(tree) == ["d"]
 
     def test_the_root_can_be_filled(self, tree: FileTree) -> None:
-        """`.` is the root itself: the commit merges into it, all or nothing."""
+        """`.` is the root: a commit merges into it, all or nothing."""
         write(tree, "d/kept", b"kept")
         write(tree, "same", b"old")
         with tree.create_directory(sanitize_folder(".")) as directory:
@@ -120,7 +120,7 @@ class DirectoryContract:
         assert read(tree, "same") == b"new"
 
     def test_a_directory_onto_something_else_is_refused(self, tree: FileTree) -> None:
-        """A file or link stays."""
+        """A file or link in the place of a directory stays."""
         write(tree, "f", b"x")
         tree.make_symlink(at("l"), "f")
         for path in ("f", "l"):
@@ -129,7 +129,7 @@ class DirectoryContract:
         assert names(tree) == ["f", "l"]
 
     def test_pending_directories_nest(self, tree: FileTree) -> None:
-        """The inside is a tree like any other."""
+        """The inside of a pending directory is a tree like any other."""
         with tree.create_directory(at("outer")) as outer:
             with outer.tree.create_directory(at("inner")) as inner:
                 write(inner.tree, "x", b"x")
@@ -140,14 +140,14 @@ class DirectoryContract:
     # --- Links ----------------------------------------------------------------------------
 
     def test_a_link_is_itself(self, tree: FileTree) -> None:
-        """Its target is as it was written, there or not."""
+        """A link keeps its target as written, whether it exists or not."""
         tree.make_symlink(at("d/l"), "../nowhere")
         entry = tree.entry(at("d/l"))
         assert entry is not None
         assert (entry.kind, entry.link_target, entry.size) == ("symlink", "../nowhere", 0)
 
     def test_a_link_replaces_a_file_or_link(self, tree: FileTree) -> None:
-        """But no directory."""
+        """A link replaces a file or a link, never a directory."""
         write(tree, "x", b"x")
         tree.make_symlink(at("x"), "one")
         tree.make_symlink(at("x"), "two")
@@ -160,7 +160,7 @@ class DirectoryContract:
         assert names(tree) == ["d", "x"]
 
     def test_no_file_is_reached_through_a_link(self, tree: FileTree) -> None:
-        """Neither to read nor to replace; what it points to stays."""
+        """A link is followed neither for reading nor for replacing; its target stays."""
         write(tree, "f", b"x")
         tree.make_symlink(at("l"), "f")
         tree.make_symlink(at("dangling"), "nowhere")
@@ -174,7 +174,7 @@ class DirectoryContract:
         assert names(tree) == ["dangling", "f", "l"]
 
     def test_no_folder_is_entered_through_a_link(self, tree: FileTree) -> None:
-        """By no method."""
+        """No method follows a link in the path."""
         write(tree, "d/e/f", b"x")
         tree.make_symlink(at("l"), "d")
         operations = (
@@ -198,7 +198,7 @@ class DirectoryContract:
         assert names(tree, "d/e") == ["d/e/f"]
 
     def test_a_link_set_in_mid_write_is_not_followed(self, tree: FileTree) -> None:
-        """The commit looks again."""
+        """The commit checks the path again."""
         write(tree, "victim", b"old")
         with tree.create(at("new")) as file:
             file.write(b"evil")

@@ -1,4 +1,4 @@
-"""What the contract suites need to expect an error, without a test framework."""
+"""Expected errors for the contract suites, without a test framework."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Expectation(Generic[ErrorT]):
     """A block that must raise an error of one kind.
 
     Attributes:
-        error: the error, once the block is left.
+        error: the error, after the block.
     """
 
     error: ErrorT
@@ -24,7 +24,7 @@ class Expectation(Generic[ErrorT]):
         self._kind = kind
 
     def __enter__(self) -> Expectation[ErrorT]:
-        """Return the expectation itself, to look at its error afterwards."""
+        """Return the expectation; its error is set afterwards."""
         return self
 
     def __exit__(
@@ -33,10 +33,10 @@ class Expectation(Generic[ErrorT]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        """Keep the expected error; let another one pass.
+        """Keep the expected error; let any other error pass.
 
         Raises:
-            AssertionError: if there is none.
+            AssertionError: if no error was raised.
         """
         if error is None:
             raise AssertionError(f"{self._kind.__name__} was not raised")

@@ -15,7 +15,7 @@ __all__ = ["FileTreeContract"]
 
 
 class FileTreeContract(DirectoryContract):
-    """What every folder does.
+    """The contract of every file tree.
 
     Subclass it as `Test…` and give it a pytest fixture `tree`, which returns an empty
     tree. Each method is one promise of the port.
@@ -24,13 +24,13 @@ class FileTreeContract(DirectoryContract):
     # --- Files ----------------------------------------------------------------------------
 
     def test_nothing_lies_at_first(self, tree: FileTree) -> None:
-        """An empty tree has no entry anywhere."""
+        """An empty tree has no entries."""
         assert names(tree) == []
         assert tree.entry(at("a")) is None
         assert tree.entry(at("a/b/c")) is None
 
     def test_a_committed_file_is_read_back(self, tree: FileTree) -> None:
-        """What was written in pieces is one file."""
+        """Pieces that are written become one file."""
         with tree.create(at("a.txt")) as file:
             file.write(b"one ")
             file.write(b"")
@@ -44,13 +44,13 @@ class FileTreeContract(DirectoryContract):
         assert entry.link_target == ""
 
     def test_an_empty_file_is_a_file(self, tree: FileTree) -> None:
-        """No write at all gives 0 bytes."""
+        """A file without a write has 0 bytes."""
         write(tree, "empty", b"")
         assert read(tree, "empty") == b""
         assert kind_at(tree, "empty") == "file"
 
     def test_a_large_file_is_whole(self, tree: FileTree) -> None:
-        """Nothing is lost where a chunk is larger than any buffer."""
+        """A chunk larger than any buffer is written whole."""
         content = bytes(range(256)) * 12_000
         with tree.create(at("large")) as file:
             file.write(content)
@@ -59,7 +59,7 @@ class FileTreeContract(DirectoryContract):
         assert read(tree, "large") == content + content
 
     def test_a_file_is_read_in_pieces(self, tree: FileTree) -> None:
-        """A stream gives at most what is asked for, and nothing at the end."""
+        """A stream returns at most the size requested, then b""."""
         write(tree, "a", b"abcdef")
         with closing(tree.open(at("a"))) as stream:
             assert stream.read(4) == b"abcd"
@@ -68,14 +68,14 @@ class FileTreeContract(DirectoryContract):
             stream.close()
 
     def test_executable_is_kept(self, tree: FileTree) -> None:
-        """The one mode bit that is kept."""
+        """The executable bit is the only mode bit that is kept."""
         write(tree, "run", b"#!/bin/sh\n", executable=True)
         entry = tree.entry(at("run"))
         assert entry is not None
         assert entry.executable is True
 
     def test_a_file_is_invisible_until_committed(self, tree: FileTree) -> None:
-        """Nobody sees half a file under its name."""
+        """A file appears under its name on commit only."""
         with tree.create(at("a")) as file:
             file.write(b"half")
             assert tree.entry(at("a")) is None
@@ -83,13 +83,13 @@ class FileTreeContract(DirectoryContract):
         assert read(tree, "a") == b"half"
 
     def test_a_file_that_is_not_committed_leaves_nothing(self, tree: FileTree) -> None:
-        """Not even under another name."""
+        """Nothing appears without a commit, under any name."""
         with tree.create(at("a")) as file:
             file.write(b"half")
         assert names(tree) == []
 
     def test_an_exception_discards_and_passes_through(self, tree: FileTree) -> None:
-        """An older file stays as it was."""
+        """Without a commit the old file stays."""
         write(tree, "a", b"old")
         with raises(KeyError), tree.create(at("a")) as file:
             file.write(b"new")
@@ -98,7 +98,7 @@ class FileTreeContract(DirectoryContract):
         assert names(tree) == ["a"]
 
     def test_a_commit_replaces_an_older_file(self, tree: FileTree) -> None:
-        """Until then the older one is read."""
+        """Before the commit, readers see the old file."""
         write(tree, "a", b"old", executable=True)
         with tree.create(at("a")) as file:
             file.write(b"new")
@@ -110,14 +110,14 @@ class FileTreeContract(DirectoryContract):
         assert entry.executable is False
 
     def test_a_stream_survives_the_replacement_of_its_file(self, tree: FileTree) -> None:
-        """Whoever reads keeps reading what they opened."""
+        """A stream that is open keeps the old bytes."""
         write(tree, "a", b"old")
         with closing(tree.open(at("a"))) as stream:
             write(tree, "a", b"new")
             assert stream.read() == b"old"
 
     def test_a_revision_stays_and_changes_with_the_content(self, tree: FileTree) -> None:
-        """It tells a file from its successor of the same size."""
+        """The revision distinguishes a file from a later one of the same size."""
         write(tree, "a", b"one")
         first = tree.entry(at("a"))
         assert first == tree.entry(at("a"))
@@ -128,21 +128,21 @@ class FileTreeContract(DirectoryContract):
         assert first.revision != second.revision
 
     def test_parents_are_made(self, tree: FileTree) -> None:
-        """As many as needed."""
+        """Missing parents are created."""
         write(tree, "a/b/c.txt", b"x")
         assert kind_at(tree, "a") == "directory"
         assert kind_at(tree, "a/b") == "directory"
         assert read(tree, "a/b/c.txt") == b"x"
 
     def test_names_of_all_scripts_are_kept(self, tree: FileTree) -> None:
-        """Also with spaces, and of the greatest length."""
+        """Names may have spaces and the greatest length."""
         for name in ("Ünï çødé", "日本語.txt", "a b", "-rf", ".hidden", "n" * 255):
             write(tree, name, name.encode())
             assert read(tree, name) == name.encode()
             assert name in names(tree)
 
     def test_many_threads_write_at_once(self, tree: FileTree) -> None:
-        """Into one new folder, and onto one name: some whole file wins."""
+        """Threads may write into one new folder and to one name; one whole file results."""
 
         def write_both(number: int) -> None:
             write(tree, f"deep/down/{number}", b"%d" % number)
@@ -158,7 +158,7 @@ class FileTreeContract(DirectoryContract):
         assert names(tree) == ["deep", "shared"]
 
     def test_opening_what_is_no_file_fails(self, tree: FileTree) -> None:
-        """With the error that says why."""
+        """A missing file is an error that says why."""
         tree.make_directory(at("d"))
         with raises(NotFoundError):
             tree.open(at("missing"))
@@ -168,7 +168,7 @@ class FileTreeContract(DirectoryContract):
             tree.open(at("d"))
 
     def test_creating_onto_a_directory_is_refused(self, tree: FileTree) -> None:
-        """The directory stays."""
+        """A directory is never replaced by a file."""
         write(tree, "d/x", b"x")
         with raises(UnsafePathError):
             write(tree, "d", b"new")
@@ -176,7 +176,7 @@ class FileTreeContract(DirectoryContract):
         assert names(tree) == ["d"]
 
     def test_a_file_in_the_way_is_refused(self, tree: FileTree) -> None:
-        """A folder cannot be made where a file lies; the file stays."""
+        """A file is never replaced by a parent folder."""
         write(tree, "f", b"x")
         with raises(FileAccessError):
             write(tree, "f/g", b"new")
@@ -188,14 +188,14 @@ class FileTreeContract(DirectoryContract):
     # --- Listing and removing -------------------------------------------------------------
 
     def test_entries_are_sorted_and_direct(self, tree: FileTree) -> None:
-        """By name, one level."""
+        """Entries are sorted by name, one level."""
         for name in ("b", "a", "c/d", "B", "a-b"):
             write(tree, name, b"x")
         assert names(tree) == ["B", "a", "a-b", "b", "c"]
         assert names(tree, "c") == ["c/d"]
 
     def test_entries_are_as_entry_says(self, tree: FileTree) -> None:
-        """Both look at the same things."""
+        """Both methods return equal entries."""
         write(tree, "d/run", b"xyz", executable=True)
         tree.make_symlink(at("d/link"), "run")
         tree.make_directory(at("d/sub"))
@@ -212,7 +212,7 @@ class FileTreeContract(DirectoryContract):
                 list(tree.entries(at(path)))
 
     def test_removing(self, tree: FileTree) -> None:
-        """Files, links and empty directories go; a link's target stays."""
+        """Files, links and empty directories are removed; the target of a link stays."""
         write(tree, "f", b"x")
         tree.make_symlink(at("l"), "f")
         tree.make_directory(at("d"))
@@ -223,13 +223,13 @@ class FileTreeContract(DirectoryContract):
         assert names(tree) == []
 
     def test_removing_nothing_is_no_error(self, tree: FileTree) -> None:
-        """Also below a folder that is not there."""
+        """Removing a missing entry is fine, below a missing folder too."""
         tree.remove(at("missing"))
         tree.remove(at("missing/deep"))
         assert names(tree) == []
 
     def test_a_full_directory_is_not_removed(self, tree: FileTree) -> None:
-        """Nothing goes that was not named."""
+        """A directory with entries is not removed."""
         write(tree, "d/x", b"x")
         with raises(FileAccessError):
             tree.remove(at("d"))

@@ -22,19 +22,19 @@ from oras_core.testing.contracts.expect import raises
 __all__ = ["ContractOrigin", "HttpTransportContract", "pattern"]
 
 PATIENCE: Final = 10.0
-"""Seconds that the server holds an answer back, where the transport does not fetch it."""
+"""Seconds for which the server withholds an answer from a transport that does not stream."""
 
 LARGE: Final = 5_000_000
 """Bytes that fit no buffer on the way."""
 
 
 def pattern(size: int) -> bytes:
-    """Return `size` bytes in which a lost or doubled piece shows."""
+    """Return `size` bytes in which a missing or repeated piece is visible."""
     return array("Q", range(size // 8 + 1)).tobytes()[:size]
 
 
 class _Iterated(ByteStream):
-    """The bytes of an iterator."""
+    """A stream over an iterator of bytes."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -52,26 +52,26 @@ class _Iterated(ByteStream):
 
 
 class UnknownLength(ByteSource):
-    """A body whose size nobody knows before, which counts how often it is used."""
+    """A body of unknown size that counts its streams."""
 
     def __init__(self, content: bytes) -> None:
-        """Give `content` in pieces."""
+        """Send `content` in pieces."""
         self._content = content
         self.opened: int = 0
         self.closed = 0
 
     @property
     def size(self) -> int | None:
-        """None: it is not known."""
+        """The size: None, unknown."""
         return None
 
     def open(self) -> ByteStream:
-        """Return a new stream."""
+        """Open a new stream."""
         self.opened += 1
         return _Counted(self)
 
     def content(self) -> bytes:
-        """Return all of it."""
+        """Return all bytes."""
         return self._content
 
 
@@ -89,12 +89,12 @@ class _Counted(io.BytesIO):
 class ContractOrigin(HttpTransport):
     """The server that the contract talks to; itself an `HttpTransport`.
 
-    An embedder's transport reaches it through `oras_adapters.registry_server`. A request
+    A transport reaches it through `oras_adapters.registry_server`. A request
     for any other host than that server's gets no answer.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing released."""
+        """Start without a released request."""
         self.released: Event = Event()
         self.released_late = False
         self._lock = Lock()
@@ -183,7 +183,7 @@ def _sized(status: int, content: bytes, headers: Mapping[str, str] | None = None
 
 
 class HttpTransportContract:
-    """What every plain transport does.
+    """The contract of every transport.
 
     Subclass it as `Test…` and give it three pytest fixtures: `transport`; `origin`, a
     `ContractOrigin`; and `base_url`, where the transport reaches it, without a slash at
@@ -191,7 +191,7 @@ class HttpTransportContract:
     """
 
     def test_a_large_body_comes_whole(self, transport: HttpTransport, base_url: str) -> None:
-        """Nothing is lost where it is larger than any buffer, and reading goes forwards."""
+        """A body larger than any buffer is read whole, and forwards only."""
         with transport.send(HttpRequest("GET", f"{base_url}/bytes/{LARGE}")) as response:
             assert response.status == 200
             assert response.headers["content-length"] == str(LARGE)
@@ -200,7 +200,7 @@ class HttpTransportContract:
         assert b"".join(pieces) == pattern(LARGE)
 
     def test_all_of_a_body_is_read_at_once(self, transport: HttpTransport, base_url: str) -> None:
-        """A negative size, and none, means all that is left; then nothing is."""
+        """A negative size, or none, reads the rest; after that there is nothing."""
         with transport.send(HttpRequest("GET", f"{base_url}/bytes/1000")) as response:
             assert response.body.read(10) == pattern(10)
             assert response.body.read() == pattern(1000)[10:]
@@ -209,14 +209,14 @@ class HttpTransportContract:
     def test_a_body_of_unknown_length_comes_whole(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """It ends where the server says so."""
+        """A chunked body ends where the server ends it."""
         with transport.send(HttpRequest("GET", f"{base_url}/stream/{LARGE}")) as response:
             assert b"".join(iter(lambda: response.body.read(65_536), b"")) == pattern(LARGE)
 
     def test_a_body_is_streamed(
         self, transport: HttpTransport, base_url: str, origin: ContractOrigin
     ) -> None:
-        """An answer is returned and read before the server has sent its end."""
+        """An answer is returned, and its body read, before the server has sent the end."""
         with transport.send(HttpRequest("GET", f"{base_url}/held")) as response:
             first = response.body.read(5)
             origin.released.set()
@@ -226,7 +226,7 @@ class HttpTransportContract:
     def test_a_body_that_breaks_off_is_an_error(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """Fewer bytes than `Content-Length` promised are never taken for the whole."""
+        """A body shorter than `Content-Length` is an error."""
         response = transport.send(HttpRequest("GET", f"{base_url}/short"))
         with response, raises(TransportError):
             while response.body.read(8):
@@ -235,7 +235,7 @@ class HttpTransportContract:
     def test_head_has_the_fields_of_get_and_no_body(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """`Content-Length` is that of the body that GET would give."""
+        """`Content-Length` of HEAD is the length of the body that GET would return."""
         with transport.send(HttpRequest("HEAD", f"{base_url}/bytes/1000")) as response:
             assert response.status == 200
             assert response.headers["Content-Length"] == "1000"
@@ -244,30 +244,30 @@ class HttpTransportContract:
     def test_an_answer_without_a_body_reads_as_empty(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """204 has none."""
+        """204 has no body."""
         with transport.send(HttpRequest("GET", f"{base_url}/status/204")) as response:
             assert (response.status, response.body.read(10)) == (204, b"")
 
     def test_an_error_status_is_an_answer(self, transport: HttpTransport, base_url: str) -> None:
-        """It is returned as it is, and nothing is tried again."""
+        """An error status is returned as it is, and nothing is repeated."""
         for status in (400, 401, 403, 404, 416, 429, 500, 503):
             with transport.send(HttpRequest("GET", f"{base_url}/status/{status}")) as response:
                 assert (response.status, response.body.read()) == (status, b"words")
 
     def test_no_redirect_is_followed(self, transport: HttpTransport, base_url: str) -> None:
-        """The core decides where a redirect may lead (R10, R18)."""
+        """A redirect is returned as it is: the core follows it (R10, R18)."""
         with transport.send(HttpRequest("GET", f"{base_url}/redirect")) as response:
             assert (response.status, response.headers["Location"]) == (307, "/bytes/5")
             assert response.body.read() == b"elsewhere"
 
     def test_no_body_is_decoded(self, transport: HttpTransport, base_url: str) -> None:
-        """Digests are of the bytes as they came."""
+        """Bodies are not decoded: digests are of the bytes as received."""
         with transport.send(HttpRequest("GET", f"{base_url}/gzip")) as response:
             assert response.headers["Content-Encoding"] == "gzip"
             assert gzip.decompress(response.body.read()) == b"packed"
 
     def test_no_cookie_is_kept(self, transport: HttpTransport, base_url: str) -> None:
-        """A registry takes one for the sign of a browser (R13)."""
+        """No cookie is sent: a registry takes one for a browser (R13)."""
         transport.send(HttpRequest("GET", f"{base_url}/cookie")).close()
         assert (
             "cookie"
@@ -275,7 +275,7 @@ class HttpTransportContract:
         )
 
     def test_a_body_is_sent_whole(self, transport: HttpTransport, base_url: str) -> None:
-        """Its length is announced, and every byte arrives."""
+        """The length of a sized body is announced, and every byte arrives."""
         for size in (0, 1, LARGE):
             content = pattern(size)
             request = HttpRequest("PUT", f"{base_url}/echo", body=BytesSource(content))
@@ -286,7 +286,7 @@ class HttpTransportContract:
     def test_a_body_of_unknown_length_is_sent_in_chunks(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """No length is announced; the source is opened once and closed."""
+        """An unsized body is sent without a length; its source is opened once and closed."""
         source = UnknownLength(pattern(LARGE))
         seen = self._echoed(transport, HttpRequest("PATCH", f"{base_url}/echo", body=source))
         assert (seen["announced"], seen["size"]) == (None, LARGE)
@@ -294,7 +294,7 @@ class HttpTransportContract:
         assert (source.opened, source.closed) == (1, 1)
 
     def test_method_query_and_fields_arrive(self, transport: HttpTransport, base_url: str) -> None:
-        """As they were given, whatever the method."""
+        """Header fields are sent as given, with every method."""
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             request = HttpRequest(method, f"{base_url}/echo?a=1&b=%2F", {"X-Given": "as it is"})
             seen = self._echoed(transport, request)
@@ -305,7 +305,7 @@ class HttpTransportContract:
     def test_a_response_may_be_closed_twice_and_unread(
         self, transport: HttpTransport, base_url: str
     ) -> None:
-        """The next request is none the worse."""
+        """A body that is closed early does not disturb the next request."""
         response = transport.send(HttpRequest("GET", f"{base_url}/bytes/{LARGE}"))
         assert response.body.read(3) == pattern(3)
         response.close()
@@ -314,7 +314,7 @@ class HttpTransportContract:
             assert following.body.read() == pattern(20)
 
     def test_no_answer_is_a_transport_error(self, transport: HttpTransport) -> None:
-        """It says what was asked, without the query."""
+        """An error names the request, without its query."""
         with raises(TransportError) as caught:
             transport.send(HttpRequest("GET", "http://unreachable.invalid/v2/?signature=secret"))
         assert caught.error.method == "GET"
@@ -322,7 +322,7 @@ class HttpTransportContract:
         assert "secret" not in str(caught.error)
 
     def test_threads_share_it(self, transport: HttpTransport, base_url: str) -> None:
-        """Requests at the same time do not mix their bytes."""
+        """Requests of several threads do not mix."""
 
         def fetch(size: int) -> bool:
             with transport.send(HttpRequest("GET", f"{base_url}/bytes/{size}")) as response:

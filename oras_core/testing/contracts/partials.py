@@ -18,7 +18,7 @@ OTHER = Digest.of(b"other")
 
 
 def resume(tree: FileTree, path: str, content: Digest = DIGEST) -> ResumableFile:
-    """Begin or go on; somebody else being at it is a failure."""
+    """Begin or resume; fail if another writer has the file."""
     assert isinstance(tree, PartialKeeper)
     file = tree.resume(at(path), content)
     assert file is not None
@@ -26,7 +26,7 @@ def resume(tree: FileTree, path: str, content: Digest = DIGEST) -> ResumableFile
 
 
 def kept(file: ResumableFile) -> bytes:
-    """Return what was there, and leave the file as it is."""
+    """Return the bytes that were kept, and leave the file unchanged."""
     with file, closing(file.reread()) as stream:
         content = stream.read()
     assert len(content) == file.kept
@@ -34,10 +34,10 @@ def kept(file: ResumableFile) -> bytes:
 
 
 class PartialKeeperContract:
-    """What every folder does that keeps what a broken attempt wrote; needs a fixture `tree`."""
+    """The contract of every tree that keeps partial files; give it a fixture `tree`."""
 
     def test_a_new_file_begins_empty(self, tree: FileTree) -> None:
-        """And is written like any other."""
+        """A file without earlier bytes is written like any other."""
         with resume(tree, "d/a") as file:
             assert file.kept == 0
             file.write(b"the ")
@@ -48,7 +48,7 @@ class PartialKeeperContract:
         assert kept(resume(tree, "d/a")) == b""
 
     def test_what_was_written_is_kept(self, tree: FileTree) -> None:
-        """The next attempt appends to it."""
+        """The next attempt appends to the kept bytes."""
         with resume(tree, "a") as file:
             file.write(b"the ")
         with resume(tree, "a") as file, closing(file.reread()) as stream:
@@ -64,7 +64,7 @@ class PartialKeeperContract:
         assert read(tree, "a") == CONTENT
 
     def test_an_exception_keeps_and_passes_through(self, tree: FileTree) -> None:
-        """An older file stays as it was."""
+        """The old file stays until the commit."""
         write(tree, "a", b"old")
         with raises(KeyError), resume(tree, "a") as file:
             file.write(b"the ")
@@ -73,7 +73,7 @@ class PartialKeeperContract:
         assert kept(resume(tree, "a")) == b"the "
 
     def test_a_restart_throws_away(self, tree: FileTree) -> None:
-        """What was kept, and what was written since."""
+        """`reread` returns the kept bytes, `restart` discards them and what was written since."""
         with resume(tree, "a") as file:
             file.write(b"wrong and long")
         with resume(tree, "a") as file:
@@ -89,7 +89,7 @@ class PartialKeeperContract:
         assert kept(resume(tree, "a")) == b""
 
     def test_other_content_has_another_beginning(self, tree: FileTree) -> None:
-        """Neither is lost by the other, not even under one name."""
+        """Partial files of two digests are separate, under one name too."""
         with resume(tree, "a") as file:
             file.write(b"the ")
         with resume(tree, "a", OTHER) as file:
@@ -99,7 +99,7 @@ class PartialKeeperContract:
         assert kept(resume(tree, "a", OTHER)) == b"oth"
 
     def test_another_name_in_the_directory_has_the_same_beginning(self, tree: FileTree) -> None:
-        """It is the content that counts."""
+        """The digest identifies a partial file, not its name."""
         with resume(tree, "d/a") as file:
             file.write(b"the ")
         with resume(tree, "d/b") as file:
@@ -110,7 +110,7 @@ class PartialKeeperContract:
         assert tree.entry(at("d/a")) is None
 
     def test_one_owner_at_a_time(self, tree: FileTree) -> None:
-        """Whoever comes second does without, and takes nothing from the first."""
+        """A second writer at the same time writes anew, and takes nothing from the first."""
         assert isinstance(tree, PartialKeeper)
         with resume(tree, "a") as file:
             file.write(b"the ")
@@ -121,7 +121,7 @@ class PartialKeeperContract:
         assert read(tree, "a") == CONTENT
 
     def test_what_is_of_no_use_is_forgotten(self, tree: FileTree) -> None:
-        """Of that content, in that directory; and nothing being there is no error."""
+        """`forget` removes the partial file of one digest in one directory, if it exists."""
         assert isinstance(tree, PartialKeeper)
         for path, content in (("d/a", DIGEST), ("d/a", OTHER), ("e/a", DIGEST)):
             with resume(tree, path, content) as file:
@@ -135,7 +135,7 @@ class PartialKeeperContract:
         assert tree.entry(at("f")) is None
 
     def test_what_another_is_at_is_not_forgotten(self, tree: FileTree) -> None:
-        """It is of use to that one."""
+        """`forget` leaves a partial file that is in use."""
         assert isinstance(tree, PartialKeeper)
         with resume(tree, "a") as file:
             file.write(b"the ")
@@ -145,7 +145,7 @@ class PartialKeeperContract:
         assert read(tree, "a") == CONTENT
 
     def test_what_lies_in_the_way_is_refused(self, tree: FileTree) -> None:
-        """As by `create`."""
+        """The rules for names are those of `create`."""
         assert isinstance(tree, PartialKeeper)
         tree.make_directory(at("d"))
         tree.make_symlink(at("l"), "d")

@@ -1,4 +1,4 @@
-"""Short words for what the contract of a folder does again and again."""
+"""Short helpers that the contracts of file trees share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["at", "kind_at", "names", "read", "write"]
 
 
 def at(path: str) -> SafePath:
-    """Return the path."""
+    """Return the path, sanitized."""
     return sanitize_path(path)
 
 
@@ -23,17 +23,17 @@ def write(tree: FileTree, path: str, content: bytes, *, executable: bool = False
 
 
 def read(tree: FileTree, path: str) -> bytes:
-    """Return a whole file."""
+    """Read a whole file."""
     with closing(tree.open(at(path))) as stream:
         return stream.read()
 
 
 def names(tree: FileTree, path: str | None = None) -> list[str]:
-    """Return the paths of what lies directly in a directory, in the tree's order."""
+    """Return the paths directly in a directory, in the order of the tree."""
     return [str(entry.path) for entry in tree.entries(None if path is None else at(path))]
 
 
 def kind_at(tree: FileTree, path: str) -> FileKind | None:
-    """Return the kind of what lies at `path`."""
+    """Return the kind of the entry at `path`."""
     entry = tree.entry(at(path))
     return None if entry is None else entry.kind

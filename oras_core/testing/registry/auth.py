@@ -1,4 +1,4 @@
-"""How an embedded registry knows its clients: by password, or by a token it has issued."""
+"""Authentication of the embedded registry: by password, or by tokens that it issues."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ __all__ = ["Access", "BasicAccess", "OpenAccess", "TokenService"]
 
 
 class Access(Protocol):
-    """Decides who may do what, and answers requests for tokens if it issues any."""
+    """Decides which requests are allowed, and answers token requests if it issues tokens."""
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the answer to a request for a token; None where it is another request."""
+        """Answer a token request; return None for any other request."""
         ...
 
     def check(self, call: Call) -> None:
-        """Let `call` pass.
+        """Check that `call` is allowed.
 
         Raises:
-            ApiError: with a challenge, where it may not.
+            ApiError: with a challenge, if the call is not allowed.
         """
         ...
 
 
 class OpenAccess(Access):
-    """Everybody may do everything."""
+    """Allow every request."""
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002 - the protocol's
-        """Issue nothing."""
+        """Issue no token."""
         return None
 
     def check(self, call: Call) -> None:
-        """Let pass."""
+        """Allow the call."""
 
 
 def _basic_login(request: HttpRequest) -> tuple[str, str] | None:
@@ -65,18 +65,18 @@ def _knows(users: Mapping[str, str], login: tuple[str, str]) -> bool:
 
 
 class BasicAccess(Access):
-    """Users with passwords may do everything, nobody else anything."""
+    """Allow every request of a known user, and no other."""
 
     def __init__(self, users: Mapping[str, str]) -> None:
-        """Know the `users`, passwords by name."""
+        """Set the `users`: passwords by name."""
         self._users = dict(users)
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002 - the protocol's
-        """Issue nothing."""
+        """Issue no token."""
         return None
 
     def check(self, call: Call) -> None:
-        """Ask for a password, or compare it."""
+        """Demand a password, or compare it."""
         login = _basic_login(call.request)
         if login is None or not _knows(self._users, login):
             raise ApiError(
@@ -89,7 +89,7 @@ class BasicAccess(Access):
 
 @frozen
 class _Grant:
-    """What a token allows: pairs of `TYPE:NAME` and action, until it expires."""
+    """The permissions of a token: pairs of `TYPE:NAME` and action, until it expires."""
 
     allowed: frozenset[tuple[str, str]]
     expires_at: float
@@ -102,17 +102,17 @@ class _Grant:
 class TokenService(Access):
     """Issues bearer tokens and demands them (R2, R3, R4).
 
-    It answers at `/token` of the registry's own origin, or at `realm`.
+    Its URL is `/token` at the registry's origin, or `realm`.
 
     Attributes:
-        users: passwords by name; they may do everything.
-        anonymous: what those without a password may do, e.g. `{"pull"}`.
-        realm: the address for tokens; empty for `/token` where the registry is.
+        users: passwords by name; users have all permissions.
+        anonymous: the actions allowed without a password, e.g. `{"pull"}`.
+        realm: the URL for tokens; empty for `/token` at the registry.
         service: its name in challenges.
-        lifetime: of a token, in seconds.
-        oauth2: whether it takes POST with an identity token; else it answers 405.
-        identity_tokens: refresh tokens that it takes, names of users by token.
-        now: the clock that tokens expire by.
+        lifetime: the lifetime of a token in seconds.
+        oauth2: whether POST with an identity token is supported; if not, the answer is 405.
+        identity_tokens: the refresh tokens it accepts, as user names by token.
+        now: the clock for the lifetime of tokens.
     """
 
     users: Mapping[str, str] = field(factory=dict, repr=False)
@@ -129,7 +129,7 @@ class TokenService(Access):
     # --- Issuing --------------------------------------------------------------------------
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """Issue a token where one is asked for."""
+        """Issue a token if the request asks for one."""
         asked, realm = urlsplit(request.url), urlsplit(self._realm(request))
         if (asked.netloc, asked.path) != (realm.netloc, realm.path):
             return None
@@ -182,14 +182,14 @@ class TokenService(Access):
         return token
 
     def revoke_all(self) -> None:
-        """Forget every token, as a registry does that restarts."""
+        """Revoke every token, as a registry does that restarts."""
         with self._lock:
             self._grants.clear()
 
     # --- Demanding ------------------------------------------------------------------------
 
     def check(self, call: Call) -> None:
-        """Ask for a token, or look at what it allows."""
+        """Demand a token, or check its permissions."""
         needed = _needed(call)
         scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -225,7 +225,7 @@ class TokenService(Access):
 
 
 def _needed(call: Call) -> list[tuple[str, str]]:
-    """Say what a call needs, as pairs of `TYPE:NAME` and action."""
+    """Return what a call needs, as pairs of `TYPE:NAME` and action."""
     if call.kind == "catalog":
         return [("registry:catalog", "*")]
     if not call.repository:

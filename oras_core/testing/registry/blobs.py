@@ -1,4 +1,4 @@
-"""The blobs of an embedded registry, as they are read and removed."""
+"""The blobs of an embedded registry: reads and deletion."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["EmbeddedBlobs"]
 
 
 class EmbeddedBlobs:
-    """Serves blobs, whole or a range of them."""
+    """Serves blobs, whole or by range."""
 
     def __init__(self, storage: EmbeddedStorage) -> None:
-        """Serve what is in `storage`."""
+        """Serve the blobs of `storage`."""
         self._storage = storage
 
     def delete(self, call: Call) -> HttpResponse:
-        """DELETE: take a blob from one repository (end-10)."""
+        """DELETE: remove a blob from one repository (end-10)."""
         digest, _ = self._found(call)
         self._storage.unlink_blob(call.repository, digest)
         return answer(202)
@@ -57,7 +57,7 @@ class EmbeddedBlobs:
 def _requested_range(request: HttpRequest, etag: str, size: int) -> range | None:
     """Read the `Range` field (RFC 9110, section 14): empty if it cannot be satisfied.
 
-    None where there is none, or one that a server may ignore.
+    Return None if there is none, or if a server may ignore it.
     """
     match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.headers.get("Range", ""))
     if match is None or not (match[1] or match[2]):
@@ -74,7 +74,7 @@ def _requested_range(request: HttpRequest, etag: str, size: int) -> range | None
 
 
 class _Part:
-    """A range of a stream's bytes."""
+    """A stream of a range of bytes."""
 
     def __init__(self, stream: ByteStream, part: range) -> None:
         self._stream = stream
@@ -82,7 +82,7 @@ class _Part:
         self._left = len(part)
 
     def read(self, size: int = -1, /) -> bytes:
-        while self._skipped:  # a stream knows only forwards
+        while self._skipped:  # a stream cannot seek
             skipped = self._stream.read(min(self._skipped, CHUNK))
             if not skipped:
                 return b""

@@ -34,11 +34,11 @@ __all__ = ["EmbeddedManifests"]
 
 
 class EmbeddedManifests:
-    """Takes, serves and lists manifests. Thread-safe.
+    """Stores, serves and lists manifests. Thread-safe.
 
     Args:
-        storage: where they are kept.
-        referrers: whether it has the referrers API; registries without it are in use (R31).
+        storage: the content of the registry.
+        referrers: whether the registry has a referrers API (R31).
     """
 
     def __init__(self, storage: EmbeddedStorage, *, referrers: bool) -> None:
@@ -50,7 +50,7 @@ class EmbeddedManifests:
     # --- One manifest ---------------------------------------------------------------------
 
     def put(self, call: Call) -> HttpResponse:
-        """PUT: take a manifest in whose content is here already (end-7)."""
+        """PUT: store a manifest whose blobs exist (end-7)."""
         by_digest = ":" in call.item
         digest = digest_of(call.item) if by_digest else None
         if not by_digest and not is_tag(call.item):
@@ -84,7 +84,7 @@ class EmbeddedManifests:
         return answer(200, headers, io.BytesIO(content), size=len(content))
 
     def delete(self, call: Call) -> HttpResponse:
-        """DELETE: a tag alone, or a manifest and all its tags (end-9)."""
+        """DELETE: remove a tag alone, or a manifest and all its tags (end-9)."""
         with self._lock_of(call.repository):
             digest = self._digest(call)
             _, content = self._found(call, digest)
@@ -115,7 +115,7 @@ class EmbeddedManifests:
         return found
 
     def _check_successors(self, repository: str, manifest: Manifest | Index) -> None:
-        # The subject may come later or never (distribution spec, "Pushing Manifests").
+        # The subject may arrive later or never (distribution spec, "Pushing Manifests").
         if isinstance(manifest, Index):
             missing = [
                 child.digest
@@ -138,19 +138,19 @@ class EmbeddedManifests:
     # --- Lists ----------------------------------------------------------------------------
 
     def tags(self, call: Call) -> HttpResponse:
-        """GET: the tags, by pages where asked for (end-8a, end-8b)."""
+        """GET: the tags, in pages on request (end-8a, end-8b)."""
         if not self._storage.has_repository(call.repository):
             raise ApiError(404, "NAME_UNKNOWN", f"there is no repository {call.repository}")
         page, link = page_of(call, self._storage.tags(call.repository))
         return json_answer(200, {"name": call.repository, "tags": page}, link)
 
     def catalog(self, call: Call) -> HttpResponse:
-        """GET: the repositories, by pages where asked for (R28)."""
+        """GET: the repositories, in pages on request (R28)."""
         page, link = page_of(call, self._storage.repositories())
         return json_answer(200, {"repositories": page}, link)
 
     def referrers(self, call: Call) -> HttpResponse:
-        """GET: an index of the manifests with a subject, filtered where asked (end-12)."""
+        """GET: an index of the manifests with a subject, filtered on request (end-12)."""
         if not self._referrers:
             raise ApiError(404, "UNSUPPORTED", "there is no referrers API")
         subject = digest_of(call.item)
@@ -169,10 +169,10 @@ class EmbeddedManifests:
     def _describe(self, repository: str, digest: Digest) -> Descriptor | None:
         stored = self._storage.manifest(repository, digest)
         if stored is None:
-            return None  # removed a moment ago
+            return None  # removed meanwhile
         media_type, content = stored
         described = as_referrer(decode(content, media_type))
-        return evolve(described, digest=digest)  # which may be of another algorithm
+        return evolve(described, digest=digest)  # it may have another algorithm
 
 
 def _unknown(call: Call) -> ApiError:

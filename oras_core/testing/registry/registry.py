@@ -1,7 +1,7 @@
-"""A registry without a network: an `HttpTransport` that answers as the spec says.
+"""A registry as an `HttpTransport`: it answers requests in the same process.
 
-Where it runs in a test, no port is opened and nothing waits; behind a socket
-(`oras_adapters.registry_server`) any other client can speak to it.
+A test needs no socket. `oras_adapters.registry_server` serves it on a port for other
+clients.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from oras_core.testing.registry.uploads import EmbeddedUploads
 __all__ = ["EmbeddedRegistry", "RecordedRequest"]
 
 MAX_RECORDED: Final = 10_000
-"""Requests that are remembered: a server that runs for days must not fill the memory."""
+"""Number of requests that are recorded: a server that runs for days needs bounded memory."""
 
 
 @frozen
@@ -37,11 +37,11 @@ class RecordedRequest:
 
     Attributes:
         method: the HTTP method.
-        path: of the address.
-        query: of the address; may be empty.
-        headers: as they came. Their repr hides secrets.
-        status: of the answer.
-        url: the whole address.
+        path: the path of the URL.
+        query: the query of the URL, or an empty string.
+        headers: the header fields as received. Their repr hides secrets.
+        status: the status of the answer.
+        url: the whole URL.
     """
 
     method: str
@@ -55,15 +55,15 @@ class RecordedRequest:
 class EmbeddedRegistry(HttpTransport):
     """A registry by the OCI distribution spec 1.1. Thread-safe.
 
-    It answers at any host name. Everything is kept in `files`, and what lies there from
-    an earlier time is served. No lock is held while the bytes of a blob are copied,
-    except that of the upload session they belong to.
+    It answers at any host name. It stores everything in `files`, and serves what `files`
+    contains already. While it copies the bytes of a blob, it holds no lock but that of the
+    upload session.
 
     Args:
-        files: where content is kept; in memory if None.
-        users: passwords by name; then Basic authentication is demanded.
-        token_service: then its bearer tokens are demanded.
-        referrers: whether there is a referrers API (R31).
+        files: the storage; None for memory.
+        users: passwords by name; if given, Basic authentication is required.
+        token_service: if given, its bearer tokens are required.
+        referrers: whether the registry has a referrers API (R31).
 
     Raises:
         ValueError: if both `users` and `token_service` are given.
@@ -91,12 +91,12 @@ class EmbeddedRegistry(HttpTransport):
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The requests answered so far, the oldest first; the latest of very many."""
+        """The requests answered so far, oldest first; at most `MAX_RECORDED`."""
         with self._lock:
             return tuple(self._requests)
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Answer `request`; see the port. What the request's body raises passes through."""
+        """Answer `request`; see the port. Errors of the request body are raised unchanged."""
         response = self._access.answer(request) or self._answer(request)
         self._record(request, response.status)
         if request.method != "HEAD":
@@ -147,7 +147,7 @@ Handler = Callable[[Call], HttpResponse]
 def _handlers(
     blobs: EmbeddedBlobs, uploads: EmbeddedUploads, manifests: EmbeddedManifests
 ) -> Mapping[str, Mapping[str, Handler]]:
-    """Return who answers, by kind of endpoint and method; GET stands for HEAD too."""
+    """Return the handlers by kind of endpoint and method; GET serves HEAD too."""
     return {
         "ping": {"GET": _pong},
         "catalog": {"GET": manifests.catalog},

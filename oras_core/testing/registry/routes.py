@@ -1,4 +1,4 @@
-"""What an embedded registry is asked, and how it answers: the distribution spec's forms."""
+"""Requests to an embedded registry, taken apart, and its answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oras_core.ports.http import HttpRequest, HttpResponse
 __all__ = ["ApiError", "Call", "answer", "body_chunks", "digest_of", "json_answer", "page_of"]
 
 CHUNK: Final = 1024 * 1024
-"""Bytes read at a time of what is uploaded."""
+"""Bytes of an upload read at a time."""
 
 CallKind = Literal[
     "ping", "catalog", "blob", "uploads", "upload", "manifest", "tags", "referrers", "none"
@@ -29,19 +29,19 @@ CallKind = Literal[
 
 
 class ApiError(Exception):
-    """A request that is answered with an error of the distribution spec.
+    """An error of the distribution spec, which becomes the answer to a request.
 
     Attributes:
         status: the HTTP status.
         code: the spec's error code, e.g. `BLOB_UNKNOWN`.
-        message: for people.
-        headers: further header fields of the answer.
+        message: a text for people.
+        headers: additional header fields.
     """
 
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Keep the facts."""
+        """Set the facts of the answer."""
         self.status = status
         self.code = code
         self.message = message
@@ -56,14 +56,14 @@ class ApiError(Exception):
 
 @frozen
 class Call:
-    """A request, taken apart.
+    """A request, split into its parts.
 
     Attributes:
-        kind: which endpoint is meant; `none` where there is no such endpoint.
-        request: as it came.
-        repository: the name in the path; empty where there is none.
-        item: the last part of the path: a digest, a tag, a session; may be empty.
-        query: the parameters, the last of each name.
+        kind: the endpoint, or `none` if there is no such endpoint.
+        request: the whole request.
+        repository: the repository name in the path, or an empty string.
+        item: the last part of the path: a digest, a tag, a session, or an empty string.
+        query: the parameters; the last one of each name.
     """
 
     kind: CallKind
@@ -74,10 +74,10 @@ class Call:
 
     @classmethod
     def of(cls, request: HttpRequest) -> Call:
-        """Take `request` apart.
+        """Split `request` into its parts.
 
         Raises:
-            ApiError: for a repository name that the spec's grammar excludes (R36).
+            ApiError: if the repository name does not match the grammar of the spec (R36).
         """
         url = urlsplit(request.url)
         path = unquote(url.path)
@@ -99,7 +99,7 @@ class Call:
 
 @cache
 def _routes() -> tuple[tuple[CallKind, re.Pattern[str]], ...]:
-    # A name may itself hold `blobs` or `manifests`: the last such part counts.
+    # A repository name may contain `blobs` or `manifests`: the last such part counts.
     routes: tuple[tuple[CallKind, str], ...] = (
         ("ping", "/v2/?"),
         ("catalog", "/v2/_catalog"),
@@ -117,7 +117,7 @@ def digest_of(text: str) -> Digest:
     """Read a digest from a path or a query.
 
     Raises:
-        ApiError: where it is none.
+        ApiError: if the text is not a digest.
     """
     try:
         return Digest.parse(text)
@@ -126,10 +126,10 @@ def digest_of(text: str) -> Digest:
 
 
 def body_chunks(request: HttpRequest) -> Iterator[bytes]:
-    """Iterate over the request's body, as it comes.
+    """Iterate over the request body as it arrives.
 
     Raises:
-        SizeMismatchError: where it is not as long as announced, as on a real wire.
+        SizeMismatchError: if the body is longer or shorter than announced.
     """
     if request.body is None:
         return
@@ -153,7 +153,7 @@ def answer(
     *,
     size: int = 0,
 ) -> HttpResponse:
-    """Return an answer whose `Content-Length` is `size`, which is the length of `body`."""
+    """Return an answer with `size` bytes in its body."""
     fields = {"Docker-Distribution-Api-Version": "registry/2.0", **(headers or {})}
     if status != 204:
         fields["Content-Length"] = str(size)
@@ -170,13 +170,13 @@ def json_answer(
 
 
 def page_of(call: Call, items: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Cut the page out of sorted `items` that `n` and `last` ask for.
+    """Return the page of sorted `items` that `n` and `last` select.
 
     Returns:
-        The page, and a `Link` to the next one where there is one.
+        The page, and a `Link` field if there is a next page.
 
     Raises:
-        ApiError: where `n` is no number.
+        ApiError: if `n` is not a number.
     """
     if "last" in call.query:
         items = [item for item in items if item > call.query["last"]]

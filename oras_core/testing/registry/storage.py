@@ -1,12 +1,12 @@
-"""Where an embedded registry keeps its content: files with a fixed layout in a `FileTree`.
+"""The storage of an embedded registry: files in a `FileTree`.
 
-    blobs/ALGORITHM/HEX                              bytes of blobs and manifests, each once
+    blobs/ALGORITHM/HEX                              the bytes of blobs and manifests
     repositories/NAME/_blobs/ALGORITHM/HEX           empty: the repository has the blob
     repositories/NAME/_manifests/ALGORITHM/HEX       the manifest's media type
     repositories/NAME/_referrers/ALGORITHM-HEX/...   empty: a manifest with that subject
     repositories/NAME/_tags/TAG                      the digest that the tag names
 
-No part of a repository's name begins with `_`, which keeps names and entries apart.
+No part of a repository name begins with `_`, so names and entries never collide.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def _digest_path(repository: str, folder: str, digest: Digest) -> SafePath:
 
 
 class EmbeddedStorage:
-    """The content of a registry. Thread-safe as the `FileTree` is; keeps nothing itself."""
+    """The content of a registry. Thread-safe if the `FileTree` is; it has no state of its own."""
 
     def __init__(self, files: FileTree) -> None:
-        """Keep everything in `files`; what lies there is served."""
+        """Store everything in `files`, and serve what it contains."""
         self.files = files
 
     # --- Blobs ----------------------------------------------------------------------------
 
     def blob_size(self, repository: str, digest: Digest) -> int | None:
-        """Return the size of a blob; None where the repository lacks it."""
+        """Return the size of a blob; None if the repository lacks it."""
         if self.files.entry(_digest_path(repository, "_blobs", digest)) is None:
             return None
         entry = self.files.entry(_content_path(digest))
@@ -54,25 +54,25 @@ class EmbeddedStorage:
         """Return a stream of a blob's bytes.
 
         Raises:
-            NotFoundError: where there is no such content.
+            NotFoundError: if there is no such content.
         """
         return self.files.open(_content_path(digest))
 
     def add_blob(self, repository: str, digest: Digest, chunks: Iterable[bytes]) -> None:
-        """Take a blob in, if its bytes hash to `digest`.
+        """Store a blob if its bytes match `digest`.
 
         Raises:
-            DigestMismatchError: if they do not; nothing is kept then.
+            DigestMismatchError: if they do not match; nothing is stored.
         """
         self._write_content(digest, chunks)
         self.link_blob(repository, digest)
 
     def link_blob(self, repository: str, digest: Digest) -> None:
-        """Let the repository have a blob whose content is here."""
+        """Add a stored blob to a repository."""
         self._write(_digest_path(repository, "_blobs", digest), b"")
 
     def unlink_blob(self, repository: str, digest: Digest) -> None:
-        """Take a blob from the repository. The bytes stay: others may have it."""
+        """Remove a blob from a repository. The bytes stay, since others may have the blob."""
         self.files.remove(_digest_path(repository, "_blobs", digest))
 
     # --- Manifests ------------------------------------------------------------------------
@@ -80,12 +80,12 @@ class EmbeddedStorage:
     def add_manifest(
         self, repository: str, digest: Digest, media_type: str, content: bytes
     ) -> None:
-        """Take a manifest in, whose digest the caller has computed."""
+        """Store a manifest; the caller has computed its digest."""
         self._write_content(digest, [content])
         self._write(_digest_path(repository, "_manifests", digest), media_type.encode())
 
     def manifest(self, repository: str, digest: Digest) -> tuple[str, bytes] | None:
-        """Return media type and bytes of a manifest; None where the repository lacks it."""
+        """Return media type and bytes of a manifest; None if the repository lacks it."""
         media_type = self._read(_digest_path(repository, "_manifests", digest))
         content = self._read(_content_path(digest))
         if media_type is None or content is None:
@@ -97,15 +97,15 @@ class EmbeddedStorage:
         return self.files.entry(_digest_path(repository, "_manifests", digest)) is not None
 
     def remove_manifest(self, repository: str, digest: Digest) -> None:
-        """Take a manifest from the repository."""
+        """Remove a manifest from a repository."""
         self.files.remove(_digest_path(repository, "_manifests", digest))
 
     def add_referrer(self, repository: str, subject: Digest, referrer: Digest) -> None:
-        """Note that the manifest `referrer` has the subject `subject`."""
+        """Record that the manifest `referrer` has the subject `subject`."""
         self._write(_referrer_path(repository, subject, referrer), b"")
 
     def remove_referrer(self, repository: str, subject: Digest, referrer: Digest) -> None:
-        """Forget that."""
+        """Remove a record of `add_referrer`."""
         self.files.remove(_referrer_path(repository, subject, referrer))
 
     def referrers(self, repository: str, subject: Digest) -> list[Digest]:
@@ -116,12 +116,12 @@ class EmbeddedStorage:
     # --- Names ----------------------------------------------------------------------------
 
     def tag(self, repository: str, tag: str) -> Digest | None:
-        """Return what a tag names; None where there is no such tag."""
+        """Return the digest of a tag; None if the tag does not exist."""
         text = self._read(_entry_path(repository, "_tags", tag))
         return None if text is None else Digest.parse(text.decode())
 
     def set_tag(self, repository: str, tag: str, digest: Digest) -> None:
-        """Let a tag name a manifest."""
+        """Set a tag to a manifest."""
         self._write(_entry_path(repository, "_tags", tag), str(digest).encode())
 
     def remove_tag(self, repository: str, tag: str) -> None:
@@ -133,14 +133,14 @@ class EmbeddedStorage:
         return self._names(_entry_path(repository, "_tags"))
 
     def has_repository(self, repository: str) -> bool:
-        """Tell whether anything was ever pushed to the repository."""
+        """Tell whether the repository has ever received a push."""
         return any(
             self.files.entry(_entry_path(repository, folder)) is not None
             for folder in ("_blobs", "_manifests")
         )
 
     def repositories(self) -> list[str]:
-        """Return the names of all repositories that ever had a manifest, sorted."""
+        """Return the names of all repositories that have ever had a manifest, sorted."""
         return sorted(self._repositories_below(sanitize_path("repositories")))
 
     def _repositories_below(self, folder: SafePath) -> Iterator[str]:

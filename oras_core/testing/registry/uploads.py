@@ -20,11 +20,11 @@ from oras_core.testing.registry.storage import EmbeddedStorage
 __all__ = ["EmbeddedUploads"]
 
 COPIED: Final = 1024 * 1024
-"""Bytes copied at a time from a session to the blob that it becomes."""
+"""Bytes copied at a time from a session to its blob."""
 
 
 class _Session:
-    """One upload in parts; the lock makes its requests wait for one another."""
+    """One upload session; its lock makes the requests of the session wait for each other."""
 
     def __init__(self, repository: str) -> None:
         self.repository = repository
@@ -37,9 +37,9 @@ class _Session:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Where to go on, and what has been received: `0-0` also stands for nothing."""
+        """The header fields of the state; `0-0` also stands for no bytes."""
         return {
-            # The query must survive the client's adding `digest` to it (R18).
+            # The client adds `digest` to this query (R18).
             "Location": f"/v2/{self.repository}/blobs/uploads/{self.id}?_state={self.received}",
             "Range": f"0-{max(self.received - 1, 0)}",
             "Docker-Upload-UUID": self.id,
@@ -47,16 +47,16 @@ class _Session:
 
 
 class EmbeddedUploads:
-    """Takes blobs in: whole, in parts, or from a neighbouring repository. Thread-safe."""
+    """Receives blobs: whole, in chunks, or mounted from another repository. Thread-safe."""
 
     def __init__(self, storage: EmbeddedStorage) -> None:
-        """Begin without sessions; blobs go to `storage`."""
+        """Start without sessions; blobs are stored in `storage`."""
         self._storage = storage
         self._lock = Lock()
         self._sessions: dict[str, _Session] = {}
 
     def start(self, call: Call) -> HttpResponse:
-        """POST: take a whole blob, mount one, or open a session (end-4a, end-4b, end-11)."""
+        """POST: receive a whole blob, mount one, or open a session (end-4a, end-4b, end-11)."""
         if "mount" in call.query:
             return self._mount(call)
         if "digest" in call.query:
@@ -68,7 +68,7 @@ class EmbeddedUploads:
     def _mount(self, call: Call) -> HttpResponse:
         digest = digest_of(call.query["mount"])
         source = call.query.get("from", "")
-        # From the repository itself it is an existence check and a session in one (R21).
+        # A mount from the repository itself checks existence and opens a session (R21).
         if source and self._storage.blob_size(source, digest) is not None:
             if source != call.repository:
                 self._storage.link_blob(call.repository, digest)
@@ -82,23 +82,23 @@ class EmbeddedUploads:
         return answer(202, session.headers)
 
     def status(self, call: Call) -> HttpResponse:
-        """GET: say what a session has received (end-13)."""
+        """GET: report the bytes received by a session (end-13)."""
         with self._held_session(call) as session:
             return answer(204, session.headers)
 
     def append(self, call: Call) -> HttpResponse:
-        """PATCH: take a part in (end-5)."""
+        """PATCH: receive a chunk (end-5)."""
         with self._held_session(call) as session:
             _check_range(session, call.request)
             self._receive(session, call.request)
             return answer(202, session.headers)
 
     def finish(self, call: Call) -> HttpResponse:
-        """PUT: take the last part in, or all of it, and make a blob of it (end-6)."""
+        """PUT: receive the last chunk, or all bytes, and finish the blob (end-6)."""
         digest = digest_of(call.query.get("digest", ""))
         with self._held_session(call) as session:
             _check_range(session, call.request)
-            if session.pending is None:  # nothing came before: the body is the blob
+            if session.pending is None:  # no chunk came before: the body is the blob
                 chunks = body_chunks(call.request)
             else:
                 self._receive(session, call.request)
@@ -113,7 +113,7 @@ class EmbeddedUploads:
         return self._created(session.repository, digest)
 
     def cancel(self, call: Call) -> HttpResponse:
-        """DELETE: forget a session (end-14)."""
+        """DELETE: cancel a session (end-14)."""
         with self._held_session(call) as session:
             self._end(session)
         return answer(204)
@@ -134,7 +134,7 @@ class EmbeddedUploads:
             session.pending = self._storage.files.create(session.path).__enter__()
         for chunk in body_chunks(request):
             session.pending.write(chunk)
-            # Counted as it comes: what arrived before a break is not sent again.
+            # Counted on arrival: bytes before a break are not sent again.
             session.received += len(chunk)
 
     def _parts(self, session: _Session) -> Iterator[bytes]:
@@ -174,7 +174,7 @@ def _unknown(call: Call) -> ApiError:
 
 
 def _check_range(session: _Session, request: HttpRequest) -> None:
-    """Hold a part to its `Content-Range`, which has no unit and is inclusive (R17)."""
+    """Check a chunk against its `Content-Range`, which has no unit and is inclusive (R17)."""
     text = request.headers.get("Content-Range")
     if text is None:
         return

@@ -223,11 +223,14 @@ class Parts:
         )
 
     def _profile(self, host: str) -> HostProfile:
-        chunk_size = self.settings.host(host).chunk_size
-        profile = profile_for(host)
-        if chunk_size is None:
+        own, connections = self.settings.host(host), self.settings.transfer.range_connections
+        if own.range_connections is not None:
+            connections = own.range_connections
+        profile = evolve(profile_for(host), range_connections=max(connections, 1))
+        if own.chunk_size is None:
             return profile
-        return evolve(profile, chunked=chunk_size > 0, chunk_size=chunk_size or profile.chunk_size)
+        chunk_size = own.chunk_size or profile.chunk_size
+        return evolve(profile, chunked=own.chunk_size > 0, chunk_size=chunk_size)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the settings and limits: another process composes its own parts by them.

@@ -168,9 +168,12 @@ class TransferSettings:
 
     Attributes:
         concurrency: maximum number of simultaneous transfers.
+        range_connections: maximum number of connections for one blob of 64 MiB and more; 1
+            or less for a single one.
     """
 
     concurrency: int = 16
+    range_connections: int = 4
 
 
 @frozen
@@ -196,11 +199,13 @@ class HostSettings:
         plain_http: whether to use HTTP without TLS; by default only for this machine.
         tls: TLS settings that replace the general ones.
         chunk_size: chunk size in bytes of chunked uploads; 0 for monolithic uploads.
+        range_connections: maximum number of connections for one large blob.
     """
 
     plain_http: bool | None = None
     tls: TlsSettings | None = None
     chunk_size: int | None = None
+    range_connections: int | None = None
 
 
 @frozen

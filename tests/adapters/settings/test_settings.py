@@ -96,9 +96,11 @@ def test_every_section_can_be_set(load):
         https = "http://proxy.example:3128"
         [transfer]
         concurrency = 2
+        range_connections = 3
         [hosts."registry.example:5000"]
         plain_http = true
         chunk_size = 1048576
+        range_connections = 1
         tls.ca_bundle = "/etc/ca.pem"
         """
     )
@@ -106,8 +108,12 @@ def test_every_section_can_be_set(load):
     assert found.network.connect_timeout == 3.0
     assert found.network.read_timeout == 4.5
     assert found.host("registry.example:5000") == HostSettings(
-        plain_http=True, tls=TlsSettings(ca_bundle="/etc/ca.pem"), chunk_size=1048576
+        plain_http=True,
+        tls=TlsSettings(ca_bundle="/etc/ca.pem"),
+        chunk_size=1048576,
+        range_connections=1,
     )
+    assert found.transfer.range_connections == 3
     assert found.host("other.example") == HostSettings()
 
 

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from attrs import Factory, field, frozen
 
+from oras_core.cancellation import current_token
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
@@ -132,6 +133,7 @@ def spool(content: ByteStream | Iterable[bytes], scratch: FileTree) -> FileSourc
     pieces = iter(partial(read, CHUNK_SIZE), b"") if read else cast("Iterable[bytes]", content)
     with scratch.create(path) as file:
         for piece in pieces:
+            current_token().raise_if_cancelled("spool a stream")
             file.write(piece)
         file.commit()
     return FileSource(scratch, path)

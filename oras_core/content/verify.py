@@ -124,7 +124,9 @@ def copy_verified(
 
 
 def _pump(reader: VerifyingReader, write: Callable[[bytes], object]) -> None:
+    token = current_token()
     while chunk := reader.read(CHUNK_SIZE):
+        token.raise_if_cancelled("copy a blob")
         write(chunk)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Final
 
-from oras_core.cancellation import CancelToken
+from oras_core.cancellation import CancelToken, acquired
 from oras_core.content.verify import describe_source
 from oras_core.copying.tracing import CancellableSource
 from oras_core.errors import NotFoundError, OrasError
+from oras_core.forks import ForkSafeLock
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, Ingester, ReferenceFetcher
@@ -33,6 +33,8 @@ class Describer:
         self._destination = destination if can_start_threads() else None
         self._reference = reference
         self._token = token
+        self._lock = ForkSafeLock()
+        self._is_present: Callable[[int | None], bool] | None = None
         self.named: Descriptor | None = None
         """The current manifest of the tag, if it was fetched."""
 
@@ -42,7 +44,7 @@ class Describer:
         if (
             is_large(source)
             and isinstance(destination, Ingester)
-            and not self._seems_to_be_there(source.size)
+            and not self._seems_to_be_there()(source.size)
         ):
             return destination.ingest(CancellableSource(source, self._token), media_type)
         return describe_source(source, media_type)
@@ -59,16 +61,22 @@ class Describer:
         if (
             size < INGESTION_SIZE
             or not isinstance(destination, Ingester)
-            or self._seems_to_be_there is not _never
+            or self._seems_to_be_there() is not _never
         ):
             return None
         return lambda source, media_type: destination.ingest(
             CancellableSource(source, self._token), media_type
         )
 
-    @cached_property
     def _seems_to_be_there(self) -> Callable[[int | None], bool]:
-        """Whether the current manifest of the tag has a blob of this size."""
+        """Tell whether the current manifest of the tag has a blob of this size."""
+        # Other threads of this push wait for the answer; those of other pushes do not.
+        with acquired(self._lock):
+            if self._is_present is None:
+                self._is_present = self._look()
+            return self._is_present
+
+    def _look(self) -> Callable[[int | None], bool]:
         if self._reference is None or not isinstance(self._destination, ReferenceFetcher):
             return _never
         try:

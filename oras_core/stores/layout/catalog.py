@@ -120,9 +120,14 @@ class Catalog:
         change(self._index)
         self._pending.append(change)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so many changes are collected that they should be written."""
+    def write_when_many(self) -> None:
+        """Write the collected changes if there are many; raises as `write`."""
+        if self._has_many():
+            with self._locks.changing_index(), acquired(self._mutex):
+                if self._has_many():  # no other thread has written them meanwhile
+                    self._write()
+
+    def _has_many(self) -> bool:
         return len(self._pending) >= max(FEWEST_CHANGES, len(self._index))
 
     def write(self) -> None:
@@ -136,14 +141,17 @@ class Catalog:
             if not self._pending:
                 return
         with self._locks.changing_index(), acquired(self._mutex):
-            # Another process may have written it within one tick of the file system's clock,
-            # where the revision does not change: read it in any case.
-            index = self._files.read_index()
-            differences = [change(index) for change in self._pending]
-            if any(differences):
-                self._files.write_index(index)
-            self._pending.clear()
-            self._revision, self._index, self._graph = self._files.revision, index, None
+            self._write()
+
+    def _write(self) -> None:
+        # Another process may have written it within one tick of the file system's clock,
+        # where the revision does not change: read it in any case.
+        index = self._files.read_index()
+        differences = [change(index) for change in self._pending]
+        if any(differences):
+            self._files.write_index(index)
+        self._pending.clear()
+        self._revision, self._index, self._graph = self._files.revision, index, None
 
     def forget(self) -> None:
         """Read the index again at the next use: a collection has changed it."""

@@ -103,8 +103,7 @@ class OciLayoutStore(
         """
         if self._is_receiving:
             yield self
-            if self._catalog.is_full:
-                self._catalog.write()
+            self._catalog.write_when_many()
             return
         receiver = copy(self)
         receiver._is_receiving = True  # noqa: SLF001 - of the same class
@@ -145,13 +144,30 @@ class OciLayoutStore(
             return descriptor.digest in graph.manifests
 
     def _is_intact(self, descriptor: Descriptor, verified: set[Digest]) -> bool:
-        if descriptor.digest not in verified:
-            try:
-                with closing(self.fetch_unverified(descriptor)) as stream:
-                    copy_verified(stream, descriptor, lambda _: None)
-            except (ContentError, NotFoundError):
+        """Tell whether a blob, or a manifest with everything that it refers to, is undamaged."""
+        manifests: set[Digest] = set()
+        todo = [descriptor]
+        while todo:
+            node = todo.pop()
+            if node.digest in verified or node.digest in manifests:
+                continue
+            if not (self._is_present(node) and self._matches(node)):
                 return False
-            verified.add(descriptor.digest)
+            if node.has_successors:
+                manifests.add(node.digest)
+                with self._catalog.graph() as graph:
+                    todo.extend(graph.known.get(node.digest, ()))
+            else:
+                verified.add(node.digest)
+        verified |= manifests
+        return True
+
+    def _matches(self, descriptor: Descriptor) -> bool:
+        try:
+            with closing(self.fetch_unverified(descriptor)) as stream:
+                copy_verified(stream, descriptor, lambda _: None)
+        except (ContentError, NotFoundError):
+            return False
         return True
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:

@@ -158,8 +158,9 @@ def _copy_together(
     if isinstance(target, ReferrerLister) and isinstance(target, ReferencePusher):
         skipped = {descriptor.digest for descriptor in moves.skipped}
         for subject, of_one in found.items():
-            if not skipped.isdisjoint(referrer.digest for referrer in of_one):
-                _relist(cached, search.nodes[subject], of_one, target, target)
+            present = [referrer for referrer in of_one if referrer.digest in skipped]
+            if present:
+                _relist(cached, search.nodes[subject], present, target, target)
     return moves
 
 

@@ -17,6 +17,7 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
 from oras_core.packing.ingestion import Describer
+from oras_core.registry.referrers_list import referrers_tag
 from oras_core.stores.layout.archive import pack_layout, unpack_layout
 from oras_core.stores.layout.store import OciLayoutStore, blob_path
 from oras_core.stores.memory import MemoryStore
@@ -29,9 +30,11 @@ from oras_core.testing.contracts.content_access import (
     read,
 )
 from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.backup import backup
 from oras_core.verbs.mirror import mirror
 from oras_core.verbs.verify import verify
+from support.artifacts import repository
 
 SECONDS = 20.0
 LARGE = 1 << 30
@@ -387,6 +390,25 @@ def test_mirroring_tags_into_a_layout_takes_linear_work():
         return work(tree, lambda: mirror(source, OciLayoutStore(tree)))
 
     grows_in_proportion(measure)
+
+
+def test_copying_referrers_to_a_registry_without_the_api_writes_each_list_once():
+    source, server = MemoryStore(), EmbeddedRegistry(referrers=False)
+    subject = push_artifact(source, b"subject")
+    source.tag(subject.descriptor, "v1")
+    for number in range(30):
+        push_artifact(source, b"%d" % number, subject=subject.descriptor)
+    destination = repository(server)
+    extended_copy(source, "v1", destination)
+    assert len(list(destination.referrers(subject.descriptor))) == 30
+    tag = referrers_tag(subject.digest)
+    written = [sent for sent in server.requests if sent.method == "PUT" and tag in sent.path]
+    read_back = [sent for sent in server.requests if sent.method == "GET" and tag in sent.path]
+    assert len(written) == 1
+    assert len(read_back) < 10
+    paths = [sent.path for sent in server.requests if sent.method == "PUT"]
+    # A client that sees the tag finds the referrers.
+    assert paths[-1].endswith("/v1")
 
 
 def test_limits_hold_for_each_artifact_of_a_mirror(monkeypatch):

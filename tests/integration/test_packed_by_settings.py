@@ -63,7 +63,7 @@ def test_it_comes_back_whatever_the_puller_has_set(
 
 def test_a_type_of_another_compression_is_refused(monkeypatch, folder, target):
     choose(monkeypatch, "zstd", "zstd")
-    with pytest.raises(UnsupportedError, match="it would be compressed by zstd"):
+    with pytest.raises(UnsupportedError, match="its compression is zstd"):
         oras.client.OrasClient().push(target, files=[f"data:{LAYER}+gzip"])
 
 
@@ -140,3 +140,21 @@ def test_skopeo_decompresses_zstd(monkeypatch, skopeo, folder, target, tmp_path)
     client.push(target, files=["data"], manifest_config=f"config.json:{OCI_IMAGE_CONFIG}")
     skopeo("copy", "--dest-decompress", f"docker://{target}", f"dir:{tmp_path / 'flat'}")
     assert file_digest(tmp_path / "flat" / content_digest.partition(":")[2]) == content_digest
+
+
+@pytest.mark.parametrize(
+    ("format_name", "text", "suffix"),
+    [("none", b"line\n", ""), ("auto", b"", ""), ("auto", b"line\n", "+gzip")],
+)
+def test_a_directory_is_stored_or_sampled(
+    monkeypatch, folder, target, tmp_path, format_name, text, suffix
+):
+    """Most bytes of the folder are random, unless there is much text."""
+    monkeypatch.setenv("ORAS_ARCHIVE_FORMAT", format_name)
+    (folder / "text").write_bytes(text * 2_000_000)
+    client = oras.client.OrasClient()
+    client.push(target, files=["data"])
+    (layer,) = client.get_manifest(target)["layers"]
+    assert layer["mediaType"] == f"{LAYER}{suffix}"
+    client.pull(target, outdir=str(tmp_path / "out"))
+    assert describe(tmp_path / "out" / "data") == describe(folder)

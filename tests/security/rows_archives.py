@@ -72,7 +72,7 @@ NAMES = [
         ("absolute-doubled", "//tmp/oras-escaped", "two slashes at the front"),
         ("backslash", "bundle\\..\\..\\escaped", "backslashes"),
         ("drive", "C:/escaped", "a drive letter"),
-        ("drive-inside", "bundle/C:escaped", "a drive letter behind the folder"),
+        ("drive-inside", "bundle/C:/escaped", "a drive letter behind the folder"),
         ("newline", "bundle/a\nb", "a line feed"),
         ("escape", "bundle/\x1b[2Jx", "a terminal escape"),
         ("override", "bundle/a\u202etxt.exe", "an override of the writing direction"),
@@ -409,6 +409,12 @@ DAMAGE = [
         _with_pax("bundle/x", b"", **{"GNU.sparse.size": str(2**41), "GNU.sparse.map": ""}),
         "SizeLimitError",
         memory=16 * MIB,
+    ),
+    taken(
+        "name-colon",
+        "a member with a colon, which only Windows takes for a drive",
+        _named("bundle/C:escaped"),
+        {"bundle/good.txt": b"good\n", "bundle/C:escaped": b"evil\n"},
     ),
     taken(
         "kind-sparse",

@@ -195,6 +195,8 @@ ABOUT_POSIX_ROWS = {
     "path-drive-relative",
     "path-empty",
     "path-untitled",
+    "push-folder-backslash",
+    "tar-name-colon",
     # Descriptors of directories, and a lock by `flock`.
     "disk-swapped-folder",
     "partial-locked",

@@ -110,15 +110,12 @@ class Urllib3Transport(HttpTransport):
             TlsError: if the server is not trusted, or TLS fails.
             TransportTimeoutError: if a step takes longer than the timeouts allow.
             TransportError: if there is no response for another reason; also raised while
-                the response's body is read. An error of the request's body is raised
-                unchanged.
+                the response's body is read. `Guarded` tells errors of the request's own body.
             InvalidConfigurationError: if the TLS or proxy settings for the server are wrong.
         """
         try:
             with _closing_pieces(request.body) as pieces:
                 pool, connection, answer = self._exchange(request, pieces)
-        except _BodyFailedError as failure:
-            raise failure.reason from failure.reason.__cause__
         except OrasError:
             raise
         except FAILURES as error:
@@ -221,14 +218,6 @@ def _head(request: HttpRequest, parts: SplitResult, pool: ConnectionPool) -> byt
     return request_head(request.method, target, host, fields)
 
 
-class _BodyFailedError(Exception):
-    """A request's body could not be read; the connection has not failed."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__()
-        self.reason = reason
-
-
 def _closing_pieces(
     body: ByteSource | None,
 ) -> AbstractContextManager[Generator[bytes, None, None] | None]:
@@ -238,13 +227,6 @@ def _closing_pieces(
 
 def _pieces(body: ByteSource) -> Generator[bytes, None, None]:
     """Yield the bytes of `body` and check its size."""
-    try:
-        yield from _sized(body)
-    except Exception as error:
-        raise _BodyFailedError(error) from error
-
-
-def _sized(body: ByteSource) -> Iterator[bytes]:
     announced = body.size
     sent = 0
     stream = body.open()

@@ -22,6 +22,7 @@ from oras_core.errors import (
     TransportTimeoutError,
 )
 from oras_core.ports.http import HttpRequest
+from oras_core.registry.transports.guard import Guarded
 from support.scripted_server import ScriptedServer
 
 QUICK = Timeouts(connect=2.0, read=0.15)
@@ -158,13 +159,15 @@ def test_a_body_that_lies_about_its_size_is_not_sent_whole(serve, transport, pie
         FileAccessError("read", "a.txt", "I/O error"),
         TransportTimeoutError("GET", "http://other/", "too late"),
         KeyError("odd"),
+        OSError(5, "Input/output error"),
+        ConnectionResetError("of another connection"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_of_the_body_is_passed_on_as_it_is(serve, transport, error):
     server = serve(lambda connection: connection.read_request())
     with pytest.raises(type(error)) as caught:
-        transport.send(HttpRequest("PUT", server.url, body=Body(9, b"abc", error)))
+        Guarded(transport).send(HttpRequest("PUT", server.url, body=Body(9, b"abc", error)))
     assert caught.value is error
 
 

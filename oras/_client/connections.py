@@ -17,6 +17,7 @@ from oras.auth.hooks import authenticates_itself
 from oras_adapters.factory import Composition
 from oras_core.copying.options import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
+from oras_core.errors import InvalidInputError, redact_url
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import is_loopback
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -131,6 +132,10 @@ class Connections:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a raw request with the client's credentials and retries."""
         parts = urlsplit(request.url)
+        # A URL that hides its host may contain a password with `/`, `?` or `#`.
+        if "@" in parts.netloc or not urlsplit(redact_url(request.url)).netloc:
+            reason = "expected an absolute URL without a user name and a password"
+            raise InvalidInputError(redact_url(request.url), reason)
         registry = self._cached(ConnectionKey.of(self._client, parts.netloc, parts.scheme))
         return registry.transport.send(request)
 

@@ -13,6 +13,7 @@ from oras.logger import logger
 from oras.utils import iter_localhosts, readline
 from oras_adapters.credential_stores import config_file_store
 from oras_core.credentials import ChainedCredentialStore, config_key
+from oras_core.errors import InvalidReferenceError
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.verbs import login as verbs
 
@@ -145,5 +146,7 @@ class LoginMethods(BaseClient):
 def _registry_of(hostname: str) -> str:
     """Return the `HOST[:PORT]` of a registry name or URL, such as docker's index server."""
     address = hostname.partition("://")[2] or hostname
+    if "@" in address:
+        raise InvalidReferenceError(hostname, "remove the user name and password before '@'")
     host = address.partition("/")[0]
     return "docker.io" if config_key(host) == config_key("docker.io") else host

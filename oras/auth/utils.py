@@ -11,6 +11,7 @@ from oras._names import module_attributes
 from oras.logger import logger
 from oras.utils import find_docker_config, read_json
 from oras_core.errors import CredentialError
+from oras_core.errors.base import redact_name
 from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred
 
@@ -123,7 +124,7 @@ def challenge_of(response: Any) -> str:
 def announce_logout(hostname: str, *, known: bool) -> None:
     """Log whether the program has logged out or was not logged in."""
     state = "have successfully logged out of" if known else "are not logged in to"
-    logger.info(f"You {state} {hostname}")
+    logger.info(f"You {state} {redact_name(hostname)}")
 
 
 def authorized(headers: Mapping[str, str] | None, value: str) -> tuple[dict[str, str], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oras_core.errors.base import OrasError
+from oras_core.errors.base import OrasError, redact_name
 
 __all__ = [
     "InvalidAnnotationError",
@@ -39,6 +39,10 @@ class InvalidReferenceError(InvalidInputError):
     """A reference does not follow the grammar of the distribution spec."""
 
     subject = "reference"
+
+    def __init__(self, value: object, reason: str) -> None:
+        """Keep the facts, without a password."""
+        super().__init__(redact_name(value) if isinstance(value, str) else value, reason)
 
 
 class InvalidDigestError(InvalidInputError):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from oras_adapters.settings import settings
+from oras_adapters.settings import environment
 from oras_adapters.settings.settings import (
     HostSettings,
     Settings,
@@ -36,7 +36,7 @@ def test_the_paths_of_podmans_files(monkeypatch):
         own = load_settings(environment).credentials
         return own.auth_file, own.auth_file_fallbacks
 
-    monkeypatch.setattr(settings.sys, "platform", "linux")
+    monkeypatch.setattr(environment.sys, "platform", "linux")
     usual = ("/h/.config/containers/auth.json",)
     assert places(HOME="/h", XDG_RUNTIME_DIR="/run/user/7") == (
         "/run/user/7/containers/auth.json",
@@ -50,7 +50,7 @@ def test_the_paths_of_podmans_files(monkeypatch):
     # A file that the user names is the only one.
     assert places(HOME="/h", REGISTRY_AUTH_FILE="/mine.json") == ("/mine.json", ())
     assert places() == ("", ())
-    monkeypatch.setattr(settings.sys, "platform", "darwin")
+    monkeypatch.setattr(environment.sys, "platform", "darwin")
     assert places(HOME="/h") == (*usual, usual)
 
 
@@ -174,3 +174,31 @@ def test_an_invalid_setting_is_named_with_its_place(load, text, complaint):
 def test_a_named_file_must_be_there():
     with pytest.raises(InvalidConfigurationError, match=r"no file '/nowhere\.toml'"):
         load_settings({"ORAS_CONFIG": "/nowhere.toml"})
+
+
+@pytest.fixture
+def refused(monkeypatch, tmp_path):
+    """Make the home folder unreadable."""
+
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for method in ("is_file", "open", "stat"):
+        monkeypatch.setattr(environment.Path, method, refuse)
+    return {"HOME": str(tmp_path)}
+
+
+def test_an_unreadable_home_leaves_the_defaults_with_a_warning(refused, caplog):
+    assert load_settings(refused).network == Settings().network
+    assert "Permission denied" in caplog.text
+
+
+def test_an_unreadable_file_that_the_user_names_is_an_error(refused):
+    with pytest.raises(InvalidConfigurationError, match="Permission denied"):
+        load_settings({**refused, "ORAS_CONFIG": "/x/config.toml"})
+
+
+def test_the_settings_do_not_need_the_users_of_posix(monkeypatch):
+    monkeypatch.delattr(environment.os, "getuid")
+    own = load_settings({"USERPROFILE": "/h"}).credentials
+    assert (own.docker_config, own.auth_file) == ("/h/.docker/config.json", "")

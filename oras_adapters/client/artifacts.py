@@ -169,6 +169,8 @@ class ArtifactVerbs(ClientBase):
         *,
         include: Patterns = (),
         exclude: Patterns = (),
+        media_types: Patterns = (),
+        annotations: Mapping[str, str] | None = None,
         platform: str | Platform | None = None,
         overwrite: bool = True,
     ) -> Pulled:
@@ -181,6 +183,8 @@ class ArtifactVerbs(ClientBase):
             folder: made if it is missing.
             include: patterns of titles, such as `*.md`; none for all files.
             exclude: patterns of titles that stay behind even so.
+            media_types: of the layers to pull; none for all.
+            annotations: that a layer must have to be pulled.
             platform: of an index, which manifest is meant.
             overwrite: replace files that exist; otherwise they stay, whatever they contain.
 
@@ -192,13 +196,21 @@ class ArtifactVerbs(ClientBase):
             OrasError: any error of the registry.
         """
         tree = self._parts.folder(folder)
+        is_titled = _selection(include, exclude, None if overwrite else tree)
+        types = {media_types} if isinstance(media_types, str) else {*media_types}
+        wanted = (annotations or {}).items()
+
+        def chosen(layer: Descriptor) -> bool:
+            is_of_kind = not types or layer.media_type in types
+            return is_of_kind and wanted <= layer.annotations.items() and is_titled(layer)
+
         with self._reading(source) as located, self._copying() as options:
             pulled = pull(
                 located.target,
                 located.reference,
                 tree,
                 platform=as_platform(platform),
-                includes=_selection(include, exclude, None if overwrite else tree),
+                includes=chosen,
                 limits=self._parts.limits,
                 compressions=self._parts.compressions,
                 options=options,

@@ -89,6 +89,20 @@ def test_a_pull_takes_what_is_included_and_not_excluded(client, place, pushed, t
     assert client.pull(place("v1"), tmp_path / "c", include="*.md", exclude="card.*").files == ()
 
 
+def test_a_pull_takes_layers_of_a_type_or_with_annotations(client, place, work, tmp_path):
+    annotations = AnnotationSet({"weights/layer0.bin": {"split": "train"}})
+    files = ["weights/layer0.bin", "card.md:text/markdown"]
+    client.push(place("v1"), files, annotations=annotations)
+    for name, options in {
+        "card.md": {"media_types": "text/markdown"},
+        "weights/layer0.bin": {"annotations": {"split": "train"}},
+    }.items():
+        assert client.pull(place("v1"), tmp_path / "out", **options).files == (
+            tmp_path / "out" / name,
+        )
+    assert client.pull(place("v1"), tmp_path / "out", annotations={"split": "test"}).files == ()
+
+
 def test_a_pull_keeps_files_that_exist_if_told_so(client, place, pushed, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "card.md").write_text("mine")

@@ -1,0 +1,99 @@
+"""The options of the client, such as progress and credentials; logging in and out."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from oras_adapters import Client, RegistryServer, Settings, compose
+from oras_adapters.client.progress import watch_for
+from oras_core import BytesSource, File
+from oras_core.errors import AuthenticationError, InvalidConfigurationError, InvalidInputError
+from oras_core.ports import Credential, ProgressListener
+from oras_core.testing import EmbeddedRegistry
+from support.clients import FACES, HOST, embedded_client
+
+FILES = [File("a", BytesSource(b"a"))]
+
+
+@pytest.fixture
+def private(tmp_path, monkeypatch):
+    """A registry that knows alice, and an empty home."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with RegistryServer(EmbeddedRegistry(users={"alice": "secret"})) as server:
+        yield server.address
+
+
+def test_progress_is_logged_where_there_is_no_terminal(caplog):
+    with (
+        caplog.at_level(logging.INFO, "oras_adapters.progress"),
+        embedded_client("blocking", progress=True) as client,
+    ):
+        client.push(f"{HOST}/a:v1", FILES)
+    assert "3 of 3 blobs done" in caplog.text
+
+
+def test_one_display_serves_operations_that_go_on_at_once(monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    pytest.importorskip("rich")
+    watch = watch_for(True)
+    with watch.watching() as first, watch.watching() as second:
+        assert first is second
+    with watch.watching() as third:
+        assert third is not first
+
+
+@pytest.mark.parametrize("progress", [None, False])
+def test_nobody_watches_unless_asked_to(progress):
+    with watch_for(progress).watching() as listener:
+        assert type(listener) is ProgressListener
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_credential_is_stored_once_it_is_accepted_and_deleted_again(private, tmp_path, face):
+    file = tmp_path / ".docker" / "config.json"
+    with FACES[face]() as client:
+        with pytest.raises(AuthenticationError) as caught:
+            client.push(f"{private}/a:v1", FILES)
+        assert f"client.login('{private}', USER, PASSWORD)" in caught.value.__notes__[-1]
+        with pytest.raises(AuthenticationError):
+            client.login(private, "alice", "wrong")
+        assert not file.exists()
+        client.login(private, "alice", "secret")
+        client.push(f"{private}/a:v1", FILES)
+        assert client.logout(private) is True
+        assert client.logout(private) is False
+        assert json.loads(file.read_text())["auths"] == {}
+        with pytest.raises(AuthenticationError):
+            client.resolve(f"{private}/a:v1")
+        with pytest.raises(InvalidInputError, match="a user name and a password"):
+            client.login(private, "alice")
+
+
+@pytest.mark.parametrize("credential", [("alice", "secret"), Credential("alice", "secret")])
+def test_credentials_are_given_by_registry(private, credential):
+    with Client(credentials={private: credential}) as client:
+        client.push(f"{private}/a:v1", FILES)
+    assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize("timeout", [5, (1, 5)])
+def test_a_timeout_is_one_number_or_two(timeout):
+    network = Settings().with_timeout(timeout).network
+    assert network.read_timeout == 5
+    assert network.connect_timeout == (5 if timeout == 5 else 1)
+
+
+@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": (1, -1)}, {"concurrency": 0}])
+def test_options_that_cannot_be_used_are_refused(options):
+    with pytest.raises(InvalidConfigurationError):
+        Client(Settings(), **options)
+
+
+def test_a_composition_gives_the_client():
+    with compose(Settings(), transport=EmbeddedRegistry()) as composition:
+        client = composition.client()
+        client.push(f"{HOST}/a:v1", FILES)
+        assert composition.repository(f"{HOST}/a").resolve("v1") == client.resolve(f"{HOST}/a:v1")

@@ -63,7 +63,14 @@ class Schemes:
             or verify is not True
             or bool(composition.settings.tls.ca_bundle)
         )
-        return "https" if expects_tls else "http"
+        if not expects_tls:
+            return "http"
+        # Asked now, not with the first request: from https, a registry without TLS could not
+        # lead to its token server, which speaks plain HTTP as well.
+        tls = speaks_tls(host) if urlsplit(f"//{host}").port else None
+        if tls is not None:
+            self._keep(host, "https" if tls else "http")
+        return "http" if tls is False else "https"
 
     def finding(
         self, transport: HttpTransport, host: str, scheme: str, composition: Composition

@@ -15,8 +15,16 @@ from oras_core.copying.mover import Mover
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.plan import node_of
 from oras_core.copying.walk import Walk
+from oras_core.errors import NotFoundError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import Fetcher, ReadOnlyTarget, Receiver, Storage, Target
+from oras_core.ports.content import (
+    Fetcher,
+    ReadOnlyTarget,
+    Receiver,
+    ReferenceFetcher,
+    Storage,
+    Target,
+)
 
 __all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "find_root", "receiving"]
 
@@ -53,15 +61,28 @@ def copy(
     options = options or CopyOptions()
     root = find_root(source, reference, options)
     name = destination_reference or reference
-    copied = copy_graph(
-        source,
-        root.plain(),
-        destination,
-        reference=None if ":" in name else name,
-        further_tags=further_tags,
-        options=options,
-    )
-    return Copied.of(root, copied)
+
+    def copied(root: Descriptor) -> Copied:
+        moves = copy_graph(
+            source,
+            root.plain(),
+            destination,
+            reference=None if ":" in name else name,
+            further_tags=further_tags,
+            options=options,
+        )
+        return Copied.of(root, moves)
+
+    try:
+        return copied(root)
+    except (NotFoundError, SizeMismatchError):
+        # The answer to a HEAD may be wrong (R23); the manifest itself is not.
+        if options.platform is not None or not isinstance(source, ReferenceFetcher):
+            raise
+        found, _ = source.fetch_reference(reference)
+        if found.plain() == root.plain():
+            raise
+        return copied(found)
 
 
 def find_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:

@@ -10,7 +10,7 @@ from oras_core.errors import InvalidManifestError
 from oras_core.model import media_types
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import Target
+from oras_core.ports.content import ReferenceFetcher, Target
 from oras_core.ports.files import FileTree
 from oras_core.verbs.push import Directory, File, push
 
@@ -64,6 +64,13 @@ def attach(
         scratch=scratch,
         artifact_type=artifact_type,
         annotations=annotations,
-        subject=find_root(target, subject, options or CopyOptions()).plain(),
+        subject=_subject(target, subject, options or CopyOptions()).plain(),
         options=options,
     )
+
+
+def _subject(target: Target, reference: str, options: CopyOptions) -> Descriptor:
+    if options.platform is None and isinstance(target, ReferenceFetcher):
+        # Its size becomes part of the artifact, and that in the answer to a HEAD may be wrong.
+        return target.fetch_reference(reference)[0]
+    return find_root(target, reference, options)

@@ -1,0 +1,100 @@
+"""Verbs on registries whose answers to HEAD are refused or wrong, and whose GET serves (R23)."""
+
+from __future__ import annotations
+
+import pytest
+
+from oras_core.copying.copy import copy
+from oras_core.ports.http import HttpResponse
+from oras_core.stores.memory import MemoryStore
+from oras_core.testing.contracts.content_access import push_artifact
+from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.verbs.attach import attach
+from oras_core.verbs.discover import discover
+from oras_core.verbs.inspect import fetch_manifest
+from support.artifacts import repository
+
+OTHER = "sha256:" + "0" * 64
+
+
+class OddHead:
+    """A registry that answers HEAD of manifests with another status, or other fields."""
+
+    def __init__(self, status=200, **fields):
+        self.registry = EmbeddedRegistry()
+        self.status = status
+        self.fields = {name.replace("_", "-"): value for name, value in fields.items()}
+        self.odd = True
+
+    def send(self, request):
+        response = self.registry.send(request)
+        if not self.odd or request.method != "HEAD" or "/manifests/" not in request.url:
+            return response
+        if response.status != 200:
+            return response
+        headers = response.headers.with_fields(self.fields)
+        return HttpResponse(self.status, headers, body=response.body, url=response.url)
+
+
+@pytest.fixture(
+    params=[
+        OddHead(400),
+        OddHead(403),
+        OddHead(404),
+        OddHead(405),
+        OddHead(500),
+        OddHead(501),
+        OddHead(Content_Length="7"),
+        OddHead(Content_Length="0"),
+        OddHead(Docker_Content_Digest=OTHER),
+        OddHead(Docker_Content_Digest="nonsense"),
+        OddHead(Content_Type="text/html"),
+    ],
+    ids=lambda server: f"{server.status} {server.fields}",
+)
+def server(request):
+    server = request.param
+    server.registry = EmbeddedRegistry()
+    return server
+
+
+@pytest.fixture
+def app(server):
+    app = repository(server)
+    app.push_manifest((manifest := push_artifact(app, b"a")).content, manifest.media_type, "v1")
+    return app
+
+
+def right(app):
+    return app.fetch_reference("v1")[0]
+
+
+def test_it_is_copied(app):
+    store = MemoryStore()
+    copied = copy(app, "v1", store)
+    assert copied.root.digest == right(app).digest
+    assert store.resolve("v1").plain() == right(app)
+
+
+def test_it_is_the_subject_of_what_is_attached(app):
+    attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
+    assert fetch_manifest(app, str(attached.digest)).subject == right(app)
+
+
+def test_its_manifest_is_fetched(app):
+    assert fetch_manifest(app, "v1").digest == right(app).digest
+
+
+def test_its_referrers_are_discovered_by_digest(app):
+    attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
+    found = discover(app, str(right(app).digest))
+    assert [r.descriptor.digest for r in found.referrers] == [attached.digest]
+
+
+def test_a_copy_into_it_arrives(app):
+    store = MemoryStore()
+    manifest = push_artifact(store, b"other")
+    store.tag(manifest.descriptor.plain(), "v2")
+    copy(store, "v2", app)
+    assert app.fetch_reference("v2")[1] == manifest.content

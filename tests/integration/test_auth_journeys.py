@@ -250,9 +250,13 @@ def test_wrong_password(registry, connect, tokens, name):
                 push(repository)
             assert caught.value.status == 401
     assert set(statuses(requests)) == {401}
-    # Shown once; a token server refuses it, or the registry itself.
-    tokens(("GET", "somebody", scope(name, "pull,push"), 401))
-    assert len(requests) <= 4
+    # A token server may refuse the scope with 401, so a smaller scope is tried once. After that
+    # the password is not sent again, neither to the token server nor to the registry.
+    tokens(
+        ("GET", "somebody", scope(name, "pull,push"), 401),
+        ("GET", "somebody", scope(name, "pull"), 401),
+    )
+    assert len(requests) <= 7
 
 
 @only("token")
@@ -277,7 +281,8 @@ def test_no_rights(registry, connect, tokens, name):
 def test_nobody_may_push(registry, connect, tokens, name):
     with pytest.raises(AuthenticationError):
         push(connect(None, name))
-    tokens(("GET", "nobody", scope(name, "pull,push"), 200))
+    # For the look for the blob, and for the upload that its token did not allow.
+    tokens(*[("GET", "nobody", scope(name, "pull,push"), 200)] * 2)
 
 
 @only("https")

@@ -136,7 +136,6 @@ def _path(data: bytes) -> None:
         inside = os.path.normpath(os.path.join("/root", str(path)))
         assert inside.startswith("/root/")
         assert sanitize_path(str(path)) == path
-        assert "\\" not in str(path)
         assert str(path).isprintable() or not any(c < " " for c in str(path))
 
 
@@ -209,7 +208,7 @@ def _manifest(data: bytes) -> None:
 def _index(data: bytes) -> None:
     with suppress(InvalidManifestError, SizeLimitError):
         index = LayoutIndex.parse(data)
-        assert LayoutIndex.parse(index.encode()).entries == index.entries
+        assert list(LayoutIndex.parse(index.encode())) == list(index)
 
 
 def _annotation_file(data: bytes) -> None:

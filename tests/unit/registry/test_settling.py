@@ -127,7 +127,12 @@ def test_the_blobs_but_not_the_subject_are_looked_for(monkeypatch):
 
 
 def test_the_manifests_of_an_index_are_looked_for(monkeypatch):
-    steps = [REFUSED, Answer(200), Answer(201)]
+    described = {
+        "Content-Type": IMAGE.media_type,
+        "Content-Length": str(len(IMAGE.content)),
+        "Docker-Content-Digest": str(IMAGE.digest),
+    }
+    steps = [REFUSED, Answer(200, described), Answer(201)]
     assert push(monkeypatch, INDEX, *steps) == [
         ("PUT", "v1"),
         ("HEAD", str(IMAGE.digest)),

@@ -28,7 +28,8 @@ def redact_url(url: str) -> str:
     except ValueError:
         return "<unparsable URL>"
     rest = f"{parts.path}?{parts.query}#{parts.fragment}"
-    if "@" in rest and "@" not in parts.netloc and (":" in parts.netloc or "@" in parts.path):
+    is_cut = "@" in rest and "@" not in parts.netloc and ":" in parts.netloc
+    if is_cut or "@" in parts.path:
         # A password may contain `/`, `?` or `#`, which end the host.
         return "<unparsable URL>"
     host = parts.netloc.rpartition("@")[2]

@@ -890,9 +890,21 @@ TLS = [
         ("wrong-name", "a certificate of another host"),
         ("expired", "a certificate that has expired"),
         ("old", "a version of TLS that is no longer safe"),
-        ("plain", "that it speaks plain HTTP"),
     )
 ] + [
+    Case(
+        "tls-plain",
+        "speaks plain HTTP although its name says https",
+        login=BASIC,
+        steps=({"do": "pull", "target": "https://{host}/app:v1", "outdir": "{out}"},),
+        before=HERE,
+        error="TlsError",
+        at_most={"": 0},
+        schemes=("https",),
+        tls="plain",
+        seconds=3,
+        own=True,
+    ),
     Case(
         "tls-untrusted-push",
         "shows a certificate of nobody when it is pushed to",

@@ -293,6 +293,7 @@ _words = st.text("abcé%@:./", max_size=8)
 @given(_words, _words, _words)
 @example("", "@//", "")
 @example("//", "", "")
+@example("", "@:/", "")
 def test_whatever_is_secret_in_a_url_goes(user, password, query):
     secret = "S3CRET"
     url = f"https://{user}:{password}{secret}@r.io/a?{query}{secret}"

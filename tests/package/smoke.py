@@ -18,7 +18,17 @@ from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-EXTRAS = {"ecr", "fast", "isal", "progress", "tests", "truststore", "zstd"}
+EXTRAS = {
+    "ecr",
+    "fast",
+    "fsspec",
+    "isal",
+    "progress",
+    "socks",
+    "tests",
+    "truststore",
+    "zstd",
+}
 
 
 def check_installation() -> None:

@@ -25,6 +25,7 @@ EXTRAS = {
     "isal",
     "progress",
     "socks",
+    "testing",
     "tests",
     "truststore",
     "zstd",
@@ -40,6 +41,8 @@ def check_installation() -> None:
     about = metadata.metadata("oras-sdk")
     assert about["Version"] == oras.version.__version__
     assert set(about.get_all("Provides-Extra")) == EXTRAS
+    [fixtures] = metadata.entry_points(group="pytest11", name="oras")
+    assert fixtures.value == "oras_adapters.pytest_plugin"
     assert about["Description-Content-Type"] == "text/markdown"
     installed = {distribution.name.lower() for distribution in metadata.distributions()}
     assert not installed & {"pytest", "hypothesis", "rich", "boto3"}, installed

@@ -46,7 +46,7 @@ class BaseClient(ClientAttributes):
         """
         self.hostname = hostname
         if insecure is not None:
-            self.chosen_prefix = "http" if insecure else "https"
+            self.chosen_prefix: str | None = "http" if insecure else "https"
         self.tls_verify = tls_verify
         self.timeout = timeout
         self.session = self._default_session  # a subclass may override the property

@@ -30,7 +30,7 @@ class LayerStream(io.BufferedReader):
         """Read from `raw`, a part or all of `layer`; leave `held` when the stream is closed."""
         super().__init__(raw, BUFFER_SIZE)
         self.descriptor = layer
-        self.size = raw.seek(0, io.SEEK_END)
+        self.size: int = raw.seek(0, io.SEEK_END)
         raw.seek(0)
         self._access = raw if isinstance(raw, RandomAccess) else None
         self._held = held

@@ -18,6 +18,7 @@ from oras_adapters.client.streams import LayerStream
 from oras_adapters.composition import Parts
 from oras_core.errors import NotFoundError, UnsafePathError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.manifest import Manifest
 from oras_core.model.paths import sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.stores.file import is_marked_for_unpacking
@@ -69,7 +70,7 @@ class ArtifactFiles:
         weakref.finalize(self, held.close)
         with advising():
             located = held.enter_context(Places(parts).reading(source))
-            self.manifest = fetch_artifact(
+            self.manifest: Manifest = fetch_artifact(
                 located.target, located.reference, platform=platform, limits=parts.limits
             )
         self._reader = FileReader(

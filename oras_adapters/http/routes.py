@@ -60,7 +60,8 @@ class ProxyLogin:
         login, _, host = parts.netloc.rpartition("@")
         user, _, password = login.partition(":")
         self.address: str = parts._replace(netloc=host).geturl()
-        self.user, self.password = unquote(user), unquote(password)
+        self.user: str = unquote(user)
+        self.password: str = unquote(password)
 
     @property
     def fields(self) -> dict[str, str]:

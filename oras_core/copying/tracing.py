@@ -83,8 +83,8 @@ class TracedSource(CancellableSource):
         super().__init__(source, token)
         self._descriptor = descriptor
         self._listener = listener
-        self.opened = False
-        self.failed = False
+        self.opened: bool = False
+        self.failed: bool = False
         self._moved = 0
 
     def open(self) -> ByteStream:

@@ -94,7 +94,7 @@ class UploadSession:
         """The least size of every chunk but the last, in bytes (R16)."""
         self.lost: bool = False
         """Whether the connection failed and the upload cannot continue."""
-        self.was_disturbed = False
+        self.was_disturbed: bool = False
         """Whether a request failed, after which the state of the upload was asked for."""
         self._body: WatchedBody | None = None
 

@@ -25,7 +25,7 @@ class VerifiedSource:
     def __init__(self, descriptor: Descriptor, source: ByteSource) -> None:
         """Verify `source` by `descriptor`."""
         self.size: int | None = descriptor.size
-        self.what = f"source of blob {descriptor.digest}"
+        self.what: str = f"source of blob {descriptor.digest}"
         self._descriptor = descriptor
         self._source = source
 

@@ -67,7 +67,7 @@ class _Opening(HTTPConnection):
 
     dialing: Dialing
     lifeline: Lifeline
-    proxied = False
+    proxied: bool = False
 
     def _new_conn(self) -> socket.socket:
         token, timeout = current_token(), float(self.dialing.connect)

@@ -30,7 +30,7 @@ def fresh(monkeypatch):
 
 
 def test_importing_configures_nothing_and_the_library_is_silent():
-    root = Path(oras.logger.__file__).parents[1]
+    root = Path(oras.__file__).parents[1]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
         "import logging\nfrom oras.logger import logger\n"

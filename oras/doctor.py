@@ -9,6 +9,7 @@ the rest of the package is damaged.
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import sys
 from collections.abc import Iterator
@@ -96,9 +97,11 @@ def _provides_oras(found: Distribution) -> bool:
 
 
 def _files(found: Distribution) -> Iterator[tuple[str, str]]:
-    for file in found.files or ():
-        if str(file).startswith("oras/") and file.hash is not None and file.hash.mode == "sha256":
-            yield str(file), file.hash.value
+    # RECORD itself: since Python 3.12, `files` leaves out the files that are missing.
+    for name, integrity, _ in csv.reader((found.read_text("RECORD") or "").splitlines()):
+        algorithm, _, value = integrity.partition("=")
+        if name.startswith("oras/") and algorithm == "sha256":
+            yield name, value
 
 
 def _digests(found: Distribution) -> dict[str, str]:

@@ -53,7 +53,7 @@ def member(name, kind=tarfile.REGTYPE, linkname=""):
 # --- Packing ------------------------------------------------------------------------------
 
 
-def test_a_folder_is_packed_under_its_own_name(tmp_path, monkeypatch):
+def test_make_targz_packs_a_folder_under_its_name(tmp_path, monkeypatch):
     source = fill(tmp_path / "site")
     monkeypatch.chdir(source)
     expected = ["site", "site/a", "site/a/x", "site/a/y", "site/a/y/z", "site/b.txt", "site/c"]
@@ -62,7 +62,7 @@ def test_a_folder_is_packed_under_its_own_name(tmp_path, monkeypatch):
         assert [info.name for info in members(archive)] == expected
 
 
-def test_a_single_file_is_packed_too(tmp_path):
+def test_make_targz_packs_a_single_file(tmp_path):
     source = tmp_path / "file.txt"
     source.write_text("hello!")
     source.chmod(0o755)
@@ -76,7 +76,7 @@ def test_a_single_file_is_packed_too(tmp_path):
     assert (tmp_path / "one.tar.gz").read_bytes()[3:8] == bytes(5)
 
 
-def test_the_same_files_give_the_same_bytes(tmp_path):
+def test_make_targz_is_reproducible(tmp_path):
     names = ["b.txt", "a/x", "a/y/z", "c/"]
     first = fill(tmp_path / "one" / "site", names)
     umask = os.umask(0o077)
@@ -96,7 +96,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path):
         assert (info.uid, info.gid, info.uname, info.gname, info.mtime) == (0, 0, "", "", 0)
 
 
-def test_an_older_archive_is_replaced_whole(tmp_path):
+def test_make_targz_replaces_an_older_archive(tmp_path):
     source = fill(tmp_path / "site")
     target = tmp_path / "out.tar.gz"
     target.write_bytes(b"x" * 100_000)
@@ -105,7 +105,7 @@ def test_an_older_archive_is_replaced_whole(tmp_path):
     assert members(target)
 
 
-def test_without_a_name_the_archive_is_temporary(tmp_path, monkeypatch):
+def test_make_targz_without_a_name_makes_a_temporary_file(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     archive = oras.utils.make_targz(str(fill(tmp_path / "site")))
@@ -114,7 +114,7 @@ def test_without_a_name_the_archive_is_temporary(tmp_path, monkeypatch):
     assert os.listdir(os.path.dirname(archive)) == [os.path.basename(archive)]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_failed_make_targz_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     source = fill(tmp_path / "site")
@@ -130,7 +130,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["out.tar.gz", "site", "tmp"]
 
 
-def test_nothing_there_a_fifo_and_an_archive_in_itself_are_refused(tmp_path):
+def test_make_targz_refuses_missing_paths_fifos_and_output_in_its_source(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent does not exist"):
         oras.utils.make_targz(str(tmp_path / "absent"))
     os.mkfifo(tmp_path / "fifo")
@@ -141,7 +141,7 @@ def test_nothing_there_a_fifo_and_an_archive_in_itself_are_refused(tmp_path):
         oras.utils.make_targz(str(source), str(source / "a" / "out.tar.gz"))
 
 
-def test_reset_is_a_filter_for_tarfile(tmp_path):
+def test_reset_works_as_a_tarfile_filter(tmp_path):
     fill(tmp_path / "site")
     with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "site", "site", filter=reset)
@@ -154,7 +154,7 @@ def test_reset_is_a_filter_for_tarfile(tmp_path):
 
 
 @pytest.mark.parametrize("staged", [True, False], ids=["staged", "in-place"])
-def test_unpacking_merges_into_the_folder(tmp_path, monkeypatch, staged):
+def test_extract_targz_merges_into_an_existing_folder(tmp_path, monkeypatch, staged):
     if not staged:
         monkeypatch.setattr("oras.utils.archives._same_file_system", lambda one, other: False)
     archive = oras.utils.make_targz(str(fill(tmp_path / "site")), str(tmp_path / "x.tar.gz"))
@@ -171,7 +171,7 @@ def test_unpacking_merges_into_the_folder(tmp_path, monkeypatch, staged):
     assert sorted(os.listdir(tmp_path)) == ["out", "site", "x.tar.gz"]
 
 
-def test_a_missing_folder_is_made_and_a_link_to_a_folder_is_followed(tmp_path):
+def test_extract_targz_makes_its_folder_and_follows_a_link_to_one(tmp_path):
     archive = oras.utils.make_targz(str(fill(tmp_path / "site")), str(tmp_path / "x.tar.gz"))
     oras.utils.extract_targz(archive, str(tmp_path / "new" / "folder"))
     assert (tmp_path / "new" / "folder" / "site" / "b.txt").exists()
@@ -182,7 +182,7 @@ def test_a_missing_folder_is_made_and_a_link_to_a_folder_is_followed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/tmp/evil", "../out-evil/x"])
-def test_a_member_that_leads_out_is_refused(tmp_path, name):
+def test_extract_targz_refuses_members_outside_its_folder(tmp_path, name):
     archive = archive_of(tmp_path / "x.tar.gz", member("good"), member(name))
     with pytest.raises(
         TarPathTraversalError, match="Attempted Path Traversal in Tar File"
@@ -204,14 +204,14 @@ def test_a_member_that_leads_out_is_refused(tmp_path, name):
     ],
     ids=["through-a-link", "absolute-link", "hard-link", "device", "fifo"],
 )
-def test_members_that_are_no_plain_content_are_refused(tmp_path, evil):
+def test_extract_targz_refuses_devices_and_links(tmp_path, evil):
     archive = archive_of(tmp_path / "x.tar.gz", *evil)
     with pytest.raises(UnsafeArchiveError):
         oras.utils.extract_targz(archive, str(tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == []
 
 
-def test_a_damaged_archive_changes_nothing(tmp_path):
+def test_extract_targz_of_a_damaged_archive_writes_nothing(tmp_path):
     archive = oras.utils.make_targz(str(fill(tmp_path / "site")), str(tmp_path / "x.tar.gz"))
     whole = (tmp_path / "x.tar.gz").read_bytes()
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
@@ -233,7 +233,7 @@ files = st.dictionaries(
 
 
 @given(files)
-def test_unpacking_undoes_packing(tmp_path_factory, wanted):
+def test_extract_targz_restores_what_make_targz_packed(tmp_path_factory, wanted):
     top = tmp_path_factory.mktemp("trip")
     source = top / "site"
     source.mkdir()

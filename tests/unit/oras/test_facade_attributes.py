@@ -53,7 +53,7 @@ def push(client, address):
     return client.push(f"{address}/a/b:v1", files=["artifact.txt"], quiet=True).status_code
 
 
-def test_a_subclass_need_not_call_the_constructor(address):
+def test_subclass_works_without_calling_the_constructor(address):
     client = Bare()
     assert (client.hostname, client.headers, client.tls_verify) == (None, {}, True)
     assert client.session is client.session
@@ -64,7 +64,7 @@ def test_a_subclass_need_not_call_the_constructor(address):
 
 
 @pytest.mark.parametrize("insecure", [True, False])
-def test_a_subclass_may_set_everything_itself(address, insecure):
+def test_subclass_can_set_all_attributes(address, insecure):
     client = SetsAll(address, insecure=insecure)
     client.auth.set_basic_auth("alice", "open sesame")
     assert client.name("a/b:v1") == f"{address}/a/b:v1"
@@ -72,7 +72,7 @@ def test_a_subclass_may_set_everything_itself(address, insecure):
     assert len(client.pull("a/b:v1", outdir="out")) == 1
 
 
-def test_two_clients_share_no_attribute():
+def test_clients_share_no_mutable_attributes():
     one, other = Bare(), Bare()
     one.headers["X-Team"] = "one"
     assert other.headers == {}
@@ -80,13 +80,13 @@ def test_two_clients_share_no_attribute():
     assert one.connections is not other.connections
 
 
-def test_the_private_name_of_tls_verify_can_be_assigned():
+def test_private_tls_verify_attribute_can_be_assigned():
     client = oras.provider.Registry()
     client._tls_verify = "/ca.pem"
     assert client.tls_verify == client._tls_verify == "/ca.pem"
 
 
-def test_the_prefix_can_be_assigned(address):
+def test_prefix_can_be_assigned(address):
     client = oras.provider.Registry(hostname="registry.invalid")
     assert client.prefix == "https"
     client.prefix = "http"
@@ -96,7 +96,7 @@ def test_the_prefix_can_be_assigned(address):
     assert push(client, address) == 201
 
 
-def test_headers_can_be_replaced(address, registry):
+def test_headers_can_be_assigned(address, registry):
     client = oras.provider.Registry(hostname=address)
     client.auth.set_basic_auth("alice", "open sesame")
     push(client, address)
@@ -105,14 +105,14 @@ def test_headers_can_be_replaced(address, registry):
     assert registry.requests[-1].headers["x-team"] == "second"
 
 
-def test_a_credential_belongs_to_the_hostname_that_was_assigned_last(address):
+def test_credential_is_sent_to_the_hostname_assigned_last(address):
     client = oras.provider.Registry(hostname="registry.invalid")
     client.hostname = address
     client.auth.set_basic_auth("alice", "open sesame")
     assert push(client, address) == 201
 
 
-def test_the_backend_can_be_replaced(address):
+def test_auth_backend_can_be_assigned(address):
     client = oras.provider.Registry()
     with pytest.raises(ValueError, match="Unauthorized"):
         push(client, address)
@@ -121,7 +121,7 @@ def test_the_backend_can_be_replaced(address):
     assert push(client, address) == 201
 
 
-def test_a_subclass_may_keep_its_own_session(address):
+def test_subclass_can_set_its_own_session(address):
     class Keeps(oras.provider.Registry):
         _session = None
 

@@ -65,7 +65,7 @@ def shown_to(world, origin):
 # --- The package --------------------------------------------------------------------------
 
 
-def test_importing_it_costs_no_library_of_others():
+def test_importing_auth_imports_no_third_party_library():
     root = Path(oras.auth.__file__).parents[2]
     program = (
         f"import sys; sys.path.insert(0, {str(root)!r}); import oras.auth\n"
@@ -77,12 +77,12 @@ def test_importing_it_costs_no_library_of_others():
     assert done.stdout == "set()\n"
 
 
-def test_an_unknown_backend_is_named():
+def test_unknown_backend_is_an_error_with_its_name():
     with pytest.raises(ValueError, match="Authentication backend nobody is not known"):
         OrasClient(auth_backend="nobody")
 
 
-def test_a_backend_knows_what_its_client_was_told():
+def test_backend_gets_the_client_s_settings():
     session = object()
     backend = get_auth_backend("basic", session=session, insecure=True, tls_verify=False)
     assert isinstance(backend, BasicAuth)
@@ -90,7 +90,7 @@ def test_a_backend_knows_what_its_client_was_told():
     assert OrasClient(hostname="a.example").auth.hostname == "a.example"
 
 
-def test_a_registry_s_401_is_an_authentication_exception(basic_world):
+def test_status_401_raises_authentication_exception(basic_world):
     with pytest.raises(AuthenticationException) as caught:
         OrasClient().get_tags("a.example/app")
     assert isinstance(caught.value, AuthenticationError)
@@ -102,7 +102,7 @@ def test_a_registry_s_401_is_an_authentication_exception(basic_world):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_credential_is_shown_to_one_registry(basic_world, backend):
+def test_credential_is_sent_to_one_registry_only(basic_world, backend):
     client = OrasClient(auth_backend=backend)
     client.auth.set_basic_auth("alice", "sesame")
     assert get(client, A + TAGS) == 200
@@ -111,7 +111,7 @@ def test_a_credential_is_shown_to_one_registry(basic_world, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_credential_belongs_to_the_client_s_hostname(basic_world, backend):
+def test_credential_is_sent_to_the_client_s_hostname(basic_world, backend):
     client = OrasClient(hostname="b.example", auth_backend=backend)
     client.auth.set_basic_auth("alice", "sesame")
     assert get(client, A + TAGS) == 401
@@ -119,7 +119,7 @@ def test_a_credential_belongs_to_the_client_s_hostname(basic_world, backend):
     assert shown_to(basic_world, A) == {""}
 
 
-def test_naming_a_container_binds_a_credential(basic_world):
+def test_load_configs_binds_the_credential_to_its_container(basic_world):
     client = OrasClient()
     client.auth.set_basic_auth("alice", "sesame")
     client.auth.load_configs(Container("b.example/app"))
@@ -128,7 +128,7 @@ def test_naming_a_container_binds_a_credential(basic_world):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_environment_s_credential(monkeypatch, basic_world, backend):
+def test_credential_from_the_environment_is_used(monkeypatch, basic_world, backend):
     monkeypatch.setenv("ORAS_USER", "alice")
     monkeypatch.setenv("ORAS_PASS", "sesame")
     client = OrasClient(auth_backend=backend)
@@ -138,7 +138,7 @@ def test_the_environment_s_credential(monkeypatch, basic_world, backend):
     assert OrasClient(auth_backend=backend).auth.username is None
 
 
-def test_the_environment_may_say_whose_credential_it_is(monkeypatch, basic_world):
+def test_oras_registry_limits_the_environment_credential_to_one_host(monkeypatch, basic_world):
     for name, value in (("USER", "alice"), ("PASS", "sesame"), ("REGISTRY", "b.example")):
         monkeypatch.setenv(f"ORAS_{name}", value)
     client = OrasClient()
@@ -147,7 +147,7 @@ def test_the_environment_may_say_whose_credential_it_is(monkeypatch, basic_world
     assert shown_to(basic_world, A) == {""}
 
 
-def test_another_credential_is_used_at_once(basic_world):
+def test_changed_credential_is_used_for_the_next_request(basic_world):
     client = OrasClient(hostname="a.example")
     assert get(client, A + TAGS) == 401
     client.auth.set_basic_auth("alice", "wrong")
@@ -158,7 +158,7 @@ def test_another_credential_is_used_at_once(basic_world):
     assert get(client, A + TAGS) == 401
 
 
-def test_old_registries_are_given_up(basic_world):
+def test_connections_of_replaced_credentials_are_closed(basic_world):
     client = OrasClient(hostname="a.example")
     for number in range(5):
         client.auth.set_basic_auth("alice", f"{number}")
@@ -167,7 +167,7 @@ def test_old_registries_are_given_up(basic_world):
     assert len(client.connections._registries) == 2
 
 
-def test_a_wrong_password_is_not_sent_again_and_again(basic_world):
+def test_refused_password_is_not_retried(basic_world):
     client = OrasClient(hostname="a.example")
     client.auth.set_basic_auth("alice", "wrong")
     for _ in range(3):
@@ -175,7 +175,7 @@ def test_a_wrong_password_is_not_sent_again_and_again(basic_world):
     assert [s.authorization for s in basic_world.seen].count(basic("alice", "wrong")) == 1
 
 
-def test_a_token_is_sent_as_it_is(bearer_world):
+def test_set_token_auth_sends_the_token_unchanged(bearer_world):
     client = OrasClient(hostname="a.example")
     client.auth.set_token_auth("T4")
     assert get(client, A + TAGS) == 200
@@ -185,7 +185,7 @@ def test_a_token_is_sent_as_it_is(bearer_world):
     assert "Bearer T4" not in shown_to(bearer_world, B)
 
 
-def test_what_is_given_goes_before_what_is_configured(monkeypatch, basic_world):
+def test_set_basic_auth_overrides_configuration_files(monkeypatch, basic_world):
     inhabit(monkeypatch, basic_world, StaticCredentials(Credential("other", "x")))
     client = OrasClient(hostname="a.example")
     client.auth.set_basic_auth("alice", "sesame")
@@ -195,7 +195,7 @@ def test_what_is_given_goes_before_what_is_configured(monkeypatch, basic_world):
     assert shown_to(basic_world, B) == {"", basic("other", "x")}
 
 
-def test_every_configuration_that_is_named_is_asked(basic_world, tmp_path, caplog):
+def test_load_configs_keeps_earlier_files(basic_world, tmp_path, caplog):
     files = [tmp_path / "first.json", tmp_path / "second.json"]
     for file, host in zip(files, ("a.example", "b.example"), strict=True):
         encoded = auth_utils.get_basic_auth("alice", "sesame")
@@ -210,7 +210,7 @@ def test_every_configuration_that_is_named_is_asked(basic_world, tmp_path, caplo
     assert "missing.json does not exist." in caplog.text
 
 
-def test_the_latest_configuration_counts(basic_world, tmp_path):
+def test_load_configs_prefers_the_latest_file(basic_world, tmp_path):
     files = [tmp_path / "wrong.json", tmp_path / "right.json"]
     for file, password in zip(files, ("wrong", "sesame"), strict=True):
         encoded = auth_utils.get_basic_auth("alice", password)
@@ -222,7 +222,7 @@ def test_the_latest_configuration_counts(basic_world, tmp_path):
 
 
 @pytest.mark.parametrize(("backend", "expected"), [("basic", ALICE), ("token", "Bearer T1")])
-def test_where_both_are_offered_the_backend_chooses(monkeypatch, backend, expected):
+def test_backend_selects_between_basic_and_bearer_challenges(monkeypatch, backend, expected):
     def site(seen):
         if seen.authorization in (ALICE, "Bearer T1"):
             return Reply(200)
@@ -237,7 +237,7 @@ def test_where_both_are_offered_the_backend_chooses(monkeypatch, backend, expect
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_no_secret_shows(backend):
+def test_repr_shows_no_secret(backend):
     client = OrasClient(auth_backend=backend)
     client.auth.set_basic_auth("alice", "sesame")
     assert "sesame" not in repr(client.auth) + repr(client.auth._given) + repr(
@@ -248,7 +248,7 @@ def test_no_secret_shows(backend):
 # --- By hand: Basic -----------------------------------------------------------------------
 
 
-def test_basic_by_hand(basic_world):
+def test_basic_backend_answers_a_refusal(basic_world):
     auth, headers = BasicAuth(), {"Accept": "x"}
     assert auth.get_auth_header() == {}
     assert auth.authenticate_request(Refusal(), headers) == (headers, False)
@@ -264,14 +264,14 @@ def test_basic_by_hand(basic_world):
     assert auth.authenticate_request(Refusal(), None) == ({}, False)
 
 
-def test_basic_by_hand_tells_one_registry_only(basic_world):
+def test_basic_backend_answers_one_registry_only(basic_world):
     auth = BasicAuth()
     auth.set_basic_auth("alice", "sesame")
     assert auth.authenticate_request(Refusal(url=A + TAGS), {})[1]
     assert auth.authenticate_request(Refusal(url=B + TAGS), {}) == ({}, False)
 
 
-def test_the_password_that_is_configured_is_used_by_hand(monkeypatch):
+def test_basic_backend_loads_the_configured_password(monkeypatch):
     inhabit(monkeypatch, World({}), StaticCredentials({"a.example": Credential("alice", "sesame")}))
     auth = BasicAuth()
     auth.load_configs("a.example/app")
@@ -282,7 +282,7 @@ def test_the_password_that_is_configured_is_used_by_hand(monkeypatch):
     assert not hasattr(auth, "_basic_auth")
 
 
-def test_the_encoded_password_can_be_set(basic_world):
+def test_encoded_password_can_be_assigned(basic_world):
     auth = BasicAuth()
     auth._basic_auth = ALICE.removeprefix("Basic ")
     assert auth.username == "alice"
@@ -296,7 +296,7 @@ def test_the_encoded_password_can_be_set(basic_world):
 # --- By hand: tokens ----------------------------------------------------------------------
 
 
-def test_tokens_by_hand_are_for_their_scope_alone(bearer_world):
+def test_token_backend_keeps_one_token_for_each_scope(bearer_world):
     auth, headers = TokenAuth(), {"Accept": "x"}
     auth.set_basic_auth("alice", "sesame")
     first = auth.authenticate_request(Refusal(BEARER, A + TAGS), headers)
@@ -311,14 +311,14 @@ def test_tokens_by_hand_are_for_their_scope_alone(bearer_world):
     assert auth.token is None
 
 
-def test_a_token_by_hand_is_renewed_when_asked(bearer_world):
+def test_token_backend_renews_its_token_on_refresh(bearer_world):
     auth = TokenAuth()
     for refresh, token in ((False, "T1"), (False, "T1"), (True, "T2"), (False, "T2")):
         found = auth.authenticate_request(Refusal(BEARER, A + TAGS), {}, refresh=refresh)
         assert found == ({"Authorization": f"Bearer {token}"}, True)
 
 
-def test_a_token_by_hand_may_be_for_nobody(bearer_world):
+def test_token_backend_asks_for_an_anonymous_token_for_another_registry(bearer_world):
     auth = TokenAuth()
     auth.set_basic_auth("alice", "sesame")
     auth.authenticate_request(Refusal(BEARER, A + TAGS), {})
@@ -326,7 +326,7 @@ def test_a_token_by_hand_may_be_for_nobody(bearer_world):
     assert [seen.authorization for seen in bearer_world.to(TOKENS)] == [ALICE, ""]
 
 
-def test_a_token_that_is_given_goes_before(bearer_world):
+def test_set_token_auth_is_used_before_a_fetched_token(bearer_world):
     auth = TokenAuth()
     auth.set_token_auth("given")
     assert (auth.token, auth.get_auth_header()) == ("given", {"Authorization": "Bearer given"})
@@ -337,20 +337,20 @@ def test_a_token_that_is_given_goes_before(bearer_world):
     assert (auth.token, auth.get_auth_header()) == (None, {})
 
 
-def test_a_basic_challenge_by_hand(basic_world):
+def test_token_backend_answers_a_basic_challenge(basic_world):
     auth, refusal = TokenAuth(), Refusal('Basic realm="r"', A + TAGS)
     assert auth.authenticate_request(refusal, {}) == ({}, False)
     auth.set_basic_auth("alice", "sesame")
     assert auth.authenticate_request(refusal, {}) == ({"Authorization": ALICE}, True)
 
 
-def test_no_challenge_no_answer():
+def test_refusal_without_a_challenge_is_not_answered():
     assert TokenAuth().authenticate_request(Refusal(), None) == ({}, False)
     with pytest.raises(NotImplementedError):
         AuthBackend().get_auth_header()
 
 
-def test_a_refused_token_is_logged(monkeypatch, caplog):
+def test_refused_token_request_is_logged(monkeypatch, caplog):
     inhabit(monkeypatch, World({TOKENS: TokenSite(basic("nobody", "x"))}))
     auth = TokenAuth()
     auth.set_basic_auth("alice", "sesame")
@@ -364,7 +364,7 @@ def test_a_refused_token_is_logged(monkeypatch, caplog):
     "realm",
     ["http://tokens.example/token", "https://127.0.0.1/token", "file:///etc/passwd", "//u@h/"],
 )
-def test_nothing_goes_to_an_unsafe_realm(bearer_world, realm):
+def test_no_request_is_sent_to_an_unsafe_realm(bearer_world, realm):
     auth = TokenAuth()
     auth.set_basic_auth("alice", "sesame")
     challenge = f'Bearer realm="{realm}",service="a"'
@@ -375,7 +375,7 @@ def test_nothing_goes_to_an_unsafe_realm(bearer_world, realm):
     assert bearer_world.seen == []
 
 
-def test_a_realm_may_be_within_the_registry(monkeypatch):
+def test_relative_realm_is_resolved_against_the_registry(monkeypatch):
     world = World({A: TokenSite(ALICE)})
     inhabit(monkeypatch, world)
     auth = TokenAuth()
@@ -385,7 +385,7 @@ def test_a_realm_may_be_within_the_registry(monkeypatch):
     assert [seen.path for seen in world.seen] == ["/token"]
 
 
-def test_a_realm_without_scheme_where_no_registry_is_known(bearer_world):
+def test_realm_without_scheme_uses_https(bearer_world):
     h = auth_utils.authHeader({"realm": "tokens.example/token", "service": "a"})
     assert TokenAuth().request_token(h) == "T1"
     assert TokenAuth().request_anonymous_token(h) == "T2"
@@ -396,7 +396,7 @@ def test_a_realm_without_scheme_where_no_registry_is_known(bearer_world):
     assert AuthBackend().request_anonymous_token(auth_utils.authHeader({}), {}) == ({}, False)
 
 
-def test_a_session_of_one_s_own_asks_for_tokens():
+def test_token_backend_uses_the_session_it_was_given():
     class Session:
         def __init__(self):
             self.urls = []
@@ -423,7 +423,7 @@ def test_a_session_of_one_s_own_asks_for_tokens():
 # --- Helpers ------------------------------------------------------------------------------
 
 
-def test_a_credential_helper_by_hand(tmp_path, monkeypatch, caplog):
+def test_basic_backend_asks_a_credential_helper(tmp_path, monkeypatch, caplog):
     helper = tmp_path / "docker-credential-fake"
     answer = '{"Username": "alice", "Secret": "sesame"}'
     helper.write_text(f"#!/bin/sh\nread host\n[ \"$host\" = a.example ] && echo '{answer}'\n")
@@ -436,7 +436,7 @@ def test_a_credential_helper_by_hand(tmp_path, monkeypatch, caplog):
     assert "docker-credential-missing" in caplog.text
 
 
-def test_a_logout_says_what_it_did(caplog):
+def test_logout_logs_its_result(caplog):
     caplog.set_level(logging.INFO, "oras")
     auth = TokenAuth()
     auth.keep("localhost:5000", Credential("alice", "sesame"))
@@ -451,7 +451,7 @@ def test_a_logout_says_what_it_did(caplog):
 # --- oras.auth.utils ----------------------------------------------------------------------
 
 
-def test_configurations_are_merged_in_their_order(tmp_path, monkeypatch, caplog):
+def test_load_configs_merges_files_in_order(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text(
         '{"auths": {"a": {"auth": "own"}, "b": {}}, "credsStore": "own", "credHelpers": {"c": "d"}}'
@@ -468,7 +468,7 @@ def test_configurations_are_merged_in_their_order(tmp_path, monkeypatch, caplog)
 
 
 @pytest.mark.parametrize("content", ["secret, no JSON", "[]"])
-def test_what_is_no_configuration_is_named_and_not_repeated(tmp_path, content):
+def test_invalid_configuration_error_names_the_file_without_its_secrets(tmp_path, content):
     path = tmp_path / "config.json"
     path.write_text(content)
     with pytest.raises(CredentialError, match=r"config\.json") as caught:

@@ -60,7 +60,7 @@ def client(store):
 
 
 @pytest.mark.parametrize("host", ["a.example", "b.example", "open.example"])
-def test_what_is_taken_is_kept(client, store, host):
+def test_accepted_login_is_stored(client, store, host):
     assert client.login("alice", "sesame", hostname=host) == SUCCESS
     assert store.get(host) == ALICE
     assert client.auth.username == "alice"
@@ -68,7 +68,7 @@ def test_what_is_taken_is_kept(client, store, host):
 
 
 @pytest.mark.parametrize("host", ["a.example", "b.example"])
-def test_what_is_refused_is_not_kept(client, store, host):
+def test_refused_login_is_not_stored(client, store, host):
     with pytest.raises(AuthenticationError) as caught:
         client.login("alice", "guess", hostname=host)
     assert isinstance(caught.value, ValueError)
@@ -77,7 +77,7 @@ def test_what_is_refused_is_not_kept(client, store, host):
     assert client.auth.username is None
 
 
-def test_a_refused_login_leaves_the_earlier_one(client, store):
+def test_refused_login_keeps_the_earlier_credential(client, store):
     client.login("alice", "sesame", hostname="a.example")
     with pytest.raises(AuthenticationError):
         client.login("alice", "guess", hostname="a.example")
@@ -85,19 +85,19 @@ def test_a_refused_login_leaves_the_earlier_one(client, store):
     assert get(client, A + TAGS) == 200
 
 
-def test_what_is_no_registry_keeps_nothing(client, store):
+def test_login_to_a_web_server_stores_nothing(client, store):
     with pytest.raises(RegistryError):
         client.login("alice", "sesame", hostname="web.example")
     assert store.get("web.example") is None
 
 
-def test_the_credential_is_shown_to_one_registry_only(client, world):
+def test_login_sends_the_credential_to_one_registry_only(client, world):
     client.login("alice", "sesame", hostname="a.example")
     assert get(client, HUB + TAGS) == 401
     assert {seen.authorization for seen in world.to(HUB)} == {""}
 
 
-def test_the_client_s_own_registry_is_meant(store):
+def test_login_uses_the_client_s_hostname_by_default(store):
     client = OrasClient(hostname="a.example")
     client.login("alice", "sesame")
     assert store.get("a.example") == ALICE
@@ -105,7 +105,7 @@ def test_the_client_s_own_registry_is_meant(store):
     assert store.get("b.example") == ALICE
 
 
-def test_without_a_registry_nothing_is_asked_and_nothing_stored(client, store, world, caplog):
+def test_login_without_a_registry_asks_and_stores_nothing(client, store, world, caplog):
     caplog.set_level(logging.INFO, "oras")
     assert client.login(password="sesame", username="alice", insecure=True) == SUCCESS
     assert world.seen == []
@@ -126,7 +126,7 @@ def test_without_a_registry_nothing_is_asked_and_nothing_stored(client, store, w
         ("docker.io", "docker.io"),
     ],
 )
-def test_a_registry_may_be_called_as_docker_calls_it(client, store, called, kept):
+def test_login_accepts_docker_s_names_of_a_registry(client, store, called, kept):
     client.login("alice", "sesame", hostname=called)
     assert store.get(kept) == ALICE
     client.logout(called)
@@ -142,14 +142,14 @@ def test_a_registry_may_be_called_as_docker_calls_it(client, store, called, kept
         (None, "localhost:5000", "http"),
     ],
 )
-def test_the_login_may_go_another_way_than_the_client(client, world, insecure, host, scheme):
+def test_login_has_its_own_insecure_argument(client, world, insecure, host, scheme):
     client.login("alice", "sesame", hostname=host, insecure=insecure)
     assert {seen.url for seen in world.seen} == {f"{scheme}://{host}/v2/"}
     assert client.prefix == "https"
 
 
 @pytest.mark.parametrize(("own", "asked", "used"), [(True, "ca.pem", "ca.pem"), ("x", True, "x")])
-def test_whom_the_login_trusts(monkeypatch, world, own, asked, used):
+def test_login_has_its_own_tls_verify_argument(monkeypatch, world, own, asked, used):
     inhabit(monkeypatch, world)
     trusted = []
     import oras._client.connections
@@ -165,7 +165,7 @@ def test_whom_the_login_trusts(monkeypatch, world, own, asked, used):
     assert client.tls_verify == own
 
 
-def test_a_login_may_go_into_another_file(client, store, tmp_path):
+def test_login_stores_into_the_file_it_is_given(client, store, tmp_path):
     path = tmp_path / "folder" / "config.json"
     client.login("alice", "sesame", hostname="a.example", config_path=path)
     assert list(json.loads(path.read_text())["auths"]) == ["a.example"]
@@ -175,7 +175,7 @@ def test_a_login_may_go_into_another_file(client, store, tmp_path):
     assert json.loads(path.read_text())["auths"] == {}
 
 
-def test_a_store_that_cannot_be_written_is_told(client, tmp_path):
+def test_login_raises_if_its_file_cannot_be_written(client, tmp_path):
     path = tmp_path / "config.json"
     path.write_text("no JSON")
     with pytest.raises(CredentialError):
@@ -184,7 +184,7 @@ def test_a_store_that_cannot_be_written_is_told(client, tmp_path):
     assert path.read_text() == "no JSON"
 
 
-def test_what_the_client_knows_already_does_not_help_a_guess(store):
+def test_login_with_a_wrong_password_fails_after_an_earlier_login(store):
     class Client(OrasClient):
         def do_request(self, *arguments, **options):
             return super().do_request(*arguments, **options)
@@ -214,7 +214,7 @@ def terminal(monkeypatch):
     return typed, asked
 
 
-def test_what_is_missing_is_asked_for(client, store, terminal):
+def test_login_prompts_for_a_missing_name_and_password(client, store, terminal):
     _, asked = terminal
     assert client.login("", "", hostname="a.example") == SUCCESS
     assert client.login(hostname="a.example") == SUCCESS
@@ -223,7 +223,7 @@ def test_what_is_missing_is_asked_for(client, store, terminal):
     assert store.get("a.example") == ALICE
 
 
-def test_a_password_is_demanded(client, terminal, world):
+def test_login_refuses_an_empty_password(client, terminal, world):
     typed, _ = terminal
     typed["Password: "] = ""
     with pytest.raises(ValueError, match="password required"):
@@ -231,14 +231,14 @@ def test_a_password_is_demanded(client, terminal, world):
     assert world.seen == []
 
 
-def test_without_a_user_name_nothing_happens(client, terminal, world):
+def test_login_without_a_user_name_sends_nothing(client, terminal, world):
     typed, _ = terminal
     typed["Username: "] = ""
     assert client.login("", "sesame", hostname="a.example") == {"Login": "Not successful"}
     assert world.seen == []
 
 
-def test_the_password_may_come_from_standard_input(client, store, monkeypatch):
+def test_login_reads_the_password_from_standard_input(client, store, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("sesame\nmore\n"))
     assert client.login("alice", "", password_stdin=True, hostname="a.example") == SUCCESS
     assert store.get("a.example") == ALICE
@@ -251,7 +251,7 @@ def messages(caplog):
     return [record.getMessage() for record in caplog.records if "logged" in record.getMessage()]
 
 
-def test_a_logout_forgets_everywhere_and_says_so(client, store, caplog):
+def test_logout_removes_the_credential_and_logs_its_result(client, store, caplog):
     caplog.set_level(logging.INFO, "oras")
     client.login("alice", "sesame", hostname="a.example")
     client.logout("a.example")
@@ -268,7 +268,7 @@ def test_a_logout_forgets_everywhere_and_says_so(client, store, caplog):
     ("at", "out"),
     [("localhost:5000", "127.0.0.1:5000"), ("127.0.0.1:5000", "localhost:5000")],
 )
-def test_localhost_has_two_names(client, store, at, out, caplog):
+def test_logout_removes_both_names_of_localhost(client, store, at, out, caplog):
     caplog.set_level(logging.INFO, "oras")
     store.put(at, ALICE)
     client.logout(out)
@@ -276,7 +276,7 @@ def test_localhost_has_two_names(client, store, at, out, caplog):
     assert messages(caplog) == [f"You have successfully logged out of {out}"]
 
 
-def test_another_registry_stays(store, caplog):
+def test_logout_keeps_credentials_of_other_registries(store, caplog):
     # As in the user guide: logged in to one, logged out of another.
     caplog.set_level(logging.INFO, "oras")
     client = OrasClient(hostname="a.example")
@@ -287,13 +287,13 @@ def test_another_registry_stays(store, caplog):
     assert get(client, A + TAGS) == 200
 
 
-def test_a_credential_in_waiting_does_not_survive_a_logout(client, caplog):
+def test_logout_removes_a_credential_not_yet_bound_to_a_registry(client, caplog):
     client.login("alice", "sesame")
     client.logout("localhost:5000")
     assert get(client, A + TAGS) == 401
 
 
-def test_a_logout_reaches_the_files_that_were_named(client, store, tmp_path):
+def test_logout_removes_credentials_from_the_given_files(client, store, tmp_path):
     path = tmp_path / "config.json"
     client.login("alice", "sesame", hostname="a.example", config_path=path)
     later = OrasClient()
@@ -309,7 +309,7 @@ def registry(world, credential):
     return RemoteRegistry("a.example", world, credentials=StaticCredentials(credential))
 
 
-def test_the_verbs(world):
+def test_core_login_and_logout_report_their_result(world):
     store = StaticCredentials({})
     with pytest.raises(AuthenticationError):
         verbs.login(registry(world, Credential("alice", "guess")), ALICE, store)

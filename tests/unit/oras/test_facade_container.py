@@ -45,7 +45,7 @@ def parts(container):
         ("[::1]:5000/a", ("[::1]:5000", None, "a", "latest", None), "[::1]:5000/a:latest"),
     ],
 )
-def test_names_are_taken_apart(name, expected, uri):
+def test_names_are_parsed_into_their_parts(name, expected, uri):
     container = Container(name)
     assert parts(container) == expected
     assert container.uri == str(container) == uri
@@ -56,7 +56,7 @@ def test_names_are_taken_apart(name, expected, uri):
     )
 
 
-def test_a_registry_in_the_name_beats_the_argument():
+def test_registry_in_the_name_overrides_the_argument():
     assert Container("a/b", registry="reg.io:5000").registry == "reg.io:5000"
     assert Container("h.io/a/b", registry="reg.io:5000").registry == "h.io"
 
@@ -83,7 +83,7 @@ def test_a_registry_in_the_name_beats_the_argument():
         "",
     ],
 )
-def test_nothing_of_a_malformed_name_is_dropped(name):
+def test_malformed_name_is_refused_whole(name):
     with pytest.raises(ValueError, match="does not match a recognized registry unique") as caught:
         Container(name)
     assert isinstance(caught.value, UnrecognizedNameError)
@@ -94,14 +94,14 @@ def test_nothing_of_a_malformed_name_is_dropped(name):
 
 
 @pytest.mark.parametrize("name", ["", "ghcr.io/", "a/"])
-def test_a_missing_repository_is_named(name):
+def test_name_without_a_repository_is_refused(name):
     with pytest.raises(
         ValueError, match="You are minimally required to include a <namespace>/<repo"
     ):
         Container(name)
 
 
-def test_addresses_have_no_scheme():
+def test_urls_have_no_scheme():
     container = Container("localhost:5000/dinosaur/artifact:v1")
     base = "localhost:5000/v2/dinosaur/artifact"
     assert container.api_prefix == "dinosaur/artifact"
@@ -116,14 +116,14 @@ def test_addresses_have_no_scheme():
     assert container.manifest_url() == f"{base}/manifests/{DIGEST}"
 
 
-def test_docker_hub_is_asked_where_it_answers():
+def test_docker_hub_names_use_its_api_host():
     container = Container("ubuntu")
     assert container.api_host == "registry-1.docker.io"
     assert container.manifest_url() == "registry-1.docker.io/v2/library/ubuntu/manifests/latest"
     assert Container("h.io/ubuntu").manifest_url() == "h.io/v2/ubuntu/manifests/latest"
 
 
-def test_addresses_lead_nowhere_else():
+def test_urls_refuse_path_traversal_and_queries():
     container = Container("h.io/a")
     with pytest.raises(InvalidDigestError):
         container.get_blob_url("sha256:../../secret")
@@ -142,7 +142,7 @@ component = st.from_regex(r"[a-z0-9]+([._-][a-z0-9]+)?", fullmatch=True)
     path=st.lists(component, min_size=1, max_size=4),
     tag=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True),
 )
-def test_a_name_survives_parsing_and_printing(registry, path, tag):
+def test_printed_name_parses_to_the_same_container(registry, path, tag):
     name = f"{registry}/{'/'.join(path)}:{tag}"
     assert str(Container(name)) == name
     match = docker_regex.match(name)
@@ -152,7 +152,7 @@ def test_a_name_survives_parsing_and_printing(registry, path, tag):
 
 
 @given(st.text())
-def test_any_text_is_parsed_or_refused(text):
+def test_arbitrary_text_is_parsed_or_refused(text):
     try:
         container = Container(text)
     except UnrecognizedNameError:
@@ -160,7 +160,7 @@ def test_any_text_is_parsed_or_refused(text):
     assert str(Container(str(container))) == str(container)
 
 
-def test_a_target_is_a_name_or_a_container():
+def test_get_container_accepts_a_name_or_a_container():
     assert set(container_type.__args__) == {str, Container}
 
 
@@ -174,7 +174,7 @@ def test_a_target_is_a_name_or_a_container():
         ("host.com/a/b", None, "host.com", "a/b"),
     ],
 )
-def test_a_name_may_start_with_a_scheme(name, scheme, registry, path):
+def test_name_can_start_with_a_scheme(name, scheme, registry, path):
     container = Container(name)
     assert (container.scheme, container.registry, container.api_prefix) == (scheme, registry, path)
     assert "://" not in container.uri
@@ -183,7 +183,7 @@ def test_a_name_may_start_with_a_scheme(name, scheme, registry, path):
 @pytest.mark.parametrize(
     "name", ["https://me:sesame@host.com/a", "me:sesame@host.com/a", "docker://me:sesame@h.io/a"]
 )
-def test_an_error_shows_no_password(name):
+def test_parse_error_hides_the_password(name):
     with pytest.raises(UnrecognizedNameError) as caught:
         Container(name)
     assert "sesame" not in "".join(traceback.format_exception(caught.value))

@@ -37,7 +37,7 @@ def is_parsed(value, uri="h.io/a:v1"):
     "call",
     [lambda c: c.push("h.io/a:v1", ["x"]), lambda c: c.push(archives=["x"], container="h.io/a:v1")],
 )
-def test_the_target_is_parsed_by_position_and_by_keyword(call):
+def test_positional_and_keyword_targets_are_parsed(call):
     container, archives = call(Client())
     assert is_parsed(container)
     assert archives == ["x"]
@@ -51,7 +51,7 @@ def test_the_target_is_parsed_by_position_and_by_keyword(call):
         lambda c: c.download_layers(download_dir="/tmp/x", package="h.io/a:v1", media_type="t/t"),
     ],
 )
-def test_the_user_guide_s_custom_pull_keeps_its_folder(call):
+def test_custom_pull_of_the_specification_keeps_its_folder_argument(call):
     download_dir, package, media_type = call(Client())
     assert download_dir == "/tmp/x"
     assert is_parsed(package)
@@ -61,20 +61,20 @@ def test_the_user_guide_s_custom_pull_keeps_its_folder(call):
 @pytest.mark.parametrize(
     "call", [lambda c: c.show("h.io/a:v1"), lambda c: c.show(thing="h.io/a:v1")]
 )
-def test_without_a_telling_name_the_first_parameter_is_the_target(call):
+def test_first_parameter_is_the_target_by_default(call):
     thing, verbose = call(Client())
     assert is_parsed(thing)
     assert verbose is False
 
 
-def test_a_default_is_left_alone_and_an_argument_container_is_always_a_target():
+def test_parameter_named_container_is_always_parsed():
     assert Client().anything() == ("h.io/default", {})
     first, kwargs = Client().anything("left", container="h.io/a:v1")
     assert first == "left"
     assert is_parsed(kwargs["container"])
 
 
-def test_a_container_passes_and_the_function_keeps_its_name():
+def test_container_is_passed_on_and_function_metadata_is_kept():
     container = Container("h.io/a:v1")
     assert Client().push(container)[0] is container
     assert Client.push.__name__ == "push"
@@ -114,7 +114,7 @@ def calls(*outcomes, **settings):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_an_answer_that_may_pass_is_asked_again(waits, status):
+def test_retryable_status_is_retried(waits, status):
     call, had = calls(Answer(status), Answer(200))
     assert call().status_code == 200
     assert len(had) == 2
@@ -122,7 +122,7 @@ def test_an_answer_that_may_pass_is_asked_again(waits, status):
 
 
 @pytest.mark.parametrize("status", [200, 201, 307, 400, 401, 403, 404, 416, 501, 505])
-def test_any_other_answer_is_final(waits, status):
+def test_other_status_is_not_retried(waits, status):
     call, had = calls(Answer(status))
     assert call().status_code == status
     assert len(had) == 1
@@ -137,7 +137,7 @@ def test_any_other_answer_is_final(waits, status):
         TransportError("GET", "https://h.io/v2/", "reset"),
     ],
 )
-def test_a_connection_that_may_come_back_is_tried_again(waits, error):
+def test_connection_error_is_retried(waits, error):
     call, _ = calls(error, Answer(200))
     assert call().status_code == 200
     assert waits == [2]
@@ -152,7 +152,7 @@ def test_a_connection_that_may_come_back_is_tried_again(waits, error):
         ValueError("Cannot respond to request for authentication."),
     ],
 )
-def test_a_permanent_failure_comes_at_once(waits, error):
+def test_permanent_error_is_not_retried(waits, error):
     call, had = calls(error, Answer(200))
     with pytest.raises(type(error)):
         call()
@@ -164,7 +164,7 @@ def foreign(name, *bases):
     return type(name, bases or (OSError,), {"__module__": "requests.exceptions"})
 
 
-def test_errors_of_requests_are_known_by_name(waits):
+def test_errors_of_requests_are_classified_by_class_name(waits):
     broken = foreign("ConnectionError")
     call, _ = calls(broken(), Answer(200))
     assert call().status_code == 200
@@ -173,7 +173,7 @@ def test_errors_of_requests_are_known_by_name(waits):
         call()
 
 
-def test_the_last_answer_or_error_is_the_caller_s(waits):
+def test_last_response_or_error_is_returned_or_raised(waits):
     call, had = calls(*(Answer(503) for _ in range(3)), attempts=3, timeout=1)
     assert call().status_code == 503
     assert len(had) == 3
@@ -184,13 +184,13 @@ def test_the_last_answer_or_error_is_the_caller_s(waits):
 
 
 @pytest.mark.parametrize("attempts", [0, 1])
-def test_it_is_called_at_least_once(waits, attempts):
+def test_zero_attempts_still_call_once(waits, attempts):
     call, had = calls(Answer(500), attempts=attempts)
     assert call().status_code == 500
     assert len(had) == 1
 
 
-def test_the_registry_s_own_pause_is_kept_and_bounded(waits):
+def test_retry_after_is_respected_up_to_a_limit(waits):
     call, _ = calls(Answer(429, **{"Retry-After": "7"}), Answer(200))
     call()
     assert waits == [7]
@@ -199,7 +199,7 @@ def test_the_registry_s_own_pause_is_kept_and_bounded(waits):
     assert len(had) == 1
 
 
-def test_the_waits_are_bounded_in_all(waits):
+def test_total_wait_is_bounded(waits):
     call, _ = calls(*(Answer(500) for _ in range(50)), attempts=50)
     call()
     assert sum(waits) <= MAX_WAIT
@@ -210,12 +210,12 @@ def test_the_waits_are_bounded_in_all(waits):
     assert sum(waits) <= MAX_WAIT
 
 
-def test_what_is_no_response_is_returned(waits):
+def test_value_that_is_not_a_response_is_returned(waits):
     call, _ = calls("text")
     assert call() == "text"
 
 
-def test_a_foreign_message_is_not_logged(waits, caplog):
+def test_retry_log_omits_the_error_message(waits, caplog):
     caplog.set_level("INFO", "oras")
     call, _ = calls(ConnectionError("GET /blob?X-Amz-Signature=s3cret"), Answer(200))
     call()

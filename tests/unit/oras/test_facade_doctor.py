@@ -54,7 +54,7 @@ def doctor(site):
     )
 
 
-def test_a_sound_package_is_reported(site):
+def test_intact_installation_is_reported(site):
     run = doctor(site)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
@@ -63,14 +63,14 @@ def test_a_sound_package_is_reported(site):
     ]
 
 
-def test_the_stand_in_is_sound(site):
+def test_stand_in_distribution_is_accepted(site):
     install(site, "oras", "0.2.43.post1", {})
     run = doctor(site)
     assert run.returncode == 0
     assert "oras 0.2.43.post1: the stand-in" in run.stdout
 
 
-def test_oras_py_over_our_files_is_reported_with_the_command_that_removes_it(site):
+def test_oras_py_installed_over_this_package_is_reported_with_the_command_that_removes_it(site):
     install(site, "oras", "0.2.43", {"provider.py": b"# another one\n"})
     run = doctor(site)
     assert run.returncode == 1
@@ -80,7 +80,7 @@ def test_oras_py_over_our_files_is_reported_with_the_command_that_removes_it(sit
     assert "pip uninstall --yes oras && pip install --force-reinstall" in run.stdout
 
 
-def test_files_that_an_uninstall_removed_are_reported(site):
+def test_missing_files_are_reported(site):
     (site / "oras" / "provider.py").unlink()
     run = doctor(site)
     assert run.returncode == 1
@@ -88,7 +88,7 @@ def test_files_that_an_uninstall_removed_are_reported(site):
     assert run.stdout.rstrip().endswith("pip install --force-reinstall --no-deps oras-sdk")
 
 
-def test_it_runs_where_the_import_is_refused(site):
+def test_doctor_runs_when_the_import_is_refused(site):
     install(site, "oras", "0.2.43", {"provider.py": b"# another one\n"})
     refused = subprocess.run(
         [sys.executable, "-c", "import oras"],
@@ -102,7 +102,7 @@ def test_it_runs_where_the_import_is_refused(site):
     assert doctor(site).returncode == 1
 
 
-def test_a_missing_distribution_is_reported(monkeypatch):
+def test_missing_distribution_is_reported(monkeypatch):
     monkeypatch.setattr(oras.doctor, "_find", lambda name: None)
     report = oras.doctor.examine()
     assert report.problems

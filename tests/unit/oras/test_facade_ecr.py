@@ -70,7 +70,7 @@ def header(number):
     return {"Authorization": "Basic " + auth_utils.get_basic_auth("AWS", f"password{number}")}
 
 
-def test_a_password_is_kept_until_a_new_one_is_wanted(aws):
+def test_password_is_cached_until_refresh(aws):
     auth, given = EcrAuth(), {"Accept": "x"}
     assert auth._tokens == {}
     for refresh, number in ((False, 1), (False, 1), (True, 2), (False, 2)):
@@ -83,7 +83,7 @@ def test_a_password_is_kept_until_a_new_one_is_wanted(aws):
 
 
 @pytest.mark.parametrize(("lifetime", "asked"), [(3600, 1), (60, 2), (-1, 2)])
-def test_a_password_is_renewed_before_its_end(aws, lifetime, asked):
+def test_password_is_renewed_before_it_expires(aws, lifetime, asked):
     aws.lifetime = lifetime
     auth = EcrAuth()
     auth.authorization_token(HOST)
@@ -91,7 +91,7 @@ def test_a_password_is_renewed_before_its_end(aws, lifetime, asked):
     assert len(aws.regions) == asked
 
 
-def test_a_password_without_an_end_lives_half_a_day(aws, monkeypatch):
+def test_password_without_expiry_is_kept_for_twelve_hours(aws, monkeypatch):
     auth, now = EcrAuth(), time.time()
     auth.authorization_token(HOST)
     for later, asked in ((11.5, 1), (12.5, 2)):
@@ -100,7 +100,7 @@ def test_a_password_without_an_end_lives_half_a_day(aws, monkeypatch):
         assert len(aws.regions) == asked
 
 
-def test_threads_ask_once(aws):
+def test_threads_share_one_password_request(aws):
     auth = EcrAuth()
     with ThreadPoolExecutor(8) as threads:
         found = set(threads.map(lambda _: auth.authorization_token(HOST), range(20)))
@@ -115,7 +115,7 @@ def test_threads_ask_once(aws):
         f'Basic realm="https://evil.example/?{REALM}",service="ecr.amazonaws.com"',
     ],
 )
-def test_other_challenges_are_those_of_the_token_backend(aws, monkeypatch, challenge):
+def test_bearer_challenges_use_the_token_backend(aws, monkeypatch, challenge):
     asked = []
 
     def answer(self, original, headers, refresh):
@@ -129,7 +129,7 @@ def test_other_challenges_are_those_of_the_token_backend(aws, monkeypatch, chall
     assert aws.regions == []
 
 
-def test_nobody_gets_the_password_of_another_registry(aws):
+def test_password_is_not_sent_to_another_registry(aws):
     auth = EcrAuth()
     refusal = Refusal(CHALLENGE, "https://evil.example/v2/")
     assert auth.authenticate_request(refusal, {}) == ({}, False)
@@ -137,7 +137,7 @@ def test_nobody_gets_the_password_of_another_registry(aws):
     assert auth.authenticate_request(Refusal(CHALLENGE, f"{REALM}v2/"), {})[1]
 
 
-def test_without_a_challenge_nothing_is_asked(aws):
+def test_refusal_without_a_challenge_asks_for_no_password(aws):
     assert EcrAuth().authenticate_request(Refusal(""), None) == ({}, False)
     assert aws.regions == []
 
@@ -158,12 +158,12 @@ def test_without_a_challenge_nothing_is_asked(aws):
         ("123456789012.dkr.ecr.a.b.amazonaws.com", None),
     ],
 )
-def test_which_registries_are_of_ecr(host, region):
+def test_ecr_hosts_are_recognised(host, region):
     found = EcrAuth.AWS_ECR_PATTERN.fullmatch(host)
     assert (found and found["region"]) == region
 
 
-def test_a_client_gets_its_password_from_aws(aws, monkeypatch):
+def test_client_gets_its_password_from_aws(aws, monkeypatch):
     world = World(
         {
             f"https://{HOST}": BasicSite("AWS", "password1", challenge=CHALLENGE),
@@ -179,7 +179,7 @@ def test_a_client_gets_its_password_from_aws(aws, monkeypatch):
     assert aws.regions == ["eu-west-1"]
 
 
-def test_an_old_password_is_renewed(aws, monkeypatch):
+def test_refused_password_is_renewed(aws, monkeypatch):
     site = BasicSite("AWS", "password1", challenge=CHALLENGE)
     inhabit(monkeypatch, World({f"https://{HOST}": site}))
     client = OrasClient(auth_backend="ecr")
@@ -190,7 +190,7 @@ def test_an_old_password_is_renewed(aws, monkeypatch):
     assert len(aws.regions) == 2
 
 
-def test_what_is_given_goes_before(aws, monkeypatch):
+def test_set_basic_auth_is_used_before_aws(aws, monkeypatch):
     inhabit(monkeypatch, World({f"https://{HOST}": BasicSite("AWS", "mine")}))
     client = OrasClient(hostname=HOST, auth_backend="ecr")
     client.auth.set_basic_auth("AWS", "mine")
@@ -198,7 +198,7 @@ def test_what_is_given_goes_before(aws, monkeypatch):
     assert aws.regions == []
 
 
-def test_a_logout_forgets_the_password(aws, monkeypatch):
+def test_logout_removes_the_cached_password(aws, monkeypatch):
     inhabit(monkeypatch, World({f"https://{HOST}": BasicSite("AWS", "password1")}))
     client = OrasClient(auth_backend="ecr")
     get(client, f"https://{HOST}{TAGS}")
@@ -207,7 +207,7 @@ def test_a_logout_forgets_the_password(aws, monkeypatch):
     assert len(aws.regions) == 2
 
 
-def test_without_boto3_it_says_what_to_install(monkeypatch):
+def test_missing_boto3_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ImportError, match=r"oras-sdk\[ecr\]") as caught:
         EcrAuth().authenticate_request(Refusal(CHALLENGE), {})
@@ -218,14 +218,14 @@ def test_without_boto3_it_says_what_to_install(monkeypatch):
         OrasClient(auth_backend="ecr").get_tags(f"{HOST}/app")
 
 
-def test_what_aws_says_is_told(aws):
+def test_aws_error_message_is_reported(aws):
     aws.error = RuntimeError("Unable to locate credentials")
     with pytest.raises(CredentialError, match="Unable to locate credentials") as caught:
         EcrAuth().authenticate_request(Refusal(CHALLENGE), {})
     assert caught.value.__cause__ is aws.error
 
 
-def test_other_hosts_have_no_password(aws):
+def test_other_hosts_have_no_aws_password(aws):
     auth = EcrAuth()
     assert isinstance(auth, TokenAuth)
     with pytest.raises(ValueError, match="not an ECR registry"):

@@ -63,7 +63,7 @@ def test_every_way_to_upload_an_empty_config_works(
     assert descriptor.size == conf["size"]
 
 
-def test_another_file_is_still_held_to_its_descriptor(client, tmp_path):
+def test_other_file_must_match_its_descriptor(client, tmp_path):
     conf, _ = oras.oci.ManifestConfig()
     (tmp_path / "other.json").write_text("[]")
     with pytest.raises(ContentError):

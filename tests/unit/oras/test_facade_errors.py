@@ -56,7 +56,7 @@ def client():
         (204, RegistryError),
     ],
 )
-def test_each_status_is_its_error_and_a_value_error(client, status, kind):
+def test_each_error_status_raises_its_class_and_value_error(client, status, kind):
     with pytest.raises(kind) as caught:
         client._check_200_response(respond(status, ERRORS))
     assert isinstance(caught.value, ValueError)
@@ -64,11 +64,11 @@ def test_each_status_is_its_error_and_a_value_error(client, status, kind):
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_three_statuses_are_good(client, status):
+def test_success_statuses_pass(client, status):
     client._check_200_response(respond(status))
 
 
-def test_the_message_begins_as_oras_py_s_and_goes_on(client):
+def test_message_extends_oras_py_s_message(client):
     with pytest.raises(ValueError, match=r"^Issue with ") as caught:
         client._check_200_response(respond(404, ERRORS))
     message = str(caught.value)
@@ -77,25 +77,25 @@ def test_the_message_begins_as_oras_py_s_and_goes_on(client):
     assert "manifest unknown" in message
 
 
-def test_a_missing_artifact_can_be_caught_as_what_it_is():
+def test_missing_artifact_raises_not_found_error():
     error = respond(404, ERRORS).error()
     assert isinstance(error, NotFoundError)
     assert isinstance(error, LookupError)
     assert error.codes == ("MANIFEST_UNKNOWN",)
 
 
-def test_no_query_gets_into_the_message():
+def test_message_omits_the_query():
     error = respond(403, url="https://h.io/blob?X-Signature=secret").error()
     assert "secret" not in str(error) + repr(error)
 
 
-def test_facts_survive_the_change_of_class():
+def test_translated_error_keeps_its_attributes():
     error = respond(429, None, {"Retry-After": "7"}).error()
     assert isinstance(error, RateLimitedError)
     assert error.retry_after == 7.0
 
 
-def test_a_refusal_keeps_its_cause_and_loses_nothing():
+def test_translated_error_keeps_its_cause_and_traceback():
     cause = KeyError("x")
     refusal = RegistryError("push x", status=507, method="PUT", url=URL, detail="disk full")
     with pytest.raises(ValueError, match="disk full") as caught, reporting():
@@ -105,20 +105,20 @@ def test_a_refusal_keeps_its_cause_and_loses_nothing():
     assert "raise refusal" in str(caught.traceback[-1].statement)
 
 
-def test_other_errors_pass_unchanged():
+def test_other_errors_are_not_translated():
     error = NotFoundError("tag v1", "a layout")
     with pytest.raises(NotFoundError) as caught, reporting():
         raise error
     assert caught.value is error
 
 
-def test_one_that_is_already_an_issue_is_not_wrapped_again():
+def test_error_is_translated_once():
     with pytest.raises(ValueError, match="Issue") as caught, reporting(), reporting():
         raise RegistryError("push x", status=507, method="PUT", url=URL)
     assert str(caught.value).count("Issue with") == 1
 
 
-def test_the_registry_s_messages_are_logged(client, caplog):
+def test_registry_messages_are_logged(client, caplog):
     errors = {"errors": [{"message": "first"}, {"message": "second"}, {"code": "NONE"}]}
     with caplog.at_level(logging.ERROR, "oras"), pytest.raises(ValueError, match="Issue"):
         client._check_200_response(respond(400, errors))
@@ -126,12 +126,12 @@ def test_the_registry_s_messages_are_logged(client, caplog):
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {"errors": None}, {"errors": "x"}, {"a": 1}])
-def test_answers_without_messages_log_nothing(client, caplog, document):
+def test_response_without_messages_logs_nothing(client, caplog, document):
     client._parse_response_errors(respond(400, document))
     assert caplog.records == []
 
 
-def test_another_library_s_answer_is_judged_by_what_it_has(client):
+def test_responses_of_other_libraries_are_checked(client):
     client._check_200_response(Opaque(status_code=202))
     bad = Opaque(status_code=500, url=URL, reason="Broken", json=dict)
     with pytest.raises(ValueError, match=f"^Issue with {URL}: Broken$"):
@@ -149,7 +149,7 @@ def without_requests(monkeypatch):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 @pytest.mark.parametrize("imported", [True, False], ids=["requests", "alone"])
-def test_the_traceback_shows_a_public_name(client, monkeypatch, status, imported):
+def test_traceback_shows_a_public_class_name(client, monkeypatch, status, imported):
     if not imported:
         monkeypatch.delitem(sys.modules, "requests.exceptions", raising=False)
     with pytest.raises(ValueError, match="Issue") as caught:
@@ -161,7 +161,7 @@ def test_the_traceback_shows_a_public_name(client, monkeypatch, status, imported
     assert name in oras.errors.__all__
 
 
-def test_every_public_name_is_documented():
+def test_every_public_error_is_documented():
     documented = oras.errors.__doc__ or ""
     for name in oras.errors.__all__:
         assert f"`{name}`" in documented
@@ -188,7 +188,7 @@ def test_every_public_name_is_documented():
     ],
     ids=lambda part: type(part).__name__ if isinstance(part, Exception) else "",
 )
-def test_where_requests_is_imported_its_exceptions_catch_ours(error, kinds):
+def test_exceptions_of_requests_catch_our_errors_if_requests_is_imported(error, kinds):
     with pytest.raises(exceptions.RequestException) as caught, reporting():
         raise error
     for kind in (type(error), *kinds):
@@ -197,7 +197,7 @@ def test_where_requests_is_imported_its_exceptions_catch_ours(error, kinds):
     assert vars(error).items() <= vars(caught.value).items()
 
 
-def test_an_http_error_has_the_response_and_the_request():
+def test_http_error_has_response_and_request():
     error = RegistryNotFoundError(
         "get x", status=404, method="GET", url=URL, codes=["MANIFEST_UNKNOWN"], detail="gone"
     )
@@ -211,14 +211,14 @@ def test_an_http_error_has_the_response_and_the_request():
     assert caught.value.request.method == "GET"
 
 
-def test_an_answer_that_was_read_is_the_response():
+def test_http_error_keeps_a_response_already_read():
     answer = respond(503, ERRORS)
     with pytest.raises(exceptions.HTTPError) as caught:
         answer.raise_for_status()
     assert caught.value.response is answer
 
 
-def test_a_connection_that_breaks_within_the_body_is_a_connection_error():
+def test_connection_lost_within_the_body_is_a_connection_error():
     class Broken:
         def read(self, size=-1, /):
             raise TransportError("GET", URL, "reset")
@@ -232,7 +232,7 @@ def test_a_connection_that_breaks_within_the_body_is_a_connection_error():
 
 
 @pytest.mark.parametrize("imported", [True, False], ids=["requests", "alone"])
-def test_a_translated_error_can_be_pickled(monkeypatch, imported):
+def test_translated_error_can_be_pickled(monkeypatch, imported):
     if not imported:
         monkeypatch.delitem(sys.modules, "requests.exceptions", raising=False)
     with pytest.raises(ValueError, match="Issue") as caught, reporting():
@@ -242,7 +242,7 @@ def test_a_translated_error_can_be_pickled(monkeypatch, imported):
     assert (str(again), again.status) == (str(caught.value), 404)
 
 
-def test_without_requests_nothing_is_translated_for_it(without_requests):
+def test_errors_are_not_translated_without_requests(without_requests):
     error = TransportError("GET", URL, "refused")
     with pytest.raises(TransportError) as caught, reporting():
         raise error

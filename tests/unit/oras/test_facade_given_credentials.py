@@ -34,35 +34,35 @@ def given():
     return GivenCredentials()
 
 
-def test_a_gift_belongs_to_the_first_registry_that_asks(given):
+def test_given_credential_is_bound_to_the_first_host_that_asks(given):
     given.give(ALICE)
     assert given.get("a.example/team/app") == ALICE
     assert given.get("b.example") is None
     assert given.get("a.example") == ALICE
 
 
-def test_a_gift_belongs_to_the_first_registry_that_is_used(given):
+def test_given_credential_is_bound_to_the_claimed_host(given):
     given.give(ALICE)
     given.claim("a.example")
     assert given.get("b.example") is None
     assert given.get("a.example") == ALICE
 
 
-def test_a_gift_belongs_to_home(given):
+def test_given_credential_is_bound_to_the_home_host(given):
     given.home = "home.example"
     given.give(ALICE)
     assert given.get("a.example") is None
     assert given.get("home.example") == ALICE
 
 
-def test_one_of_many_threads_gets_a_gift(given):
+def test_given_credential_is_bound_to_one_host_across_threads(given):
     given.give(ALICE)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(given.get, [f"host{n}.example" for n in range(40)]))
     assert found.count(ALICE) == 1
 
 
-def test_the_latest_gift_counts(given):
+def test_latest_given_credential_is_used(given):
     given.give(ALICE)
     given.claim("a.example")
     given.give(BOB)
@@ -70,14 +70,14 @@ def test_the_latest_gift_counts(given):
     assert given.get("a.example") == BOB
 
 
-def test_a_login_counts_more_than_an_earlier_gift(given):
+def test_login_overrides_an_earlier_given_credential(given):
     given.give(ALICE)
     given.put("a.example", BOB)
     assert given.get("a.example") == BOB
     assert given.get("b.example") == ALICE
 
 
-def test_a_token_goes_with_the_password_of_its_own_registry_only(given):
+def test_token_is_used_only_for_the_host_of_its_password(given):
     given.put("a.example", ALICE)
     given.give_token("t")
     assert given.get("b.example") == Credential(registry_token="t")
@@ -87,7 +87,7 @@ def test_a_token_goes_with_the_password_of_its_own_registry_only(given):
     assert given.get("a.example") == ALICE
 
 
-def test_a_logout_takes_what_may_be_meant(given):
+def test_logout_removes_a_given_credential_not_yet_bound(given):
     given.give(ALICE)
     given.delete("a.example")
     assert given.get("a.example") is None
@@ -97,7 +97,7 @@ def test_a_logout_takes_what_may_be_meant(given):
     assert given.get("home.example") == ALICE
 
 
-def test_every_change_is_noticed(given):
+def test_every_change_increases_the_revision(given):
     seen = [given.revision]
     for change in (
         lambda: given.give(ALICE),
@@ -112,7 +112,7 @@ def test_every_change_is_noticed(given):
 
 
 @pytest.mark.parametrize("asked", ["localhost:5000/app", "127.0.0.1:5000/app"])
-def test_the_order_is_given_named_configured(given, asked):
+def test_lookup_order_is_given_then_files_then_configuration(given, asked):
     named = StaticCredentials({"localhost:5000": Credential("named", "x")})
     configured = StaticCredentials({"127.0.0.1:5000": Credential("configured", "x")})
     stores = [named]
@@ -125,7 +125,7 @@ def test_the_order_is_given_named_configured(given, asked):
     assert store.get(asked).username == "configured"
 
 
-def test_what_is_forgotten_is_forgotten_everywhere(given):
+def test_delete_removes_the_credential_from_every_store(given):
     configured = StaticCredentials({"a.example": BOB})
     store = BackendCredentials(lambda: (given, NoCredentials()), configured)
     given.put("a.example", ALICE)

@@ -64,13 +64,13 @@ def push_index(client, name, **tags_by_platform):
 # --- Pushing ------------------------------------------------------------------------------
 
 
-def test_a_push_says_what_it_is_and_gives_several_names(client):
+def test_push_sets_the_artifact_type_and_several_tags(client):
     client.push("a/b:v1", files=["a.txt"], quiet=True, artifact_type=SBOM, tags=["v1.0", "latest"])
     assert tags_of(client, "a/b") == ["latest", "v1", "v1.0"]
     assert client.get_manifest("a/b:latest")["artifactType"] == SBOM
 
 
-def test_a_push_step_by_step_does_so_too(server, client):
+def test_stepwise_push_sets_the_artifact_type_and_several_tags(server, client):
     class Own(oras.client.OrasClient):
         uploaded = ()
 
@@ -84,7 +84,7 @@ def test_a_push_step_by_step_does_so_too(server, client):
     assert client.get_manifest("a/b:latest")["artifactType"] == SBOM
 
 
-def test_a_push_with_a_subject_is_discovered(client, pushed):
+def test_push_with_a_subject_is_discovered(client, pushed):
     client.push("a/b:sbom", files=["a.txt"], quiet=True, subject="v1", artifact_type=SBOM)
     (found,) = client.discover("a/b:v1")
     assert found["digest"] == str(client.connections.repository(
@@ -96,7 +96,7 @@ def test_a_push_with_a_subject_is_discovered(client, pushed):
 # --- Attach and discover ------------------------------------------------------------------
 
 
-def test_what_is_attached_is_discovered(client, pushed):
+def test_attached_artifact_is_discovered(client, pushed):
     digest = digest_of(
         client.attach("a/b:v1", SBOM, ["a.txt:text/plain"], manifest_annotations={"key": "value"})
     )
@@ -121,7 +121,7 @@ def test_attached_files_can_be_pulled(client, pushed, tmp_path):
     assert (tmp_path / "out" / "a.txt").read_text() == "a"
 
 
-def test_annotations_of_a_file(client, pushed, tmp_path):
+def test_attach_takes_annotations_from_a_file(client, pushed, tmp_path):
     (tmp_path / "notes.json").write_text(json.dumps({"$manifest": {"a": "1"}, "a.txt": {"b": "2"}}))
     digest = digest_of(client.attach("a/b:v1", SBOM, ["a.txt"], annotation_file="notes.json"))
     manifest = client.get_manifest(f"a/b@{digest}")
@@ -129,7 +129,7 @@ def test_annotations_of_a_file(client, pushed, tmp_path):
     assert manifest["layers"][0]["annotations"]["b"] == "2"
 
 
-def test_a_tree_or_one_level_or_one_type(client, pushed):
+def test_discover_lists_a_tree_one_level_or_one_type(client, pushed):
     sbom = digest_of(client.attach("a/b:v1", SBOM))
     signature = digest_of(client.attach(f"a/b@{sbom}", SIGNATURE))
     assert [found["digest"] for found in client.discover("a/b:v1")] == [sbom]
@@ -139,7 +139,7 @@ def test_a_tree_or_one_level_or_one_type(client, pushed):
     assert client.discover(f"a/b@{sbom}", artifact_type=SIGNATURE)[0]["digest"] == signature
 
 
-def test_of_an_index_for_a_platform(client, pushed):
+def test_attach_and_discover_select_a_platform_of_an_index(client, pushed):
     push_index(client, "a/b:index", amd64="v1")
     client.attach("a/b:index", SBOM, platform="linux/amd64")
     assert client.discover("a/b:index") == []
@@ -147,7 +147,7 @@ def test_of_an_index_for_a_platform(client, pushed):
     assert client.get_manifest("a/b:v1") == client.get_manifest("a/b:index", platform="linux/amd64")
 
 
-def test_nothing_is_attached_to_nothing(client, pushed):
+def test_attach_to_a_missing_subject_is_refused(client, pushed):
     with pytest.raises(ValueError, match=r"Issue with .*: Not Found"):
         client.attach("a/b:v2", SBOM)
     with pytest.raises(ValueError, match=r"Issue with .*: Not Found"):
@@ -156,7 +156,9 @@ def test_nothing_is_attached_to_nothing(client, pushed):
         client.attach("a/b:v1", "nonsense")
 
 
-def test_files_lie_in_the_working_directory_or_are_allowed(client, pushed, tmp_path, monkeypatch):
+def test_attach_refuses_files_outside_the_working_directory_unless_allowed(
+    client, pushed, tmp_path, monkeypatch
+):
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
     with pytest.raises(ValueError, match="present working directory"):
@@ -167,19 +169,19 @@ def test_files_lie_in_the_working_directory_or_are_allowed(client, pushed, tmp_p
 # --- Copying ------------------------------------------------------------------------------
 
 
-def test_a_copy_is_the_same(client, pushed):
+def test_copy_is_identical(client, pushed):
     assert digest_of(client.copy("a/b:v1", "c/d:v2", tags=["latest"])) == pushed
     assert client.get_manifest("c/d:v2") == client.get_manifest("a/b:v1")
     assert tags_of(client, "c/d") == ["latest", "v2"]
 
 
-def test_a_copy_by_digest(client, pushed):
+def test_copy_by_digest(client, pushed):
     client.copy(f"a/b@{pushed}", f"c/d@{pushed}")
     assert tags_of(client, "c/d") == []
     assert client.get_manifest(f"c/d@{pushed}") == client.get_manifest("a/b:v1")
 
 
-def test_a_copy_to_another_registry_with_all_that_refers_to_it(client, pushed):
+def test_copy_to_another_registry_with_referrers(client, pushed):
     sbom = digest_of(client.attach("a/b:v1", SBOM))
     client.attach(f"a/b@{sbom}", SIGNATURE)
     with RegistryServer(EmbeddedRegistry()) as other:
@@ -190,13 +192,13 @@ def test_a_copy_to_another_registry_with_all_that_refers_to_it(client, pushed):
         assert client.discover(target, depth=None) == client.discover("a/b:v1", depth=None)
 
 
-def test_a_copy_of_one_platform(client, pushed):
+def test_copy_of_one_platform(client, pushed):
     index = push_index(client, "a/b:index", amd64="v1")
     assert digest_of(client.copy("a/b:index", "c/d:one", platform="linux/amd64")) == pushed
     assert digest_of(client.copy("a/b:index", "c/d:all")) == index
 
 
-def test_a_copy_of_nothing(client):
+def test_copy_of_a_missing_artifact_is_an_error(client):
     with pytest.raises(ValueError, match=r"Issue with .*: Not Found"):
         client.copy("a/b:v1", "c/d:v1")
 
@@ -204,7 +206,7 @@ def test_a_copy_of_nothing(client):
 # --- Following an index -------------------------------------------------------------------
 
 
-def test_get_manifest_follows_an_index(client, pushed, tmp_path):
+def test_get_manifest_selects_a_platform_of_an_index(client, pushed, tmp_path):
     (tmp_path / "a.txt").write_text("another")
     client.push("a/b:v2", files=["a.txt"], quiet=True)
     push_index(client, "a/b:index", amd64="v1", arm64="v2")
@@ -221,7 +223,7 @@ def test_get_manifest_follows_an_index(client, pushed, tmp_path):
 # --- When it was made ---------------------------------------------------------------------
 
 
-def test_a_time_of_the_build_is_written(client, monkeypatch):
+def test_source_date_epoch_sets_the_created_annotation(client, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     client.push("a/b:v1", files=["a.txt"], quiet=True)
     digest = digest_of(client.attach("a/b:v1", SBOM))
@@ -233,7 +235,7 @@ def test_a_time_of_the_build_is_written(client, monkeypatch):
     assert client.get_manifest("a/b:v2")["annotations"] == own
 
 
-def test_a_time_that_is_no_number_is_refused(client, monkeypatch):
+def test_source_date_epoch_that_is_not_a_number_is_refused(client, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     with pytest.raises(InvalidConfigurationError, match="SOURCE_DATE_EPOCH"):
         client.push("a/b:v1", files=["a.txt"], quiet=True)

@@ -27,7 +27,7 @@ def documentation(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_says_what_it_takes_gives_and_raises(name):
+def test_every_method_documents_arguments_result_and_errors(name):
     text = documentation(name)
     signature = inspect.signature(getattr(oras.client.OrasClient, name))
     parameters = [parameter for parameter in signature.parameters if parameter != "self"]
@@ -43,7 +43,7 @@ def test_every_method_says_what_it_takes_gives_and_raises(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_example_runs(name, tmp_path):
+def test_every_docstring_example_runs(name, tmp_path):
     (tmp_path / "artifact.txt").write_text("hello dinosaur\n")
     registry = EmbeddedRegistry(users={"myuser": "mypass"})
     with RegistryServer(registry) as server, oras.utils.workdir(str(tmp_path)):
@@ -60,7 +60,7 @@ def test_every_example_runs(name, tmp_path):
         assert not complaints, "".join(complaints)
 
 
-def test_the_class_names_its_attributes():
+def test_class_docstring_names_its_attributes():
     documentations = [inspect.getdoc(cls) or "" for cls in oras.client.OrasClient.__mro__]
     text = next(text for text in documentations if "Attributes:" in text)
     client = oras.client.OrasClient()

@@ -20,12 +20,12 @@ def replacement(self, *args, **kwargs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_client_itself_replaces_nothing(name):
+def test_client_class_overrides_no_hook(name):
     assert not is_overridden(oras.client.OrasClient(), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_subclass_without_that_method_neither(name):
+def test_subclass_without_the_method_overrides_no_hook(name):
     class Mine(Registry):
         def push_all(self):
             """Use the client."""
@@ -51,28 +51,28 @@ def test_a_subclass_without_that_method_neither(name):
     ],
     ids=["plain", "ensure_container", "retry", "static", "class", "cache", "partial", "property"],
 )
-def test_a_subclass_with_it_does(name, decorate):
+def test_subclass_with_the_method_overrides_the_hook(name, decorate):
     subclass = type("Mine", (Registry,), {name: decorate(replacement)})
     assert is_overridden(subclass(), name)
     assert not is_overridden(subclass(), *(other for other in NAMES if other != name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mixin_does_on_whichever_side_it_stands_first(name):
+def test_mixin_overrides_the_hook_in_resolution_order(name):
     mixin = type("Mixin", (), {name: replacement})
     assert is_overridden(type("Before", (mixin, Registry), {})(), name)
     assert not is_overridden(type("Behind", (Registry, mixin), {})(), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_grandchild_does(name):
+def test_subclass_of_a_subclass_overrides_the_hook(name):
     child = type("Child", (Registry,), {name: replacement})
     assert is_overridden(type("Grandchild", (child,), {})(), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [mock.Mock(), lambda *_: None, functools.partial(print)])
-def test_what_is_set_on_the_object_does_for_that_object(name, value):
+def test_instance_attribute_overrides_the_hook_for_its_instance(name, value):
     one, other = Registry(), Registry()
     setattr(one, name, value)
     assert is_overridden(one, name)
@@ -82,7 +82,7 @@ def test_what_is_set_on_the_object_does_for_that_object(name, value):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("arguments", [{}, {"autospec": True}], ids=["mock", "autospec"])
 @pytest.mark.parametrize("where", ["object", "class"])
-def test_a_mock_does_while_it_lasts(name, arguments, where):
+def test_mock_overrides_the_hook_while_active(name, arguments, where):
     client = Registry()
     with mock.patch.object(client if where == "object" else Registry, name, **arguments):
         assert is_overridden(client, name)
@@ -90,7 +90,7 @@ def test_a_mock_does_while_it_lasts(name, arguments, where):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_wraps_the_client_s_own_method_does(name, monkeypatch):
+def test_wrapper_around_the_method_overrides_the_hook(name, monkeypatch):
     original = getattr(Registry, name)
 
     @functools.wraps(original)

@@ -52,7 +52,7 @@ def lay(path, files=VALID, *, blobs=True):
         {"index.json": {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "x": {}}},
     ],
 )
-def test_a_layout_is_taken(tmp_path, changes):
+def test_valid_layout_is_opened(tmp_path, changes):
     path = lay(tmp_path / "layout", {**VALID, **changes})
     assert NewLayout(path).validate() == path
     assert Layout.is_oci_layout(path) is True
@@ -75,7 +75,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "content", "message"), WRONG)
-def test_what_is_no_layout_is_told(tmp_path, name, content, message):
+def test_invalid_layout_is_an_error(tmp_path, name, content, message):
     path = lay(tmp_path / "layout", {**VALID, name: content})
     with pytest.raises(ValueError, match=re.escape(message)):
         Layout(path)
@@ -83,7 +83,7 @@ def test_what_is_no_layout_is_told(tmp_path, name, content, message):
 
 
 @pytest.mark.parametrize("name", ["oci-layout", "index.json", "blobs"])
-def test_what_is_missing_is_told(tmp_path, name):
+def test_missing_layout_file_is_named(tmp_path, name):
     path = lay(tmp_path / "layout")
     lost = tmp_path / "layout" / name
     shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
@@ -93,7 +93,7 @@ def test_what_is_missing_is_told(tmp_path, name):
     assert not Layout.is_oci_layout(path)
 
 
-def test_other_things_are_no_folder(tmp_path):
+def test_path_that_is_not_a_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="Path does not exist: "):
         Layout(str(tmp_path / "missing"))
     file = tmp_path / "file"
@@ -106,13 +106,13 @@ def test_other_things_are_no_folder(tmp_path):
         Layout(path)
 
 
-def test_the_home_is_expanded(tmp_path, monkeypatch):
+def test_tilde_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     path = lay(tmp_path / "layout")
     assert Layout("~/layout").validate() == path
 
 
-def test_it_is_reachable_from_the_package():
+def test_layout_is_an_attribute_of_the_package():
     assert oras.layout.Layout is Layout
     assert schemas.index
 
@@ -136,14 +136,14 @@ def artifact(store, tag, *layers, subject=None):
     return manifest
 
 
-def test_the_content_of_a_manifest_in_order(path, store):
+def test_blobs_of_a_manifest_are_listed_in_order(path, store):
     manifest = artifact(store, "latest", b"a", b"b", b"a")
     a, b, _ = (str(layer.digest) for layer in manifest.layers)
     config = str(manifest.config.digest)
     assert Layout(path).get_ordered_blobs() == [a, b, config, str(manifest.digest)]
 
 
-def test_the_content_of_an_index_in_order(path, store):
+def test_blobs_of_an_index_are_listed_in_order(path, store):
     first, second = push_artifact(store, b"a", b"shared"), push_artifact(store, b"shared")
     inner = codec.encode_index(manifests=[second.descriptor])
     push_document(store, inner)
@@ -161,7 +161,7 @@ def test_the_content_of_an_index_in_order(path, store):
     ]
 
 
-def test_manifests_of_docker_are_content_too(path, store):
+def test_docker_manifests_are_listed(path, store):
     config, layer = push_blob(store, b"{}"), push_blob(store, b"layer")
     manifest = codec.encode_manifest(
         config=config, layers=[layer], media_type=media_types.DOCKER_MANIFEST
@@ -170,7 +170,7 @@ def test_manifests_of_docker_are_content_too(path, store):
     assert len(Layout(path).get_ordered_blobs()) == 3
 
 
-def test_what_is_not_there_is_told(path, store):
+def test_missing_tag_or_blob_is_an_error(path, store):
     manifest = artifact(store, "latest", b"layer")
     layout = Layout(path)
     with pytest.raises(ValueError, match="Tag 'nonexistent' not found in index"):
@@ -184,7 +184,7 @@ def test_what_is_not_there_is_told(path, store):
         Layout(path + "-missing", validate=False).get_ordered_blobs()
 
 
-def test_a_malformed_manifest_is_a_value_error(path, store):
+def test_malformed_manifest_is_a_value_error(path, store):
     index = f'{{"schemaVersion": 2, "manifests": [], "mediaType": "{media_types.DOCKER_MANIFEST}"}}'
     store.push(Descriptor.of(b"{}", "a/b"), BytesSource(b"{}"))
     Path(path, "index.json").write_text(index)
@@ -193,7 +193,7 @@ def test_a_malformed_manifest_is_a_value_error(path, store):
     assert isinstance(caught.value, ValueError)
 
 
-def test_blobs_by_digest(path, store):
+def test_blobs_are_found_by_digest(path, store):
     blob = push_blob(store, b"blob")
     layout = Layout(path)
     assert layout.digest_to_blob_path(str(blob.digest)).read_bytes() == b"blob"
@@ -220,7 +220,7 @@ def client(registry):
     return OrasClient()
 
 
-def test_there_and_back(path, store, client, tmp_path):
+def test_push_and_pull_of_a_layout_round_trips(path, store, client, tmp_path):
     manifest = artifact(store, "mine", b"a", b"b")
     layout = Layout(path)
     response = layout.push_to_registry(client, "r.example/app:v1", tag="mine")
@@ -238,7 +238,7 @@ def test_there_and_back(path, store, client, tmp_path):
     assert entry["annotations"] == {"org.opencontainers.image.ref.name": "again"}
 
 
-def test_a_pull_keeps_what_is_there(path, store, client):
+def test_pull_keeps_existing_tags(path, store, client):
     artifact(store, "old", b"old")
     artifact(store, "latest", b"latest")
     layout = Layout(path)
@@ -248,14 +248,14 @@ def test_a_pull_keeps_what_is_there(path, store, client):
     assert layout.get_ordered_blobs() == layout.get_ordered_blobs("old")
 
 
-def test_a_pull_by_digest(path, store, client, tmp_path):
+def test_pull_by_digest(path, store, client, tmp_path):
     manifest = artifact(store, "latest", b"a")
     Layout(path).push_to_registry(client, "r.example/app:v1")
     back = NewLayoutFromRegistry(str(tmp_path / "b"), client, f"r.example/app@{manifest.digest}")
     assert back.get_ordered_blobs()[-1] == str(manifest.digest)
 
 
-def test_what_an_artifact_is_attached_to_stays_where_it_is(path, store, client, tmp_path):
+def test_subject_of_an_artifact_is_not_transferred(path, store, client, tmp_path):
     absent = Descriptor.of(b"{}", media_types.OCI_MANIFEST)
     attached = artifact(store, "latest", b"signature", subject=absent)
     Layout(path).push_to_registry(client, "r.example/app:v1")
@@ -263,14 +263,14 @@ def test_what_an_artifact_is_attached_to_stays_where_it_is(path, store, client, 
     assert back.get_ordered_blobs()[-1] == str(attached.digest)
 
 
-def test_a_push_in_chunks(path, store, client, registry):
+def test_push_in_chunks(path, store, client, registry):
     artifact(store, "latest", b"twelve bytes")
     layout = Layout(path)
     layout.push_to_registry(client, "r.example/app:v1", do_chunked=True, chunk_size=5)
     assert [request.method for request in registry.requests].count("PATCH") >= 3
 
 
-def test_nothing_that_is_there_is_moved_again(path, store, client, registry):
+def test_existing_blobs_are_not_transferred_again(path, store, client, registry):
     artifact(store, "latest", b"a", b"b")
     layout = Layout(path)
     layout.push_to_registry(client, "r.example/app:v1")
@@ -281,7 +281,7 @@ def test_nothing_that_is_there_is_moved_again(path, store, client, registry):
 
 
 @pytest.mark.parametrize("target", ["", "app", "r.example/app", "r.example/app:"])
-def test_a_push_needs_a_tag(path, store, client, registry, target):
+def test_push_without_a_tag_is_refused(path, store, client, registry, target):
     artifact(store, "latest", b"a")
     with pytest.raises(ValueError, match="Target must include a tag in format") as caught:
         Layout(path).push_to_registry(client, target)
@@ -289,7 +289,7 @@ def test_a_push_needs_a_tag(path, store, client, registry, target):
     assert registry.requests == ()
 
 
-def test_a_push_to_the_digest_of_something_else(path, store, client, registry):
+def test_push_to_a_different_digest_is_refused(path, store, client, registry):
     manifest = artifact(store, "latest", b"a")
     with pytest.raises(DigestMismatchError):
         Layout(path).push_to_registry(client, f"r.example/app@sha256:{'0' * 64}")
@@ -299,7 +299,7 @@ def test_a_push_to_the_digest_of_something_else(path, store, client, registry):
     assert client.get_tags("r.example/app") == []
 
 
-def test_a_push_of_what_is_missing(path, store, client, registry):
+def test_push_of_a_missing_blob_is_an_error(path, store, client, registry):
     manifest = artifact(store, "latest", b"a")
     layout = Layout(path)
     layout.digest_to_blob_path(str(manifest.layers[0].digest)).unlink()
@@ -308,7 +308,7 @@ def test_a_push_of_what_is_missing(path, store, client, registry):
     assert registry.requests == ()
 
 
-def test_changed_content_is_not_pushed(path, store, client):
+def test_changed_blob_is_not_pushed(path, store, client):
     manifest = artifact(store, "latest", b"content")
     layout = Layout(path)
     layout.digest_to_blob_path(str(manifest.layers[0].digest)).write_bytes(b"CONTENT")
@@ -318,7 +318,7 @@ def test_changed_content_is_not_pushed(path, store, client):
         client.get_manifest("r.example/app:v1")
 
 
-def test_a_pull_of_nothing_makes_nothing(client, tmp_path):
+def test_pull_of_a_missing_artifact_makes_no_folder(client, tmp_path):
     path = tmp_path / "layout"
     for target, error in (("", "does not match"), ("r.example/app:v1", "404")):
         with pytest.raises(ValueError, match=error):
@@ -328,7 +328,7 @@ def test_a_pull_of_nothing_makes_nothing(client, tmp_path):
     assert not path.exists()
 
 
-def test_a_new_layout_wants_an_empty_folder(client, tmp_path):
+def test_new_layout_needs_an_empty_folder(client, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileExistsError, match="Directory is not empty: "):
         NewLayoutFromRegistry(str(tmp_path), client, "r.example/app:v1")

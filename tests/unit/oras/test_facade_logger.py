@@ -29,7 +29,7 @@ def fresh(monkeypatch):
         log.manager._clear_cache()
 
 
-def test_importing_configures_nothing_and_the_library_is_silent():
+def test_import_configures_no_logging_and_prints_nothing():
     root = Path(oras.__file__).parents[1]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
@@ -43,7 +43,7 @@ def test_importing_configures_nothing_and_the_library_is_silent():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_the_user_guide_s_debug_message_appears(capsys):
+def test_debug_message_of_the_specification_appears(capsys):
     setup_logger(quiet=False, debug=True)
     oras.logger.logger.debug("This is my debug message!")
     logging.getLogger("oras_core.registry").debug("from the core")
@@ -57,7 +57,7 @@ def test_the_user_guide_s_debug_message_appears(capsys):
     ]
 
 
-def test_setting_up_again_replaces_the_handler(capsys):
+def test_second_setup_replaces_the_handler(capsys):
     setup_logger()
     setup_logger(stdout=True)
     oras.logger.logger.info("once")
@@ -66,7 +66,7 @@ def test_setting_up_again_replaces_the_handler(capsys):
     assert (captured.out, captured.err) == ("once\n", "")
 
 
-def test_quiet_drops_information_only(capsys):
+def test_quiet_drops_info_messages_only(capsys):
     setup_logger(quiet=True, printshellcmds=False)
     log = oras.logger.logger
     log.info("i")
@@ -77,7 +77,7 @@ def test_quiet_drops_information_only(capsys):
     assert capsys.readouterr().err.splitlines() == ["w", "e"]
 
 
-def test_progress_and_commands(capsys):
+def test_progress_and_shell_commands_are_logged(capsys):
     setup_logger(printshellcmds=True)
     log = oras.logger.logger
     log.progress(1, 2)
@@ -93,17 +93,17 @@ def test_progress_and_commands(capsys):
     ]
 
 
-def test_a_percent_sign_is_text(caplog):
+def test_percent_sign_is_not_interpreted(caplog):
     caplog.set_level(logging.DEBUG, "oras")
     log = oras.logger.logger
     log.info("100% of %s")
     log.location("here")
     assert caplog.messages[0] == "100% of %s"
     assert caplog.messages[1].startswith("here: ")
-    assert "test_a_percent_sign_is_text" in caplog.messages[1]
+    assert "test_percent_sign_is_not_interpreted" in caplog.messages[1]
 
 
-def test_only_exit_ends_the_program(caplog):
+def test_exit_raises_system_exit(caplog):
     with pytest.raises(SystemExit) as caught:
         oras.logger.logger.exit("no such file", return_code=3)
     assert caught.value.code == 3
@@ -124,14 +124,14 @@ def test_added_handlers_see_every_message():
 # --- announcements ------------------------------------------------------------------------
 
 
-def test_an_announcement_is_seen_where_nobody_configured_logging(capsys, caplog):
+def test_announcement_is_printed_without_logging_configuration(capsys, caplog):
     caplog.set_level(logging.INFO)
     announce("Successfully pushed h.io/a:v1")
     assert capsys.readouterr().out == "Successfully pushed h.io/a:v1\n"
     assert caplog.record_tuples == [("oras.logger", logging.INFO, "Successfully pushed h.io/a:v1")]
 
 
-def test_other_information_is_not(capsys):
+def test_info_message_is_not_printed_without_logging_configuration(capsys):
     oras.logger.logger.info("Retrying")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -147,26 +147,26 @@ def test_other_information_is_not(capsys):
     ],
     ids=["handler", "level", "propagate"],
 )
-def test_an_application_s_choice_holds_alone(capsys, name, configure):
+def test_announcement_is_not_printed_with_logging_configured(capsys, name, configure):
     configure(logging.getLogger(name))
     announce("Successfully pushed h.io/a:v1")
     assert capsys.readouterr().out == ""
 
 
-def test_after_setup_it_goes_where_everything_goes(capsys):
+def test_announcement_goes_to_the_handler_after_setup(capsys):
     setup_logger()
     announce("done")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "done\n")
 
 
-def test_a_quiet_logger_announces_nothing(capsys):
+def test_announcement_is_dropped_by_a_quiet_logger(capsys):
     oras.logger.logger.quiet = True
     announce("done")
     assert capsys.readouterr().out == ""
 
 
-def test_an_announcement_goes_through_info_and_equals_its_text(monkeypatch, capsys):
+def test_announcement_is_logged_with_info(monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(oras.logger.logger, "info", seen.append)
     announce("done")
@@ -189,35 +189,35 @@ def emit(handler, message, level=logging.WARNING):
     return handler.stream.getvalue()
 
 
-def test_a_terminal_gets_colours(monkeypatch):
+def test_terminal_output_has_colours(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     assert emit(ColorizingStreamHandler(stream=Terminal()), "w") == "\033[33mw\033[0m\n"
 
 
-def test_no_colours_for_files_for_dumb_terminals_and_on_request(monkeypatch):
+def test_files_dumb_terminals_and_no_color_have_no_colours(monkeypatch):
     assert emit(ColorizingStreamHandler(stream=io.StringIO()), "w") == "w\n"
     assert emit(ColorizingStreamHandler(nocolor=True, stream=Terminal()), "w") == "w\n"
     monkeypatch.setenv("TERM", "dumb")
     assert emit(ColorizingStreamHandler(stream=Terminal()), "w") == "w\n"
 
 
-def test_escapes_of_strangers_are_shown_not_obeyed():
+def test_control_characters_are_escaped():
     text = emit(ColorizingStreamHandler(stream=io.StringIO()), "a\x1b[2J\x9bb\nc\td\r")
     assert text == "a\\x1b[2J\\x9bb\nc\td\\x0d\n"
 
 
-def test_a_formatter_is_honoured():
+def test_formatter_is_used():
     handler = ColorizingStreamHandler(stream=io.StringIO())
     handler.setFormatter(logging.Formatter("[%(levelname)s] %(message)s"))
     assert emit(handler, "w") == "[WARNING] w\n"
 
 
-def test_today_s_standard_error_is_the_default(capsys):
+def test_current_standard_error_is_the_default(capsys):
     ColorizingStreamHandler().handle(logging.makeLogRecord({"msg": "w"}))
     assert capsys.readouterr().err == "w\n"
 
 
-def test_a_broken_pipe_is_raised_and_other_failures_are_logging_s(monkeypatch):
+def test_broken_pipe_is_raised_and_other_errors_are_handled_by_logging(monkeypatch):
     class Broken(io.StringIO):
         def write(self, text):
             raise error

@@ -29,7 +29,7 @@ def test_login_writes_the_file_and_keeps_it_private(tmp_path):
 @pytest.mark.parametrize(
     "before", [{}, {"auths": {"other.io": {"auth": "eDp5"}}}, {"psFormat": "x"}]
 )
-def test_login_keeps_everything_else(tmp_path, before):
+def test_login_keeps_the_rest_of_the_file(tmp_path, before):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(before))
     login(path, "localhost:5000")
@@ -37,7 +37,7 @@ def test_login_keeps_everything_else(tmp_path, before):
     assert json.loads(path.read_text()) == expected
 
 
-def test_login_takes_docker_s_own_file_and_a_relative_name(tmp_path, monkeypatch):
+def test_login_accepts_docker_s_default_file_and_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.delenv("ORAS_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -48,7 +48,7 @@ def test_login_takes_docker_s_own_file_and_a_relative_name(tmp_path, monkeypatch
     assert (tmp_path / "relative.json").exists()
 
 
-def test_a_file_that_is_no_configuration_is_left_alone(tmp_path):
+def test_invalid_configuration_file_is_not_changed(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("pass:word, but no JSON")
     with pytest.raises(CredentialError) as caught:
@@ -57,13 +57,13 @@ def test_a_file_that_is_no_configuration_is_left_alone(tmp_path):
     assert path.read_text() == "pass:word, but no JSON"
 
 
-def test_the_module_is_reachable_from_its_package():
+def test_login_module_is_an_attribute_of_its_package():
     assert oras.main.login.DockerClient is DockerClient
     with pytest.raises(AttributeError):
         oras.main.logout  # noqa: B018
 
 
-def test_a_helper_that_the_file_names_keeps_the_password(tmp_path, monkeypatch):
+def test_login_stores_into_the_configured_credential_helper(tmp_path, monkeypatch):
     helper = make_helper(tmp_path, "fake")
     monkeypatch.setenv("PATH", str(tmp_path))
     path = tmp_path / "config.json"

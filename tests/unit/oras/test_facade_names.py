@@ -38,21 +38,21 @@ def find(path):
 
 
 @pytest.mark.parametrize("module", NAMES["modules"])
-def test_a_module_has_every_name_of_oras_py(module):
+def test_modules_have_every_name_of_oras_py(module):
     names = set(NAMES["modules"][module].split()) - LEFT_OUT.get(module, set())
     found = importlib.import_module(module)
     assert {name for name in names if not hasattr(found, name)} == set()
 
 
 @pytest.mark.parametrize("path", NAMES["classes"])
-def test_a_class_has_every_member_of_oras_py(path):
+def test_classes_have_every_member_of_oras_py(path):
     members = set(NAMES["classes"][path].split())
     missing = {name for name in members if not hasattr(find(path), name)}
     left_out = LEFT_OUT.get(f"oras.layout.layout.{path.rpartition('.')[2]}", set())
     assert missing == left_out & members
 
 
-def test_names_that_programs_import():
+def test_names_imported_by_known_programs_exist():
     from oras.auth.ecr import container_type as in_ecr
     from oras.layout.layout import _validate_index_json, logger, read_json, write_json
     from oras.provider import PathAndOptionalContent, container_type, decorator, login
@@ -67,25 +67,25 @@ def test_names_that_programs_import():
         _validate_index_json(Path("/nonexistent"))
 
 
-def test_requests_can_be_patched_where_it_is_installed():
+def test_requests_can_be_patched_if_installed():
     pytest.importorskip("requests")
     with mock.patch("oras.provider.requests") as patched:
         assert oras.provider.requests is patched
     assert oras.provider.requests.__name__ == "requests"
 
 
-def test_an_incidental_name_that_is_not_installed_is_an_attribute_error(monkeypatch):
+def test_incidental_name_of_a_missing_library_is_an_attribute_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(AttributeError, match=r"module 'oras\.provider' has no 'requests'"):
         oras.provider.requests  # noqa: B018
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         oras.provider.nothing  # noqa: B018
 
 
-def test_incidental_names_cost_no_import():
+def test_incidental_names_are_not_imported_until_used():
     program = (
         "import sys, oras.client, oras.provider, oras.auth.ecr, oras.layout.layout\n"
         "print(sorted({'requests', 'jsonschema', 'subprocess', 'tarfile'} & set(sys.modules)))"
@@ -100,7 +100,7 @@ def visible(module):
     return [name for name in dir(module) if not name.startswith("__")]
 
 
-def test_dir_lists_what_a_user_looks_for():
+def test_dir_lists_the_public_names():
     assert visible(oras.client) == ["OrasClient"]
     assert visible(oras.provider) == ["Registry", "logger", "temporary_empty_config"]
     for module in ("auth", "container", "decorator", "layout", "oci", "types", "utils.request"):

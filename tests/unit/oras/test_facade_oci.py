@@ -30,7 +30,7 @@ def config(tmp_path):
 # --- the user guide's examples ------------------------------------------------------------
 
 
-def test_creating_an_empty_config():
+def test_empty_config_is_created():
     conf, config_file = oras.oci.ManifestConfig()
     assert conf == {
         "mediaType": "application/vnd.unknown.config.v1+json",
@@ -40,7 +40,7 @@ def test_creating_an_empty_config():
     assert config_file == os.devnull
 
 
-def test_creating_a_config_of_a_file(config):
+def test_config_is_created_from_a_file(config):
     conf, config_file = oras.oci.ManifestConfig(config)
     assert conf == {
         "mediaType": "application/vnd.unknown.config.v1+json",
@@ -50,7 +50,7 @@ def test_creating_a_config_of_a_file(config):
     assert config_file == config
 
 
-def test_creating_layers_and_a_manifest(tmp_path):
+def test_layers_and_manifest_are_created(tmp_path):
     blobs = [tmp_path / "one", tmp_path / "two"]
     layers = []
     for blob in blobs:
@@ -81,12 +81,12 @@ def test_creating_layers_and_a_manifest(tmp_path):
 # --- beyond -------------------------------------------------------------------------------
 
 
-def test_a_config_that_does_not_exist_is_an_error_and_no_empty_config(tmp_path):
+def test_missing_config_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.json does not exist"):
         oras.oci.ManifestConfig(str(tmp_path / "absent.json"))
 
 
-def test_a_config_has_the_media_type_asked_for(config):
+def test_config_has_the_requested_media_type(config):
     assert oras.oci.ManifestConfig(config, "application/x.y+json")[0]["mediaType"] == (
         "application/x.y+json"
     )
@@ -95,13 +95,13 @@ def test_a_config_has_the_media_type_asked_for(config):
 @pytest.mark.parametrize(
     "media_type", ["application/x.y+json", "application/vnd.oci.image.config.v1+json"]
 )
-def test_an_empty_config_of_a_known_media_type_is_a_json_document(media_type):
+def test_empty_config_of_a_known_media_type_is_json(media_type):
     conf, path = oras.oci.ManifestConfig(media_type=media_type)
     assert conf == {"mediaType": media_type, "size": 2, "digest": oras.defaults.blank_config_hash}
     assert path is None
 
 
-def test_the_media_type_of_a_config_is_a_string():
+def test_config_media_type_must_be_a_string():
     with pytest.raises(ValueError, match="mediaType is not a string"):
         oras.oci.ManifestConfig(media_type=1)
 
@@ -114,21 +114,21 @@ def test_the_media_type_of_a_config_is_a_string():
         ("x/y", True, "x/y"),
     ],
 )
-def test_a_layer_has_a_default_media_type(config, given_type, is_dir, expected):
+def test_layer_has_a_default_media_type(config, given_type, is_dir, expected):
     layer = oras.oci.Layer(config, given_type, is_dir)
     assert layer.media_type == expected
     assert oras.oci.NewLayer(config, given_type, is_dir) == layer.to_dict()
     assert layer.blob_path == config
 
 
-def test_a_layer_needs_a_file_and_a_string(config, tmp_path):
+def test_layer_needs_a_file_and_a_string_media_type(config, tmp_path):
     with pytest.raises(FileNotFoundError):
         oras.oci.NewLayer(str(tmp_path / "absent"))
     with pytest.raises(InvalidDescriptorError):
         oras.oci.NewLayer(config, media_type=7)
 
 
-def test_new_manifests_share_nothing():
+def test_new_manifests_share_no_mutable_values():
     before = copy.deepcopy(oras.oci.EmptyManifest)
     manifest = oras.oci.NewManifest()
     manifest["layers"].append({})
@@ -137,7 +137,7 @@ def test_new_manifests_share_nothing():
     assert list(before) == ["schemaVersion", "mediaType", "config", "layers", "annotations"]
 
 
-def test_annotations_from_a_file_a_dictionary_or_nothing(tmp_path):
+def test_annotations_come_from_a_file_a_dictionary_or_none(tmp_path):
     sections = {"$manifest": {"a": "1"}, "$config": {"b": "2"}, "file": {"c": "3"}}
     path = tmp_path / "annotations.json"
     path.write_text(json.dumps(sections))
@@ -157,7 +157,7 @@ def test_annotations_are_found_by_section_and_by_absolute_path(tmp_path, monkeyp
     assert annotations.get_annotations("other") == {}
 
 
-def test_changing_what_was_got_changes_no_later_answer():
+def test_get_annotations_returns_a_copy():
     source = {"$manifest": {"a": "1"}}
     annotations = oras.oci.Annotations(source)
     annotations.get_annotations("$manifest")["a"] = "changed"
@@ -165,20 +165,20 @@ def test_changing_what_was_got_changes_no_later_answer():
     assert annotations.get_annotations("$manifest") == {"a": "1"}
 
 
-def test_a_missing_annotation_file_is_named(tmp_path):
+def test_missing_annotation_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Annotation file .*absent does not exist\."):
         oras.oci.Annotations(str(tmp_path / "absent"))
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"a": 1}', '{"a": {"b": 1}}'])
-def test_an_annotation_file_of_another_form_is_refused(tmp_path, content):
+def test_invalid_annotation_file_is_refused(tmp_path, content):
     path = tmp_path / "annotations.json"
     path.write_text(content)
     with pytest.raises(InvalidAnnotationError):
         oras.oci.Annotations(str(path))
 
 
-def test_a_subject_of_a_new_manifest_is_oras_py_s():
+def test_subject_of_a_new_manifest_equals_oras_py_s():
     subject = oras.oci.Subject.from_manifest(oras.oci.NewManifest())
     assert dataclasses.asdict(subject) == {
         "mediaType": oras.defaults.default_manifest_media_type,
@@ -187,7 +187,7 @@ def test_a_subject_of_a_new_manifest_is_oras_py_s():
     }
 
 
-def test_a_subject_of_a_received_manifest_is_that_of_its_bytes():
+def test_subject_of_a_received_manifest_has_the_digest_of_its_bytes():
     content = b'{ "schemaVersion":2 }\n'
     manifest = oras.oci.ReceivedManifest(content)
     assert manifest == {"schemaVersion": 2}
@@ -199,14 +199,14 @@ def test_a_subject_of_a_received_manifest_is_that_of_its_bytes():
 
 
 @given(st.binary(max_size=100_000))
-def test_a_layer_says_what_the_file_holds(tmp_path_factory, content):
+def test_layer_has_the_size_and_digest_of_its_file(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("layer") / "blob"
     path.write_bytes(content)
     layer = oras.oci.NewLayer(str(path))
     assert (layer["size"], layer["digest"]) == (len(content), sha256(content))
 
 
-def test_the_blank_digests_are_those_of_nothing_and_of_an_empty_object():
+def test_blank_digests_are_those_of_empty_bytes_and_of_an_empty_object():
     assert oras.defaults.blank_hash == sha256(b"")
     assert oras.defaults.blank_config_hash == sha256(b"{}")
 

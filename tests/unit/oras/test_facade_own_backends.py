@@ -67,27 +67,27 @@ def send(world, backend, url=A + TAGS, origin=A, headers=None):
 
 
 @pytest.mark.parametrize("kind", [AuthBackend, BasicAuth, TokenAuth, EcrAuth])
-def test_the_core_authenticates_for_our_backends(kind):
+def test_built_in_backends_leave_authentication_to_the_core(kind):
     assert not authenticates_itself(kind())
     assert not authenticates_itself(type("Quiet", (kind,), {"load_configs": lambda *_: None})())
 
 
 @pytest.mark.parametrize("kind", [AuthBackend, BasicAuth, TokenAuth, EcrAuth])
 @pytest.mark.parametrize("name", ["authenticate_request", "get_auth_header", "request_token"])
-def test_a_backend_with_a_method_of_its_own_is_asked(kind, name):
+def test_backend_that_overrides_a_method_is_called(kind, name):
     assert authenticates_itself(type("Own", (kind,), {name: lambda *_: None})())
     backend = kind()
     setattr(backend, name, lambda *_: None)
     assert authenticates_itself(backend)
 
 
-def test_a_patched_backend_is_asked(monkeypatch):
+def test_patched_backend_is_called(monkeypatch):
     backend = EcrAuth()
     monkeypatch.setattr("oras.auth.ecr.EcrAuth.authenticate_request", lambda *_: ({}, False))
     assert authenticates_itself(backend)
 
 
-def test_a_foreign_backend_is_asked():
+def test_backend_of_another_class_is_called():
     assert authenticates_itself(Foreign())
 
 
@@ -95,7 +95,7 @@ def test_a_foreign_backend_is_asked():
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_is_answered_once(status):
+def test_backend_is_called_once_for_a_refusal(status):
     world = World({A: Site(**{"": status, "good": 200})})
     backend = Foreign("good")
     assert send(world, backend, headers={"Accept": "x"}).status == 200
@@ -104,7 +104,7 @@ def test_a_refusal_is_answered_once(status):
     assert world.seen[1].headers["X-Mutated"] == "1"
 
 
-def test_a_403_afterwards_is_answered_afresh():
+def test_backend_is_called_with_refresh_after_a_403():
     world = World({A: Site(old=403, new=200)})
     backend = Foreign("old", "new", "never")
     assert send(world, backend).status == 200
@@ -112,14 +112,14 @@ def test_a_403_afterwards_is_answered_afresh():
     assert len(world.seen) == 3
 
 
-def test_a_401_afterwards_is_final():
+def test_second_401_is_final():
     world = World({A: Site()})
     response = send(world, Foreign("wrong", "never"))
     assert (response.status, response.body.read()) == (401, b"said")
     assert len(world.seen) == 2
 
 
-def test_a_backend_without_an_answer_leaves_the_refusal_whole():
+def test_response_is_kept_whole_if_the_backend_has_no_answer():
     class Reading(Foreign):
         def authenticate_request(self, original, headers, refresh=False):
             assert original.content == b"said"
@@ -131,7 +131,7 @@ def test_a_backend_without_an_answer_leaves_the_refusal_whole():
     assert len(world.seen) == 1
 
 
-def test_what_is_offered_goes_along():
+def test_header_offered_by_the_backend_is_sent_with_the_first_request():
     backend = Foreign()
     backend.offer = "good"
     world = World({A: Site(good=200)})
@@ -140,7 +140,7 @@ def test_what_is_offered_goes_along():
 
 
 @pytest.mark.parametrize("offer", [None, NotImplementedError, AttributeError])
-def test_a_backend_need_not_offer_anything(offer):
+def test_backend_without_an_offered_header_works(offer):
     class Silent(Foreign):
         def get_auth_header(self):
             if offer is not None:
@@ -152,7 +152,7 @@ def test_a_backend_need_not_offer_anything(offer):
 # --- Only this registry -------------------------------------------------------------------
 
 
-def test_other_origins_get_nothing():
+def test_other_origins_get_no_authorization():
     world, backend = World({A: Site(), STORAGE: Site()}), Foreign("secret")
     backend.offer = "secret"
     send(world, backend, url=f"{STORAGE}/blob")
@@ -160,7 +160,7 @@ def test_other_origins_get_nothing():
     assert backend.calls == []
 
 
-def test_a_redirect_s_refusal_is_not_answered():
+def test_refusal_after_a_redirect_is_not_answered():
     def moved(seen):
         return Reply(307, (("Location", f"{STORAGE}/blob"),))
 
@@ -176,7 +176,7 @@ def test_a_redirect_s_refusal_is_not_answered():
     assert {seen.authorization for seen in world.to(STORAGE)} == {""}
 
 
-def test_what_was_offered_to_one_registry_is_not_to_another():
+def test_header_offered_to_one_registry_is_not_sent_to_another():
     world, backend = World({A: Site(secret=200), B: Site()}), Foreign()
     backend.offer = "secret"
     authorization = BackendAuthorization(backend)
@@ -187,7 +187,7 @@ def test_what_was_offered_to_one_registry_is_not_to_another():
     assert [seen.authorization for seen in world.to(B)] == [""]
 
 
-def test_a_token_belongs_to_the_registry_that_it_was_made_for():
+def test_token_is_sent_only_to_the_registry_it_was_made_for():
     class Keeping(Foreign):
         def authenticate_request(self, original, headers, refresh=False):
             self.offer = "for-a" if original.url.startswith(A) else "for-b"
@@ -212,14 +212,14 @@ def world(monkeypatch):
     return found
 
 
-def test_a_backend_that_the_program_has_registered(monkeypatch, world):
+def test_registered_backend_is_used(monkeypatch, world):
     monkeypatch.setitem(auth_backends, "mine", lambda: Foreign(basic("alice", "sesame")))
     client = OrasClient(auth_backend="mine")
     assert get(client, A + TAGS) == 200
     assert [call[3] for call in client.auth.calls] == [False]
 
 
-def test_a_backend_that_builds_on_ours(world):
+def test_backend_that_extends_a_built_in_one_is_used(world):
     class Own(BasicAuth):
         asked = 0
 
@@ -237,7 +237,7 @@ def test_a_backend_that_builds_on_ours(world):
     assert {seen.authorization for seen in world.to(B)} == {""}
 
 
-def test_a_backend_that_sets_its_token(world):
+def test_backend_that_sets_its_token_is_used(world):
     class Own(TokenAuth):
         def authenticate_request(self, original, headers, refresh=False):
             assert not hasattr(self, "_basic_auth")
@@ -249,7 +249,7 @@ def test_a_backend_that_sets_its_token(world):
     assert get(client, A + TAGS) == 200
 
 
-def test_a_login_asks_the_backend(world, monkeypatch):
+def test_login_calls_the_backend(world, monkeypatch):
     client = OrasClient(hostname="a.example")
     client.auth = Foreign()
     store = client.connections.credentials
@@ -263,7 +263,7 @@ def test_a_login_asks_the_backend(world, monkeypatch):
     assert store.get("a.example") is None
 
 
-def test_a_backend_keeps_its_own_hostname():
+def test_backend_keeps_its_own_hostname():
     class Own(AuthBackend):
         def __init__(self):
             super().__init__()

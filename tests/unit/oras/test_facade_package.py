@@ -19,7 +19,7 @@ def run(code, *, path=ROOT):
     )
 
 
-def test_importing_the_package_imports_nothing_else():
+def test_import_of_the_package_imports_no_submodule():
     result = run(
         "before = set(sys.modules)\nimport oras\n"
         "print(sorted(n for n in set(sys.modules) - before if n != 'oras' and '.' not in n))\n"
@@ -42,7 +42,7 @@ def test_unknown_attributes_are_attribute_errors():
         oras.no_such_module  # noqa: B018
 
 
-def test_version_is_the_distribution_s():
+def test_version_equals_the_distribution_s():
     assert oras.__version__ == oras.version.__version__
     assert oras.version.NAME == "oras"
 
@@ -84,13 +84,13 @@ def test_oras_py_in_the_same_folder_is_refused_with_advice(site, entry):
 
 
 @pytest.mark.parametrize("files", ["", "oras-0.2.43.post1.dist-info/METADATA,,\n"])
-def test_the_stand_in_for_oras_py_is_fine(site, files):
+def test_stand_in_for_oras_py_is_accepted(site, files):
     site.joinpath("oras-0.2.43.post1.dist-info").mkdir()
     site.joinpath("oras-0.2.43.post1.dist-info", "RECORD").write_text(files)
     assert run("import oras", path=site).returncode == 0
 
 
-def test_a_record_with_modules_is_oras_py(site):
+def test_distribution_with_modules_is_recognised_as_oras_py(site):
     site.joinpath("oras-0.2.44.dist-info").mkdir()
     site.joinpath("oras-0.2.44.dist-info", "RECORD").write_text("oras/provider.py,sha256=x,1\n")
     result = run("import oras", path=site)
@@ -98,12 +98,12 @@ def test_a_record_with_modules_is_oras_py(site):
 
 
 @pytest.mark.parametrize("entry", ["oras_sdk-0.3.0.dist-info", "oras-extra", "orasaur-1.dist-info"])
-def test_other_distributions_beside_us_are_fine(site, entry):
+def test_other_distributions_are_accepted(site, entry):
     site.joinpath(entry).mkdir()
     assert run("import oras", path=site).returncode == 0
 
 
-def test_oras_py_elsewhere_on_the_path_is_fine(site, tmp_path):
+def test_oras_py_in_another_folder_is_accepted(site, tmp_path):
     other = tmp_path / "other"
     other.joinpath("oras-0.2.43.dist-info").mkdir(parents=True)
     result = run(f"sys.path.append({str(other)!r})\nimport oras", path=site)

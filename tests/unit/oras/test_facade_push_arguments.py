@@ -81,55 +81,55 @@ def sends_nothing(registry):
 @pytest.mark.parametrize(
     "path", ["../w-evil/a.txt", "../w-evil", "..", "/", "sub/../../w-evil/a.txt", os.devnull]
 )
-def test_what_lies_outside_is_refused(push, path):
+def test_path_outside_the_working_directory_is_refused(push, path):
     with pytest.raises(ValueError, match="is not in the present working directory context") as e:
         push(["a.txt", path])
     assert str(e.value).startswith(f"Blob {path} ")
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_so_is_a_sibling_whose_name_begins_alike_by_its_absolute_path(push, tmp_path):
+def test_absolute_path_of_a_sibling_with_the_same_prefix_is_refused(push, tmp_path):
     with pytest.raises(ValueError, match="working directory"):
         push([tmp_path / "w-evil" / "a.txt"])
 
 
-def test_outside_is_taken_on_demand(push, tmp_path):
+def test_path_outside_is_accepted_without_path_validation(push, tmp_path):
     manifest = push([tmp_path / "w-evil" / "a.txt"], disable_path_validation=True)
     assert titles(manifest) == ["a.txt"]
     assert manifest["layers"][0]["size"] == len("evil")
 
 
 @pytest.mark.parametrize("path", ["a.txt", "./a.txt", "sub/../a.txt", Path("a.txt")])
-def test_inside_is_taken_in_every_spelling(push, path):
+def test_path_inside_is_accepted_in_every_spelling(push, path):
     assert titles(push([path])) == ["a.txt"]
 
 
-def test_inside_is_taken_by_its_absolute_path(push, work):
+def test_absolute_path_inside_is_accepted(push, work):
     assert titles(push([str(work / "sub" / "a.txt")])) == ["a.txt"]
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_missing_files_are_noticed_before_anything_is_sent(push):
+def test_missing_file_is_an_error_before_any_request(push):
     with pytest.raises(FileNotFoundError, match=r"^missing\.txt does not exist\.$"):
         push(["a.txt", "missing.txt"])
 
 
 @pytest.mark.usefixtures("sends_nothing")
 @pytest.mark.parametrize("path", ["../missing.txt", "/nonexistent/missing.txt"])
-def test_a_missing_file_outside_the_working_directory_is_missing_first_of_all(push, path):
+def test_missing_file_outside_the_working_directory_is_reported_as_missing(push, path):
     with pytest.raises(FileNotFoundError, match=r"missing\.txt does not exist"):
         push([path])
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_a_missing_config_or_annotation_file_too(push):
+def test_missing_config_or_annotation_file_is_an_error(push):
     with pytest.raises(FileNotFoundError, match=r"config\.json does not exist"):
         push(["a.txt"], manifest_config="config.json:a/b")
     with pytest.raises(FileNotFoundError, match=r"Annotation file notes\.json does not exist"):
         push(["a.txt"], annotation_file="notes.json")
 
 
-def test_a_subclass_may_judge_paths_itself(work, address):
+def test_subclass_can_override_path_validation(work, address):
     seen = []
 
     class Mine(oras.client.OrasClient):
@@ -146,7 +146,7 @@ def test_a_subclass_may_judge_paths_itself(work, address):
 
 
 @pytest.mark.parametrize("files", [None, []])
-def test_no_files_make_an_artifact_without_layers(push, files):
+def test_push_without_files_makes_an_artifact_without_layers(push, files):
     manifest = push(files)
     assert manifest["layers"] == []
     assert manifest["config"]["mediaType"] == oras.defaults.unknown_config_media_type
@@ -154,7 +154,7 @@ def test_no_files_make_an_artifact_without_layers(push, files):
 
 
 @pytest.mark.parametrize("path", ["sub", "sub/", "./sub/", "sub/."])
-def test_a_folder_is_called_the_same_with_a_slash_behind(push, path, tmp_path, address):
+def test_trailing_slash_does_not_change_a_folder_s_title(push, path, tmp_path, address):
     manifest = push([path])
     assert titles(manifest) == ["sub"]
     (layer,) = manifest["layers"]
@@ -166,37 +166,37 @@ def test_a_folder_is_called_the_same_with_a_slash_behind(push, path, tmp_path, a
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_two_files_of_one_name_are_refused(push):
+def test_two_files_with_the_same_title_are_refused(push):
     with pytest.raises(TitleCollisionError, match=r"two files .* the title 'a\.txt'.*annotation"):
         push(["a.txt", "sub/a.txt"])
 
 
-def test_unless_one_is_given_another_title(push):
+def test_two_files_with_the_same_name_and_different_titles_are_pushed(push):
     Path("notes.json").write_text(json.dumps({"sub/a.txt": {TITLE: "b.txt"}}))
     assert titles(push(["a.txt", "sub/a.txt"], annotation_file="notes.json")) == ["a.txt", "b.txt"]
 
 
 @pytest.mark.parametrize("one", ["a.txt", Path("a.txt"), "a.txt:text/plain"])
-def test_one_path_needs_no_list(push, one):
+def test_single_path_is_accepted_as_files(push, one):
     assert titles(push(one)) == ["a.txt"]
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_another_value_names_the_argument(push):
+def test_wrong_type_error_names_the_argument(push):
     with pytest.raises(TypeError, match="files must be a list of paths, not int"):
         push(7)
 
 
 @pytest.mark.usefixtures("sends_nothing")
 @pytest.mark.parametrize("name", ["model:v2", "a:b:c"])
-def test_a_missing_name_with_a_colon_is_named_as_typed(push, name):
+def test_missing_path_with_a_colon_is_reported_as_given(push, name):
     with pytest.raises(FileNotFoundError, match=rf"^{name} does not exist\.$"):
         push([name])
     with pytest.raises(FileNotFoundError, match=r"^model does not exist\.$"):
         push(["model:text/plain"])
 
 
-def test_one_tag_needs_no_list(push, address):
+def test_single_tag_is_accepted(push, address):
     push(["a.txt"], tags="latest")
     client = oras.client.OrasClient(insecure=True)
     assert "latest" in client.get_tags(f"{address}/tests/arguments")
@@ -205,14 +205,14 @@ def test_one_tag_needs_no_list(push, address):
 @pytest.mark.parametrize(
     ("key", "path"), [("a.txt", "./a.txt"), ("./a.txt", "a.txt"), ("sub/a.txt", "sub/../sub/a.txt")]
 )
-def test_annotations_match_in_every_spelling(push, key, path, caplog):
+def test_annotations_match_every_spelling_of_a_path(push, key, path, caplog):
     Path("notes.json").write_text(json.dumps({key: {"k": "v"}}))
     (layer,) = push([path], annotation_file="notes.json")["layers"]
     assert layer["annotations"]["k"] == "v"
     assert "not used" not in caplog.text
 
 
-def test_annotations_that_match_no_file_are_a_warning(push, monkeypatch):
+def test_annotations_for_no_file_log_a_warning(push, monkeypatch):
     warnings = []
     monkeypatch.setattr(oras._client.push_request.logger, "warning", warnings.append)
     Path("notes.json").write_text(json.dumps({"b.txt": {"k": "v"}, "a.txt": {}, "$config": {}}))
@@ -220,7 +220,7 @@ def test_annotations_that_match_no_file_are_a_warning(push, monkeypatch):
     assert warnings == ["Annotations of 'b.txt' are not used: no pushed file has this path."]
 
 
-def test_media_types_follow_the_path(push):
+def test_media_type_after_a_colon_is_used(push):
     Path("with:colon").write_text("x")
     manifest = push(["a.txt:a/b", "sub:c/d+gzip", "with:colon"])
     assert [layer["mediaType"] for layer in manifest["layers"]] == [
@@ -233,7 +233,7 @@ def test_media_types_follow_the_path(push):
 # --- Config, annotations, subject ---------------------------------------------------------
 
 
-def test_the_config_is_pushed_as_it_is(push, address):
+def test_config_file_is_pushed_unchanged(push, address):
     Path("config.json").write_text('{"a": 1}')
     config = push(manifest_config="config.json:a/b")["config"]
     assert (config["mediaType"], config["size"]) == ("a/b", 8)
@@ -246,7 +246,7 @@ def test_the_config_is_pushed_as_it_is(push, address):
     )
 
 
-def test_annotations_reach_files_folders_manifest_and_config(push, work):
+def test_annotations_are_set_on_files_folders_manifest_and_config(push, work):
     sections = {
         "$manifest": {"m": "1", "both": "file"},
         "$config": {"c": "1"},
@@ -267,13 +267,13 @@ def test_annotations_reach_files_folders_manifest_and_config(push, work):
 
 
 @pytest.mark.usefixtures("sends_nothing")
-def test_a_malformed_annotation_file_is_refused(push):
+def test_malformed_annotation_file_is_refused(push):
     Path("notes.json").write_text('{"$manifest": {"a": 1}}')
     with pytest.raises(InvalidAnnotationError):
         push(["a.txt"], annotation_file="notes.json")
 
 
-def test_a_subject_is_an_object_or_a_name(push, address):
+def test_subject_can_be_an_object_or_a_name(push, address):
     client = oras.client.OrasClient(insecure=True)
     target = f"{address}/tests/arguments:subject"
     response = client.push(target, files=["a.txt"], quiet=True)
@@ -289,7 +289,7 @@ def test_a_subject_is_an_object_or_a_name(push, address):
         assert push(["a.txt"], subject=given)["subject"] == expected
 
 
-def test_a_subject_that_is_not_there_is_said(push):
+def test_missing_subject_is_an_error(push):
     with pytest.raises(NotFoundError):
         push(["a.txt"], subject="nobody")
 
@@ -297,7 +297,7 @@ def test_a_subject_that_is_not_there_is_said(push):
 # --- Chunks -------------------------------------------------------------------------------
 
 
-def test_chunks_are_sent_of_the_size_asked_for(push, registry):
+def test_chunks_have_the_requested_size(push, registry):
     Path("ten").write_bytes(os.urandom(10))
     before = len(registry.requests)
     push(["ten"], do_chunked=True, chunk_size=4)

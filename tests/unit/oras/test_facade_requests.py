@@ -55,7 +55,7 @@ def demanding(received):
         ([b"pi", b"", b"eces"], b"pieces"),
     ],
 )
-def test_values_are_sent(client, data, body):
+def test_data_values_are_sent(client, data, body):
     with serving() as (address, received):
         response = client.do_request(f"http://{address}/v2/x", "PUT", data=data)
     assert response.status_code == 200
@@ -66,14 +66,14 @@ def test_values_are_sent(client, data, body):
 @pytest.mark.parametrize(
     "make", [io.BytesIO, Pipe, lambda content: iter([content[:5], content[5:]])]
 )
-def test_streams_are_sent_from_where_they_stand(client, make):
+def test_stream_is_sent_from_its_position(client, make):
     content = os.urandom(3_000_000)
     with serving() as (address, received):
         client.do_request(f"http://{address}/v2/x", "PATCH", data=make(content))
     assert hashlib.sha256(received[0].body).digest() == hashlib.sha256(content).digest()
 
 
-def test_a_file_goes_with_its_length_and_stays_open(client, tmp_path):
+def test_file_is_sent_with_its_length_and_stays_open(client, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     with serving() as (address, received), path.open("rb") as file:
@@ -84,7 +84,7 @@ def test_a_file_goes_with_its_length_and_stays_open(client, tmp_path):
     assert received[0].headers["Content-Length"] == "6"
 
 
-def test_json_is_sent_as_such(client):
+def test_json_argument_is_sent_as_json(client):
     with serving() as (address, received):
         client.do_request(f"http://{address}/v2/x", "POST", json={"a": "Größe"})
         client.do_request(f"http://{address}/v2/x", "POST", json={})
@@ -93,20 +93,20 @@ def test_json_is_sent_as_such(client):
     assert received[1].body == b"{}"
 
 
-def test_json_takes_a_content_type_in_whatever_case(client):
+def test_json_keeps_a_given_content_type_in_any_case(client):
     with serving() as (address, received):
         client.do_request(f"http://{address}/v2/x", "PUT", json={}, headers={"content-type": "a/b"})
     assert received[0].headers["Content-Type"] == "a/b"
 
 
 @pytest.mark.parametrize("data", [5, {"form": "field"}, object()])
-def test_anything_else_is_refused_before_it_is_sent(client, data):
+def test_unsupported_data_is_refused_before_it_is_sent(client, data):
     with serving() as (address, received), pytest.raises(InvalidInputError):
         client.do_request(f"http://{address}/v2/x", "PUT", data=data)
     assert received == []
 
 
-def test_headers_stay_as_they_are(client):
+def test_headers_argument_is_not_modified(client):
     client.auth.set_basic_auth("user", "secret")
     headers = {"Accept": "a/b", "Content-Length": "99"}
     with serving(demanding) as (address, received):
@@ -118,7 +118,7 @@ def test_headers_stay_as_they_are(client):
     assert received[-1].headers["Accept"] == "a/b"
 
 
-def test_the_client_s_header_fields_go_along(client):
+def test_client_headers_are_sent(client):
     client.set_header("X-Team", "dinosaurs")
     with serving() as (address, received):
         client.do_request(f"http://{address}/v2/")
@@ -127,7 +127,7 @@ def test_the_client_s_header_fields_go_along(client):
 
 
 @pytest.mark.parametrize("data", [b"body", [b"bo", b"dy"], io.BytesIO(b"body")])
-def test_a_challenge_is_met_with_the_whole_body_again(client, data):
+def test_body_is_sent_again_after_a_challenge(client, data):
     with serving(demanding) as (address, received):
         client.auth.set_basic_auth("user", "secret")
         client.auth.load_configs(client.get_container(f"{address}/a/b"))
@@ -137,7 +137,7 @@ def test_a_challenge_is_met_with_the_whole_body_again(client, data):
 
 
 @pytest.mark.parametrize("make", [Pipe, lambda content: iter([content])])
-def test_what_comes_once_is_not_sent_a_second_time_without_its_beginning(client, make):
+def test_body_that_can_be_read_once_is_not_sent_again(client, make):
     with serving(demanding) as (address, received):
         client.auth.set_basic_auth("user", "secret")
         client.auth.load_configs(client.get_container(f"{address}/a/b"))
@@ -146,7 +146,7 @@ def test_what_comes_once_is_not_sent_a_second_time_without_its_beginning(client,
     assert [request.body for request in received] == [b"body"]
 
 
-def test_another_host_gets_no_credentials(client):
+def test_other_hosts_get_no_credentials(client):
     with serving(demanding) as (address, _), serving(demanding) as (other, received):
         client.auth.set_basic_auth("user", "secret")
         client.auth.load_configs(client.get_container(f"{address}/a/b"))
@@ -156,7 +156,7 @@ def test_another_host_gets_no_credentials(client):
     assert not any("Authorization" in request.headers for request in received)
 
 
-def test_a_host_that_the_registry_redirects_to_gets_none_either(client):
+def test_redirect_targets_get_no_credentials(client):
     with serving() as (storage, received):
 
         def redirecting(request):
@@ -176,7 +176,7 @@ def test_a_host_that_the_registry_redirects_to_gets_none_either(client):
     assert "X-Key" not in request.headers
 
 
-def test_a_stream_is_read_when_it_is_asked_for(client):
+def test_streamed_response_is_read_on_demand(client):
     content = os.urandom(5_000_000)
     with serving(lambda _: Reply(body=content)) as (address, _):
         with client.do_request(f"http://{address}/v2/x", stream=True) as response:
@@ -185,14 +185,14 @@ def test_a_stream_is_read_when_it_is_asked_for(client):
         assert client.do_request(f"http://{address}/v2/x").content == content
 
 
-def test_every_status_is_a_response(client):
+def test_every_status_is_returned_as_a_response(client):
     with serving(lambda _: Reply(418)) as (address, _):
         response = client.do_request(f"http://{address}/v2/x", "delete")
     assert response.status_code == 418
     assert response.request.method == "DELETE"
 
 
-def test_no_answer_is_a_transport_error_without_the_query(client, monkeypatch, tmp_path):
+def test_missing_response_is_a_transport_error_without_the_query(client, monkeypatch, tmp_path):
     (tmp_path / "once.toml").write_text("[network]\nattempts = 1\n")
     monkeypatch.setenv("ORAS_CONFIG", str(tmp_path / "once.toml"))
     with serving() as (address, _):
@@ -202,7 +202,7 @@ def test_no_answer_is_a_transport_error_without_the_query(client, monkeypatch, t
     assert "hidden" not in str(caught.value)
 
 
-def test_the_names_of_oras_py_0_1_authenticate_by_hand():
+def test_names_of_oras_py_0_1_authenticate():
     registry = EmbeddedRegistry(users={"alice": "open sesame"})
     with RegistryServer(registry) as server:
         client = oras.client.OrasClient(hostname=server.address)

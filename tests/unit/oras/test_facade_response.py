@@ -32,7 +32,7 @@ def respond(status=200, content=b"", headers=None, reason="", url="http://h.io/v
     return Response(answer, request), body
 
 
-def test_it_has_what_users_of_requests_read():
+def test_response_has_the_attributes_of_requests():
     response, _ = respond(201, b'{"a": [1]}', {"Docker-Content-Digest": "sha256:x"})
     assert response.status_code == 201
     assert response.headers["docker-content-digest"] == "sha256:x"
@@ -44,17 +44,17 @@ def test_it_has_what_users_of_requests_read():
     assert repr(response) == "<Response [201]>"
 
 
-def test_the_reason_is_the_server_s_or_the_status_phrase():
+def test_reason_is_the_server_s_or_the_standard_phrase():
     assert respond(404)[0].reason == "Not Found"
     assert respond(404, reason="No Such Thing")[0].reason == "No Such Thing"
     assert respond(799)[0].reason == ""
 
 
-def test_the_address_is_the_asked_one_where_the_transport_says_none():
+def test_url_is_the_requested_one_if_the_transport_reports_none():
     assert respond(url="")[0].url == "http://h.io/v2/asked"
 
 
-def test_the_body_is_read_when_it_is_asked_for_and_once():
+def test_body_is_read_once_on_demand():
     response, body = respond(content=b"x" * 10)
     assert body.reads == 0
     assert response.content == response.content
@@ -62,7 +62,7 @@ def test_the_body_is_read_when_it_is_asked_for_and_once():
     assert response.text == "x" * 10
 
 
-def test_iteration_streams_in_pieces_and_closes():
+def test_iter_content_streams_and_closes_the_response():
     response, body = respond(content=b"abcdefg")
     pieces = response.iter_content(3)
     assert next(pieces) == b"abc"
@@ -71,31 +71,31 @@ def test_iteration_streams_in_pieces_and_closes():
     assert body.closed
 
 
-def test_what_was_read_is_iterated_again():
+def test_iter_content_works_after_content():
     response, _ = respond(content=b"abcdefg")
     assert response.content == b"abcdefg"
     assert list(response.iter_content(5)) == [b"abcde", b"fg"]
     assert list(response.iter_content(5)) == [b"abcde", b"fg"]
 
 
-def test_leaving_the_block_closes_what_was_not_read():
+def test_leaving_the_with_block_closes_an_unread_response():
     response, body = respond(content=b"abc")
     with response as inside:
         assert inside is response
     assert body.closed
 
 
-def test_text_that_is_no_utf_8_is_replaced():
+def test_text_replaces_invalid_utf_8():
     assert respond(content=b"a\xff")[0].text == "a\ufffd"
 
 
-def test_json_that_is_none_is_a_value_error():
+def test_json_of_an_invalid_body_is_a_value_error():
     with pytest.raises(ValueError, match="Expecting value"):
         respond(content=b"<html>")[0].json()
 
 
 @pytest.mark.parametrize(("status", "good"), [(200, True), (399, True), (400, False), (503, False)])
-def test_it_is_true_below_400(status, good):
+def test_response_is_true_below_400(status, good):
     response, _ = respond(status)
     assert (response.ok, bool(response)) == (good, good)
     if good:
@@ -106,7 +106,7 @@ def test_it_is_true_below_400(status, good):
         assert isinstance(caught.value, ValueError)
 
 
-def test_one_made_by_hand_needs_no_request():
+def test_response_of_makes_a_response_without_a_request():
     response = Response.of(200, content=b"x")
     assert (response.status_code, response.reason, response.content) == (200, "OK", b"x")
     assert response.request.method == "GET"
@@ -116,7 +116,7 @@ def test_one_made_by_hand_needs_no_request():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 512])
-def test_lines_are_yielded_without_their_ends(size):
+def test_iter_lines_yields_lines_without_line_ends(size):
     response, _ = respond(content=b"one\r\ntwo\n\nfour")
     assert list(response.iter_lines(size)) == [b"one", b"two", b"", b"four"]
     assert list(respond(content=b"a\xc3\xa4\n")[0].iter_lines(size, True)) == ["aä"]
@@ -124,12 +124,12 @@ def test_lines_are_yielded_without_their_ends(size):
     assert list(respond()[0].iter_lines(size)) == []
 
 
-def test_iterating_yields_the_body():
+def test_iteration_yields_the_body():
     response, _ = respond(content=b"x" * 300)
     assert b"".join(response) == b"x" * 300
 
 
-def test_text_is_yielded_with_decode_unicode():
+def test_iter_content_yields_text_with_decode_unicode():
     response, _ = respond(content="äöü".encode())
     assert "".join(response.iter_content(1, decode_unicode=True)) == "äöü"
 
@@ -161,14 +161,14 @@ def test_raw_can_be_buffered():
         ("text/plain; charset=no-such", None, "ä"),
     ],
 )
-def test_the_content_type_decides_the_encoding(content_type, encoding, text):
+def test_content_type_sets_the_encoding(content_type, encoding, text):
     response, _ = respond(content="ä".encode(), headers={"Content-Type": content_type})
     assert response.encoding == encoding
     assert response.text == text
     assert response.apparent_encoding == "utf-8"
 
 
-def test_the_encoding_can_be_assigned():
+def test_encoding_can_be_assigned():
     response, _ = respond(content="ä".encode())
     response.encoding = "latin-1"
     assert response.text == "Ã¤"
@@ -194,7 +194,7 @@ def test_json_takes_the_options_of_the_json_module():
     assert respond(content=b"1.5")[0].json(parse_float=str) == "1.5"
 
 
-def test_the_request_and_the_time_are_known():
+def test_request_and_elapsed_time_are_set():
     with RegistryServer(EmbeddedRegistry()) as server:
         response = oras.client.OrasClient().do_request(f"{server.url}/v2/")
         assert response.request.method == "GET"

@@ -29,20 +29,20 @@ def client(server):
     return client
 
 
-def test_it_sends_as_the_client_does(client, server):
+def test_session_sends_like_the_client(client, server):
     response = client.session.get(f"{server.url}/v2/")
     assert response.status_code == 200
     assert client.session.request("get", f"{server.url}/v2/", timeout=3).ok
     assert client.session.head(f"{server.url}/v2/a/b/manifests/v1").status_code == 404
 
 
-def test_every_method_of_http(client, server, registry):
+def test_session_has_every_http_method(client, server, registry):
     for method in ("get", "head", "post", "put", "patch", "delete"):
         getattr(client.session, method)(f"{server.url}/v2/a/b/blobs/uploads/")
         assert registry.requests[-1].method == method.upper()
 
 
-def test_its_headers_are_the_clients(client, server, registry):
+def test_session_headers_are_the_client_s(client, server, registry):
     client.session.headers.update({"X-Team": "dinosaurs"})
     client.get_container("a/b")
     client.session.get(f"{server.url}/v2/")
@@ -50,23 +50,23 @@ def test_its_headers_are_the_clients(client, server, registry):
     assert client.headers == {"X-Team": "dinosaurs"}
 
 
-def test_whom_to_trust_is_the_clients(client):
+def test_session_verify_is_the_client_s(client):
     client.session.verify = "/ca.pem"
     assert client.tls_verify == client.session.verify == "/ca.pem"
 
 
-def test_json_is_sent_as_json(client, server, registry):
+def test_session_sends_json(client, server, registry):
     client.session.post(f"{server.url}/v2/a/b/blobs/uploads/", json={"a": 1})
     assert registry.requests[-1].headers["Content-Type"] == "application/json"
 
 
-def test_it_can_be_closed_and_used_again(client, server):
+def test_session_can_be_used_after_close(client, server):
     client.session.get(f"{server.url}/v2/")
     client.session.close()
     assert client.session.get(f"{server.url}/v2/").ok
 
 
-def test_setting_it_back_ends_a_session_of_ones_own(client, server):
+def test_assigned_session_can_be_reset_to_the_default(client, server):
     own, default = object(), client.session
     client.session = own
     assert client.session is own
@@ -77,7 +77,7 @@ def test_setting_it_back_ends_a_session_of_ones_own(client, server):
 # --- What only a session of requests has --------------------------------------------------
 
 
-def test_an_adapter_can_be_mounted_and_is_used(client, server):
+def test_mounted_adapter_is_used(client, server):
     class Counting(requests.adapters.HTTPAdapter):
         sent = 0
 
@@ -98,7 +98,7 @@ def test_an_adapter_can_be_mounted_and_is_used(client, server):
     ("name", "value"),
     [("proxies", {"http": "http://127.0.0.1:1"}), ("cert", "/c.pem"), ("trust_env", False)],
 )
-def test_an_attribute_of_requests_reaches_a_session_of_requests(client, name, value):
+def test_attribute_of_requests_is_taken_from_a_requests_session(client, name, value):
     setattr(client.session, name, value)
     assert getattr(client.session, name) == value
     assert isinstance(client.session, requests.Session)
@@ -109,26 +109,26 @@ def test_proxies_can_be_updated(client):
     assert client.session.proxies == {"http": "http://127.0.0.1:1"}
 
 
-def test_cookies_are_refused_as_ever(client, server):
+def test_session_refuses_cookies(client, server):
     client.session.cookies  # noqa: B018 - the first use makes a session of requests
     policy = client.session.cookies.get_policy()
     assert policy.is_not_allowed("localhost")
 
 
-def test_the_headers_of_the_client_are_kept(client, server, registry):
+def test_client_headers_are_kept(client, server, registry):
     client.headers["X-Team"] = "dinosaurs"
     client.session.trust_env = False
     client.do_request(f"{server.url}/v2/")
     assert registry.requests[-1].headers["x-team"] == "dinosaurs"
 
 
-def test_without_requests_the_error_says_what_to_assign(client, monkeypatch):
+def test_missing_requests_error_says_what_to_assign(client, monkeypatch):
     monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(UnsupportedError, match=r"assign a requests\.Session"):
         client.session.mount("http://", object())
 
 
-def test_auth_is_the_credential_of_the_client(server):
+def test_session_auth_is_the_client_s_credential(server):
     client = oras.client.OrasClient(hostname=server.address)
     assert client.session.auth is None
     client.session.auth = ("alice", "open sesame")
@@ -136,11 +136,11 @@ def test_auth_is_the_credential_of_the_client(server):
     assert client.do_request(f"{server.url}/v2/").ok
 
 
-def test_it_is_a_context_manager(client, server):
+def test_session_is_a_context_manager(client, server):
     with client.session as session:
         assert session.get(f"{server.url}/v2/").ok
 
 
-def test_an_unknown_attribute_is_an_attribute_error(client):
+def test_unknown_attribute_is_an_attribute_error(client):
     with pytest.raises(AttributeError, match="nothing"):
         client.session.nothing  # noqa: B018

@@ -53,7 +53,7 @@ def accepts(function, expected, *, bound=True):
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda part: part)
-def test_name_takes_what_oras_py_takes(module, name):
+def test_functions_and_classes_accept_oras_py_s_parameters(module, name):
     expected = SURFACE[module][name]
     found = load(module, name)
     if expected["kind"] == "function":
@@ -65,7 +65,7 @@ def test_name_takes_what_oras_py_takes(module, name):
 
 
 @pytest.mark.parametrize(("module", "name", "member"), MEMBERS, ids=lambda part: part)
-def test_member_takes_what_oras_py_takes(module, name, member):
+def test_methods_accept_oras_py_s_parameters(module, name, member):
     expected = SURFACE[module][name]["members"][member]
     cls = load(module, name)
     if expected == "attribute":
@@ -77,7 +77,7 @@ def test_member_takes_what_oras_py_takes(module, name, member):
         assert accepts(getattr(cls, member), expected, bound=static) == ""
 
 
-def test_the_comparison_notices_what_is_missing():
+def test_comparison_reports_missing_parameters():
     def ours(self, first, second): ...
 
     assert accepts(ours, ["first", "second"], bound=False) == ""

@@ -79,7 +79,7 @@ def content_of(out):
     }
 
 
-def test_a_named_archive_is_unpacked_beside_its_name(client, registry, out):
+def test_pull_unpacks_a_titled_archive_next_to_its_title(client, registry, out):
     push(registry, (archive(flow=b"1", sub__helper=b"2"), TAR_GZIP, "code.tar.gz"))
     paths = client.pull("a/b:v1", outdir=str(out))
     assert content_of(out) == {"flow": "1", "sub/helper": "2"}
@@ -87,13 +87,13 @@ def test_a_named_archive_is_unpacked_beside_its_name(client, registry, out):
     assert sorted(os.listdir(out)) == ["flow", "sub"]
 
 
-def test_an_archive_in_a_folder_is_unpacked_there(client, registry, out):
+def test_pull_unpacks_an_archive_into_the_folder_of_its_title(client, registry, out):
     push(registry, (archive(flow=b"1"), TAR_GZIP, "deep/code.tgz"))
     assert client.pull("a/b:v1", outdir=str(out)) == [str(out / "deep" / "flow")]
     assert content_of(out) == {"deep/flow": "1"}
 
 
-def test_the_layers_of_an_image_are_unpacked_in_order(client, registry, out):
+def test_pull_unpacks_image_layers_in_order(client, registry, out):
     first = archive(etc__os=b"old", bin__sh=b"sh")
     second = archive(etc__os=b"new")
     push(registry, (first, TAR_GZIP, None), (second, TAR_GZIP, None))
@@ -102,20 +102,20 @@ def test_the_layers_of_an_image_are_unpacked_in_order(client, registry, out):
     assert all(os.path.exists(path) for path in paths)
 
 
-def test_a_folder_is_unpacked_under_its_title(client, registry, out):
+def test_pull_unpacks_a_folder_under_its_title(client, registry, out):
     push(registry, (archive(folder__a=b"1"), TAR_GZIP, "folder"))
     assert client.pull("a/b:v1", outdir=str(out)) == [str(out / "folder")]
     assert content_of(out) == {"folder/a": "1"}
 
 
-def test_an_archive_of_another_media_type_stays_a_file(client, registry, out):
+def test_pull_keeps_archives_of_other_media_types(client, registry, out):
     data = archive(flow=b"1")
     push(registry, (data, "application/gzip", "code.tar.gz"))
     assert client.pull("a/b:v1", outdir=str(out)) == [str(out / "code.tar.gz")]
     assert (out / "code.tar.gz").read_bytes() == data
 
 
-def test_other_files_in_the_folder_are_kept(client, registry, out):
+def test_pull_keeps_other_files_in_the_folder(client, registry, out):
     (out / "sub").mkdir(parents=True)
     (out / "sub" / "mine").write_text("mine")
     (out / "code.tar.gz").write_text("mine")
@@ -124,7 +124,7 @@ def test_other_files_in_the_folder_are_kept(client, registry, out):
     assert content_of(out) == {"sub/mine": "mine", "sub/helper": "2", "code.tar.gz": "mine"}
 
 
-def test_a_member_that_leads_out_ends_the_pull_with_nothing_unpacked(client, registry, out):
+def test_pull_unpacks_nothing_if_a_member_is_outside_the_folder(client, registry, out):
     push(registry, (archive(good=b"1", **{"..__evil": b"2"}), TAR_GZIP, "code.tar.gz"))
     with pytest.raises(UnsafeArchiveError):
         client.pull("a/b:v1", outdir=str(out))
@@ -133,7 +133,7 @@ def test_a_member_that_leads_out_ends_the_pull_with_nothing_unpacked(client, reg
     assert os.listdir(out) == []
 
 
-def test_a_title_that_leads_out_is_refused_before_a_byte_is_fetched(client, registry, out):
+def test_pull_refuses_a_title_outside_the_folder_before_any_download(client, registry, out):
     push(registry, (archive(a=b"1"), TAR_GZIP, "../code.tar.gz"))
     with pytest.raises(UnsafePathError):
         client.pull("a/b:v1", outdir=str(out))
@@ -141,7 +141,7 @@ def test_a_title_that_leads_out_is_refused_before_a_byte_is_fetched(client, regi
     assert not any("/blobs/" in url for url in asked)
 
 
-def test_the_core_unpacks_marked_layers_only(registry, out):
+def test_core_pull_unpacks_only_layers_marked_for_it(registry, out):
     data = archive(flow=b"1")
     push(registry, (data, TAR_GZIP, "code.tar.gz"))
     repository = RemoteRegistry("registry.test", registry).repository("a/b")

@@ -18,7 +18,7 @@ from oras_core.errors import UnsafePathError
 # --- sanitize_path ------------------------------------------------------------------------
 
 
-def test_a_path_in_its_folder_becomes_absolute(tmp_path, monkeypatch):
+def test_sanitize_path_returns_absolute_paths(tmp_path, monkeypatch):
     base = tmp_path.resolve()
     monkeypatch.chdir(base)
     assert oras.utils.sanitize_path(base, base) == str(base)
@@ -32,7 +32,7 @@ def test_a_path_in_its_folder_becomes_absolute(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "title", ["..", "../x", "a/../../x", "/etc/passwd", "../out-evil/x", "nul\0", "loop/x"]
 )
-def test_a_path_outside_is_refused(tmp_path, title):
+def test_sanitize_path_refuses_paths_outside(tmp_path, title):
     base = tmp_path / "out"
     base.mkdir()
     (base / "loop").symlink_to("loop")
@@ -41,7 +41,7 @@ def test_a_path_outside_is_refused(tmp_path, title):
     assert isinstance(caught.value, ValueError)
 
 
-def test_the_message_is_oras_py_s(tmp_path):
+def test_sanitize_path_has_oras_py_s_message(tmp_path):
     base = (tmp_path / "out").resolve()
     with pytest.raises(OutsideDirectoryError) as caught:
         oras.utils.sanitize_path(base, base / "..")
@@ -54,7 +54,7 @@ def test_the_message_is_oras_py_s(tmp_path):
     )
 
 
-def test_a_link_that_leads_out_is_seen(tmp_path):
+def test_sanitize_path_refuses_links_to_the_outside(tmp_path):
     base = tmp_path / "out"
     base.mkdir()
     (base / "link").symlink_to(tmp_path)
@@ -68,7 +68,7 @@ def test_a_link_that_leads_out_is_seen(tmp_path):
 @given(
     st.lists(st.sampled_from(["..", ".", "", "a", "b", "link", "up", "/", "~", "out"]), max_size=8)
 )
-def test_no_path_leads_out(tmp_path_factory, parts):
+def test_sanitize_path_never_returns_a_path_outside(tmp_path_factory, parts):
     top = tmp_path_factory.mktemp("top").resolve()
     base = top / "out"
     (base / "a").mkdir(parents=True)
@@ -96,12 +96,12 @@ def test_no_path_leads_out(tmp_path_factory, parts):
         ("", "", None),
     ],
 )
-def test_the_last_colon_splits(ref, path, content):
+def test_path_and_media_type_are_split_at_the_last_colon(ref, path, content):
     split = oras.utils.split_path_and_content(ref)
     assert (split.path, split.content) == (path, content)
 
 
-def test_a_path_that_exists_is_taken_whole(tmp_path):
+def test_existing_path_with_a_colon_is_not_split(tmp_path):
     path = tmp_path / "with:colon"
     path.touch()
     assert oras.utils.split_path_and_content(str(path)).path == str(path)
@@ -109,7 +109,7 @@ def test_a_path_that_exists_is_taken_whole(tmp_path):
     assert (split.path, split.content) == (str(path), "x/y")
 
 
-def test_a_drive_s_colon_does_not_split(monkeypatch):
+def test_colon_of_a_drive_does_not_split(monkeypatch):
     import ntpath
 
     monkeypatch.setattr("os.path.splitdrive", ntpath.splitdrive)
@@ -123,7 +123,7 @@ def test_a_drive_s_colon_does_not_split(monkeypatch):
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
     st.text("abcdef/+.-"),
 )
-def test_joining_undoes_splitting(path, content):
+def test_joined_path_splits_into_the_same_parts(path, content):
     joined = f"/no/such/folder/{path}:{content}"
     split = oras.utils.split_path_and_content(joined)
     assert (split.path, split.content) == (f"/no/such/folder/{path}", content)
@@ -132,7 +132,7 @@ def test_joining_undoes_splitting(path, content):
 # --- folders and files --------------------------------------------------------------------
 
 
-def test_workdir_returns_also_after_a_failure(tmp_path):
+def test_workdir_is_restored_after_an_error(tmp_path):
     here = os.getcwd()
 
     def fail():
@@ -154,7 +154,7 @@ def test_temporary_folders_are_new_and_private(tmp_path):
     assert not os.path.exists(oras.utils.get_tmpdir(str(tmp_path), create=False))
 
 
-def test_temporary_files_have_a_folder_of_their_own(tmp_path):
+def test_temporary_files_have_their_own_folder(tmp_path):
     path = oras.utils.get_tmpfile(str(tmp_path), prefix="folder/pancakes", suffix=".json")
     folder, name = os.path.split(path)
     assert os.path.getsize(path) == 0
@@ -164,7 +164,7 @@ def test_temporary_files_have_a_folder_of_their_own(tmp_path):
     assert os.path.basename(folder).startswith("oras-tmp.")
 
 
-def test_the_facade_s_own_temporary_files_leave_no_folder(tmp_path, monkeypatch):
+def test_internal_temporary_files_leave_no_folder(tmp_path, monkeypatch):
     from oras._client.files import temporary_empty_config
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -173,7 +173,7 @@ def test_the_facade_s_own_temporary_files_leave_no_folder(tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == []
 
 
-def test_mkdir_p(tmp_path):
+def test_mkdir_p_makes_all_parents(tmp_path):
     oras.utils.mkdir_p(str(tmp_path / "a" / "b"))
     oras.utils.mkdir_p(str(tmp_path / "a" / "b"))
     (tmp_path / "file").touch()
@@ -182,7 +182,7 @@ def test_mkdir_p(tmp_path):
             oras.utils.mkdir_p(path)
 
 
-def test_files_are_found_in_a_stable_order(tmp_path):
+def test_files_are_listed_in_a_stable_order(tmp_path):
     for name in ("b/2.txt", "b/1.log", "a.txt", "c/x.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -193,7 +193,7 @@ def test_files_are_found_in_a_stable_order(tmp_path):
     assert [os.path.basename(path) for path in matching] == ["2.txt"]
 
 
-def test_sizes_and_hashes(tmp_path):
+def test_file_size_and_hash(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"{}")
     assert oras.utils.get_size(path) == 2
@@ -205,7 +205,7 @@ def test_sizes_and_hashes(tmp_path):
         oras.utils.get_file_hash(path, "sha0")
 
 
-def test_copying(tmp_path):
+def test_copyfile_copies_content_and_refuses_bad_paths(tmp_path):
     source, destination = tmp_path / "source", tmp_path / "destination"
     source.write_text("new")
     source.chmod(0o755)
@@ -224,7 +224,7 @@ def test_copying(tmp_path):
     assert destination.read_text() == "new"
 
 
-def test_a_copy_that_fails_leaves_the_older_file_and_nothing_else(tmp_path, monkeypatch):
+def test_failed_copyfile_keeps_the_older_file(tmp_path, monkeypatch):
     def fail(reader, writer):
         writer.write(b"ha")
         raise OSError("disk full")
@@ -239,7 +239,7 @@ def test_a_copy_that_fails_leaves_the_older_file_and_nothing_else(tmp_path, monk
     assert sorted(os.listdir(tmp_path)) == ["destination", "source"]
 
 
-def test_reading_and_writing(tmp_path):
+def test_files_are_written_and_read(tmp_path):
     path = str(tmp_path / "file")
     assert oras.utils.write_file(path, "héllo\n", make_exec=True) == path
     assert oras.utils.read_file(path) == "héllo\n"
@@ -254,7 +254,7 @@ def test_reading_and_writing(tmp_path):
     ]
 
 
-def test_json(tmp_path):
+def test_json_is_written_and_read(tmp_path):
     path = str(tmp_path / "file.json")
     assert oras.utils.print_json({1: 1}) == '{\n    "1": 1\n}'
     oras.utils.write_json({"a": [True, "2", None]}, path)
@@ -263,7 +263,7 @@ def test_json(tmp_path):
     assert oras.utils.read_json(path) == {"a": [True, "2", None]}
 
 
-def test_a_password_keeps_its_blanks(monkeypatch):
+def test_password_keeps_its_blanks(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(" pass word \r\nnext"))
     assert oras.utils.readline() == " pass word "
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
@@ -285,7 +285,7 @@ def test_a_password_keeps_its_blanks(monkeypatch):
         ("127.0.0.12", []),
     ],
 )
-def test_localhost_has_a_twin(name, twins):
+def test_iter_localhosts_yields_both_names_of_localhost(name, twins):
     assert list(oras.utils.iter_localhosts(name)) == [name, *twins]
 
 
@@ -299,11 +299,11 @@ def test_localhost_has_a_twin(name, twins):
         ("http://h/a?x=1", {}, "http://h/a?x=1"),
     ],
 )
-def test_parameters_are_added_and_the_rest_of_the_query_stays(url, params, expected):
+def test_parameters_are_added_to_the_query(url, params, expected):
     assert oras.utils.append_url_params(url, params) == expected
 
 
-def test_docker_s_configuration_is_found(tmp_path, monkeypatch):
+def test_docker_configuration_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("DOCKER_CONFIG", "ORAS_CONFIG", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -317,7 +317,7 @@ def test_docker_s_configuration_is_found(tmp_path, monkeypatch):
     assert oras.utils.find_docker_config(exists=False) == str(tmp_path / "other" / "config.json")
 
 
-def test_without_the_docker_sdk_there_is_no_docker_client(monkeypatch):
+def test_docker_client_needs_the_docker_sdk(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "docker", None)
     with pytest.raises(ImportError):
         oras.utils.get_docker_client()

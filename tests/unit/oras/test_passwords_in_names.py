@@ -46,7 +46,7 @@ def client():
     ],
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_a_password_in_a_name_appears_nowhere(use, name, caplog, monkeypatch, tmp_path):
+def test_password_in_a_name_is_not_shown(use, name, caplog, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     caplog.set_level("DEBUG")
     with pytest.raises((InvalidInputError, ValueError)) as caught:
@@ -68,7 +68,7 @@ def test_a_password_in_a_name_appears_nowhere(use, name, caplog, monkeypatch, tm
         ("app@latest", "app@latest"),
     ],
 )
-def test_the_rest_of_a_name_stays(text, shown):
+def test_rest_of_a_name_is_kept(text, shown):
     assert redact_name(text) == shown
     assert InvalidReferenceError(text, "why").value == shown
 
@@ -84,11 +84,11 @@ def test_the_rest_of_a_name_stays(text, shown):
         ("https://host/token?account=a@b", "https://host/token"),
     ],
 )
-def test_a_url_is_shown_without_any_part_of_a_password(url, shown):
+def test_password_in_a_url_is_not_shown(url, shown):
     assert redact_url(url) == shown
 
 
-def test_a_container_does_not_show_a_password():
+def test_container_shows_no_password():
     with pytest.raises(ValueError, match="recognized") as caught:
         Container(NAMES[2])
     assert PASSWORD not in str(caught.value)

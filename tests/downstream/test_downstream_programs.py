@@ -57,7 +57,7 @@ def case(request):
     return CASES[request.param]
 
 
-def test_a_program_runs_unchanged(case, environment, tmp_path, request):
+def test_program_runs_unchanged(case, environment, tmp_path, request):
     made = environment(*case.beside)
     made.pip("install", "-q", *case.options, *case.packages)
     variables = {}
@@ -90,7 +90,9 @@ def check_ours(made, tmp_path, *, conflicts):
     assert conflicts or check.returncode == 0, check.stdout
 
 
-def test_oras_py_over_our_files_is_diagnosed_and_mended(environment, wheels, tmp_path):
+def test_oras_py_installed_over_this_package_is_diagnosed_and_repaired(
+    environment, wheels, tmp_path
+):
     made = environment()
     made.pip("install", "-q", "--force-reinstall", "--no-deps", "oras==0.2.43")
     doctor = made.run("-m", "oras.doctor", cwd=tmp_path)

@@ -56,12 +56,12 @@ def run_suite(suite, address, **variables):
     return {outcome: int(n) for n, outcome in re.findall(r"(\d+) (passed|skipped)", run.stdout)}
 
 
-def test_it_passes_on_an_open_registry(suite, open_registry):
+def test_oras_py_suite_passes_on_an_open_registry(suite, open_registry):
     outcomes = run_suite(suite, open_registry, ORAS_AUTH="false")
     assert outcomes["passed"] > 30
 
 
-def test_it_passes_on_a_registry_with_tls_and_a_password(suite, tls_registry):
+def test_oras_py_suite_passes_on_a_registry_with_tls_and_a_password(suite, tls_registry):
     outcomes = run_suite(
         suite, tls_registry.address, ORAS_AUTH="true", ORAS_USER="myuser", ORAS_PASS="mypass"
     )

@@ -39,17 +39,17 @@ def listener():
     logger.setLevel(logging.NOTSET)
 
 
-def test_it_is_written_to_standard_output(push, capsys):
+def test_push_message_is_written_to_standard_output(push, capsys):
     message = push()
     assert capsys.readouterr() == (f"{message}\n", "")
 
 
-def test_quiet_says_nothing(push, capsys):
+def test_quiet_push_prints_nothing(push, capsys):
     push(quiet=True)
     assert capsys.readouterr() == ("", "")
 
 
-def test_whoever_listens_to_the_logger_gets_it_there_alone(push, capsys, listener):
+def test_push_message_goes_only_to_a_configured_logger(push, capsys, listener):
     message = push()
     assert [(one.name, one.levelname, one.getMessage()) for one in listener] == [
         ("oras.logger", "INFO", message)
@@ -57,6 +57,6 @@ def test_whoever_listens_to_the_logger_gets_it_there_alone(push, capsys, listene
     assert capsys.readouterr() == ("", "")
 
 
-def test_quiet_logs_nothing_either(push, listener):
+def test_quiet_push_logs_nothing(push, listener):
     push(quiet=True)
     assert listener == []

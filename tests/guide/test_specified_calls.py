@@ -73,7 +73,7 @@ class Tree(oras.provider.Registry):
 # --- Objects ------------------------------------------------------------------------------
 
 
-def test_the_empty_config_is_the_null_device():
+def test_empty_config_is_the_null_device():
     conf, config_file = oras.oci.ManifestConfig()
     assert conf == {
         "mediaType": "application/vnd.unknown.config.v1+json",
@@ -83,7 +83,7 @@ def test_the_empty_config_is_the_null_device():
     assert config_file == "/dev/null"
 
 
-def test_a_config_describes_a_file(place):
+def test_config_describes_a_file(place):
     (place / "soil.json").write_text("{}  ".ljust(3891))
     conf, config_file = oras.oci.ManifestConfig(str(place / "soil.json"))
     assert (conf["size"], config_file) == (3891, str(place / "soil.json"))
@@ -91,12 +91,12 @@ def test_a_config_describes_a_file(place):
     assert list(conf) == ["mediaType", "size", "digest"]
 
 
-def test_a_layer_is_described_by_keywords():
+def test_layer_takes_keyword_arguments():
     layer = oras.oci.NewLayer("leaf.txt", is_dir=False, media_type="org.garden.leaf")
     assert (layer["mediaType"], layer["size"]) == ("org.garden.leaf", 5)
 
 
-def test_a_manifest_is_filled_and_uploaded(open_registry):
+def test_manifest_is_filled_and_uploaded(open_registry):
     client, package = oras.client.OrasClient(insecure=True), f"{open_registry}/garden/made:v1"
     layer = oras.oci.NewLayer("leaf.txt", is_dir=False, media_type="org.garden.leaf")
     conf, config_file = oras.oci.ManifestConfig()
@@ -114,7 +114,7 @@ def test_a_manifest_is_filled_and_uploaded(open_registry):
 
 
 @pytest.mark.parametrize(("arguments", "count"), [({"N": 1005}, 1005), ({}, 1100)])
-def test_as_many_tags_as_asked_for(tags_registry, arguments, count):
+def test_get_tags_returns_at_most_n_tags(tags_registry, arguments, count):
     client = oras.client.OrasClient(hostname=tags_registry, insecure=False)
     tags = client.get_tags("channel-mirrors/conda-forge/linux-aarch64/arrow-cpp", **arguments)
     assert tags == [f"v{number:04}" for number in range(count)]
@@ -123,7 +123,7 @@ def test_as_many_tags_as_asked_for(tags_registry, arguments, count):
 # --- Push and pull ------------------------------------------------------------------------
 
 
-def test_a_push_prints_and_returns_what_is_specified(open_registry, place):
+def test_push_prints_and_returns_the_specified_values(open_registry, place):
     code = f"""
 import oras.client
 client = oras.client.OrasClient(insecure=True)
@@ -141,7 +141,7 @@ res
     assert Path(path).read_text() == "leaf\n"
 
 
-def test_a_client_with_a_push_of_its_own(open_registry, place):
+def test_client_with_a_custom_push(open_registry, place):
     client, target = Tree(insecure=True), f"{open_registry}/garden/tree:v1"
     parts = {
         str(place / "leaf.txt"): "org.garden.leaf",
@@ -165,7 +165,7 @@ def test_a_client_with_a_push_of_its_own(open_registry, place):
     assert client.plant(container=target, parts={}).ok
 
 
-def test_a_client_with_a_pull_of_its_own(open_registry):
+def test_client_with_a_custom_pull(open_registry):
     client, package = Tree(insecure=True), f"{open_registry}/garden/parts:v1"
     client.push(package, files=["leaf.txt:org.garden.leaf", "branch/twig.txt:x/y"], quiet=True)
     (path,) = client.prune("cut", package, "org.garden.leaf")
@@ -177,7 +177,7 @@ def test_a_client_with_a_pull_of_its_own(open_registry):
     assert Path(client._download_blob(package, digest, "cut/again.txt")).read_text() == "leaf\n"
 
 
-def test_a_folder_is_pushed_from_within(open_registry, place):
+def test_folder_is_pushed_from_within(open_registry, place):
     client, target = oras.client.OrasClient(insecure=True), f"{open_registry}/garden/within:v1"
     with oras.utils.workdir(str(place / "branch")):
         client.push(target, files=["twig.txt"], quiet=True)
@@ -191,7 +191,7 @@ def test_a_folder_is_pushed_from_within(open_registry, place):
 
 
 @pytest.mark.parametrize("backend", ["token", "basic"])
-def test_a_login_without_a_registry_is_for_the_first_one_that_is_used(backend, request):
+def test_login_without_a_registry_is_for_the_first_one_used(backend, request):
     kind = "token" if backend == "token" else "htpasswd"
     address = request.getfixturevalue(f"{kind}_registry")
     client = oras.client.OrasClient(auth_backend=backend)
@@ -214,7 +214,7 @@ def test_login_and_logout(htpasswd_registry):
             one.push(name, files=["leaf.txt"], quiet=True)
 
 
-def test_the_environment_gives_the_user_of_a_client(htpasswd_registry, monkeypatch):
+def test_environment_sets_the_credential_of_a_client(htpasswd_registry, monkeypatch):
     monkeypatch.setenv("ORAS_USER", "myuser")
     monkeypatch.setenv("ORAS_PASS", "myuser")
     client = Tree()
@@ -224,7 +224,7 @@ def test_the_environment_gives_the_user_of_a_client(htpasswd_registry, monkeypat
     assert not Tree().auth.username
 
 
-def test_the_password_file_of_a_registry(place):
+def test_htpasswd_file_of_a_registry(place):
     require_program("htpasswd")
     command = ["htpasswd", "-cB", "-b", "auth.htpasswd", "myuser", "mypass"]
     subprocess.run(command, cwd=place, check=True, capture_output=True)
@@ -252,7 +252,7 @@ logger.exit('gone')
 # --- None of the old text -----------------------------------------------------------------
 
 
-def test_the_docs_have_no_line_in_common_with_other_guides():
+def test_docs_have_no_line_in_common_with_other_guides():
     guide = Path(__file__).parents[2].joinpath("docs", "user-guide.md").read_text("utf-8")
     for word in ("dinosaur", "oras-py/issues", "click to expand", "avocado", "pakages"):
         assert word not in guide

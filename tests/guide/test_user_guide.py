@@ -43,14 +43,14 @@ def test_every_block_runs(ran):
     assert run.status == 0, run.errors
 
 
-def test_a_push_prints_the_line_that_the_guide_quotes(ran):
+def test_push_prints_the_line_quoted_in_the_guide(ran):
     _, output = ran
     lines = [line for line in output.splitlines() if line.startswith("Successfully")]
     assert lines == ["Successfully pushed localhost:5000/weather/vienna:monday"]
     assert lines[0] in GUIDE
 
 
-def test_the_debug_output_appears(ran):
+def test_debug_output_of_the_guide_appears(ran):
     run, _ = ran
     assert "The next request is shown in detail." in run.errors
 
@@ -59,7 +59,7 @@ def test_all_other_blocks_are_shell_commands():
     assert {language for language, _ in BLOCKS} == {"python", "sh"}
 
 
-def test_the_guide_names_every_part_of_the_api_that_it_teaches():
+def test_guide_names_every_call_of_the_specification():
     for name in (
         *("OrasClient", "Registry", "ensure_container", "get_container", "ManifestConfig"),
         *("NewLayer", "NewManifest", "Annotations", "annotation_title", "upload_blob"),

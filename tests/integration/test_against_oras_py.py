@@ -158,7 +158,7 @@ def without_known_differences(manifest):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_same_push_makes_the_same_manifest(name, peer, ours, target):
+def test_push_makes_the_same_manifest_as_oras_py(name, peer, ours, target):
     client = oras.client.OrasClient()
     manifests, digests = [], []
     for side, tag in ((peer, "peer"), (ours, "ours")):
@@ -171,7 +171,7 @@ def test_the_same_push_makes_the_same_manifest(name, peer, ours, target):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_we_pull_what_oras_py_has_pushed(name, peer, target, tmp_path):
+def test_pull_of_an_artifact_pushed_by_oras_py(name, peer, target, tmp_path):
     digest = peer.push(target, CASES[name])
     client = oras.client.OrasClient()
     paths = client.pull(target, outdir=tmp_path / "out")
@@ -187,7 +187,7 @@ def test_we_pull_what_oras_py_has_pushed(name, peer, target, tmp_path):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_oras_py_pulls_what_we_have_pushed(name, peer, ours, target, tmp_path):
+def test_oras_py_pulls_our_artifact(name, peer, ours, target, tmp_path):
     ours.push(target, CASES[name])
     out = tmp_path / "out"
     out.mkdir()
@@ -227,7 +227,7 @@ with open("../result", "w") as file:
 )
 
 
-def test_a_manifest_made_by_hand_is_the_same_to_the_byte(peer, ours, target):
+def test_stepwise_manifest_is_identical_to_oras_py_s(peer, ours, target):
     results = []
     for side, tag in ((peer, "peer"), (ours, "ours")):
         side.run(BY_HAND, f"{target}-{tag}")
@@ -289,7 +289,7 @@ with open("../result", "w") as file:
 )
 
 
-def test_reading_and_refusing_is_the_same(peer, ours, open_registry, repository_name):
+def test_reads_and_errors_equal_oras_py_s(peer, ours, open_registry, repository_name):
     results = []
     for side in (peer, ours):
         side.run(READ, f"{open_registry.address}/{repository_name}:v1")

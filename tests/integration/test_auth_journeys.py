@@ -209,7 +209,7 @@ class Waiting:
 
 
 @only("token")
-def test_a_token_expires_in_the_middle_of_a_push(registry, connect, transport, tokens, name):
+def test_token_expires_during_a_push(registry, connect, transport, tokens, name):
     server = registry.config.token_server
     usual = server.policy
     # The registry allows for clocks that are a minute apart: this one ends in a few seconds,
@@ -260,7 +260,7 @@ def test_wrong_password(registry, connect, tokens, name):
 
 
 @only("token")
-def test_no_rights(registry, connect, tokens, name):
+def test_user_without_rights(registry, connect, tokens, name):
     server = registry.config.token_server
     (blob,) = push(connect(WRITER, name))
     tokens(("GET", "somebody", scope(name, "pull,push"), 200))
@@ -278,7 +278,7 @@ def test_no_rights(registry, connect, tokens, name):
     )
 
 
-def test_nobody_may_push(registry, connect, tokens, name):
+def test_anonymous_push_is_refused(registry, connect, tokens, name):
     with pytest.raises(AuthenticationError):
         push(connect(None, name))
     # For the look for the blob, and for the upload that its token did not allow.
@@ -286,7 +286,7 @@ def test_nobody_may_push(registry, connect, tokens, name):
 
 
 @only("https")
-def test_who_is_not_trusted_gets_no_password(registry, name):
+def test_untrusted_server_gets_no_password(registry, name):
     with Urllib3Transport() as distrusting:
         remote = RemoteRegistry(
             registry.address,
@@ -300,7 +300,7 @@ def test_who_is_not_trusted_gets_no_password(registry, name):
 
 
 @only("mutual")
-def test_a_client_without_a_certificate_is_not_let_in(registry, name):
+def test_client_without_a_certificate_is_refused(registry, name):
     with Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=str(registry.ca_file))) as bare:
         remote = RemoteRegistry(
             registry.address,

@@ -56,7 +56,7 @@ def read(repository, blob):
         return VerifyingReader(stream, blob).read()
 
 
-def test_many_threads_need_one_token(token_registry, connect, repository_name):
+def test_threads_share_one_token(token_registry, connect, repository_name):
     repository = connect(token_registry, WRITER).repository(repository_name)
     push(repository)
     server = token_registry.token_server
@@ -66,7 +66,7 @@ def test_many_threads_need_one_token(token_registry, connect, repository_name):
     assert tokens == []
 
 
-def test_a_push_and_what_follows_need_one_token(token_registry, connect, repository_name):
+def test_push_and_later_reads_share_one_token(token_registry, connect, repository_name):
     repository = connect(token_registry, WRITER).repository(repository_name)
     with token_registry.token_server.recording() as tokens:
         blob = push(repository)
@@ -75,9 +75,7 @@ def test_a_push_and_what_follows_need_one_token(token_registry, connect, reposit
     assert token.scopes == (f"repository:{repository_name}:pull,push",)
 
 
-def test_a_token_that_expires_between_requests_is_replaced(
-    token_registry, connect, repository_name
-):
+def test_token_that_expires_between_requests_is_replaced(token_registry, connect, repository_name):
     repository = connect(token_registry, WRITER).repository(repository_name)
     server = token_registry.token_server
     with (
@@ -91,7 +89,7 @@ def test_a_token_that_expires_between_requests_is_replaced(
 
 
 @pytest.mark.parametrize("identity", ["writer", "reader"])
-def test_an_identity_token(token_registry, connect, repository_name, identity):
+def test_identity_token(token_registry, connect, repository_name, identity):
     server = token_registry.token_server
     credential = Credential(identity_token=server.refresh_token_for(identity))
     repository = connect(token_registry, credential).repository(repository_name)
@@ -105,7 +103,7 @@ def test_an_identity_token(token_registry, connect, repository_name, identity):
     assert len(tokens) <= 2
 
 
-def test_an_identity_token_that_is_no_longer_valid(token_registry, connect, repository_name):
+def test_invalid_identity_token_is_an_error(token_registry, connect, repository_name):
     credential = Credential(identity_token="an-old-one")
     with (
         token_registry.token_server.recording() as tokens,
@@ -117,7 +115,7 @@ def test_an_identity_token_that_is_no_longer_valid(token_registry, connect, repo
     assert "log in again" in str(caught.value)
 
 
-def test_a_reader_reads_and_does_not_write(token_registry, connect, repository_name):
+def test_read_only_user_can_pull_and_not_push(token_registry, connect, repository_name):
     blob = push(connect(token_registry, WRITER).repository(repository_name))
     repository = connect(token_registry, READER).repository(repository_name)
     read(repository, blob)
@@ -126,7 +124,7 @@ def test_a_reader_reads_and_does_not_write(token_registry, connect, repository_n
     read(repository, blob)
 
 
-def test_nobody_reads_what_is_public(token_registry, connect, repository_name):
+def test_anonymous_user_can_pull_public_repositories(token_registry, connect, repository_name):
     name = f"public/{repository_name}"
     blob = push(connect(token_registry, WRITER).repository(name))
     repository = connect(token_registry).repository(name)
@@ -137,7 +135,7 @@ def test_nobody_reads_what_is_public(token_registry, connect, repository_name):
         push(repository)
 
 
-def test_a_mount_asks_for_both_repositories(token_registry, connect, repository_name):
+def test_mount_requests_scopes_for_both_repositories(token_registry, connect, repository_name):
     registry = connect(token_registry, WRITER)
     source = registry.repository(repository_name)
     blob = push(source)
@@ -150,7 +148,7 @@ def test_a_mount_asks_for_both_repositories(token_registry, connect, repository_
     ]
 
 
-def test_deleting_asks_for_everything(token_registry, connect, repository_name):
+def test_delete_works_with_a_token(token_registry, connect, repository_name):
     repository = connect(token_registry, WRITER).repository(repository_name)
     blob = push(repository)
     repository.delete(blob)
@@ -158,7 +156,7 @@ def test_deleting_asks_for_everything(token_registry, connect, repository_name):
 
 
 @pytest.mark.parametrize("server", ["token_registry", "htpasswd_registry"])
-def test_a_wrong_password_is_sent_once(server, request, connect, repository_name):
+def test_wrong_password_is_sent_once(server, request, connect, repository_name):
     registry = request.getfixturevalue(server)
     repository = connect(registry, Credential("writer", "wrong")).repository(repository_name)
     with registry.recording() as requests:

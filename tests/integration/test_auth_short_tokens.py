@@ -19,7 +19,7 @@ ORIGIN, AUTH = "https://r.example", "https://auth.example"
 
 
 @pytest.mark.slow
-def test_tokens_that_expire_soon_fail_no_request_and_serve_their_repository_only():
+def test_short_lived_tokens_fail_no_request_and_are_sent_only_for_their_repository():
     issued, lock, wrong = {}, threading.Lock(), []
 
     def tokens(seen):

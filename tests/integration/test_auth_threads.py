@@ -101,7 +101,9 @@ def sites(clock):
         yield one, two
 
 
-def test_one_token_per_key_and_end_and_nothing_for_the_other(sites, clock):
+def test_threads_request_one_token_per_scope_and_expiry_and_share_none_across_registries(
+    sites, clock
+):
     store = StaticCredentials(
         {site.registry.address: Credential(site.user, site.password) for site in sites}
     )
@@ -159,7 +161,7 @@ def test_one_token_per_key_and_end_and_nothing_for_the_other(sites, clock):
             assert not any(recorder.shows(token) for token in site.issued)
 
 
-def test_what_the_recorder_is_for(sites):
+def test_recorder_detects_a_password_in_every_form(sites):
     """It would notice a password in any of its forms."""
     recorder = sites[0].at_registry
     for field in (SECRETS[0], basic("one", SECRETS[0]), basic("x", f"y{SECRETS[0]}")):

@@ -107,7 +107,7 @@ def overhead(tally):
     return OVERHEAD * (1 + len(tally.in_flight))
 
 
-def test_to_and_from_docker_registry(open_registry, repository_name, tmp_path):
+def test_push_and_pull_with_docker_registry(open_registry, repository_name, tmp_path):
     with (
         BreakingProxy(open_registry.address, SEED) as proxy,
         Journey(proxy, repository_name, tmp_path) as journey,
@@ -121,7 +121,7 @@ def test_to_and_from_docker_registry(open_registry, repository_name, tmp_path):
     assert journey.breaks > 150
 
 
-def test_in_chunks_to_docker_registry(open_registry, repository_name, tmp_path):
+def test_chunked_push_to_docker_registry(open_registry, repository_name, tmp_path):
     chunk_size = 128 * KIB
     with (
         BreakingProxy(open_registry.address, SEED) as proxy,
@@ -136,7 +136,7 @@ def test_in_chunks_to_docker_registry(open_registry, repository_name, tmp_path):
     assert journey.breaks > 15
 
 
-def test_in_chunks_to_a_registry_that_keeps_what_arrived(embedded, tmp_path):
+def test_chunked_push_to_a_registry_that_keeps_partial_uploads(embedded, tmp_path):
     with (
         BreakingProxy(embedded.address, SEED) as proxy,
         Journey(proxy, "a/b", tmp_path, chunk_size=LARGEST) as journey,

@@ -91,7 +91,7 @@ def assert_nothing_is_named(folder, partial):
     assert all(name.startswith(".") and name.endswith(".oras-partial") for name in names)
 
 
-def test_a_push_that_stands_still(open_registry: DockerRegistry, repository_name, client, files):
+def test_stalled_push_is_cancelled(open_registry: DockerRegistry, repository_name, client, files):
     with (
         StallingProxy(open_registry.address, up=2 * MIB) as proxy,
         open_registry.recording() as requests,
@@ -105,7 +105,7 @@ def test_a_push_that_stands_still(open_registry: DockerRegistry, repository_name
     pushed(client, f"{open_registry.address}/{repository_name}:v1", files)
 
 
-def test_a_pull_that_stands_still(
+def test_stalled_pull_is_cancelled(
     open_registry: DockerRegistry, repository_name, client, files, tmp_path
 ):
     pushed(client, f"{open_registry.address}/{repository_name}:v1", files)
@@ -122,7 +122,7 @@ def test_a_pull_that_stands_still(
 
 
 @pytest.mark.parametrize("action", ["push", "pull"])
-def test_an_interrupt_does_the_same(
+def test_interrupt_cancels_a_transfer(
     open_registry: DockerRegistry, repository_name, client, files, tmp_path, action
 ):
     out, home = tmp_path / "out", tmp_path / "home"
@@ -168,7 +168,9 @@ class CancellingListener(ProgressListener):
             self._token.cancel()
 
 
-def test_no_upload_of_many_small_files_stays_open(open_registry: DockerRegistry, repository_name):
+def test_cancelled_push_of_many_small_files_leaves_no_upload_session(
+    open_registry: DockerRegistry, repository_name
+):
     contents = [
         File(f"{number}.bin", BytesSource(random.Random(number).randbytes(2_000)))
         for number in range(300)

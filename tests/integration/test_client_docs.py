@@ -73,7 +73,7 @@ def pushed(registry):
 
 
 @pytest.mark.parametrize("heading", EXAMPLES)
-def test_a_job_takes_few_lines(heading):
+def test_each_task_takes_few_lines(heading):
     lines = [line for line in EXAMPLES[heading].splitlines() if line.strip()]
     imports = [line for line in lines if line.startswith(("import ", "from "))]
     assert len(imports) <= MAX_IMPORTS

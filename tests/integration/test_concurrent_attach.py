@@ -26,7 +26,7 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_no_referrer_is_lost_when_processes_attach_at_once(open_registry, repository_name):
+def test_concurrent_attaches_of_processes_lose_no_referrer(open_registry, repository_name):
     address = open_registry.address
     with Urllib3Transport() as transport:
         registry = RemoteRegistry(address, transport, plain_http=True)

@@ -45,7 +45,9 @@ while True:
 
 
 @pytest.mark.slow
-def test_no_push_and_no_read_fails(open_registry: DockerRegistry, repository_name, tmp_path: Path):
+def test_concurrent_pushes_and_reads_all_succeed(
+    open_registry: DockerRegistry, repository_name, tmp_path: Path
+):
     client = oras.client.OrasClient()
     (tmp_path / "first.txt").write_text("first")
     client.push(

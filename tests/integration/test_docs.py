@@ -70,19 +70,19 @@ def registry(tmp_path, monkeypatch):
 # --- The examples -------------------------------------------------------------------------
 
 
-def test_the_examples_of_authentication_run(registry, tmp_path):
+def test_examples_of_authentication_run(registry, tmp_path):
     names = run("authentication.md", registry)
     assert names["vault"].get(f"{registry}/a") == names["alice"]
     # What has logged in has logged out again.
     assert '"auths": {}' in (tmp_path / ".docker" / "config.json").read_text()
 
 
-def test_the_examples_of_embedding_run(registry):
+def test_examples_of_embedding_run(registry):
     names = run("embedding.md", registry)
     assert names["store"].exists(names["root"])
 
 
-def test_the_examples_of_data_run(registry, tmp_path):
+def test_examples_of_data_run(registry, tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with Client() as client:
         client.login(registry, "alice", "secret")
@@ -94,7 +94,7 @@ def test_the_examples_of_data_run(registry, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_settings_are_understood(page, tmp_path):
+def test_settings_in_the_docs_are_valid(page, tmp_path):
     for example in fenced(page, "toml"):
         file = tmp_path / "config.toml"
         file.write_text(example)
@@ -103,7 +103,7 @@ def test_settings_are_understood(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
+def test_relative_links_have_a_target(page):
     targets = re.findall(r"\]\(([^)]+)\)", text_of(page))
     assert targets or page == "configuration.md"
     for target in targets:
@@ -115,7 +115,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors, target
 
 
-def test_each_use_of_the_readme_has_its_page():
+def test_each_use_in_the_readme_links_to_a_page():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     uses = readme.partition("## Three ways of use")[2].partition("\n## ")[0].split("\n### ")[1:]
     pages = [re.findall(r"\]\((docs/[^)#]+)", use) for use in uses]

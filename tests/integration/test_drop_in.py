@@ -182,7 +182,7 @@ print(json.dumps(results))
         ),
     ],
 )
-def test_a_program_for_oras_py_runs_unchanged(
+def test_program_for_oras_py_runs_unchanged(
     program, expected, open_registry, repository_name, peer_oras, tmp_path
 ):
     for name in ("peer", "ours"):

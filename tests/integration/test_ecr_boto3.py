@@ -63,7 +63,7 @@ class Ecr:
         return Reply(200, body=b'{"name": "app", "tags": []}')
 
 
-def test_boto3_is_asked_once_and_again_when_the_password_has_expired(aws, monkeypatch):
+def test_boto3_is_called_once_and_again_after_the_password_expires(aws, monkeypatch):
     pytest.importorskip("boto3")
     ecr = Ecr()
     world = World({ORIGIN: ecr})
@@ -80,7 +80,7 @@ def test_boto3_is_asked_once_and_again_when_the_password_has_expired(aws, monkey
     assert "/eu-west-1/ecr/aws4_request" in aws[0].headers["Authorization"]
 
 
-def test_boto3_is_imported_by_nobody_else():
+def test_boto3_is_imported_only_by_the_ecr_backend():
     code = """
 import sys, oras.client, oras.auth
 for backend in ("token", "basic", "ecr"):

@@ -229,7 +229,7 @@ def test_async_service(lines, open_registry):
 
 
 @pytest.mark.skipif("ORAS_LARGE_BLOBS" not in os.environ, reason="tox -e service moves 1 GiB")
-def test_the_event_loop_is_prompt_while_a_large_blob_moves(lines, open_registry):
+def test_event_loop_stays_responsive_during_a_large_transfer(lines, open_registry):
     _, late = lines("async_service.py", open_registry.address, "1024")
     assert int(re.findall(r"late by (\d+) ms", late)[0]) < 50
 

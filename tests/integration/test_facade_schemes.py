@@ -58,12 +58,12 @@ def work(client, address):
 # --- The probe ----------------------------------------------------------------------------
 
 
-def test_the_probe_tells_tls_from_plain_http(secure, plain):
+def test_probe_distinguishes_tls_from_plain_http(secure, plain):
     assert speaks_tls(secure) is True
     assert speaks_tls(plain) is False
 
 
-def test_the_probe_knows_nothing_of_a_port_without_a_server(plain, unused_port):
+def test_probe_of_a_closed_port_has_no_result(plain, unused_port):
     assert speaks_tls(f"localhost:{unused_port}") is None
 
 
@@ -84,14 +84,14 @@ def test_plain_http_is_the_default(plain):
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_ca_bundle_in_the_environment_means_tls(secure, certificates, monkeypatch, variable):
+def test_ca_bundle_in_the_environment_selects_tls(secure, certificates, monkeypatch, variable):
     monkeypatch.setenv(variable, str(certificates.ca_file))
     client = oras.client.OrasClient(hostname=secure)
     assert client.prefix == "https"
     work(client, secure)
 
 
-def test_an_explicit_false_of_insecure_means_tls(secure):
+def test_insecure_false_selects_tls(secure):
     client = oras.client.OrasClient(hostname=secure, insecure=False)
     with pytest.raises(TlsError):  # the authority is not trusted, and plain HTTP is no way out
         client.get_tags(f"{secure}/a/b")
@@ -99,7 +99,7 @@ def test_an_explicit_false_of_insecure_means_tls(secure):
 
 
 @pytest.mark.parametrize("session", [None, requests.Session])
-def test_a_registry_without_tls_is_found_out_once(plain, certificates, monkeypatch, session):
+def test_plain_http_registry_is_probed_once(plain, certificates, monkeypatch, session):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
     probes = count_probes(monkeypatch)
     client = oras.client.OrasClient(hostname=plain, insecure=False)
@@ -110,7 +110,7 @@ def test_a_registry_without_tls_is_found_out_once(plain, certificates, monkeypat
     assert probes == [plain]
 
 
-def test_a_registry_with_tls_is_found_out_once(secure, certificates, tmp_path, monkeypatch):
+def test_tls_registry_is_probed_once(secure, certificates, tmp_path, monkeypatch):
     (tmp_path / "oras" / "config.toml").write_text(
         f"[network]\nattempts = 1\n[hosts.'{secure}']\ntls.ca_bundle = '{certificates.ca_file}'\n"
     )
@@ -140,20 +140,20 @@ def test_insecure_stays_plain_http(secure):
     assert client.prefix == "http"
 
 
-def test_a_url_of_the_users_own_finds_the_scheme_too(plain):
+def test_do_request_with_a_url_finds_the_scheme(plain):
     client = oras.client.OrasClient(insecure=False)
     client.auth.set_basic_auth("alice", "open sesame")
     assert client.do_request(f"https://{plain}/v2/").status_code == 200
 
 
-def test_a_registry_that_is_down_is_not_probed_into_another_scheme(unused_port):
+def test_unreachable_registry_keeps_its_scheme(unused_port):
     client = oras.client.OrasClient(insecure=False)
     with pytest.raises(TransportError):
         client.get_tags(f"localhost:{unused_port}/a/b")
     assert client.prefix == "https"
 
 
-def test_other_hosts_are_never_tried(monkeypatch):
+def test_other_hosts_are_not_probed(monkeypatch):
     probes = count_probes(monkeypatch)
     client = oras.client.OrasClient(hostname="registry.invalid:5000")
     with pytest.raises(TransportError):
@@ -164,7 +164,7 @@ def test_other_hosts_are_never_tried(monkeypatch):
 # --- In the name --------------------------------------------------------------------------
 
 
-def test_a_scheme_in_the_name_decides(plain, certificates, monkeypatch):
+def test_scheme_in_the_name_is_used(plain, certificates, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
     client = oras.client.OrasClient()
     work(client, f"http://{plain}")
@@ -172,7 +172,7 @@ def test_a_scheme_in_the_name_decides(plain, certificates, monkeypatch):
     assert client.get_tags(Container(f"http://{plain}/a/b")) == ["v1"]
 
 
-def test_a_scheme_holds_for_its_registry_alone(plain, secure, certificates, monkeypatch):
+def test_scheme_applies_to_its_registry_only(plain, secure, certificates, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
     client = oras.client.OrasClient()
     client.auth.set_basic_auth("alice", "open sesame")
@@ -182,7 +182,7 @@ def test_a_scheme_holds_for_its_registry_alone(plain, secure, certificates, monk
     assert client.get_tags(f"{secure}/a/b") == client.get_tags(f"{plain}/a/b") == ["v1"]
 
 
-def test_https_in_the_name_is_never_plain_http(plain):
+def test_https_in_the_name_never_falls_back_to_plain_http(plain):
     client = oras.client.OrasClient()
     with pytest.raises(TlsError):
         client.get_tags(f"https://{plain}/a/b")

@@ -49,7 +49,7 @@ def push(client, address, tmp_path):
     return response.status_code
 
 
-def test_tls_verify_false_is_for_one_client_and_warns(secure, settings, tmp_path, caplog):
+def test_tls_verify_false_applies_to_one_client_and_warns(secure, settings, tmp_path, caplog):
     settings(f'[network]\nattempts = 1\n[hosts."{secure}"]\nplain_http = false\n')
     careless, careful = OrasClient(tls_verify=False), OrasClient()
     with caplog.at_level(logging.WARNING):
@@ -60,24 +60,24 @@ def test_tls_verify_false_is_for_one_client_and_warns(secure, settings, tmp_path
     assert push(careless, secure, tmp_path) == 201
 
 
-def test_tls_verify_goes_before_the_settings_of_a_host(secure, settings, tmp_path, certificates):
+def test_tls_verify_overrides_the_settings_of_a_host(secure, settings, tmp_path, certificates):
     settings(f'[network]\nattempts = 1\n[hosts."{secure}"]\ntls.verify = true\n')
     assert push(OrasClient(tls_verify=False), secure, tmp_path) == 201
     assert push(OrasClient(tls_verify=str(certificates.ca_file)), secure, tmp_path) == 201
 
 
-def test_a_host_s_settings_hold_for_the_client(secure, settings, tmp_path, certificates):
+def test_settings_of_a_host_apply_to_the_client(secure, settings, tmp_path, certificates):
     settings(f'[hosts."{secure}"]\nplain_http = false\ntls.ca_bundle = "{certificates.ca_file}"\n')
     assert push(OrasClient(), secure, tmp_path) == 201
 
 
-def test_plain_http_by_settings_is_for_that_host(settings, tmp_path):
+def test_plain_http_setting_applies_to_its_host_only(settings, tmp_path):
     with RegistryServer(EmbeddedRegistry()) as server:
         settings(f'[hosts."{server.address}"]\nplain_http = true\n')
         assert push(OrasClient(tls_verify=False), server.address, tmp_path) == 201
 
 
-def test_podman_s_certificates_are_found(secure, monkeypatch, tmp_path, certificates):
+def test_certificates_in_certs_d_are_used(secure, monkeypatch, tmp_path, certificates):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     place = tmp_path / "containers" / "certs.d" / secure
     place.mkdir(parents=True)

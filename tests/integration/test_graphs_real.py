@@ -121,7 +121,7 @@ def test_attach_twice_discover_delete_one_discover(repository, scratch):
     assert discover(repository, "v1").referrers == ()
 
 
-def test_r30_the_list_in_a_registry_without_the_api_is_what_the_spec_says(
+def test_r30_referrers_tag_of_a_registry_without_the_api_follows_the_spec(
     real, repository_name, scratch
 ):
     repository = real(repository_name)
@@ -161,7 +161,7 @@ def test_r30_the_list_in_a_registry_without_the_api_is_what_the_spec_says(
     assert [entry["digest"] for entry in json.loads(content)["manifests"]] == [str(sbom.digest)]
 
 
-def test_r31_the_missing_api_is_asked_for_once(open_registry, transport, repository_name):
+def test_r31_missing_referrers_api_is_probed_once(open_registry, transport, repository_name):
     asked = []
 
     class Watching:
@@ -176,9 +176,7 @@ def test_r31_the_missing_api_is_asked_for_once(open_registry, transport, reposit
     assert sum("/referrers/" in url for url in asked) == 1
 
 
-def test_a_tree_of_three_levels_goes_from_registry_to_registry(
-    real, served, repository_name, scratch
-):
+def test_tree_of_three_levels_is_copied_between_registries(real, served, repository_name, scratch):
     def make_tree(source):
         image = push_artifact(source, b"image")
         source.tag(image.descriptor, "v1")
@@ -203,7 +201,7 @@ def test_a_tree_of_three_levels_goes_from_registry_to_registry(
 # --- Costs --------------------------------------------------------------------------------
 
 
-def test_within_one_registry_blobs_are_mounted(open_registry, real, repository_name, scratch):
+def test_copy_within_one_registry_mounts_blobs(open_registry, real, repository_name, scratch):
     source, destination = real(repository_name), real(f"{repository_name}/copy")
     image = push_artifact(source, b"one", b"two")
     source.tag(image.descriptor, "v1")
@@ -216,7 +214,7 @@ def test_within_one_registry_blobs_are_mounted(open_registry, real, repository_n
     assert destination.resolve("v1").digest == image.digest
 
 
-def test_a_second_mirror_reads_and_writes_nothing(open_registry, real, repository_name, scratch):
+def test_second_mirror_transfers_nothing(open_registry, real, repository_name, scratch):
     source, destination = real(repository_name), real(f"{repository_name}/copy")
     for number in range(3):
         image = push_artifact(source, b"%d" % number)
@@ -263,7 +261,7 @@ def manifests_of(skopeo, transport_name):
     return index, [entry["digest"] for entry in json.loads(index)["manifests"]]
 
 
-def test_an_image_of_skopeos_goes_round_and_stays_what_it_is(
+def test_image_of_skopeo_is_unchanged_after_a_round_trip(
     open_registry, real, served, repository_name, skopeo, tmp_path
 ):
     made = OciLayoutStore(LocalFileTree(tmp_path / "made", create=True))
@@ -291,7 +289,7 @@ def test_an_image_of_skopeos_goes_round_and_stays_what_it_is(
     )  # fmt: skip
 
 
-def test_one_platform_of_an_image(real, repository_name, skopeo, tmp_path):
+def test_copy_of_one_platform_of_an_image(real, repository_name, skopeo, tmp_path):
     made = OciLayoutStore(LocalFileTree(tmp_path / "made", create=True))
     multi_platform_index(made, "v1")
     repository = real(repository_name)
@@ -303,7 +301,7 @@ def test_one_platform_of_an_image(real, repository_name, skopeo, tmp_path):
     assert inspected["Digest"] == str(made.resolve("linux-arm-v7").digest)
 
 
-def test_skopeo_reads_an_archive_of_ours(real, repository_name, skopeo, tmp_path, scratch):
+def test_skopeo_reads_our_archive(real, repository_name, skopeo, tmp_path, scratch):
     repository = real(repository_name)
     source = OciLayoutStore(LocalFileTree(tmp_path / "made", create=True))
     multi_platform_index(source, "v1")
@@ -314,7 +312,7 @@ def test_skopeo_reads_an_archive_of_ours(real, repository_name, skopeo, tmp_path
     assert index.encode() == read(source, source.resolve("v1"))
 
 
-def test_we_read_an_archive_of_skopeos(real, repository_name, skopeo, tmp_path, scratch):
+def test_archive_of_skopeo_is_read(real, repository_name, skopeo, tmp_path, scratch):
     made = OciLayoutStore(LocalFileTree(tmp_path / "made", create=True))
     root = multi_platform_index(made, "v1")
     archive = tmp_path / "theirs.tar"
@@ -330,7 +328,7 @@ def test_we_read_an_archive_of_skopeos(real, repository_name, skopeo, tmp_path, 
     assert read(repository, root) == read(made, root)
 
 
-def test_umoci_reads_a_layout_of_ours(real, repository_name, tmp_path):
+def test_umoci_reads_our_layout(real, repository_name, tmp_path):
     program = require_program("umoci")
     made = OciLayoutStore(LocalFileTree(tmp_path / "made", create=True))
     multi_platform_index(made, "v1")
@@ -351,7 +349,7 @@ def test_umoci_reads_a_layout_of_ours(real, repository_name, tmp_path):
 # --- Indexes, backups ---------------------------------------------------------------------
 
 
-def test_an_index_is_made_changed_and_pulled(repository, scratch, tmp_path):
+def test_index_is_created_changed_and_pulled(repository, scratch, tmp_path):
     for name in ("amd64", "arm64"):
         config = Descriptor.of(
             image_config(Platform("linux", name), name.encode()), media_types.OCI_IMAGE_CONFIG
@@ -373,7 +371,7 @@ def test_an_index_is_made_changed_and_pulled(repository, scratch, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
-def test_a_repository_is_backed_up_and_restored(
+def test_repository_is_backed_up_and_restored(
     real, served, repository_name, scratch, tmp_path, kind
 ):
     source, destination = real(repository_name), served("restored")

@@ -49,7 +49,7 @@ def wait_for(folder, size):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
 @pytest.mark.parametrize("share", [0.1, 0.6])
-def test_what_is_there_is_not_fetched_again(
+def test_resumed_pull_does_not_download_received_bytes_again(
     open_registry: DockerRegistry, pushed, tmp_path, number, share
 ):
     name, content = pushed
@@ -82,9 +82,7 @@ def test_what_is_there_is_not_fetched_again(
     assert sorted(request.status for request in requests) == [200, 206]
 
 
-def test_a_part_that_was_changed_costs_one_more_fetch(
-    open_registry: DockerRegistry, pushed, tmp_path
-):
+def test_changed_partial_file_is_downloaded_again(open_registry: DockerRegistry, pushed, tmp_path):
     name, content = pushed
     out, home = tmp_path / "out", tmp_path / "home"
     out.mkdir()

@@ -52,7 +52,7 @@ def store_at(path):
     return OciLayoutStore(LocalFileTree(path, create=True))
 
 
-def test_skopeo_reads_what_we_wrote(client, target, artifact, skopeo, tmp_path):
+def test_skopeo_reads_our_layout(client, target, artifact, skopeo, tmp_path):
     digest = digest_of(client.push(target, **artifact))
     layout = NewLayoutFromRegistry(str(tmp_path / "layout"), client, target, tag="mine")
     layout.validate()
@@ -67,7 +67,7 @@ def test_skopeo_reads_what_we_wrote(client, target, artifact, skopeo, tmp_path):
     assert Layout(str(tmp_path / "copy")).get_ordered_blobs("theirs")[-1] == digest
 
 
-def test_we_read_what_skopeo_wrote(client, target, artifact, skopeo, tmp_path):
+def test_layout_of_skopeo_is_read(client, target, artifact, skopeo, tmp_path):
     digest = digest_of(client.push(target, **artifact))
     for tag in ("one", "two"):
         skopeo(
@@ -80,7 +80,7 @@ def test_we_read_what_skopeo_wrote(client, target, artifact, skopeo, tmp_path):
     assert [Path(path).read_text() for path in client.pull(again)] == ["layer\n"]
 
 
-def test_we_and_skopeo_write_into_one_layout(client, target, artifact, skopeo, tmp_path):
+def test_skopeo_and_this_library_write_into_one_layout(client, target, artifact, skopeo, tmp_path):
     client.push(target, **artifact)
     layout = Layout(str(tmp_path / "layout"), validate=False)
     layout.pull_from_registry(client, target, tag="ours")
@@ -93,7 +93,7 @@ def test_we_and_skopeo_write_into_one_layout(client, target, artifact, skopeo, t
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_index_goes_there_and_back(client, target, skopeo, tmp_path, chunked):
+def test_index_round_trips_through_a_registry(client, target, skopeo, tmp_path, chunked):
     store = store_at(tmp_path / "layout")
     parts = [
         Descriptor(
@@ -123,7 +123,7 @@ def test_an_index_goes_there_and_back(client, target, skopeo, tmp_path, chunked)
     assert read(store_at(tmp_path / "back"), index.descriptor) == index.content
 
 
-def test_an_interrupted_pull_goes_on(client, target, artifact, tmp_path, open_registry):
+def test_interrupted_pull_is_resumed(client, target, artifact, tmp_path, open_registry):
     client.push(target, **artifact)
     layout = Layout(str(tmp_path / "layout"), validate=False)
     layout.pull_from_registry(client, target)

@@ -45,7 +45,7 @@ def push(client, target):
     return client.push(target, files=["artifact.txt"], quiet=True)
 
 
-def test_what_is_refused_is_not_kept(registry, config, repository_name):
+def test_refused_login_is_not_stored(registry, config, repository_name):
     client = OrasClient(hostname=registry.address)
     with pytest.raises(AuthenticationError) as caught:
         client.login("writer", "wrong")
@@ -58,7 +58,7 @@ def test_what_is_refused_is_not_kept(registry, config, repository_name):
 
 
 @pytest.mark.parametrize("backend", ["token", "basic", "ecr"])
-def test_a_login_serves_this_client_and_later_ones(registry, config, repository_name, backend):
+def test_login_is_used_by_this_client_and_later_ones(registry, config, repository_name, backend):
     target = f"{registry.address}/{repository_name}:v1"
     client = OrasClient(auth_backend=backend)
     assert client.login(*WRITER, hostname=registry.address) == {"Status": "Login Succeeded"}
@@ -69,7 +69,7 @@ def test_a_login_serves_this_client_and_later_ones(registry, config, repository_
     assert later.get_tags(target) == ["v1"]
 
 
-def test_a_login_is_good_for_a_client_that_was_refused_before(registry, repository_name):
+def test_login_is_used_after_an_earlier_refusal(registry, repository_name):
     target = f"{registry.address}/{repository_name}:v1"
     client = OrasClient()
     with pytest.raises(ValueError, match="401"):
@@ -78,7 +78,7 @@ def test_a_login_is_good_for_a_client_that_was_refused_before(registry, reposito
     assert push(client, target).status_code == 201
 
 
-def test_a_logout_is_complete(registry, config, repository_name, caplog):
+def test_logout_removes_every_credential(registry, config, repository_name, caplog):
     caplog.set_level(logging.INFO, "oras")
     target = f"{registry.address}/{repository_name}:v1"
     client = OrasClient(hostname=registry.address)
@@ -94,7 +94,7 @@ def test_a_logout_is_complete(registry, config, repository_name, caplog):
     assert f"You are not logged in to {registry.address}" in caplog.text
 
 
-def test_a_configuration_of_one_s_own(registry, config, home, repository_name):
+def test_login_into_a_given_configuration_file(registry, config, home, repository_name):
     target = f"{registry.address}/{repository_name}:v1"
     own = home / "own.json"
     client = OrasClient()
@@ -110,7 +110,7 @@ def test_a_configuration_of_one_s_own(registry, config, home, repository_name):
     assert json.loads(own.read_text())["auths"] == {}
 
 
-def test_a_login_without_a_registry_is_for_the_first_one_used(registry, config, repository_name):
+def test_login_without_a_registry_is_for_the_first_one_used(registry, config, repository_name):
     client = OrasClient()
     # As in the user guide.
     assert client.login(username="writer", password="writer-secret", insecure=True) == {
@@ -120,7 +120,9 @@ def test_a_login_without_a_registry_is_for_the_first_one_used(registry, config, 
     assert push(client, f"{registry.address}/{repository_name}:v1").status_code == 201
 
 
-def test_no_other_registry_sees_it(htpasswd_registry, token_registry, repository_name):
+def test_credential_is_not_sent_to_another_registry(
+    htpasswd_registry, token_registry, repository_name
+):
     client = OrasClient()
     client.login(*WRITER)
     push(client, f"{htpasswd_registry.address}/{repository_name}:v1")
@@ -132,7 +134,7 @@ def test_no_other_registry_sees_it(htpasswd_registry, token_registry, repository
     assert not any(request.authorization for request in asking)
 
 
-def test_the_environment_s_credential(registry, monkeypatch, repository_name):
+def test_credential_from_the_environment_is_used(registry, monkeypatch, repository_name):
     monkeypatch.setenv("ORAS_USER", "writer")
     monkeypatch.setenv("ORAS_PASS", "writer-secret")
     client = OrasClient()
@@ -140,7 +142,7 @@ def test_the_environment_s_credential(registry, monkeypatch, repository_name):
     assert push(client, f"{registry.address}/{repository_name}:v1").status_code == 201
 
 
-def test_a_login_over_tls(tls_token_registry, repository_name):
+def test_login_over_tls(tls_token_registry, repository_name):
     client = OrasClient(hostname=tls_token_registry.address, tls_verify=False)
     client.login(*WRITER, tls_verify=False)
     assert push(client, f"{tls_token_registry.address}/{repository_name}:v1").status_code == 201

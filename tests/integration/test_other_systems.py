@@ -77,7 +77,7 @@ runpy.run_path("examples/quickstart.py", run_name="__main__")
 
 
 @pytest.mark.parametrize("system", ["windows", "bare"])
-def test_every_module_is_imported(system):
+def test_every_module_can_be_imported(system):
     done = run("-c", IMPORTS, system=system)
     assert done.returncode == 0, done.stderr
 
@@ -91,13 +91,13 @@ def test_push_pull_layouts_mirrors_and_login_work(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_quickstart_works():
+def test_quickstart_works():
     done = run("-c", QUICKSTART)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
-def test_the_contracts_of_files_hold():
+def test_file_contracts_pass():
     """The whole of the suites runs in `tox -e other-systems`."""
     tests = "tests/adapters/files/test_file_tree_contract.py"
     options = ("-q", "-p", "support.other_systems", "-p", "no:cacheprovider")

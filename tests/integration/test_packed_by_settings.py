@@ -48,7 +48,7 @@ def choose(monkeypatch, format_name, implementation):
     ("format_name", "implementation"),
     [("gzip", "zlib"), ("gzip", "zlib-ng"), ("gzip", "isal"), ("zstd", "zstd")],
 )
-def test_it_comes_back_whatever_the_puller_has_set(
+def test_directory_round_trips_with_any_settings_of_the_puller(
     monkeypatch, folder, target, tmp_path, format_name, implementation
 ):
     choose(monkeypatch, format_name, implementation)
@@ -61,13 +61,13 @@ def test_it_comes_back_whatever_the_puller_has_set(
     assert describe(tmp_path / "out" / "data") == describe(folder)
 
 
-def test_a_type_of_another_compression_is_refused(monkeypatch, folder, target):
+def test_media_type_of_another_compression_is_refused(monkeypatch, folder, target):
     choose(monkeypatch, "zstd", "zstd")
     with pytest.raises(UnsupportedError, match="its compression is zstd"):
         oras.client.OrasClient().push(target, files=[f"data:{LAYER}+gzip"])
 
 
-def test_a_client_that_uploads_itself_gets_gzip(monkeypatch, folder, target, tmp_path):
+def test_client_with_its_own_upload_gets_gzip(monkeypatch, folder, target, tmp_path):
     """It is handed the file that oras-py would hand it."""
     choose(monkeypatch, "zstd", "zstd")
 
@@ -82,7 +82,7 @@ def test_a_client_that_uploads_itself_gets_gzip(monkeypatch, folder, target, tmp
     assert describe(tmp_path / "out" / "data") == describe(folder)
 
 
-def test_a_client_that_downloads_itself_may_get_zstd(monkeypatch, folder, target, tmp_path):
+def test_client_with_its_own_download_reads_zstd(monkeypatch, folder, target, tmp_path):
     choose(monkeypatch, "zstd", "zstd")
     oras.client.OrasClient().push(target, files=["data"])
 
@@ -111,7 +111,7 @@ def config_of(content_digest: str) -> str:
     ("format_name", "implementation"),
     [("gzip", "zlib"), ("gzip", "zlib-ng"), ("gzip", "isal")],  # older ones know no zstd
 )
-def test_skopeo_copies_and_umoci_unpacks_it_as_a_layer(
+def test_skopeo_copies_and_umoci_unpacks_a_packed_directory(
     monkeypatch, skopeo, folder, target, tmp_path, format_name, implementation
 ):
     choose(monkeypatch, format_name, implementation)
@@ -146,7 +146,7 @@ def test_skopeo_decompresses_zstd(monkeypatch, skopeo, folder, target, tmp_path)
     ("format_name", "text", "suffix"),
     [("none", b"line\n", ""), ("auto", b"", ""), ("auto", b"line\n", "+gzip")],
 )
-def test_a_directory_is_stored_or_sampled(
+def test_incompressible_directory_is_stored_uncompressed(
     monkeypatch, folder, target, tmp_path, format_name, text, suffix
 ):
     """Most bytes of the folder are random, unless there is much text."""

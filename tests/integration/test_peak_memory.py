@@ -13,7 +13,7 @@ LIMIT = 44
 """MiB, of which the interpreter and its modules take most: less than these and one chunk."""
 
 
-def test_a_file_of_128_mib_takes_a_few(open_registry: DockerRegistry):
+def test_transfer_of_128_mib_takes_a_few_mib_of_memory(open_registry: DockerRegistry):
     with open_registry.recording() as requests:
         printed = run_python(str(BENCHMARK), "--registry", open_registry.address, "128")
     peaks = {way: int(number) for way, number in re.findall(r"(.+), 128 .* (\d+) MiB", printed)}

@@ -57,7 +57,7 @@ def test_quick_mode_measures_every_step():
     assert requests["push a file of 1 MiB again", "curl"] == "2"
 
 
-def test_clients_that_are_missing_are_left_out_and_the_page_says_how_to_get_them(tmp_path):
+def test_missing_clients_are_omitted_with_installation_advice(tmp_path):
     program = tmp_path / "docker-registry"
     program.symlink_to(require_program("docker-registry"))
     printed = quick("--only", "tags", PATH=str(tmp_path), ORAS_PEER_PYTHON="")
@@ -67,7 +67,7 @@ def test_clients_that_are_missing_are_left_out_and_the_page_says_how_to_get_them
     assert "Not measured: skopeo (Debian: apt-get install skopeo)." in notes
 
 
-def test_a_client_that_fails_is_named_and_the_others_go_on(tmp_path):
+def test_failing_client_is_reported_and_the_others_are_measured(tmp_path):
     curl = tmp_path / "curl"
     curl.write_text('#!/bin/sh\n[ "$1" = --version ] && echo curl 8.0.0 && exit\necho no; exit 7\n')
     curl.chmod(0o755)

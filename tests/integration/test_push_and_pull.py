@@ -50,7 +50,7 @@ def round_trip(client, target: str, names: list[str], out: Path) -> list[str]:
     return client.pull(target=target, outdir=str(out))
 
 
-def test_one_file(client, address, repository_name, source, tmp_path):
+def test_push_and_pull_of_one_file(client, address, repository_name, source, tmp_path):
     (source / "artifact.txt").write_text("hello dinosaur\n")
     target = f"{address}/{repository_name}:v1"
     response = client.push(target=target, files=["artifact.txt"])
@@ -61,7 +61,7 @@ def test_one_file(client, address, repository_name, source, tmp_path):
     assert describe(tmp_path / "out") == describe(source)
 
 
-def test_two_hundred_files(client, address, repository_name, source, tmp_path):
+def test_push_and_pull_of_two_hundred_files(client, address, repository_name, source, tmp_path):
     names = [f"file-{number:03}.bin" for number in range(200)]
     for number, name in enumerate(names):
         (source / name).write_bytes(os.urandom(100 + number))
@@ -71,7 +71,9 @@ def test_two_hundred_files(client, address, repository_name, source, tmp_path):
     assert describe(out) == describe(source)
 
 
-def test_a_folder_with_everything(client, address, repository_name, source, tmp_path):
+def test_push_and_pull_of_a_folder_with_every_kind_of_entry(
+    client, address, repository_name, source, tmp_path
+):
     make_folder(source / "bundle")
     out = tmp_path / "out"
     paths = round_trip(client, f"{address}/{repository_name}:v1", ["bundle"], out)
@@ -79,7 +81,9 @@ def test_a_folder_with_everything(client, address, repository_name, source, tmp_
     assert describe(out) == describe(source)
 
 
-def test_names_with_spaces_and_beyond_ascii(client, address, repository_name, source, tmp_path):
+def test_push_and_pull_of_names_with_spaces_and_non_ascii_letters(
+    client, address, repository_name, source, tmp_path
+):
     names = ["with space.txt", "Größe.txt", "大小.bin", "emoji 🦕.txt"]
     for name in names:
         (source / name).write_text(name, "utf-8")
@@ -88,14 +92,14 @@ def test_names_with_spaces_and_beyond_ascii(client, address, repository_name, so
     assert describe(out) == describe(source)
 
 
-def test_a_file_of_256_mib(client, address, repository_name, source, tmp_path):
+def test_push_and_pull_of_a_file_of_256_mib(client, address, repository_name, source, tmp_path):
     make_big_file(source / "big.bin", 256 * 1024 * 1024)
     out = tmp_path / "out"
     round_trip(client, f"{address}/{repository_name}:v1", ["big.bin"], out)
     assert file_digest(out / "big.bin") == file_digest(source / "big.bin")
 
 
-def test_skopeo_reads_what_was_pushed(
+def test_skopeo_reads_a_pushed_artifact(
     client, open_registry: DockerRegistry, repository_name, source, tmp_path, skopeo: Skopeo
 ):
     make_folder(source / "bundle")
@@ -137,7 +141,7 @@ print(response.headers["Docker-Content-Digest"])
 """
 
 
-def test_the_same_push_gives_the_same_digests(address, repository_name, tmp_path, client):
+def test_push_is_reproducible(address, repository_name, tmp_path, client):
     digests = []
     for folder, umask, seconds in (("one", "022", "1000000000"), ("another", "077", "1700000000")):
         (tmp_path / folder).mkdir()

@@ -48,7 +48,7 @@ def test_every_python_example_runs(examples, tmp_path):
     assert vault["root"].digest == core["root"].digest
 
 
-def test_the_client_takes_five_lines():
+def test_client_example_takes_five_lines():
     example = fenced("python")[1]
     lines = [
         line for line in example.splitlines() if line and not line.startswith(("import", "from"))
@@ -56,7 +56,7 @@ def test_the_client_takes_five_lines():
     assert len(lines) <= 5
 
 
-def test_settings_example_is_understood(tmp_path):
+def test_settings_example_is_valid(tmp_path):
     (example,) = fenced("toml")
     file = tmp_path / "config.toml"
     file.write_text(example)
@@ -66,19 +66,19 @@ def test_settings_example_is_understood(tmp_path):
     )
 
 
-def test_environment_example_says_the_same_as_the_file():
+def test_environment_example_equals_the_settings_file():
     (stores,) = re.findall(r"`ORAS_CREDENTIAL_STORES=(\S+)`", README)
     (example,) = fenced("toml")
     settings = load_settings({"ORAS_CREDENTIAL_STORES": stores})
     assert list(settings.credentials.stores) == tomllib.loads(example)["credentials"]["stores"]
 
 
-def test_ci_ends_with_the_second_command():
+def test_ci_ends_with_the_second_command_of_the_readme():
     _, second = (block.strip() for block in fenced("sh")[:2])
     assert (ROOT / ".ci" / "run").read_text().rstrip().splitlines()[-1] == second
 
 
-def test_links_lead_somewhere():
+def test_relative_links_have_a_target():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
     assert targets

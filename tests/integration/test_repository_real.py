@@ -105,7 +105,7 @@ class TestRepositoryThatSendsChunksIsATarget(TargetContract):
 # --- What it costs ------------------------------------------------------------------------
 
 
-def test_an_artifact_takes_two_requests_a_blob_and_a_few(open_registry, repository):
+def test_push_takes_two_requests_per_blob_and_one_for_the_manifest(open_registry, repository):
     with open_registry.recording() as requests:
         push_artifact(repository, b"layer")
     assert [(sent.method, sent.status) for sent in requests] == [
@@ -124,7 +124,7 @@ def test_r37_an_existing_blob_takes_one_request(open_registry, repository):
     assert [(sent.method, sent.status) for sent in requests] == [("HEAD", 200)]
 
 
-def test_reading_costs_one_request_each(open_registry, repository):
+def test_each_read_takes_one_request(open_registry, repository):
     manifest = push_artifact(repository, b"layer")
     with open_registry.recording() as requests:
         assert repository.resolve("v1").plain() == manifest.descriptor.plain()
@@ -154,7 +154,7 @@ def test_r17_chunks(open_registry, repository):
     assert read(repository, blob) == content
 
 
-def test_a_part_of_a_blob(repository):
+def test_part_of_a_blob(repository):
     content = os.urandom(100_000)
     blob = push_blob(repository, content)
     for start, length in [(0, 1), (50_000, 1000), (99_999, 1), (0, 100_000)]:
@@ -162,7 +162,7 @@ def test_a_part_of_a_blob(repository):
             assert stream.read() == content[start : start + length]
 
 
-def test_r21_a_mount(open_registry, registry, repository):
+def test_r21_mount(open_registry, registry, repository):
     content = os.urandom(100_000)
     blob = push_blob(repository, content)
     other = registry.repository(f"{repository.name}/other")
@@ -174,7 +174,7 @@ def test_r21_a_mount(open_registry, registry, repository):
     assert read(other, blob) == content
 
 
-def test_r21_a_mount_of_what_is_not_there_becomes_the_upload(open_registry, registry, repository):
+def test_r21_mount_of_a_missing_blob_becomes_an_upload(open_registry, registry, repository):
     content = os.urandom(100_000)
     other = registry.repository(f"{repository.name}/other")
     with open_registry.recording() as requests:
@@ -185,7 +185,7 @@ def test_r21_a_mount_of_what_is_not_there_becomes_the_upload(open_registry, regi
     ]  # fmt: skip
 
 
-def test_a_lying_source_leaves_nothing(open_registry, repository):
+def test_upload_with_a_wrong_digest_stores_nothing(open_registry, repository):
     blob = blob_of(b"right" * 1000)
     with open_registry.recording() as requests, pytest.raises(DigestMismatchError):
         repository.push(blob, BytesSource(b"wrong" * 1000))
@@ -193,7 +193,7 @@ def test_a_lying_source_leaves_nothing(open_registry, repository):
     assert 201 not in {sent.status for sent in requests}
 
 
-def test_many_blobs_at_once(repository):
+def test_concurrent_uploads_and_downloads(repository):
     contents = [os.urandom(200_000) for _ in range(16)]
     with ThreadPoolExecutor(8) as executor:
         blobs = list(executor.map(lambda content: push_blob(repository, content), contents))
@@ -221,7 +221,7 @@ def cut(open_registry, transport, repository_name):
 
 
 @pytest.mark.parametrize("chunk_size", [None, MiB])
-def test_an_upload_that_breaks_off_is_made_up_for(cut, chunk_size):
+def test_interrupted_upload_is_repeated(cut, chunk_size):
     repository, proxy = cut(Cut("up", 2 * MiB), Cut("up", MiB // 2))
     content = os.urandom(4 * MiB)
     blob = push_blob(repository, content, chunk_size=chunk_size)
@@ -229,14 +229,14 @@ def test_an_upload_that_breaks_off_is_made_up_for(cut, chunk_size):
     assert read(repository, blob) == content
 
 
-def test_an_upload_whose_answers_are_lost_is_made_up_for(cut):
+def test_upload_with_lost_responses_is_repeated(cut):
     repository, proxy = cut(Cut("down", 100))
     content = os.urandom(100_000)
     assert read(repository, push_blob(repository, content)) == content
     assert proxy.uncut == 0
 
 
-def test_r35_a_download_that_breaks_off_is_resumed(open_registry, repository, cut):
+def test_r35_interrupted_download_is_resumed(open_registry, repository, cut):
     content = os.urandom(8 * MiB)
     blob = push_blob(repository, content)
     broken, proxy = cut(Cut("down", 3 * MiB), Cut("down", 2 * MiB))
@@ -250,7 +250,7 @@ def test_r35_a_download_that_breaks_off_is_resumed(open_registry, repository, cu
 # --- Manifests and tags -------------------------------------------------------------------
 
 
-def test_a_manifest_without_its_blobs_is_refused(repository):
+def test_manifest_without_its_blobs_is_refused(repository):
     manifest = codec.encode_manifest(config=blob_of(b"{}"), layers=[blob_of(b"never pushed")])
     with pytest.raises(RegistryError) as caught:
         repository.push_manifest(manifest.content, manifest.media_type, "v1")
@@ -267,12 +267,12 @@ def test_r27_tags(repository, page_size):
     assert sorted(repository.tags(page_size)) == tags
 
 
-def test_the_tags_of_no_repository(repository):
+def test_tags_of_a_missing_repository_are_an_error(repository):
     with pytest.raises(NotFoundError):
         list(repository.tags())
 
 
-def test_deleting(repository):
+def test_delete_removes_manifests_and_blobs(repository):
     manifest = push_artifact(repository, os.urandom(100))
     repository.delete(manifest.descriptor)
     assert not repository.exists(manifest.descriptor)
@@ -296,7 +296,7 @@ def test_r34_untagging_removes_the_tag_or_nothing(repository):
     assert repository.resolve("v2").digest == manifest.digest
 
 
-def test_r27_r28_the_catalog_comes_in_pages(open_registry, registry, repository):
+def test_r27_r28_catalog_is_paginated(open_registry, registry, repository):
     names = {repository.name, f"{repository.name}/a", f"{repository.name}/b"}
     for name in names:
         push_blob(registry.repository(name), b"x")
@@ -316,7 +316,7 @@ def guarded(request):
     return request.getfixturevalue(request.param)
 
 
-def test_with_a_credential(guarded, transport, repository_name):
+def test_push_and_read_with_a_credential(guarded, transport, repository_name):
     registry = connect(guarded, transport)
     registry.ping()
     repository = registry.repository(repository_name)
@@ -328,7 +328,7 @@ def test_with_a_credential(guarded, transport, repository_name):
 
 
 @pytest.mark.parametrize("credential", [None, Credential("writer", "wrong")])
-def test_without_a_right_one(guarded, transport, repository_name, credential):
+def test_wrong_or_missing_credential_is_an_error(guarded, transport, repository_name, credential):
     known = {guarded.address: credential} if credential else {}
     registry = connect(guarded, transport, credentials=StaticCredentials(known))
     with pytest.raises(RegistryError) as caught:
@@ -337,7 +337,7 @@ def test_without_a_right_one(guarded, transport, repository_name, credential):
     assert "wrong" not in str(caught.value)
 
 
-def test_over_tls(tls_registry, repository_name):
+def test_push_and_read_over_tls(tls_registry, repository_name):
     trusting = Urllib3Transport(tls=lambda _: ssl_context(ca_bundle=str(tls_registry.ca_file)))
     with trusting:
         repository = connect(tls_registry, trusting).repository(repository_name)
@@ -346,7 +346,7 @@ def test_over_tls(tls_registry, repository_name):
         assert read(repository, blob) == content
 
 
-def test_an_untrusted_server_gets_nothing(tls_registry, transport):
+def test_untrusted_server_gets_no_request(tls_registry, transport):
     registry = connect(tls_registry, transport)
     with tls_registry.recording() as requests, pytest.raises(TlsError):
         registry.repository(uuid.uuid4().hex).exists(blob_of(b"x"))

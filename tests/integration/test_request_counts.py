@@ -37,7 +37,7 @@ def methods(requests) -> Counter[str]:
 
 
 @pytest.mark.parametrize("count", [1, 10, COUNT])
-def test_new_files_cost_two_requests_each_and_a_few(
+def test_push_takes_two_requests_per_new_file(
     client, open_registry: DockerRegistry, repository_name, files, count
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
@@ -50,7 +50,7 @@ def test_new_files_cost_two_requests_each_and_a_few(
     assert counted == {"GET": 1, "POST": count + 1, "PUT": count + 1 + 1}
 
 
-def test_the_same_once_more_costs_two(
+def test_repeated_push_takes_two_requests(
     client, open_registry: DockerRegistry, repository_name, files
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
@@ -60,7 +60,7 @@ def test_the_same_once_more_costs_two(
     assert methods(requests) == {"HEAD": 1, "PUT": 1}
 
 
-def test_one_more_file_costs_one_upload(
+def test_push_with_one_more_file_uploads_one_blob(
     client, open_registry: DockerRegistry, repository_name, files
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
@@ -73,7 +73,7 @@ def test_one_more_file_costs_one_upload(
     assert counted == {"HEAD": 1 + COUNT + 1, "POST": 1, "PUT": 1 + 1}
 
 
-def test_a_pull_costs_one_per_file_and_one(
+def test_pull_takes_one_request_per_file_and_one_for_the_manifest(
     client, open_registry: DockerRegistry, repository_name, files, tmp_path
 ):
     target = f"{open_registry.address}/{repository_name}:v1"
@@ -90,7 +90,7 @@ def test_a_pull_costs_one_per_file_and_one(
     assert methods(requests) == {"GET": 2}
 
 
-def test_a_large_file_that_is_there_costs_one(
+def test_push_of_an_existing_large_file_takes_one_request(
     client, open_registry: DockerRegistry, repository_name, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(ingestion, "INGESTION_SIZE", 1000)
@@ -102,9 +102,7 @@ def test_a_large_file_that_is_there_costs_one(
     assert methods(requests) == {"GET": 1}
 
 
-def test_a_token_is_asked_for_once(
-    token_registry: DockerRegistry, repository_name, files, tmp_path
-):
+def test_push_requests_one_token(token_registry: DockerRegistry, repository_name, files, tmp_path):
     client = oras.client.OrasClient()
     client.auth.set_basic_auth(token_registry.username, token_registry.password)
     target = f"{token_registry.address}/{repository_name}:v1"
@@ -116,7 +114,7 @@ def test_a_token_is_asked_for_once(
     assert methods(requests) == {"HEAD": 1, "PUT": 1, "GET": COUNT + 1}
 
 
-def test_a_client_that_knows_nothing_yet_is_refused_once(
+def test_new_client_is_refused_once(
     token_registry: DockerRegistry, repository_name, files, tmp_path
 ):
     def stranger():

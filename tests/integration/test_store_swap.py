@@ -140,7 +140,7 @@ STORES = {
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_the_same_program_keeps_its_credential_elsewhere(tmp_path, run, registry, store):
+def test_settings_select_the_credential_store(tmp_path, run, registry, store):
     settings = f'[credentials]\nstores = ["{store}"]\nauth_file = "{tmp_path}/podman.json"\n'
     kept = {name: tmp_path / path for name, path in STORES.items()}
     assert "401" in refused(run, settings)
@@ -154,7 +154,7 @@ def test_the_same_program_keeps_its_credential_elsewhere(tmp_path, run, registry
     assert "401" in refused(run, settings)
 
 
-def test_a_chain_and_an_environment_variable_choose_too(tmp_path, run, registry):
+def test_chain_and_environment_variable_select_the_credential_store(tmp_path, run, registry):
     run('[credentials]\nstores = ["docker"]\n', "login", ORAS_CREDENTIAL_STORES="acme,docker")
     assert list(json.loads((tmp_path / "vault.json").read_text())) == [registry]
     assert not (tmp_path / ".docker").exists()
@@ -168,7 +168,7 @@ def test_a_chain_and_an_environment_variable_choose_too(tmp_path, run, registry)
     assert json.loads((tmp_path / ".docker" / "config.json").read_text())["auths"] == {}
 
 
-def test_processes_that_log_in_at_once_lose_nothing_of_one_another(tmp_path, run):
+def test_concurrent_logins_of_processes_lose_no_credential(tmp_path, run):
     settings = '[credentials]\nstores = ["docker"]\n'
     with ExitStack() as stack:
         servers = [
@@ -186,7 +186,7 @@ def test_processes_that_log_in_at_once_lose_nothing_of_one_another(tmp_path, run
     assert json.loads((tmp_path / ".docker" / "config.json").read_text()) == {"auths": {}}
 
 
-def test_the_environment_keeps_nothing(run, registry):
+def test_environment_store_is_read_only(run, registry):
     settings = '[credentials]\nstores = ["environment"]\n'
     robot = {"ORAS_REGISTRY": registry}
     assert run(settings, "push", ORAS_USER="alice", ORAS_PASS="open sesame", **robot) == "['v1']\n"
@@ -208,7 +208,7 @@ def composed(name):
 
 
 @pytest.mark.usefixtures("installed")
-def test_an_unknown_name_is_answered_with_the_known_ones():
+def test_unknown_store_error_lists_the_known_stores():
     with pytest.raises(InvalidConfigurationError) as caught:
         composed("keychain")
     assert str(caught.value).endswith(
@@ -230,7 +230,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         ("acme-nothing", "'acme-nothing' of acme_vault:nothing is no store: it has no get, put,"),
     ],
 )
-def test_a_broken_package_is_named_with_its_reason(name, reason):
+def test_broken_store_package_is_named_with_its_error(name, reason):
     with pytest.raises(InvalidConfigurationError) as caught:
         composed(name)
     assert reason in str(caught.value)
@@ -238,7 +238,7 @@ def test_a_broken_package_is_named_with_its_reason(name, reason):
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_package_s_store_is_made_by_whoever_names_it_only(monkeypatch, tmp_path):
+def test_third_party_store_is_created_only_if_selected(monkeypatch, tmp_path):
     monkeypatch.setenv("VAULT_FILE", str(tmp_path / "vault.json"))
     store = composed("acme")
     store.put("r.example", Credential("alice", "open sesame"))

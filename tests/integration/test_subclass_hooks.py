@@ -120,7 +120,7 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("name", [*PUSHED, *UPLOADING, "do_request"])
-def test_push_calls_what_is_replaced_and_pushes_all_the_same(spied, name, target, work, tmp_path):
+def test_push_calls_overridden_methods(spied, name, target, work, tmp_path):
     client, spy = spied(name)
     response = client.push(target, files=FILES, quiet=True)
     assert spy.calls
@@ -130,7 +130,7 @@ def test_push_calls_what_is_replaced_and_pushes_all_the_same(spied, name, target
 
 
 @pytest.mark.parametrize("name", [*PULLED, "do_request"])
-def test_pull_calls_what_is_replaced_and_pulls_all_the_same(spied, name, target, work, tmp_path):
+def test_pull_calls_overridden_methods(spied, name, target, work, tmp_path):
     Registry(insecure=True).push(target, files=FILES, quiet=True)
     client, spy = spied(name)
     out = tmp_path / "out"
@@ -139,14 +139,14 @@ def test_pull_calls_what_is_replaced_and_pulls_all_the_same(spied, name, target,
     assert contents(out) == contents(work)
 
 
-def test_get_container_gets_the_target(spied, target):
+def test_get_container_receives_the_target(spied, target):
     client, spy = spied("get_container")
     client.push(target, files=["small.txt"], quiet=True)
     assert spy.arguments[0] == {"name": target}
 
 
 @pytest.mark.parametrize("name", ["upload_blob", "put_upload", "chunked_upload"])
-def test_uploads_get_path_container_and_layer(spied, name, target):
+def test_upload_blob_receives_path_container_and_layer(spied, name, target):
     client, spy = spied(name)
     chunking = {"do_chunked": name == "chunked_upload", "chunk_size": 1_000_000}
     client.push(target, files=FILES, quiet=True, **chunking)
@@ -164,7 +164,7 @@ def test_uploads_get_path_container_and_layer(spied, name, target):
         assert {call["chunk_size"] for call in calls} == {1_000_000}
 
 
-def test_blobs_are_asked_for_by_layer_and_container(spied, target):
+def test_blob_exists_receives_layer_and_container(spied, target):
     client, spy = spied("blob_exists")
     client.push(target, files=["small.txt"], quiet=True)
     layer, config = spy.arguments
@@ -173,7 +173,7 @@ def test_blobs_are_asked_for_by_layer_and_container(spied, target):
     assert layer["container"].uri == target
 
 
-def test_the_manifest_goes_last_as_a_dictionary(spied, target):
+def test_upload_manifest_is_called_last_with_a_dictionary(spied, target):
     client, spy = spied("upload_manifest")
     client.push(target, files=FILES, quiet=True, manifest_annotations={"a": "b"})
     (call,) = spy.arguments
@@ -183,7 +183,7 @@ def test_the_manifest_goes_last_as_a_dictionary(spied, target):
     assert call["container"].uri == target
 
 
-def test_pulling_methods_get_container_digest_and_path(spied, target, tmp_path):
+def test_download_blob_receives_container_digest_and_path(spied, target, tmp_path):
     Registry(insecure=True).push(target, files=FILES, quiet=True)
     layers = Registry(insecure=True).get_manifest(target)["layers"]
     out = tmp_path / "out"
@@ -197,7 +197,7 @@ def test_pulling_methods_get_container_digest_and_path(spied, target, tmp_path):
     assert {call["container"].uri for call in spy.arguments} == {target}
 
 
-def test_the_manifest_is_asked_for_with_the_allowed_types(spied, target, tmp_path):
+def test_get_manifest_receives_the_allowed_media_types(spied, target, tmp_path):
     Registry(insecure=True).push(target, files=["small.txt"], quiet=True)
     client, spy = spied("get_manifest")
     types = [oras.defaults.default_manifest_media_type]
@@ -231,7 +231,7 @@ def test_every_request_goes_through_do_request(spied, open_registry, target, tmp
 # --- What is returned ---------------------------------------------------------------------
 
 
-def test_as_oras_py_tests_it(target, capsys):
+def test_push_works_with_every_method_patched(target, capsys):
     """Everything is patched on the object; nothing is sent, and nothing is looked into."""
     client = Registry(hostname="registry.example", insecure=True)
     container = client.get_container("registry.example/repository:tag")
@@ -254,7 +254,7 @@ def test_as_oras_py_tests_it(target, capsys):
     assert [call.args[0] for call in check.call_args_list][2] is answer
 
 
-def test_push_quietly_says_nothing_at_all():
+def test_quiet_push_prints_nothing():
     client = Registry(hostname="registry.example", insecure=True)
     with (
         mock.patch.object(client, "upload_blob"),
@@ -266,7 +266,7 @@ def test_push_quietly_says_nothing_at_all():
     info.assert_not_called()
 
 
-def test_even_the_container_may_be_anything(target):
+def test_push_accepts_any_container_of_a_patched_get_container(target):
     client = Registry(insecure=True)
     container = object()
     with (
@@ -280,7 +280,7 @@ def test_even_the_container_may_be_anything(target):
     assert all(call.args[1] is container for call in upload_blob.call_args_list)
 
 
-def test_only_the_check_judges_an_answer(target):
+def test_only_check_200_response_inspects_responses(target):
     client = Registry(insecure=True)
     answers = [Opaque(), Opaque(), Opaque()]
     with (
@@ -299,7 +299,7 @@ def test_what_put_upload_returns_is_what_upload_blob_returns(target):
         assert client.upload_blob("small.txt", target, layer) is answer
 
 
-def test_a_blob_that_is_said_to_exist_is_not_uploaded(target):
+def test_blob_is_not_uploaded_if_blob_exists_returns_true(target):
     client = Registry(insecure=True)
     with (
         mock.patch.object(client, "blob_exists", return_value=True),
@@ -310,7 +310,7 @@ def test_a_blob_that_is_said_to_exist_is_not_uploaded(target):
     put_upload.assert_not_called()
 
 
-def test_an_upload_may_change_its_layer(target):
+def test_upload_blob_can_change_its_layer(target):
     class Mine(Registry):
         def upload_blob(self, blob, container, layer, *args, **kwargs):
             layer["mediaType"] = "application/vnd.mine"
@@ -322,7 +322,7 @@ def test_an_upload_may_change_its_layer(target):
     assert layer["mediaType"] == "application/vnd.mine"
 
 
-def test_pull_takes_any_dictionary_and_does_not_ask_what_was_written(tmp_path):
+def test_pull_accepts_any_manifest_dictionary_and_does_not_check_the_written_files(tmp_path):
     digest = "sha256:" + 64 * "0"
     layer = {"mediaType": "a/b", "digest": digest, "size": 1}
     title = {"annotations": {oras.defaults.annotation_title: "sub/name"}}
@@ -339,7 +339,7 @@ def test_pull_takes_any_dictionary_and_does_not_ask_what_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["get_manifest", "download_blob", "do_request"])
-def test_an_index_is_followed_to_the_platform(spied, name, target, tmp_path):
+def test_pull_selects_the_platform_of_an_index(spied, name, target, tmp_path):
     writer = Registry(insecure=True)
     entries = []
     for architecture in ("amd64", "arm64"):
@@ -363,9 +363,7 @@ def test_an_index_is_followed_to_the_platform(spied, name, target, tmp_path):
 # --- Requests and sessions ----------------------------------------------------------------
 
 
-def test_do_request_of_a_subclass_authenticates_as_the_client(
-    token_registry, repository_name, work, tmp_path
-):
+def test_overridden_do_request_authenticates(token_registry, repository_name, work, tmp_path):
     target = f"{token_registry.address}/{repository_name}:v1"
 
     class Mine(Registry):
@@ -383,7 +381,7 @@ def test_do_request_of_a_subclass_authenticates_as_the_client(
     assert contents(tmp_path / "out") == contents(work)
 
 
-def test_do_request_may_go_without_ours_altogether(target, work, tmp_path):
+def test_overridden_do_request_need_not_call_the_original(target, work, tmp_path):
     session = StubSession()
 
     class Mine(Registry):
@@ -398,7 +396,7 @@ def test_do_request_may_go_without_ours_altogether(target, work, tmp_path):
     assert {call.arguments["headers"].get("X-Mine") for call in session.calls} == {"1"}
 
 
-def test_a_request_is_tried_again_as_often_as_else(monkeypatch, tmp_path):
+def test_overridden_do_request_is_retried_as_often(monkeypatch, tmp_path):
     (tmp_path / "twice.toml").write_text("[network]\nattempts = 2\n")
     monkeypatch.setenv("ORAS_CONFIG", str(tmp_path / "twice.toml"))
 
@@ -414,7 +412,7 @@ def test_a_request_is_tried_again_as_often_as_else(monkeypatch, tmp_path):
     assert len(received) == 2
 
 
-def test_a_large_upload_is_known_again_when_it_comes_back():
+def test_large_upload_through_do_request_has_a_content_length():
     embedded = EmbeddedRegistry()
 
     class Mine(Registry):
@@ -432,7 +430,7 @@ class BlockedError(Exception):
 
 
 @pytest.mark.parametrize("act", ["push", "pull", "get_tags", "get_manifest"])
-def test_what_do_request_raises_reaches_the_program_as_it_is(act, tmp_path, monkeypatch):
+def test_error_of_an_overridden_do_request_is_not_translated(act, tmp_path, monkeypatch):
     calls = []
 
     class Mine(Registry):
@@ -450,7 +448,7 @@ def test_what_do_request_raises_reaches_the_program_as_it_is(act, tmp_path, monk
     assert os.listdir(tmp_path / "tmp") == []
 
 
-def test_insecure_holds_for_do_request_too():
+def test_insecure_applies_to_an_overridden_do_request():
     class Mine(Registry):
         def do_request(self, url, *args, **kwargs):
             raise BlockedError(url)
@@ -467,7 +465,7 @@ def requests_session():
 
 @pytest.mark.parametrize("make", [StubSession, requests_session], ids=["stub", "requests"])
 @pytest.mark.parametrize("registry", ["open", "htpasswd", "token"])
-def test_a_session_of_the_program_s_own_carries_everything(
+def test_assigned_session_sends_every_request(
     make, registry, request, repository_name, work, tmp_path
 ):
     server = request.getfixturevalue(f"{registry}_registry")
@@ -487,7 +485,7 @@ def test_a_session_of_the_program_s_own_carries_everything(
     assert recorded
 
 
-def test_a_session_need_not_be_hashable_nor_stream(target, work, tmp_path):
+def test_assigned_session_need_not_be_hashable_or_stream(target, work, tmp_path):
     class Plain(StubSession):
         __hash__ = None
 
@@ -515,7 +513,7 @@ def test_a_session_need_not_be_hashable_nor_stream(target, work, tmp_path):
 
 
 @pytest.mark.parametrize("manner", ["instance", "class"])
-def test_load_configs_is_called_with_the_container_and_the_files(manner, target, tmp_path):
+def test_load_configs_receives_the_container_and_the_files(manner, target, tmp_path):
     config = tmp_path / "other.json"
     config.write_text("{}")
     client = Registry(insecure=True)
@@ -531,7 +529,7 @@ def test_load_configs_is_called_with_the_container_and_the_files(manner, target,
     assert given.count([str(config)]) == 2
 
 
-def test_a_backend_of_the_program_s_own_is_asked(htpasswd_registry, repository_name):
+def test_custom_backend_is_called(htpasswd_registry, repository_name):
     target = f"{htpasswd_registry.address}/{repository_name}:v1"
 
     class Mine(Registry):
@@ -577,7 +575,7 @@ class Meeting(HttpTransport):
                 self._running -= 1
 
 
-def test_without_a_replaced_method_uploads_run_side_by_side():
+def test_uploads_run_concurrently_without_overridden_methods():
     meeting = Meeting(EmbeddedRegistry())
     with RegistryServer(meeting) as server:
         client = Registry(insecure=True)
@@ -586,14 +584,14 @@ def test_without_a_replaced_method_uploads_run_side_by_side():
 
 
 @pytest.mark.parametrize("name", [*PUSHED, *UPLOADING, *PULLED, "do_request"])
-def test_the_program_s_own_methods_are_called_in_its_own_thread(spied, name, target, tmp_path):
+def test_overridden_methods_run_in_the_caller_s_thread(spied, name, target, tmp_path):
     client, spy = spied(name)
     client.push(target, files=FILES, quiet=True)
     client.pull(target, outdir=str(tmp_path / "out"))
     assert spy.threads == {threading.current_thread()}
 
 
-def test_so_is_its_own_session(target, tmp_path):
+def test_assigned_session_is_used_in_the_caller_s_thread(target, tmp_path):
     threads = set()
 
     class Session(StubSession):
@@ -608,7 +606,7 @@ def test_so_is_its_own_session(target, tmp_path):
     assert threads == {threading.current_thread()}
 
 
-def test_the_engine_asks_no_more_than_oras_py(open_registry, repository_name):
+def test_overridden_methods_cause_no_more_requests_than_oras_py(open_registry, repository_name):
     target = f"{open_registry.address}/{repository_name}:v1"
     with open_registry.recording() as recorded:
         Registry(insecure=True).push(target, files=FILES, quiet=True)

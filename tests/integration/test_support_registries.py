@@ -163,7 +163,7 @@ def test_wrong_password_gets_no_token(token_registry, pool):
 
 
 @pytest.mark.parametrize(("repository", "status"), [("public/thing", 404), ("private/thing", 401)])
-def test_nobody_may_pull_what_is_public(token_registry, pool, repository, status):
+def test_anonymous_user_can_pull_public_repositories(token_registry, pool, repository, status):
     tags = f"{token_registry.url}/v2/{repository}/tags/list"
     challenge = challenge_of(pool.request("GET", tags))
     answer = pool.request(
@@ -194,7 +194,7 @@ def test_token_server_can_issue_expired_tokens(token_registry, pool, repository_
     assert challenge_of(refused)["error"] == "invalid_token"
 
 
-def test_tls_registry_is_trusted_by_its_authority_alone(tls_registry, trusting_pool, pool):
+def test_tls_registry_is_trusted_only_with_its_authority(tls_registry, trusting_pool, pool):
     assert trusting_pool.request("GET", f"{tls_registry.url}/v2/").status == 200
     with pytest.raises(urllib3.exceptions.SSLError):
         pool.request("GET", f"{tls_registry.url}/v2/")
@@ -231,7 +231,7 @@ def test_tls_token_registry_names_a_realm_over_https(tls_token_registry):
     assert admitted.status == 200
 
 
-def test_registry_leaves_neither_process_nor_files(tmp_path, pool):
+def test_registry_leaves_no_process_and_no_files(tmp_path, pool):
     with docker_registry.token_registry(tmp_path, {"user": "secret"}) as registry:
         urls = (registry.url, registry.token_server.realm)
         pool.request("GET", registry.token_server.realm)
@@ -256,7 +256,7 @@ def test_skopeo_copies_into_the_registry(skopeo, open_registry, repository_name,
     assert '"v1"' in skopeo("list-tags", f"docker://{open_registry.address}/{repository_name}")
 
 
-def test_skopeo_says_what_failed(skopeo, open_registry, repository_name):
+def test_skopeo_error_has_its_output(skopeo, open_registry, repository_name):
     with pytest.raises(RuntimeError, match="404"):
         skopeo("list-tags", f"docker://{open_registry.address}/{repository_name}")
 
@@ -284,7 +284,7 @@ def write_image(layout: Path) -> None:
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
 
 
-def test_peer_is_the_other_oras(peer_oras, tmp_path):
+def test_peer_is_oras_py(peer_oras, tmp_path):
     told = run_peer(peer_oras, tmp_path, "import oras; print(oras.__file__)")
     assert "site-packages" in told
     assert str(peer_oras.parent.parent) in told

@@ -97,8 +97,8 @@ MUTATIONS = (
         "self._tls(authority)",
         "self._tls(next(iter(self.settings.hosts), authority))",
         (
-            "test_tls_by_host.py::test_a_client_certificate_is_shown_to_its_own_host_alone",
-            "test_tls_by_host.py::test_verification_is_off_for_its_own_host_alone",
+            "test_tls_by_host.py::test_client_certificate_is_sent_to_its_own_host_only",
+            "test_tls_by_host.py::test_verification_is_off_for_its_own_host_only",
         ),
     ),
     Mutation(
@@ -308,7 +308,7 @@ MUTATIONS = (
         "oras/_transports/foreign.py",
         '        return {"auth": _Bare(request), "cert": ()}',
         "        return {}",
-        ("test_sessions.py::test_a_session_shows_its_secrets_to_the_registry_alone",),
+        ("test_sessions.py::test_session_sends_its_secrets_to_the_registry_only",),
     ),
     Mutation(
         "K3",
@@ -344,14 +344,14 @@ MUTATIONS = (
         "oras_core/registry/auth/refusals.py",
         "            self._refusals.setdefault(audience, []).append(refused)",
         "            pass",
-        ("test_company.py::test_a_password_that_was_refused_is_not_shown_by_the_next_pull",),
+        ("test_company.py::test_refused_password_is_not_sent_by_the_next_pull",),
     ),
     Mutation(
         "K7",
         "oras_core/registry/auth/authorizer.py",
         "        return self._obtain(audience, wanted.needed, request)",
         "        return self._obtain(audience, wanted.all, request)",
-        ("test_company.py::test_a_push_that_the_token_server_refuses_leaves_pulls_alone",),
+        ("test_company.py::test_push_refused_by_the_token_server_does_not_affect_pulls",),
     ),
     Mutation(
         "K9",
@@ -544,7 +544,7 @@ MUTATIONS = (
         "oras_adapters/files/posix_partials.py",
         "        if self._folder < 0:\n            return\n        try:",
         "        if self._folder > -2:\n            return\n        try:",
-        ("blob-changed-http", "test_disk.py::test_a_full_disk_leaves_the_older_files_whole"),
+        ("blob-changed-http", "test_disk.py::test_full_disk_keeps_the_older_files"),
     ),
 )
 

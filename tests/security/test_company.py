@@ -45,7 +45,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kinds", ["one artifact", "two artifacts"])
-def test_processes_that_pull_into_one_folder(tmp_path, home, kinds):
+def test_processes_pull_into_one_folder(tmp_path, home, kinds):
     out = tmp_path / "out"
     out.mkdir()
     versions = []
@@ -69,7 +69,7 @@ def test_processes_that_pull_into_one_folder(tmp_path, home, kinds):
     assert not list(out.rglob("*.oras-partial"))
 
 
-def test_processes_that_go_on_with_one_beginning(tmp_path, home):
+def test_processes_resume_one_partial_file(tmp_path, home):
     """One of them does, if any; the others fetch the whole, and nothing is left of either."""
     out = tmp_path / "out"
     out.mkdir()
@@ -92,7 +92,7 @@ def test_processes_that_go_on_with_one_beginning(tmp_path, home):
     assert asked.count("bytes=1000000-2999999") == 1
 
 
-def test_threads_that_push_one_repository(tmp_path, home, monkeypatch):
+def test_threads_push_to_one_repository(tmp_path, home, monkeypatch):
     source = tmp_path / "source"
     source.mkdir()
     monkeypatch.chdir(source)
@@ -120,7 +120,7 @@ def test_threads_that_push_one_repository(tmp_path, home, monkeypatch):
         client.connections.close()
 
 
-def test_threads_that_pull_with_one_client(tmp_path, home):
+def test_threads_pull_with_one_client(tmp_path, home):
     files, artifact = contents(4)
     shelf = Shelf()
     artifact.put_on(shelf)
@@ -137,7 +137,7 @@ def test_threads_that_pull_with_one_client(tmp_path, home):
         client.connections.close()
 
 
-def test_a_password_that_was_refused_is_not_shown_by_the_next_pull(tmp_path, home, monkeypatch):
+def test_refused_password_is_not_sent_by_the_next_pull(tmp_path, home, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(home))
     with HostileRegistry(login=Login("basic", password="right")) as server:
         wrong = base64.b64encode(b"alice:wrong").decode()
@@ -158,7 +158,7 @@ def test_a_password_that_was_refused_is_not_shown_by_the_next_pull(tmp_path, hom
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-def test_a_push_that_the_token_server_refuses_leaves_pulls_alone(
+def test_push_refused_by_the_token_server_does_not_affect_pulls(
     tmp_path, home, monkeypatch, status
 ):
     monkeypatch.setenv("DOCKER_CONFIG", str(home))
@@ -220,7 +220,7 @@ class RestartableRegistry:
             time.sleep(0.001)
 
 
-def test_a_registry_that_is_restarted_within_an_upload(tmp_path, home, monkeypatch):
+def test_upload_survives_a_registry_restart(tmp_path, home, monkeypatch):
     monkeypatch.chdir(tmp_path)
     large = random.Random(5).randbytes(1_000_000) * 64
     (tmp_path / "large.bin").write_bytes(large)

@@ -54,7 +54,7 @@ def ended(process):
     return process.returncode, said
 
 
-def test_a_full_disk_leaves_the_older_files_whole(registry, folders):
+def test_full_disk_keeps_the_older_files(registry, folders):
     out, home = folders
     process = start(out, home, "pull", f"{registry.address}/app:v1", file_limit=100_000)
     status, said = ended(process)
@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_the_older_files_whole(registry, folders):
     assert not list(out.rglob("*.oras-partial"))
 
 
-def test_a_full_disk_keeps_no_beginning(folders):
+def test_full_disk_keeps_no_partial_file(folders):
     """Which would only keep it full."""
     out, home = folders
     shelf = Shelf()
@@ -82,7 +82,7 @@ def test_a_full_disk_keeps_no_beginning(folders):
     assert not list(out.rglob("*.oras-partial"))
 
 
-def test_a_full_disk_leaves_the_older_configuration_whole(folders):
+def test_full_disk_keeps_the_older_configuration(folders):
     out, home = folders
     (home / ".docker").mkdir()
     config = home / ".docker" / "config.json"
@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_older_configuration_whole(folders):
 
 
 @pytest.mark.parametrize("mode", [0o555, 0o500])
-def test_a_folder_that_is_read_only_stays_as_it_was(registry, folders, mode):
+def test_read_only_folder_is_not_changed(registry, folders, mode):
     out, home = folders
     for path in (out / "bundle", out):
         path.chmod(mode | 0o005)
@@ -117,7 +117,7 @@ def test_a_folder_that_is_read_only_stays_as_it_was(registry, folders, mode):
     ("mask", "file", "program", "folder"),
     [(0o022, 0o644, 0o755, 0o755), (0o077, 0o600, 0o700, 0o700), (0o027, 0o640, 0o750, 0o750)],
 )
-def test_the_umask_decides_who_may_read(
+def test_pulled_files_follow_the_umask(
     registry, tmp_path, monkeypatch, mask, file, program, folder
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -138,7 +138,7 @@ def test_the_umask_decides_who_may_read(
     assert mode("bundle") == folder
 
 
-def test_a_folder_that_is_swapped_over_and_over_leads_nowhere(tmp_path, monkeypatch):
+def test_pull_writes_nothing_outside_a_folder_that_is_swapped_repeatedly(tmp_path, monkeypatch):
     """Whoever wins each race, nothing is written outside (CWE-367)."""
     monkeypatch.setenv("HOME", str(tmp_path))
     out, outside, aside = tmp_path / "out", tmp_path / "outside", tmp_path / "aside"

@@ -19,7 +19,7 @@ SECONDS = 2.0
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_whatever_is_given(name):
+def test_parser_returns_a_value_or_a_documented_error(name):
     target = TARGETS[name]
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -31,7 +31,7 @@ def test_whatever_is_given(name):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_it_reads_well(name):
+def test_valid_input_is_parsed(name):
     for seed in TARGETS[name].seeds:
         TARGETS[name].check(seed)
 
@@ -39,7 +39,7 @@ def test_what_it_reads_well(name):
 @pytest.mark.parametrize("name", TARGETS)
 @settings(max_examples=8)
 @given(data=st.data())
-def test_the_time_does_not_explode(name, data):
+def test_parse_time_is_bounded(name, data):
     """The same piece over and over is what turns a pattern quadratic."""
     target = TARGETS[name]
     pieces = st.sampled_from([*target.tokens, *target.seeds])

@@ -113,7 +113,7 @@ def folders(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
 @pytest.mark.parametrize("point", range(POINTS))
-def test_a_pull_that_is_interrupted(folders, number, point):
+def test_interrupted_pull_leaves_whole_files_and_can_be_repeated(folders, number, point):
     out, home = folders
     shelf, trigger = Shelf(), []
     ARTIFACT.put_on(shelf)
@@ -145,7 +145,7 @@ def test_a_pull_that_is_interrupted(folders, number, point):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
 @pytest.mark.parametrize("point", range(POINTS))
-def test_a_push_that_is_interrupted(tmp_path, number, point):
+def test_interrupted_push_can_be_repeated(tmp_path, number, point):
     source, home = tmp_path / "source", tmp_path / "home"
     source.mkdir()
     home.mkdir()

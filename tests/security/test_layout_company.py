@@ -46,7 +46,7 @@ for number in range(1_000_000):
 
 @pytest.mark.slow
 @pytest.mark.timeout(int(SECONDS) + 100)
-def test_reported_tags_are_complete_whoever_is_killed(tmp_path):
+def test_reported_tags_are_complete_after_processes_are_killed(tmp_path):
     reported, end, run = [], time.monotonic() + SECONDS, 0
     chance = random.Random(1)
     while time.monotonic() < end:

@@ -70,5 +70,5 @@ def test_row(case: Case, scheme: str, tmp_path, certificates, monkeypatch, setti
     assert not wrong, f"{case.does}: {wrong}"
 
 
-def test_every_row_has_a_name_of_its_own():
+def test_every_row_has_a_unique_name():
     assert len({case.id for case in ROWS}) == len(ROWS)

@@ -22,20 +22,20 @@ def named_tests() -> set[str]:
     return {name for source in sources for name in function.findall(source)}
 
 
-def test_every_promise_is_backed_by_what_exists():
+def test_every_promise_cites_existing_tests():
     existing = {case.id for case in ROWS} | named_tests()
     named = {test for _, _, tests in PROMISES for test in re.findall(r"`([^`]+)`", tests)}
     assert named - existing == set()
 
 
-def test_every_promise_has_a_name_of_its_own():
+def test_every_promise_has_a_unique_name():
     names = [name for name, _, _ in PROMISES]
     assert len(names) > 40
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.promise}-{m.path}")
-def test_every_mutation_undoes_a_promise_that_is_there(mutation):
+def test_every_mutation_names_an_existing_promise(mutation):
     backing = {name: tests for name, _, tests in PROMISES}[mutation.promise]
     own = {re.sub(r"-https?$", "", test.partition("::")[2] or test) for test in mutation.tests}
     assert own & set(re.findall(r"`([^`]+)`", backing)), "its tests are not those of the promise"
@@ -43,11 +43,11 @@ def test_every_mutation_undoes_a_promise_that_is_there(mutation):
     assert source.count(mutation.kept) == 1, "the line that keeps it stands elsewhere now"
 
 
-def test_twenty_promises_are_undone():
+def test_mutations_cover_twenty_promises():
     assert len({mutation.promise for mutation in MUTATIONS}) >= 20
 
 
-def test_the_numbers_of_rows_are_those_of_the_tables():
+def test_numbers_of_rows_equal_those_of_the_tables():
     counted = Counter(case.id.partition("-")[0] for case in ROWS for _ in case.schemes)
     counted["all"] = counted.total()
     line = re.compile(r"^\| (\w+) \| (\d+) \| \d+ \|", re.MULTILINE)

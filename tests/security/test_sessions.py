@@ -62,7 +62,7 @@ def registry(store, **options):
 
 
 @pytest.mark.parametrize("authenticates", [True, False])
-def test_a_session_shows_its_secrets_to_the_registry_alone(tmp_path, session, store, authenticates):
+def test_session_sends_its_secrets_to_the_registry_only(tmp_path, session, store, authenticates):
     if authenticates:
         session.auth = ("alice", SHOWN["auth"])
     with registry(store) as server:
@@ -77,7 +77,7 @@ def test_a_session_shows_its_secrets_to_the_registry_alone(tmp_path, session, st
     assert path.endswith("a.txt")
 
 
-def test_a_session_shows_its_secrets_to_no_token_server_elsewhere(session, store, tmp_path):
+def test_session_sends_no_secrets_to_another_token_server(session, store, tmp_path):
     del session.params["key"]
     issued = Rule("/token", (Answer(body='{"token": "T"}'),))
     with HostileRegistry(issued) as tokens:
@@ -91,7 +91,7 @@ def test_a_session_shows_its_secrets_to_no_token_server_elsewhere(session, store
             assert shown(tokens) == set()
 
 
-def test_a_backend_shows_the_secrets_of_its_session_to_no_token_server_elsewhere(session):
+def test_backend_sends_no_session_secrets_to_another_token_server(session):
     issued = Rule("/token", (Answer(body='{"token": "T"}'),))
     with HostileRegistry(issued) as tokens:
         backend = get_auth_backend(session=session, insecure=True, hostname="localhost:1")

@@ -49,7 +49,7 @@ def own(certificates, **more):
     return TlsSettings(ca_bundle=str(certificates.ca_file), **more)
 
 
-def test_a_client_certificate_is_shown_to_its_own_host_alone(opened, certificates):
+def test_client_certificate_is_sent_to_its_own_host_only(opened, certificates):
     seen = {"registry": [], "storage": []}
     servers = {}
     for name, notes in seen.items():
@@ -70,7 +70,7 @@ def test_a_client_certificate_is_shown_to_its_own_host_alone(opened, certificate
     assert seen == {"registry": [True], "storage": [False]}
 
 
-def test_verification_is_off_for_its_own_host_alone(opened, certificates):
+def test_verification_is_off_for_its_own_host_only(opened, certificates):
     servers = [
         opened(ScriptedServer(noting(certificates, [])[1], tls=certificates.server_context()))
         for _ in range(2)

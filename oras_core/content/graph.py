@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -83,6 +83,7 @@ class ManifestCache:
         *,
         limit: int = MAX_MANIFEST_SIZE,
         graph_limit: int = MAX_GRAPH_SIZE,
+        contents: Mapping[Digest, bytes] | None = None,
     ) -> None:
         """Cache the manifests of `fetcher`.
 
@@ -90,6 +91,7 @@ class ManifestCache:
             fetcher: the source of manifests and blobs.
             limit: the largest manifest accepted, in bytes.
             graph_limit: the most bytes of all manifests together.
+            contents: verified manifests that were fetched without this cache.
         """
         self._fetcher = fetcher
         # Checked once: `isinstance` with a protocol is slow compared with a small file.
@@ -97,9 +99,15 @@ class ManifestCache:
         self._blobs = _Unverified(fetcher) if isinstance(fetcher, UnverifiedFetcher) else fetcher
         self._limit = limit
         self._graph_limit = graph_limit
-        self._size = 0
-        self._contents: dict[Digest, bytes] = {}
+        self._contents: dict[Digest, bytes] = dict(contents or {})
+        self._size = sum(max(len(content), SMALLEST) for content in self._contents.values())
         self._lock = ForkSafeLock()
+
+    @property
+    def contents(self) -> Mapping[Digest, bytes]:
+        """A copy of the cached manifests, by digest."""
+        with self._lock:
+            return dict(self._contents)
 
     def remember(self, descriptor: Descriptor, content: bytes) -> None:
         """Cache a verified manifest that was fetched without this cache.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
@@ -13,7 +13,7 @@ from oras_core.copying.blame import blaming
 from oras_core.copying.crew import Crew
 from oras_core.copying.mover import Mover
 from oras_core.copying.options import Copied, CopyOptions, Moves
-from oras_core.copying.plan import node_of
+from oras_core.copying.plan import CopyPlan, Node, node_of
 from oras_core.copying.walk import Walk
 from oras_core.errors import NotFoundError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
@@ -26,7 +26,15 @@ from oras_core.ports.content import (
     Target,
 )
 
-__all__ = ["CopyOptions", "copy", "copy_graph", "copy_graphs", "find_root", "receiving"]
+__all__ = [
+    "CopyOptions",
+    "carry_out_steps",
+    "copy",
+    "copy_graph",
+    "find_root",
+    "find_steps",
+    "receiving",
+]
 
 S = TypeVar("S", bound=Storage)
 
@@ -140,46 +148,67 @@ def copy_graph(
     )
 
 
-def copy_graphs(
-    source: Fetcher,
-    roots: Sequence[Descriptor],
-    destination: Storage,
-    *,
-    cached: ManifestCache | None = None,
-    options: CopyOptions | None = None,
-) -> Moves:
-    """Copy several graphs at once, which may share blobs; otherwise as `copy_graph`.
-
-    `cached` gives the manifests of `source` that were read before.
-    """
-    return _copy_graphs(source, roots, destination, (), options or CopyOptions(), cached=cached)
-
-
 def _copy_graphs(
     source: Fetcher,
     roots: Sequence[Descriptor],
     destination: Storage,
     tags: Sequence[str],
     options: CopyOptions,
-    *,
-    cached: ManifestCache | None = None,
 ) -> Moves:
     """Copy the roots; `tags` are created for the single root."""
-    cached = cached or ManifestCache(source, limit=options.manifest_size)
-    named = {node_of(root) for root in roots if tags}
+    cached = ManifestCache(source, limit=options.manifest_size)
+    named = {node_of(root): root for root in roots if tags}
     with receiving(destination) as target, Crew(options.concurrency) as crew:
-        plan, skipped = Walk(cached, target, options).plan(roots, crew, named=named)
-        tagged = [root for root in roots if node_of(root) in named and root not in plan]
-        if contents := plan.contents + len(tagged):
-            options.listener.planned(contents, plan.size + sum(root.size for root in tagged))
-        mover = Mover(source, cached, target, options.listener, crew.token)
-        moves = [Moves(skipped=skipped)]
-        for level in plan.levels:
-            unnamed = [step for step in level if node_of(step.descriptor) not in named]
-            moves += crew.each(mover.move, unnamed)
+        plan, skipped = find_steps(cached, roots, target, crew, options, named=named)
+        moves = carry_out_steps(
+            source, cached, target, plan, crew=crew, options=options, named=named
+        )
         if tags:
+            mover = Mover(source, cached, target, options, crew.token)
             moves += [mover.name(root, tags) for root in roots]
-    return Moves.sum(moves)
+    return Moves.sum((Moves(skipped=skipped), *moves))
+
+
+def find_steps(
+    cached: ManifestCache,
+    roots: Sequence[Descriptor],
+    target: Storage,
+    crew: Crew,
+    options: CopyOptions,
+    *,
+    named: Collection[Node] = (),
+) -> tuple[CopyPlan, tuple[Descriptor, ...]]:
+    """Return what `target` lacks of the graphs, and the manifests that it has.
+
+    Raises: as `copy_graph`.
+    """
+    return Walk(cached, target, options).plan(roots, crew, named=named)
+
+
+def carry_out_steps(
+    source: Fetcher,
+    cached: ManifestCache,
+    target: Storage,
+    plan: CopyPlan,
+    *,
+    crew: Crew,
+    options: CopyOptions,
+    named: Mapping[Node, Descriptor] | None = None,
+) -> list[Moves]:
+    """Move the blobs and manifests of a plan but those in `named`, which get tags later.
+
+    Raises: as `copy_graph`.
+    """
+    named = named or {}
+    tagged = [root for root in named.values() if root not in plan]
+    if contents := plan.contents + len(tagged):
+        options.listener.planned(contents, plan.size + sum(root.size for root in tagged))
+    mover = Mover(source, cached, target, options, crew.token)
+    moves: list[Moves] = []
+    for level in plan.levels:
+        unnamed = [step for step in level if node_of(step.descriptor) not in named]
+        moves += crew.each(mover.move, unnamed)
+    return moves
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from oras_core.cancellation import CancelToken
 from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import BytesSource
 from oras_core.copying.blame import blaming
-from oras_core.copying.options import Moves
+from oras_core.copying.options import CopyOptions, Moves
 from oras_core.copying.plan import CopyStep
 from oras_core.copying.tracing import traced
 from oras_core.errors import (
@@ -30,7 +30,6 @@ from oras_core.ports.content import (
     Storage,
     Target,
 )
-from oras_core.ports.progress import ProgressListener
 
 __all__ = ["Mover"]
 
@@ -43,7 +42,7 @@ class Mover:
         source: Fetcher,
         cached: ManifestCache,
         destination: Storage,
-        listener: ProgressListener,
+        options: CopyOptions,
         token: CancelToken,
     ) -> None:
         """Move from `source`, whose manifests are `cached`, until `token` is cancelled."""
@@ -53,7 +52,8 @@ class Mover:
         # Checked once: the check takes longer than all other work for a small file.
         self._mounter = destination if isinstance(destination, Mounter) else None
         self._placer = destination if isinstance(destination, Placer) else None
-        self._listener = listener
+        self._listener = options.listener
+        self._mount_source = options.mount_source
         self._token = token
 
     def move(self, step: CopyStep) -> Moves:
@@ -117,7 +117,10 @@ class Mover:
         if descriptor.has_successors or self._mounter is None:
             return False
         with blaming("mount", "destination", descriptor):
-            return self._mounter.mount(descriptor, self._source)
+            if self._mounter.mount(descriptor, self._source):
+                return True
+            other = self._mount_source and self._mount_source(descriptor)
+            return other is not None and self._mounter.mount(descriptor, other)
 
     def _transfer(self, descriptor: Descriptor, push: Callable[[ByteSource], None]) -> Moves:
         watched = traced(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from attrs import field, frozen
@@ -19,6 +19,9 @@ DEFAULT_CONCURRENCY: Final = 16
 """Blobs in flight. So many small blobs hide a round trip of about 40 ms, and registries accept as
 many connections."""
 
+MountSourceFinder = Callable[[Descriptor], object | None]
+"""Returns a target that is known to have a blob; None if no target is known."""
+
 
 @frozen
 class CopyOptions:
@@ -34,6 +37,8 @@ class CopyOptions:
             manifests whose media type this library cannot read.
         platform: selects one manifest of an index; None copies the whole index. `copy` and
             `extended_copy` use it, `copy_graph` does not.
+        mount_source: returns another target that is known to have a blob, such as a repository
+            of the destination's registry, from which the destination may mount it.
     """
 
     concurrency: int = DEFAULT_CONCURRENCY
@@ -41,6 +46,7 @@ class CopyOptions:
     manifest_size: int = MAX_MANIFEST_SIZE
     find_successors: SuccessorFinder | None = None
     platform: Platform | None = None
+    mount_source: MountSourceFinder | None = None
 
 
 @frozen

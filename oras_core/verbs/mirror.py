@@ -6,22 +6,21 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from oras_core.content.foreign_manifests import refuse_foreign_manifest
 from oras_core.content.graph import fetch_document
 from oras_core.copying.blame import blaming
-from oras_core.copying.copy import copy_graph, receiving
+from oras_core.copying.copy import receiving
 from oras_core.copying.crew import Crew
 from oras_core.copying.extended import ReferrerFilter, extended_copy_graphs
 from oras_core.copying.options import CopyOptions, Moves
 from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.model.index import Index
 from oras_core.ports.content import ReadOnlyTarget, RootLister, TagLister, Target
-from oras_core.ports.progress import ProgressListener
 from oras_core.registry.referrers_list import is_referrers_tag
+from oras_core.verbs.tagging import create_tags
 
 __all__ = ["MirrorSource", "Mirrored", "mirror"]
 
@@ -112,7 +111,7 @@ def mirror(
             extended_copy_graphs(source, batch, target, referrers=referrers, options=options)
             for batch in _batches(list(roots.values()))
         ]
-        _create_tags(source, target, tags, options)
+        create_tags(source, target, tags, options)
     all_moves = Moves.sum(moves)
     return Mirrored(
         all_moves.moved, all_moves.skipped, all_moves.mounted, tags=tags, left_out=left_out
@@ -149,48 +148,3 @@ def _listed(
 def _batches(roots: Sequence[Descriptor]) -> Iterator[Sequence[Descriptor]]:
     for start in range(0, len(roots), BATCH):
         yield roots[start : start + BATCH]
-
-
-def _create_tags(
-    source: ReadOnlyTarget,
-    destination: Target,
-    tags: Mapping[str, Descriptor],
-    options: CopyOptions,
-) -> None:
-    roots = {found.digest: found.plain() for found in tags.values()}
-    names_of: dict[Digest, list[str]] = {}
-    for name, found in tags.items():
-        names_of.setdefault(found.digest, []).append(name)
-
-    def create(digest: Digest) -> None:
-        _name(source, roots[digest], destination, names_of[digest], options)
-
-    # While distribution stores a manifest again, it answers 404 for it, and would refuse an
-    # index that contains it: indexes are tagged later, one by one.
-    with Crew(options.concurrency) as crew:
-        crew.each(create, [digest for digest in names_of if not roots[digest].is_index])
-    for digest in names_of:
-        if roots[digest].is_index:
-            create(digest)
-
-
-def _name(
-    source: ReadOnlyTarget,
-    root: Descriptor,
-    destination: Target,
-    names: Iterable[str],
-    options: CopyOptions,
-) -> None:
-    """Create those tags of a copied artifact that the destination lacks."""
-    missing = [name for name in names if not _has_name(destination, root, name)]
-    if missing:
-        quiet = evolve(options, concurrency=1, listener=ProgressListener())
-        copy_graph(source, root, destination, further_tags=missing, options=quiet)
-
-
-def _has_name(destination: Target, root: Descriptor, name: str) -> bool:
-    with blaming("resolve", "destination", root):
-        try:
-            return destination.resolve(name).digest == root.digest
-        except NotFoundError:
-            return False

@@ -9,7 +9,8 @@ import pytest
 
 from oras_core.content.platforms import platform_of, select_manifest
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import copy, copy_graph, copy_graphs
+from oras_core.copying.copy import copy, copy_graph
+from oras_core.copying.extended import ReferrerFilter, extended_copy_graphs
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import CopyError, InvalidManifestError, NotFoundError
 from oras_core.model import codec, media_types
@@ -69,7 +70,12 @@ def test_shared_blobs_of_several_graphs_move_once():
     source, destination = WatchedStore(), MemoryStore()
     manifests = [push_artifact(source, b"shared", name) for name in (b"a", b"b", b"c")]
     source.fetched.clear()
-    copy_graphs(source, [manifest.descriptor for manifest in manifests], destination)
+    extended_copy_graphs(
+        source,
+        [manifest.descriptor for manifest in manifests],
+        destination,
+        referrers=ReferrerFilter(depth=0),
+    )
     assert all(destination.exists(manifest.descriptor) for manifest in manifests)
     assert set(source.fetched.values()) == {1}
 
@@ -79,10 +85,11 @@ def test_present_roots_are_skipped():
     there, missing = push_artifact(source, b"a"), push_artifact(source, b"b")
     push_artifact(destination, b"a")
     source.fetched.clear()
-    copy_graphs(
+    extended_copy_graphs(
         source,
         [there.descriptor, missing.descriptor],
         destination,
+        referrers=ReferrerFilter(depth=0),
         options=CopyOptions(listener=seen),
     )
     assert destination.exists(missing.descriptor)
@@ -91,7 +98,7 @@ def test_present_roots_are_skipped():
 
 
 def test_a_copy_without_roots_does_nothing():
-    copy_graphs(MemoryStore(), [], MemoryStore())
+    extended_copy_graphs(MemoryStore(), [], MemoryStore())
 
 
 # --- A subject that is not there ----------------------------------------------------------

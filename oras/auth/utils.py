@@ -11,7 +11,7 @@ from oras._names import module_attributes
 from oras.logger import logger
 from oras.utils import find_docker_config, read_json
 from oras_core.errors import CredentialError
-from oras_core.errors.base import redact_name
+from oras_core.errors.redaction import redact_name
 from oras_core.ports.credentials import Credential
 from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oras_core.cancellation import current_token
 from oras_core.credentials import config_key
 from oras_core.errors import CredentialHelperError
+from oras_core.errors.redaction import redact_text
 from oras_core.ports.credentials import Credential, CredentialStore
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _host(registry: str) -> str:
 
 
 def _reason(status: int, said: str, secret: str) -> str:
-    line = "".join(character for character in said.partition("\n")[0] if character.isprintable())
+    line = redact_text(said.partition("\n")[0])
     if not line or (secret and secret in said):
         return f"it ended with status {status}"
     return f"it ended with status {status}: {line[:200]}"

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from oras_core.errors.redaction import one_line
+
 __all__ = ["HeadParser", "MalformedHeadError", "ResponseHead", "parse_by_library", "parser"]
 
 MAX_FIELDS: Final = 100
@@ -88,7 +90,7 @@ def parse_by_library(block: bytes) -> ResponseHead:
         if not name or name != name.strip() or control.search(value):
             raise MalformedHeadError("a header field holds characters that are not allowed")
     reason = (status[3] or b"").decode("latin-1")
-    return ResponseHead(int(status[2]), printable(reason), status[1] == b"1", fields)
+    return ResponseHead(int(status[2]), one_line(reason), status[1] == b"1", fields)
 
 
 class _Collector:
@@ -127,14 +129,7 @@ def _fast(httptools: Any) -> HeadParser:  # noqa: ANN401 - an untyped module
         fields = collector.fields
         if len(fields) > MAX_FIELDS:
             raise MalformedHeadError(f"there are more than {MAX_FIELDS} header fields")
-        reason = printable(collector.reason.decode("latin-1"))
+        reason = one_line(collector.reason.decode("latin-1"))
         return ResponseHead(status, reason, persistent, fields)
 
     return parse
-
-
-def printable(text: str) -> str:
-    """Return `text` with a space in place of each character that could control a terminal."""
-    if text.isprintable():
-        return text.strip()
-    return "".join(c if c.isprintable() else " " for c in text).strip()

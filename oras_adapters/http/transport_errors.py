@@ -10,9 +10,10 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionErr
 
 from oras_adapters.http.body_frames import BrokenFrameError
 from oras_adapters.http.receiver import WireError
-from oras_adapters.http.response_heads import MalformedHeadError, printable
+from oras_adapters.http.response_heads import MalformedHeadError
 from oras_adapters.http.urllib3_connection import ProxyStepError, TunnelRefusedError
 from oras_core.errors import TlsError, TransportError, TransportTimeoutError
+from oras_core.errors.redaction import redact_text
 from oras_core.ports.http import HttpRequest
 
 __all__ = ["FAILURES", "translated"]
@@ -112,4 +113,4 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 def _words(error: BaseException) -> str:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return printable(words)
+    return redact_text(words)

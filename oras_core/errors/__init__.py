@@ -14,7 +14,7 @@ from oras_core.lazy import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from oras_core.errors.base import OrasError, redact_url
+    from oras_core.errors.base import OrasError
     from oras_core.errors.content import (
         ContentError,
         DigestMismatchError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SourceChangedError,
     )
     from oras_core.errors.credentials import CredentialError, CredentialHelperError
+    from oras_core.errors.redaction import redact_url
     from oras_core.errors.registry import (
         AccessDeniedError,
         AuthenticationError,
@@ -127,7 +128,7 @@ _MODULE_OF = {
     "UnsafePathError": "values",
     "UnsafeRedirectError": "registry",
     "UnsupportedError": "targets",
-    "redact_url": "base",
+    "redact_url": "redaction",
 }
 
 if not TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oras_core.errors.base import OrasError, redact_url
+from oras_core.errors.base import OrasError
+from oras_core.errors.redaction import redact_url
 from oras_core.errors.targets import NotFoundError
 
 __all__ = [

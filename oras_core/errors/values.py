@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oras_core.errors.base import OrasError, redact_name
+from oras_core.errors.base import OrasError
+from oras_core.errors.redaction import redact_name
 
 __all__ = [
     "InvalidAnnotationError",

@@ -10,7 +10,6 @@ import json
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
 from typing import Any, Final
 
 from oras_core.errors import (
@@ -25,8 +24,8 @@ from oras_core.errors import (
     SizeLimitError,
     SizeMismatchError,
     TransportError,
-    redact_url,
 )
+from oras_core.errors.redaction import redact_text
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
@@ -228,27 +227,9 @@ def _text_of_markup(text: str) -> str:
     return found[2] if found else ""
 
 
-@cache
-def _unprintable() -> re.Pattern[str]:
-    # C0 and C1 control characters, and those that change the direction of text.
-    return re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
-
-
-@cache
-def _secrets() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return (
-        re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-        re.compile(r"(?i)https?://[^\s\"'<>]+"),
-    )
-
-
 def _plain(text: str) -> str:
-    """Return one short line without control characters, credentials and URL queries."""
-    credentials, urls = _secrets()
-    line = _unprintable().sub(" ", text[: 4 * MAX_DETAIL])
-    line = credentials.sub(r"\1 <hidden>", line)
-    line = urls.sub(lambda found: redact_url(found[0]), line)
-    line = " ".join(line.split())
+    """Return one short line without control characters and secrets."""
+    line = redact_text(text[: 4 * MAX_DETAIL])
     return line if len(line) <= MAX_DETAIL else line[:MAX_DETAIL] + "…"
 
 

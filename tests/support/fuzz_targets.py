@@ -44,6 +44,7 @@ from oras_core.errors import (
     UnsafeRedirectError,
     redact_url,
 )
+from oras_core.errors.redaction import redact_name, redact_text
 from oras_core.model import codec
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.digest import Digest
@@ -186,7 +187,10 @@ def _header_numbers(data: bytes) -> None:
 
 
 def _redaction(data: bytes) -> None:
-    shown = redact_url(_text(data))
+    text = _text(data)
+    redact_name(text)
+    redact_text(text)
+    shown = redact_url(text)
     assert "?" not in shown
     assert "#" not in shown
 

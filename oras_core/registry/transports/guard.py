@@ -6,10 +6,8 @@ them to those of the port, while a request is sent and while a response's body i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Final, NoReturn
 
 from attrs import frozen
@@ -22,6 +20,7 @@ from oras_core.errors import (
     TransportTimeoutError,
     redact_url,
 )
+from oras_core.errors.redaction import redact_text
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 
@@ -30,24 +29,34 @@ __all__ = ["Guarded", "WatchedBody"]
 _MAX_REASON: Final = 300
 """Characters of a foreign exception's text that a message repeats."""
 
+_MAX_TEXT: Final = 4096
+"""Characters of a foreign exception's text that are searched for secrets."""
+
+_MAX_CAUSES: Final = 16
+"""Exceptions in a chain that are searched for secrets."""
+
 _BODYLESS: Final = frozenset({204, 304})
-
-
-@cache
-def _secret() -> re.Pattern[str]:
-    # Query and user information: HTTP libraries put whole URLs into their messages.
-    return re.compile(r"\?[^\s'\"<>)]+|(?<=://)[^/@\s]+@")
 
 
 def _fail(request: HttpRequest, error: Exception) -> NoReturn:
     """Raise the port's error in place of `error`."""
-    text = str(error)
-    shown = _secret().sub("", text)
-    name = type(error).__name__
-    reason = f"{name}: {shown[:_MAX_REASON]}" if shown else name
+    reason = type(error).__name__
+    shown = redact_text(str(error)[:_MAX_TEXT])[:_MAX_REASON]
+    if shown:
+        reason = f"{reason}: {shown}"
     kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
-    # A traceback prints the cause: it is left out if its text holds a secret.
-    raise kind(request.method, request.url, reason) from (error if shown == text else None)
+    raise kind(request.method, request.url, reason) from (error if _is_clean(error) else None)
+
+
+def _is_clean(error: BaseException | None) -> bool:
+    """Tell whether a traceback, which prints the causes of `error` too, repeats no secret."""
+    for _ in range(_MAX_CAUSES):
+        if error is None:
+            return True
+        if str(error) != redact_text(str(error)[:_MAX_TEXT]):
+            return False
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _cancelled(request: HttpRequest) -> CancelledError:

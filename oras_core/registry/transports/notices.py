@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
+from oras_core.errors.redaction import redact_text
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
@@ -59,13 +60,10 @@ def rate_limit(headers: Headers) -> RateLimit | None:
 
 
 def warnings(headers: Headers) -> list[str]:
-    """Return the printable texts of `Warning: 299` fields (distribution spec, Warnings)."""
+    """Return the texts, without secrets, of `Warning: 299` fields (distribution spec, Warnings)."""
     _, warning = _grammars()
     texts = warning.findall(headers.get("Warning", ""))
-    return [
-        "".join(c if c.isprintable() else " " for c in re.sub(r"\\(.)", r"\1", text))[:MAX_WARNING]
-        for text in texts
-    ]
+    return [redact_text(re.sub(r"\\(.)", r"\1", text))[:MAX_WARNING] for text in texts]
 
 
 class NoticeReader:

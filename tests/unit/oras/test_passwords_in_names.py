@@ -9,7 +9,7 @@ import pytest
 import oras.client
 from oras.container import Container
 from oras_core.errors import InvalidInputError, InvalidReferenceError, redact_url
-from oras_core.errors.base import redact_name
+from oras_core.errors.redaction import redact_name
 from oras_core.model.reference import Reference
 from oras_core.registry.registry import RemoteRegistry
 

@@ -104,6 +104,8 @@ def test_an_interruption_is_no_failure(stop):
         "Max retries exceeded with url: /v2/a?sig=topsecret&x=1 (caused by ...)",
         "cannot reach 'https://cdn.example/a?X-Amz-Signature=topsecret'",
         "bad proxy http://user:topsecret@proxy.example:3128",
+        "bad proxy http://user:12/topsecret@proxy.example:3128",
+        "sent Authorization: Basic topsecret",
     ],
 )
 def test_secrets_in_foreign_messages_do_not_pass(text):
@@ -115,6 +117,25 @@ def test_secrets_in_foreign_messages_do_not_pass(text):
             Guarded(transport).send(REQUEST).body.read()
         assert "topsecret" not in "".join(traceback.format_exception(caught.value))
         assert "RuntimeError" in str(caught.value)
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_secrets_in_the_causes_of_foreign_exceptions_do_not_pass(explicit):
+    inner = RuntimeError("GET /v2/a?sig=topsecret")
+    outer = RuntimeError("the pool is broken")
+    outer.__cause__ = inner if explicit else None
+    outer.__context__ = inner
+    outer.__suppress_context__ = explicit
+    with pytest.raises(TransportError) as caught:
+        Guarded(Raising(outer)).send(REQUEST)
+    assert "topsecret" not in "".join(traceback.format_exception(caught.value))
+    assert "the pool is broken" in str(caught.value)
+
+
+def test_foreign_messages_do_not_control_the_terminal():
+    with pytest.raises(TransportError) as caught:
+        Guarded(Raising(RuntimeError("\x1b[31mred"))).send(REQUEST)
+    assert "\x1b" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_long_message_is_shortened():

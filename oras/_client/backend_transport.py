@@ -103,7 +103,7 @@ class _BackendTransport:
             if fields is None:
                 return evolve(response, body=io.BytesIO(said))
             sent = sent.with_headers(fields)
-            response = self._transport.send(sent)
+            response = self._transport.send(sent).following(response)
         return response
 
 

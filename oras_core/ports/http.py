@@ -156,6 +156,10 @@ class HttpResponse:
         """Return the response with another body."""
         return evolve(self, body=body)
 
+    def following(self, earlier: HttpResponse) -> HttpResponse:
+        """Return the response, to the same request as `earlier`, with what `earlier` repeated."""
+        return evolve(self, repeated=True) if earlier.repeated else self
+
     def close(self) -> None:
         """Close the body. A second call does nothing."""
         self.body.close()

@@ -171,7 +171,7 @@ class Authorizer:
             proof = self._next_proof(request, response, proof, wanted)
             if proof is None:
                 break
-            response = self._deliver(request, proof, wanted)
+            response = self._deliver(request, proof, wanted).following(response)
         self._demands.remember_session(request, response, wanted)
         return response
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from oras_core.credentials import NoCredentials
 from oras_core.errors import (
     AccessDeniedError,
     InvalidReferenceError,
@@ -16,6 +17,7 @@ from oras_core.errors import (
     UnsupportedError,
 )
 from oras_core.model import media_types
+from oras_core.ports.credentials import Credential
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.testing.contracts.content_access import push_artifact, push_blob
@@ -196,15 +198,16 @@ def test_a_placeholder_is_an_index_that_needs_no_blob():
 class Losing:
     """A registry whose first answers to DELETE are lost on the way."""
 
-    def __init__(self, loses):
+    def __init__(self, *loses):
         self.registry = EmbeddedRegistry()
-        self.loses = [loses]
+        self.loses = list(loses)
 
     def send(self, request):
-        response = self.registry.send(request)
         if request.method != "DELETE" or not self.loses:
-            return response
-        lost = self.loses.pop()
+            return self.registry.send(request)
+        lost = self.loses.pop(0)
+        if isinstance(lost, Exception) or lost.status >= 500:
+            self.registry.send(request).close()
         if isinstance(lost, Exception):
             raise lost
         return lost.response(request)
@@ -219,9 +222,27 @@ LOST = [
 ]
 
 
-def patient(server):
+class SuccessivePasswords(NoCredentials):
+    """A store with another password after each refusal."""
+
+    def __init__(self):
+        self.number = 0
+
+    def get(self, registry):
+        return Credential("alice", f"password {self.number}")
+
+    def refresh(self, registry):
+        self.number += 1
+
+
+CHALLENGED = Answer(401, {"WWW-Authenticate": 'Basic realm="r"'})
+
+
+def patient(server, **options):
     policy = RetryPolicy(attempts=3, backoff=0)
-    registry = RemoteRegistry("localhost:5000", server, plain_http=True, retry_policy=policy)
+    registry = RemoteRegistry(
+        "localhost:5000", server, plain_http=True, retry_policy=policy, **options
+    )
     return registry.repository("app")
 
 
@@ -230,6 +251,17 @@ def test_a_delete_that_finds_nothing_at_its_second_attempt_was_successful(lost):
     app = patient(Losing(lost))
     manifest = push_artifact(app, b"content").descriptor.plain()
     app.delete(manifest)
+    assert not app.exists(manifest)
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("challenges", [1, 2])
+def test_a_challenge_between_the_attempts_does_not_hide_the_first_one(lost, challenges):
+    server = Losing(lost, *[CHALLENGED] * challenges)
+    app = patient(server, credentials=SuccessivePasswords())
+    manifest = push_artifact(app, b"content").descriptor.plain()
+    app.delete(manifest)
+    assert server.loses == []
     assert not app.exists(manifest)
 
 
@@ -263,8 +295,7 @@ def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
 
 
 def test_a_delete_that_was_put_off_by_429_still_finds_nothing():
-    server = Losing(None)
-    server.loses = []
+    server = Losing()
     refused = [Answer(429), Answer(404)]
 
     class Busy:

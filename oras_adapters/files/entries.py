@@ -7,11 +7,11 @@ import os
 import stat
 import sys
 
-from oras_adapters.files.system_errors import SystemErrors, kind_of
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.names import MACOS_NAMES, POSIX_NAMES, WINDOWS_NAMES, NamePolicy
 from oras_core.model.paths import SafePath
-from oras_core.ports.files import FileEntry
+from oras_core.ports.files import FileEntry, FileKind
 
 __all__ = ["RegularFile", "as_entry", "names_of_system"]
 
@@ -23,9 +23,8 @@ def names_of_system() -> NamePolicy:
     return MACOS_NAMES if sys.platform == "darwin" else POSIX_NAMES
 
 
-def as_entry(path: SafePath, status: os.stat_result, target: str) -> FileEntry:
+def as_entry(path: SafePath, kind: FileKind, status: os.stat_result, target: str) -> FileEntry:
     """Return the entry for a status; `target` is that of a symbolic link, else empty."""
-    kind = kind_of(status.st_mode)
     is_file = kind == "file"
     return FileEntry(
         path,

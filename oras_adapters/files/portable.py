@@ -1,62 +1,46 @@
 """A folder on the disk of any system, by paths, where the system has no directory descriptors.
 
-No link that exists is followed, and writes are atomic. What a process of the same user changes
-between a check and the use of a path is not noticed: see docs/security.md.
+Each component is examined before a path is used; no link that exists is followed, and writes
+are atomic. What a process of the same user changes between a check and the use of a path is not
+always noticed: see docs/security.md.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Self
 
-from oras_adapters.files.entries import RegularFile, as_entry, names_of_system
-from oras_adapters.files.portable_locks import lock_file
-from oras_adapters.files.portable_partials import (
-    OPEN_FLAGS,
-    PortableFile,
-    forget_partial,
-    move_directory,
-    partial_name,
-    remove_tree,
-    resume_partial,
+from oras_adapters.files.folders import Folder
+from oras_adapters.files.system_errors import kind_of
+from oras_adapters.files.tree import FolderTree, open_root
+from oras_core.cancellation import sleep
+from oras_core.errors import UnsafePathError
+from oras_core.model.paths import SafePath
+
+__all__ = ["PathFolder", "PortableFileTree"]
+
+FILE_FLAGS: Final = sum(
+    getattr(os, name, 0)
+    for name in ("O_BINARY", "O_NOINHERIT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 )
-from oras_adapters.files.portable_paths import (
-    absolute_root,
-    folder_at,
-    kind_at,
-    kind_of_status,
-    link_text,
-    replace,
-    status_at,
-)
-from oras_adapters.files.system_errors import SystemErrors, check_replaceable
-from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
-from oras_core.model.digest import Digest
-from oras_core.model.names import NamePolicy
-from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
-from oras_core.ports.content import ByteStream
-from oras_core.ports.files import (
-    FileEntry,
-    FileTree,
-    HeldLock,
-    Locker,
-    NameRules,
-    PartialKeeper,
-    PendingDirectory,
-    PendingFile,
-    ResumableFile,
-)
+"""Flags of every file, as far as the system has them."""
 
-__all__ = ["PortableFileTree"]
+EXTENDED: Final = "\\\\?\\"
+"""Prefix of paths of Windows that may have more than 260 characters."""
+
+ATTEMPTS: Final = 20
+PAUSE: Final = 0.05
+"""Attempts, and seconds between them, to replace a file that another program has open: virus
+scanners and indexers of Windows open new files for a moment."""
 
 
-class PortableFileTree(FileTree, Locker, NameRules, PartialKeeper):
-    """A folder on the disk of any system. Thread-safe.
-
-    Files and directories are written under a temporary name in their final folder, which
-    begins with a dot and ends in `.oras-partial`. A complete one is renamed.
-    """
+class PortableFileTree(FolderTree):
+    """A folder on the disk of any system. Thread-safe."""
 
     def __init__(
         self, root: str | os.PathLike[str], *, create: bool = False, durable: bool = False
@@ -72,263 +56,142 @@ class PortableFileTree(FileTree, Locker, NameRules, PartialKeeper):
             NotFoundError: if the folder does not exist.
             FileAccessError: if the folder cannot be created or opened.
         """
-        shown = os.fspath(root)
-        with SystemErrors("open folder", shown):
-            if create:
-                os.makedirs(root, exist_ok=True)
-            self._root = absolute_root(shown)
-            kind = kind_at(self._root)
-            if kind is None:
-                raise NotFoundError(f"folder {shown!r}", "the file system")
-            if kind != "directory":
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), shown)
-        self._durable = durable
-
-    @property
-    def names(self) -> NamePolicy:
-        """The rules of this system for names."""
-        return names_of_system()
-
-    def entry(self, path: SafePath) -> FileEntry | None:
-        """Return the entry at `path`, without following a link; None if there is none."""
-        with SystemErrors("look at", path):
-            try:
-                folder = folder_at(self._root, path.parts[:-1], path)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            return _entry(os.path.join(folder, path.name), path)
-
-    def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
-        """Iterate over the entries of a directory, sorted by name; None for the root.
-
-        Partial files and folders are left out.
-
-        Raises:
-            NotFoundError: if the directory does not exist.
-            UnsafePathError: if a name in the directory is refused on this system.
-        """
-        shown = "." if path is None else str(path)
-        with SystemErrors("list", shown):
-            try:
-                folder = folder_at(self._root, path.parts if path else (), shown)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError(f"directory {shown!r}", "the folder") from error
-            return iter(_listing(folder, path))
-
-    def open(self, path: SafePath) -> ByteStream:
-        """Open a file for reading.
-
-        Raises:
-            NotFoundError: if the file does not exist.
-            UnsafePathError: if the path is a symbolic link or leads through one.
-            FileAccessError: if it is not a regular file, or the system refuses.
-        """
-        with SystemErrors("open", path):
-            try:
-                folder = folder_at(self._root, path.parts[:-1], path)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError(f"file {str(path)!r}", "the folder") from error
-            name = os.path.join(folder, path.name)
-            status = status_at(name)
-            if status is None:
-                raise NotFoundError(f"file {str(path)!r}", "the folder")
-            kind = kind_of_status(status)
-            if kind == "symlink":
-                raise UnsafePathError(str(path), "it is a symbolic link")
-            if kind != "file":
-                raise FileAccessError("open", str(path), "it is not a regular file")
-            stream = RegularFile(os.open(name, os.O_RDONLY | OPEN_FLAGS), path)
-        if not os.path.samestat(os.fstat(stream.fileno()), status):
-            stream.close()
-            raise FileAccessError("open", str(path), "it was replaced at the same moment")
-        return stream
-
-    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
-        """Start to write a file.
-
-        Raises:
-            UnsafePathError: if the path leads through a link, is a link or a directory, or has
-                a name that the system refuses.
-            FileAccessError: if the system refuses.
-        """
-        folder = self._make_folder_of(path, "create")
-        return PortableFile(folder, path, executable=executable, durable=self._durable)
-
-    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
-        """Start to write a file, or continue an earlier attempt; see the port.
-
-        Raises: as `create`.
-        """
-        folder = self._make_folder_of(path, "create")
-        return resume_partial(folder, path, content, durable=self._durable)
-
-    def forget(self, path: SafePath, content: Digest) -> None:
-        """Remove the partial file with digest `content` beside `path`; see the port.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses access.
-        """
-        with SystemErrors("look at", path):
-            try:
-                forget_partial(folder_at(self._root, path.parts[:-1], path), content)
-            except (FileNotFoundError, NotADirectoryError):
-                return
-
-    def create_directory(self, path: SafePath) -> PendingDirectory:
-        """Start to fill a directory.
-
-        Raises:
-            UnsafePathError: as `create`, or if `path` is a file.
-            FileAccessError: if the system refuses.
-        """
-        folder = self._make_folder_of(path, "create directory")
-        return _PartialDirectory(folder, path, durable=self._durable)
-
-    def make_directory(self, path: SafePath) -> None:
-        """Create a directory and its parents; an existing directory is accepted.
-
-        Raises:
-            UnsafePathError: as `create`, or if `path` is a file.
-            FileAccessError: if the system refuses.
-        """
-        name = os.path.join(self._make_folder_of(path, "create directory"), path.name)
-        with SystemErrors("create directory", path):
-            check_replaceable(kind_at(name), path, "directory")
-            try:
-                os.mkdir(name)
-            except FileExistsError:
-                check_replaceable(kind_at(name), path, "directory")
-
-    def make_symlink(self, path: SafePath, target: str) -> None:
-        """Create a symbolic link to `target`, replacing a file or link.
-
-        Raises:
-            UnsafePathError: as `create`.
-            FileAccessError: if the system refuses; Windows allows links only to administrators
-                and in its developer mode.
-        """
-        folder = self._make_folder_of(path, "link")
-        partial = os.path.join(folder, partial_name())
-        with SystemErrors("link", path):
-            check_replaceable(kind_at(os.path.join(folder, path.name)), path, "file", "symlink")
-            native = target.replace("/", os.sep)
-            is_directory = os.path.isdir(os.path.join(folder, native))
-            os.symlink(native, partial, target_is_directory=is_directory)
-            try:
-                replace(partial, os.path.join(folder, path.name), path, "file", "symlink")
-            except BaseException:
-                os.unlink(partial)
-                raise
-
-    def remove(self, path: SafePath) -> None:
-        """Remove a file, a link or an empty directory; a missing one is accepted.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses, e.g. for a directory that is not empty.
-        """
-        with SystemErrors("remove", path):
-            try:
-                folder = folder_at(self._root, path.parts[:-1], path)
-            except (FileNotFoundError, NotADirectoryError):
-                return
-            name = os.path.join(folder, path.name)
-            kind = kind_at(name)
-            if kind == "directory":
-                os.rmdir(name)
-            elif kind is not None:
-                os.unlink(name)
-
-    def lock(self, path: SafePath, *, shared: bool = False) -> HeldLock:
-        """Wait for the lock at `path`; see the port.
-
-        Raises:
-            UnsafePathError: if the path leads through a link.
-            FileAccessError: if the system refuses, or has no locks.
-            CancelledError: if the current token is cancelled.
-        """
-        lock = self._lock_at(path, shared=shared, waits=True)
-        if lock is None:
-            raise FileAccessError("lock", str(path), "the system did not wait")
-        return lock
-
-    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
-        """Take the lock at `path`, or return None at once; see the port.
-
-        Raises: as `lock`.
-        """
-        return self._lock_at(path, shared=shared, waits=False)
-
-    def _lock_at(self, path: SafePath, *, shared: bool, waits: bool) -> HeldLock | None:
-        name = os.path.join(self._make_folder_of(path, "lock"), path.name)
-        with SystemErrors("lock", path):
-            check_replaceable(kind_at(name), path, "file")
-        return lock_file(name, path, shared=shared, waits=waits)
-
-    def _make_folder_of(self, path: SafePath, operation: str) -> str:
-        self.names.check(path)
-        with SystemErrors(operation, path):
-            return folder_at(self._root, path.parts[:-1], path, make=True)
+        super().__init__(open_root(PathFolder.at, root, create=create), durable=durable)
 
 
-def _entry(name: str, path: SafePath) -> FileEntry | None:
-    status = status_at(name)
-    if status is None:
-        return None
-    if kind_of_status(status) != "symlink":
-        return as_entry(path, status, "")
-    return FileEntry(path, "symlink", link_target=link_text(name))
+class PathFolder(Folder):
+    """The absolute path of a directory."""
 
+    __slots__ = ("_folder",)
 
-def _listing(folder: str, path: SafePath | None) -> list[FileEntry]:
-    found = []
-    for name in sorted(os.listdir(folder)):
-        if name.startswith(".") and is_unfinished(name):
-            continue  # ours; any other spelling of the suffix is refused below
-        here = sanitize_path(name)
-        entry = _entry(os.path.join(folder, name), path / here if path else here)
-        if entry is not None:  # None: removed during the listing
-            found.append(entry)
-    return found
+    def __init__(self, folder: str) -> None:
+        """Use the directory at this path, whose components were examined."""
+        self._folder = folder
 
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """Return the directory at a path, whose links are followed."""
+        folder = _absolute(path)
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        return cls(folder)
 
-class _PartialDirectory(PendingDirectory):
-    """A directory being filled under a temporary name."""
+    def _path(self, name: str) -> str:
+        # Windows resolves no `.` in paths of the extended form.
+        return self._folder if name == "." else os.path.join(self._folder, name)
 
-    def __init__(self, folder: str, path: SafePath, *, durable: bool) -> None:
-        """Create it in the directory `folder`."""
-        self._final = os.path.join(folder, path.name) if path.parts else folder
-        self._path = path
-        self._name = os.path.join(folder, partial_name())
-        with SystemErrors("create directory", path):
-            check_replaceable(kind_at(self._final), path, "directory")
-            os.mkdir(self._name)
-        self._tree = PortableFileTree(self._name, durable=durable)
-
-    @property
-    def tree(self) -> FileTree:
-        """The contents of the directory."""
-        return self._tree
-
-    def commit(self) -> None:
-        """Give the directory its name, or merge it into an existing directory.
-
-        Raises:
-            UnsafePathError: if an entry would replace one of another kind; then nothing is
-                replaced.
-            FileAccessError: if the system refuses; entries merged before stay merged.
-        """
-        with SystemErrors("write directory", self._path):
-            move_directory(self._name, self._final, self._path)
-        self._name = ""
-
-    def __enter__(self) -> PendingDirectory:
-        """Return the directory itself."""
+    def again(self) -> Self:
+        """Return the folder itself, which holds nothing open."""
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Discard the directory, unless it was committed."""
-        if self._name:
-            remove_tree(self._name)
-            self._name = ""
+    def close(self) -> None:
+        """Do nothing."""
+
+    def enter(self, name: str, path: SafePath | str) -> Self:
+        """Examine the directory `name` in this one; see the base class.
+
+        Raises:
+            UnsafePathError: if `name` is a symbolic link.
+        """
+        kind = self.kind(name)
+        if kind is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        if kind == "symlink":
+            raise UnsafePathError(str(path), f"{name!r} is a symbolic link")
+        if kind != "directory":
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
+        return type(self)(self._path(name))
+
+    def names(self) -> list[str]:
+        """Return the names in the directory, sorted."""
+        return sorted(os.listdir(self._folder))
+
+    def status(self, name: str) -> os.stat_result | None:
+        """Return the status of an entry; None if there is none."""
+        try:
+            return os.lstat(self._path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def open(self, name: str, flags: int, mode: int = 0o666) -> int:
+        """Open a file, and return its descriptor; see the base class."""
+        examined = self.status(name)
+        kind = None if examined is None else kind_of(examined)
+        if kind == "symlink":
+            raise OSError(errno.ELOOP, "it is a symbolic link", name)
+        if kind not in (None, "file"):  # Windows opens no directories
+            raise OSError(errno.EISDIR, "it is not a regular file", name)
+        descriptor = os.open(self._path(name), flags | FILE_FLAGS, mode)
+        if examined is not None and not os.path.samestat(os.fstat(descriptor), examined):
+            os.close(descriptor)
+            raise OSError(errno.ESTALE, "it was replaced at the same moment", name)
+        return descriptor
+
+    @contextmanager
+    def closing(self, descriptor: int) -> Iterator[None]:
+        """Close an open file before the block: Windows renames and removes no open file."""
+        os.close(descriptor)
+        yield
+
+    def make(self, name: str) -> None:
+        """Create a directory."""
+        os.mkdir(self._path(name))
+
+    def link_text(self, name: str) -> str:
+        """Return the target of a symbolic link, with `/` between its components."""
+        target = os.readlink(self._path(name))
+        return target if os.sep == "/" else target.removeprefix(EXTENDED).replace(os.sep, "/")
+
+    def make_link(self, name: str, target: str) -> None:
+        """Create a symbolic link; Windows has two kinds, for files and for directories."""
+        native = target.replace("/", os.sep)
+        is_directory = os.path.isdir(self._path(native))
+        os.symlink(native, self._path(name), target_is_directory=is_directory)
+
+    def rename(self, name: str, target: Self, final: str) -> None:
+        """Move an entry to the name `final` of the folder `target`; a file is replaced."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                os.replace(self._path(name), target._path(final))
+            except PermissionError as error:
+                if target.kind(final) == "directory":
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+                if not target._allow_writing(final) and attempt == ATTEMPTS:
+                    reason = f"{error.strerror}; it may be open in another program"
+                    raise PermissionError(error.errno, reason, final) from error
+                sleep(PAUSE)
+            else:
+                return
+
+    def _allow_writing(self, name: str) -> bool:
+        """Remove the read-only attribute of Windows, which forbids replacing; tell if set."""
+        status = self.status(name)
+        if os.name != "nt" or status is None or status.st_mode & stat.S_IWRITE:
+            return False
+        os.chmod(self._path(name), stat.S_IWRITE)
+        return True
+
+    def unlink(self, name: str) -> None:
+        """Remove a file or a link."""
+        os.unlink(self._path(name))
+
+    def rmdir(self, name: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(self._path(name))
+
+    def remove_tree(self, name: str) -> None:
+        """Remove a directory with its contents."""
+        shutil.rmtree(self._path(name))
+
+    def synchronise(self) -> None:
+        """Do nothing: Windows has no call for it."""
+
+
+def _absolute(path: str) -> str:
+    """Return the absolute path of a folder, without links; on Windows in the extended form."""
+    resolved = os.path.realpath(path)
+    if os.sep != "\\" or resolved.startswith(EXTENDED):
+        return resolved
+    if resolved.startswith("\\\\"):
+        return f"{EXTENDED}UNC{resolved[1:]}"
+    return EXTENDED + resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from types import TracebackType
 from typing import Final
@@ -11,6 +12,10 @@ from oras_core.model.paths import SafePath
 from oras_core.ports.files import FileKind
 
 __all__ = ["SystemErrors", "check_replaceable", "kind_of"]
+
+NAME_SURROGATE: Final = 0x20000000
+"""Bit of the tags of Windows reparse points that lead elsewhere: links and junctions.
+Microsoft, "Reparse Point Tags"."""
 
 _NAMES: Final[dict[FileKind, str]] = {
     "file": "a file",
@@ -52,13 +57,14 @@ class SystemErrors:
             raise FileAccessError(self._operation, str(self._path), reason) from error
 
 
-def kind_of(mode: int) -> FileKind:
-    """Return the kind for a `st_mode`."""
+def kind_of(status: os.stat_result) -> FileKind:
+    """Return the kind for a status. A junction of Windows counts as a symbolic link."""
+    mode = status.st_mode
+    if stat.S_ISLNK(mode) or getattr(status, "st_reparse_tag", 0) & NAME_SURROGATE:
+        return "symlink"
     if stat.S_ISREG(mode):
         return "file"
-    if stat.S_ISDIR(mode):
-        return "directory"
-    return "symlink" if stat.S_ISLNK(mode) else "other"
+    return "directory" if stat.S_ISDIR(mode) else "other"
 
 
 def check_replaceable(kind: FileKind | None, path: SafePath, *replaceable: FileKind) -> None:

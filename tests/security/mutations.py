@@ -131,23 +131,23 @@ MUTATIONS = (
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/posix_directories.py",
+        "oras_adapters/files/posix.py",
         "flags = FOLDER_FLAGS if follow else FOLDER_FLAGS | os.O_NOFOLLOW",
         "flags = FOLDER_FLAGS",
         ("disk-link-folder-http", "disk-swapped-before-http"),
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/posix_partials.py",
-        '    refuse_unless(folder, path.name, path, "file")\n    os.rename',
-        "    os.rename",
+        "oras_adapters/files/partial_files.py",
+        '    refuse_unless(folder, path.name, path, "file")\n    folder.rename',
+        "    folder.rename",
         ("disk-planted-link-http",),
     ),
     Mutation(
         "N4",
-        "oras_adapters/files/posix_resumable.py",
-        "OPEN_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW",
-        "OPEN_FLAGS: Final = os.O_RDWR",
+        "oras_adapters/files/posix.py",
+        "FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK",
+        "FILE_FLAGS: Final = os.O_NONBLOCK",
         ("partial-link-dangling-http",),
     ),
     Mutation(
@@ -159,7 +159,7 @@ MUTATIONS = (
     ),
     Mutation(
         "N6",
-        "oras_adapters/files/posix_resumable.py",
+        "oras_adapters/files/kept_files.py",
         "            if not _is_still_there(self._folder, self._name, os.fstat(self._file)):",
         "            if not self._name:",
         ("partial-replaced-http",),
@@ -194,7 +194,7 @@ MUTATIONS = (
     ),
     Mutation(
         "A6",
-        "oras_adapters/files/posix_partials.py",
+        "oras_adapters/files/partial_files.py",
         "mode = 0o777 if executable else 0o666",
         "mode = 0o4777 if executable else 0o666",
         ("tar-mode-setuid-http",),
@@ -499,16 +499,16 @@ MUTATIONS = (
     ),
     Mutation(
         "T10",
-        "oras_adapters/files/posix_resumable.py",
+        "oras_adapters/files/kept_files.py",
         "            if not _is_ours(state):\n                return None",
         "            pass",
         ("partial-hard-link-http", "partial-fifo-http"),
     ),
     Mutation(
         "T10",
-        "oras_adapters/files/posix_resumable.py",
-        "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-        "        fcntl.flock(descriptor, fcntl.LOCK_UN)",
+        "oras_adapters/files/kept_files.py",
+        "                if not try_lock_descriptor(descriptor):",
+        "                if not descriptor:",
         ("partial-locked-http",),
     ),
     Mutation(
@@ -541,9 +541,9 @@ MUTATIONS = (
     ),
     Mutation(
         "C3",
-        "oras_adapters/files/posix_partials.py",
-        "        if self._folder < 0:\n            return\n        try:",
-        "        if self._folder > -2:\n            return\n        try:",
+        "oras_adapters/files/partial_files.py",
+        "        if not self._name:\n            return\n        try:",
+        "        if self._name:\n            return\n        try:",
         ("blob-changed-http", "test_disk.py::test_full_disk_keeps_the_older_files"),
     ),
 )

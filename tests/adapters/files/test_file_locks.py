@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -101,3 +103,19 @@ def test_a_system_without_locks_says_so(tree, monkeypatch):
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(FileAccessError, match="No locks available"):
         tree.try_lock(LOCK)
+
+
+def test_a_file_system_that_locks_only_files_open_for_writing(tree, monkeypatch):
+    """As NFS does for exclusive locks; see `flock(2)`."""
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
+
+    def refuse_readers(descriptor, kind):
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        if kind & fcntl.LOCK_EX and flags & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", refuse_readers)
+    with tree.try_lock(LOCK):
+        pass

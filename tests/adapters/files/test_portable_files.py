@@ -9,10 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from oras_adapters.files import entries, portable, portable_locks, portable_paths
+from oras_adapters.files import entries, locks, portable, system_errors
 from oras_adapters.files.portable import PortableFileTree
-from oras_core.cancellation import CancelToken
-from oras_core.errors import CancelledError, FileAccessError, UnsafePathError
+from oras_core.errors import FileAccessError, UnsafePathError
 from oras_core.model.digest import Digest
 from oras_core.model.names import MACOS_NAMES, POSIX_NAMES, WINDOWS_NAMES
 from oras_core.testing.contracts.tree_access import at, names, read, write
@@ -27,7 +26,7 @@ def tree(tmp_path):
 def on(monkeypatch, **changed):
     """Let the modules of the tree see another system."""
     view = SimpleNamespace(**{**vars(os), **changed})
-    for module in (entries, portable, portable_paths):
+    for module in (entries, portable):
         monkeypatch.setattr(module, "os", view)
 
 
@@ -58,7 +57,7 @@ def test_windows_names_are_refused_by_every_method_that_creates(tree, monkeypatc
         lambda: tree.make_directory(path),
         lambda: tree.make_symlink(path, "x"),
         lambda: tree.resume(path, Digest.of(b"")),
-        lambda: tree.lock(path),
+        lambda: tree.try_lock(path),
     ):
         with pytest.raises(UnsafePathError, match="which Windows does not allow"):
             create()
@@ -78,14 +77,14 @@ def test_windows_names_are_refused_by_every_method_that_creates(tree, monkeypatc
 )
 def test_roots_have_the_form_that_takes_long_paths(monkeypatch, resolved, root):
     view = SimpleNamespace(sep="\\", path=SimpleNamespace(realpath=lambda _: resolved))
-    monkeypatch.setattr(portable_paths, "os", view)
-    assert portable_paths.absolute_root("anything") == root
+    monkeypatch.setattr(portable, "os", view)
+    assert portable._absolute("anything") == root
 
 
 def test_links_are_shown_with_slashes(monkeypatch):
-    view = SimpleNamespace(sep="\\", readlink=lambda _: "\\\\?\\..\\a\\b")
-    monkeypatch.setattr(portable_paths, "os", view)
-    assert portable_paths.link_text("anything") == "../a/b"
+    view = SimpleNamespace(sep="\\", path=os.path, readlink=lambda _: "\\\\?\\..\\a\\b")
+    monkeypatch.setattr(portable, "os", view)
+    assert portable.PathFolder("folder").link_text("anything") == "../a/b"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_links_are_shown_with_slashes(monkeypatch):
 )
 def test_a_junction_counts_as_a_link(tag, kind):
     status = SimpleNamespace(st_mode=stat.S_IFDIR, st_reparse_tag=tag)
-    assert portable_paths.kind_of_status(status) == kind
+    assert system_errors.kind_of(status) == kind
 
 
 # --- Replacing ----------------------------------------------------------------------------
@@ -114,7 +113,7 @@ def test_a_file_that_is_open_for_a_moment_is_replaced(tree, monkeypatch):
             raise refusals.pop()
         os.replace(source, target)
 
-    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    monkeypatch.setattr(portable, "PAUSE", 0)
     on(monkeypatch, replace=replace)
     write(tree, "a", b"new")
     assert read(tree, "a") == b"new"
@@ -126,7 +125,7 @@ def test_a_file_that_stays_open_is_an_error_that_says_so(tree, tmp_path, monkeyp
     def replace(source, target):
         raise PermissionError(errno.EACCES, "Access is denied")
 
-    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    monkeypatch.setattr(portable, "PAUSE", 0)
     on(monkeypatch, replace=replace)
     with pytest.raises(FileAccessError, match=r"cannot write 'a': .*open in another program"):
         write(tree, "a", b"new")
@@ -143,7 +142,7 @@ def test_a_read_only_file_is_replaced(tree, tmp_path, monkeypatch):
             raise PermissionError(errno.EACCES, "Access is denied")
         os.replace(source, target)
 
-    monkeypatch.setattr(portable_paths, "PAUSE", 0)
+    monkeypatch.setattr(portable, "PAUSE", 0)
     on(monkeypatch, replace=replace, name="nt")
     write(tree, "a", b"new")
     assert read(tree, "a") == b"new"
@@ -157,16 +156,16 @@ def msvcrt(monkeypatch):
     """Lock by `msvcrt` alone."""
     module = Msvcrt("msvcrt")
     monkeypatch.setattr(
-        portable_locks,
+        locks,
         "_flock",
-        lambda _, descriptor, shared: portable_locks._locking(module, descriptor, shared=shared),
+        lambda _, descriptor, shared: locks._locking(module, descriptor, shared=shared),
     )
 
 
 @pytest.mark.usefixtures("msvcrt")
 class TestMsvcrt:
     def test_one_owner_at_a_time(self, tree):
-        with tree.lock(at("lock")):
+        with tree.try_lock(at("lock")):
             assert tree.try_lock(at("lock")) is None
             assert tree.try_lock(at("lock"), shared=True) is None
         with tree.try_lock(at("lock")):
@@ -198,29 +197,22 @@ def without_locks(*_, **__):
 
 
 def test_a_system_without_locks_says_so_and_resumes_nothing(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(portable_locks, "_flock", without_locks)
+    monkeypatch.setattr(locks, "_flock", without_locks)
+    monkeypatch.setattr(locks, "_locking", without_locks)
     with pytest.raises(FileAccessError, match="this system has no locks"):
-        tree.lock(at("lock"))
+        tree.try_lock(at("lock"))
     (tmp_path / "lock").unlink()
     assert tree.resume(at("a"), Digest.of(b"")) is None
     assert os.listdir(tmp_path) == []
 
 
-def test_waiting_for_a_lock_can_be_cancelled(tree):
-    token = CancelToken()
-    with tree.lock(at("lock")), token.scope():
-        token.cancel()
-        with pytest.raises(CancelledError):
-            tree.lock(at("lock"))
-
-
 def test_a_file_that_is_replaced_at_the_moment_of_opening_is_noticed(tree, tmp_path, monkeypatch):
     write(tree, "a", b"old")
 
-    def opened(name, flags):
+    def opened(name, flags, mode):
         (tmp_path / "b").write_bytes(b"evil")
         os.replace(tmp_path / "b", tmp_path / "a")
-        return os.open(name, flags)
+        return os.open(name, flags, mode)
 
     on(monkeypatch, open=opened)
     with pytest.raises(FileAccessError, match="replaced at the same moment"):

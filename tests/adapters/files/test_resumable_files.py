@@ -102,7 +102,7 @@ def test_who_was_faster_leaves_a_new_beginning(tree, partial, monkeypatch):
 
     def open_and_let_commit(name, *arguments, **options):
         descriptor = opened(name, *arguments, **options)
-        if name == NAME:
+        if os.fsdecode(name) == NAME:
             monkeypatch.setattr(os, "open", opened)
             first.commit()
         return descriptor

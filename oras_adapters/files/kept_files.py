@@ -1,13 +1,11 @@
 """Partial files that outlive their process, named after the digest of the complete file.
 
-`flock` admits one owner at a time; the system releases the lock with the process. Part of
-`oras_adapters.files.posix`.
+A lock admits one owner at a time; the system releases it with the process.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import logging
 import os
@@ -15,8 +13,9 @@ import stat
 from contextlib import ExitStack
 from typing import Final
 
-from oras_adapters.files.posix_directories import refuse_unless
-from oras_adapters.files.posix_partials import put_in_place, write_all
+from oras_adapters.files.folders import Folder, refuse_unless
+from oras_adapters.files.locks import try_lock_descriptor
+from oras_adapters.files.partial_files import put_in_place, write_all
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
@@ -24,32 +23,32 @@ from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import ResumableFile
 
-__all__ = ["forget_at", "resume_at"]
+__all__ = ["forget_in", "resume_in"]
 
-OPEN_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""The name is predictable, so it may be a link or a FIFO that somebody else created."""
+OPEN_FLAGS: Final = os.O_RDWR | os.O_APPEND
+"""Appending, so that reading the first bytes again does not move the place to write at."""
 
 ATTEMPTS: Final = 3
 """Attempts if another owner finishes between opening and locking."""
 
-_NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES)
-"""Errors on opening a link, a directory, a socket or a file of another user."""
+_NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.ESTALE)
+"""Errors on opening a link, a directory, a socket, a file of another user, or a file that is
+replaced at the same moment. The name is predictable, so another program may have created it."""
 
-_NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_LOCKS: Final = (errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOLCK), errno.ENOSYS)
 """Errors of file systems without locks, such as some network file systems."""
 
 _log = logging.getLogger(__name__)
 
 
-def resume_at(
-    folder: int, path: SafePath, content: Digest, *, durable: bool
+def resume_in(
+    folder: Folder, path: SafePath, content: Digest, *, durable: bool
 ) -> ResumableFile | None:
-    """Open or create the partial file for `content` in the open directory `folder`.
-
-    The descriptor of the directory is owned from then on.
+    """Open or create the partial file for `content` in the folder, and own that folder.
 
     Returns:
-        The file; None if another owner has it open, or if it cannot be a file of ours.
+        The file; None if another owner has it open, if it cannot be a file of ours, or if the
+        system has no locks.
 
     Raises:
         UnsafePathError: if `path` is another kind of entry than a file.
@@ -65,12 +64,12 @@ def resume_at(
                 return _KeptFile(folder, descriptor, name, path, durable=durable)
     finally:
         if descriptor is None:
-            os.close(folder)
+            folder.close()
     return None
 
 
-def forget_at(folder: int, content: Digest) -> None:
-    """Remove the partial file for `content` in the open directory `folder`.
+def forget_in(folder: Folder, content: Digest) -> None:
+    """Remove the partial file for `content` in the folder.
 
     A file that another owner has open stays, and so does one that cannot be ours. A failure
     is logged only: a leftover partial file does no harm.
@@ -79,10 +78,8 @@ def forget_at(folder: int, content: Digest) -> None:
     try:
         descriptor = _open_locked(folder, name, 0)
         if descriptor is not None:
-            try:
-                os.unlink(name, dir_fd=folder)
-            finally:
-                os.close(descriptor)
+            with folder.closing(descriptor):
+                folder.unlink(name)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -93,10 +90,10 @@ def _name_of(content: Digest) -> str:
     return f".{content.algorithm}-{content.encoded}{UNFINISHED_SUFFIX}"
 
 
-def _open_locked(folder: int, name: str, creation: int) -> int | None:
+def _open_locked(folder: Folder, name: str, creation: int) -> int | None:
     for _ in range(ATTEMPTS):
         try:
-            descriptor = os.open(name, OPEN_FLAGS | creation, 0o666, dir_fd=folder)
+            descriptor = folder.open(name, OPEN_FLAGS | creation)
         except OSError as error:
             if error.errno in _NOT_OURS:
                 return None
@@ -104,12 +101,13 @@ def _open_locked(folder: int, name: str, creation: int) -> int | None:
         with ExitStack() as leaving:
             leaving.callback(os.close, descriptor)
             try:
-                if not _is_locked_now(descriptor):
+                if not try_lock_descriptor(descriptor):
                     return None
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
-                _remove_if_empty(folder, name, descriptor)
+                leaving.pop_all()
+                _close_and_remove_if_empty(folder, name, descriptor)
                 return None
             state = os.fstat(descriptor)
             if not _is_ours(state):
@@ -121,45 +119,39 @@ def _open_locked(folder: int, name: str, creation: int) -> int | None:
     return None
 
 
-def _is_locked_now(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _remove_if_empty(folder: int, name: str, descriptor: int) -> None:
+def _close_and_remove_if_empty(folder: Folder, name: str, descriptor: int) -> None:
     state = os.fstat(descriptor)
-    if state.st_size == 0 and _is_ours(state) and _is_still_there(folder, name, state):
-        os.unlink(name, dir_fd=folder)
+    is_empty = state.st_size == 0 and _is_ours(state) and _is_still_there(folder, name, state)
+    with folder.closing(descriptor):
+        if is_empty:
+            folder.unlink(name)
 
 
 def _is_ours(state: os.stat_result) -> bool:
     """Tell whether the file is regular, has no second name, and belongs to this user."""
-    return stat.S_ISREG(state.st_mode) and state.st_nlink <= 1 and state.st_uid == os.geteuid()
+    user = getattr(os, "geteuid", None)
+    is_owner = user is None or state.st_uid == user()
+    return stat.S_ISREG(state.st_mode) and state.st_nlink <= 1 and is_owner
 
 
-def _is_still_there(folder: int, name: str, state: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.lstat(name, dir_fd=folder), state)
-    except FileNotFoundError:
-        return False
+def _is_still_there(folder: Folder, name: str, state: os.stat_result) -> bool:
+    named = folder.status(name)
+    return named is not None and os.path.samestat(named, state)
 
 
 class _KeptFile(ResumableFile):
     """A partial file, named after the digest of the complete file."""
 
     def __init__(
-        self, folder: int, descriptor: int, name: str, path: SafePath, *, durable: bool
+        self, folder: Folder, descriptor: int, name: str, path: SafePath, *, durable: bool
     ) -> None:
-        """Own the open directory and the open, locked file."""
+        """Own the folder and the open, locked file."""
         self._folder = folder
         self._file = descriptor
         self._name = name
         self._path = path
         self._durable = durable
-        self._kept = os.lseek(descriptor, 0, os.SEEK_END)
+        self._kept = os.fstat(descriptor).st_size
 
     @property
     def kept(self) -> int:
@@ -167,7 +159,7 @@ class _KeptFile(ResumableFile):
         return self._kept
 
     def reread(self) -> ByteStream:
-        """Return a stream of those bytes, with its own position."""
+        """Return a stream of those bytes; one such stream is read at a time."""
         return _Beginning(self._file, self._kept, self._path)
 
     def restart(self) -> None:
@@ -178,7 +170,6 @@ class _KeptFile(ResumableFile):
         """
         with SystemErrors("write", self._path):
             os.ftruncate(self._file, 0)
-            os.lseek(self._file, 0, os.SEEK_SET)
         self._kept = 0
 
     def write(self, data: bytes, /) -> None:
@@ -203,13 +194,13 @@ class _KeptFile(ResumableFile):
             if not _is_still_there(self._folder, self._name, os.fstat(self._file)):
                 reason = "the partial file was replaced by another file"
                 raise FileAccessError("write", str(self._path), reason)
-            put_in_place(self._folder, self._name, self._path, durable=self._durable)
-        self._leave()
+            with self._folder.closing(self._taken()):
+                put_in_place(self._folder, self._name, self._path, durable=self._durable)
+        self._folder.close()
 
-    def _leave(self) -> None:
-        folder, self._folder = self._folder, -1
-        os.close(self._file)  # releases the lock too, after the rename
-        os.close(folder)
+    def _taken(self) -> int:
+        descriptor, self._file = self._file, -1
+        return descriptor
 
     def __enter__(self) -> ResumableFile:
         """Return the file itself."""
@@ -217,19 +208,18 @@ class _KeptFile(ResumableFile):
 
     def __exit__(self, *exception: object) -> None:
         """Keep the written bytes, unless the file was committed."""
-        if self._folder < 0:
-            return
         try:
-            _remove_if_empty(self._folder, self._name, self._file)
+            if self._file >= 0:
+                _close_and_remove_if_empty(self._folder, self._name, self._taken())
         except OSError as error:
             # Log and go on: the original error is more important than a leftover file.
             _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
-            self._leave()
+            self._folder.close()
 
 
 class _Beginning(io.RawIOBase):
-    """The first bytes of an open file, read without moving its position."""
+    """The first bytes of an open file."""
 
     def __init__(self, descriptor: int, size: int, path: SafePath) -> None:
         super().__init__()
@@ -246,6 +236,7 @@ class _Beginning(io.RawIOBase):
         """
         left = self._size - self._offset
         with SystemErrors("read", self._path):
-            chunk = os.pread(self._file, left if size < 0 else min(size, left), self._offset)
+            os.lseek(self._file, self._offset, os.SEEK_SET)
+            chunk = os.read(self._file, left if size < 0 else min(size, left))
         self._offset += len(chunk)
         return chunk

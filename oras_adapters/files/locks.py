@@ -1,6 +1,6 @@
-"""Locks between processes, by what the system has: `fcntl` or `msvcrt`.
+"""Locks between processes, by what the system has: `flock` or `msvcrt`.
 
-Part of `oras_adapters.files.portable`.
+The system releases a lock with the process that holds it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,14 @@ import errno
 import os
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
+from oras_adapters.files.folders import Folder
 from oras_adapters.files.system_errors import SystemErrors
-from oras_core.cancellation import current_token, sleep
 from oras_core.model.paths import SafePath
 from oras_core.ports.files import HeldLock
 
-__all__ = ["PortableLock", "lock_file", "try_lock_descriptor"]
-
-LOCK_FLAGS: Final = (
-    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-)
+__all__ = ["FileLock", "lock_in", "try_lock_descriptor"]
 
 REGION: Final = 0x7FFF_0000
 """First byte of the locked region. Other processes cannot read locked bytes on Windows, so the
@@ -31,13 +26,10 @@ SLOTS: Final = 64
 """Bytes of the region. `msvcrt` has exclusive locks only: a shared owner locks one byte, an
 exclusive owner all of them."""
 
-PAUSE: Final = 0.02
-"""Seconds between two attempts to take a lock, which can be cancelled."""
-
 _TAKEN: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
-class PortableLock(HeldLock):
+class FileLock(HeldLock):
     """A locked file. Garbage collection of this object releases the lock too."""
 
     def __init__(self, descriptor: int) -> None:
@@ -57,28 +49,32 @@ class PortableLock(HeldLock):
         self.release()
 
 
-def lock_file(name: str, path: SafePath, *, shared: bool, waits: bool) -> PortableLock | None:
-    """Lock the file `name`, which is created if missing; None if another owner has it.
+def lock_in(folder: Folder, path: SafePath, *, shared: bool) -> FileLock | None:
+    """Lock the file `path.name` of the folder; None if another owner has it.
 
     Raises:
-        FileAccessError: if the system refuses, or has no locks.
-        CancelledError: if the current token is cancelled while this waits.
+        FileAccessError: if the system refuses or has no locks, or the name is a symbolic link.
     """
-    token = current_token()
     with SystemErrors("lock", path):
-        descriptor = os.open(name, LOCK_FLAGS, 0o666)
+        descriptor = _open(folder, path.name)
         try:
-            while not try_lock_descriptor(descriptor, shared=shared):
-                if not waits:
-                    os.close(descriptor)
-                    return None
-                token.raise_if_cancelled("wait for a lock")
-                sleep(PAUSE)
+            is_locked = try_lock_descriptor(descriptor, shared=shared)
         except BaseException:
-            with suppress(OSError):
-                os.close(descriptor)
+            os.close(descriptor)
             raise
-    return PortableLock(descriptor)
+        if not is_locked:
+            os.close(descriptor)
+            return None
+    return FileLock(descriptor)
+
+
+def _open(folder: Folder, name: str) -> int:
+    try:
+        # Network file systems may refuse an exclusive lock of a file that is open for reading.
+        return folder.open(name, os.O_RDWR | os.O_CREAT)
+    except OSError:
+        # A user without write permission can take the lock too.
+        return folder.open(name, os.O_RDONLY | os.O_CREAT)
 
 
 def try_lock_descriptor(descriptor: int, *, shared: bool = False) -> bool:

@@ -1,0 +1,321 @@
+"""The file tree over an open folder, the same for all systems."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+
+from oras_adapters.files.entries import RegularFile, as_entry, names_of_system
+from oras_adapters.files.folders import Folder, FolderOf, open_folder, refuse_unless
+from oras_adapters.files.kept_files import forget_in, resume_in
+from oras_adapters.files.locks import lock_in
+from oras_adapters.files.moving import move_directory
+from oras_adapters.files.partial_files import PartialFile, partial_name
+from oras_adapters.files.system_errors import SystemErrors, kind_of
+from oras_core.errors import NotFoundError, UnsafePathError
+from oras_core.model.digest import Digest
+from oras_core.model.names import NamePolicy
+from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
+from oras_core.ports.content import ByteStream
+from oras_core.ports.files import (
+    FileEntry,
+    FileTree,
+    HeldLock,
+    Locker,
+    NameRules,
+    PartialKeeper,
+    PendingDirectory,
+    PendingFile,
+    ResumableFile,
+)
+
+__all__ = ["FolderTree", "open_root"]
+
+_log = logging.getLogger(__name__)
+
+
+def open_root(
+    opener: Callable[[str], Folder], root: str | os.PathLike[str], *, create: bool
+) -> Folder:
+    """Open the folder at the path `root`; symbolic links in this path are followed.
+
+    Raises:
+        NotFoundError: if the folder does not exist.
+        FileAccessError: if the folder cannot be created or opened.
+    """
+    shown = os.fspath(root)
+    with SystemErrors("open folder", shown):
+        if create:
+            os.makedirs(shown, exist_ok=True)
+        try:
+            return opener(shown)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"folder {shown!r}", "the file system") from error
+
+
+class FolderTree(FileTree, Locker, NameRules, PartialKeeper):
+    """An open folder. Thread-safe.
+
+    Files and directories are written under a temporary name in their final folder, which
+    begins with a dot and ends in `.oras-partial`. A complete one is renamed. The umask of the
+    process sets the permissions.
+    """
+
+    def __init__(self, root: Folder, *, durable: bool = False) -> None:
+        """Own the folder `root`.
+
+        Args:
+            root: an open folder.
+            durable: write each file to the disk (fsync) before its commit returns.
+        """
+        self._root = root
+        self._durable = durable
+        # A tree has no close method: garbage collection of the tree closes the folder.
+        weakref.finalize(self, root.close)
+
+    @property
+    def names(self) -> NamePolicy:
+        """The rules of this system for names."""
+        return names_of_system()
+
+    def entry(self, path: SafePath) -> FileEntry | None:
+        """Return the entry at `path`, without following a link; None if there is none."""
+        with SystemErrors("look at", path):
+            try:
+                with FolderOf(self._root, path) as folder:
+                    return _entry(folder, path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def entries(self, path: SafePath | None = None) -> Iterator[FileEntry]:
+        """Iterate over the entries of a directory, sorted by name; None for the root.
+
+        Partial files and folders are left out.
+
+        Raises:
+            NotFoundError: if the directory does not exist.
+            UnsafePathError: if a name in the directory is refused on this system.
+        """
+        shown = "." if path is None else str(path)
+        with SystemErrors("list", shown):
+            try:
+                folder = open_folder(self._root, path.parts if path else (), shown)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFoundError(f"directory {shown!r}", "the folder") from error
+            with closing(folder):
+                return iter(_listing(folder, path))
+
+    def open(self, path: SafePath) -> ByteStream:
+        """Open a file for reading.
+
+        Raises:
+            NotFoundError: if the file does not exist.
+            UnsafePathError: if the path is a symbolic link or leads through one.
+            FileAccessError: if it is not a regular file, or the system refuses.
+        """
+        with SystemErrors("open", path):
+            try:
+                with FolderOf(self._root, path) as folder:
+                    descriptor = folder.open(path.name, os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFoundError(f"file {str(path)!r}", "the folder") from error
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise UnsafePathError(str(path), "it is a symbolic link") from error
+                raise
+        return RegularFile(descriptor, path)
+
+    def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
+        """Start to write a file.
+
+        Raises:
+            UnsafePathError: if the path leads through a link, is a link or a directory, or has
+                a name that the system refuses.
+            FileAccessError: if the system refuses.
+        """
+        folder = self._make_folder_of(path, "create")
+        return PartialFile(folder, path, executable=executable, durable=self._durable)
+
+    def resume(self, path: SafePath, content: Digest) -> ResumableFile | None:
+        """Start to write a file, or continue an earlier attempt; see the port.
+
+        Raises: as `create`.
+        """
+        folder = self._make_folder_of(path, "create")
+        return resume_in(folder, path, content, durable=self._durable)
+
+    def forget(self, path: SafePath, content: Digest) -> None:
+        """Remove the partial file with digest `content` beside `path`; see the port.
+
+        Raises:
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses access.
+        """
+        with SystemErrors("look at", path):
+            try:
+                with FolderOf(self._root, path) as folder:
+                    forget_in(folder, content)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+
+    def create_directory(self, path: SafePath) -> PendingDirectory:
+        """Start to fill a directory.
+
+        Raises:
+            UnsafePathError: as `create`, or if `path` is a file.
+            FileAccessError: if the system refuses.
+        """
+        folder = self._make_folder_of(path, "create directory")
+        return _PartialDirectory(folder, path, durable=self._durable)
+
+    def make_directory(self, path: SafePath) -> None:
+        """Create a directory and its parents; an existing directory is accepted.
+
+        Raises:
+            UnsafePathError: as `create`, or if `path` is a file.
+            FileAccessError: if the system refuses.
+        """
+        folder = self._make_folder_of(path, "create directory")
+        with closing(folder), SystemErrors("create directory", path):
+            refuse_unless(folder, path.name, path, "directory")
+            try:
+                folder.make(path.name)
+            except FileExistsError:
+                refuse_unless(folder, path.name, path, "directory")
+
+    def make_symlink(self, path: SafePath, target: str) -> None:
+        """Create a symbolic link to `target`, replacing a file or link.
+
+        Raises:
+            UnsafePathError: as `create`.
+            FileAccessError: if the system refuses; Windows allows links only to administrators
+                and in its developer mode.
+        """
+        folder = self._make_folder_of(path, "link")
+        with closing(folder), SystemErrors("link", path):
+            refuse_unless(folder, path.name, path, "file", "symlink")
+            partial = partial_name()
+            folder.make_link(partial, target)
+            try:
+                folder.rename(partial, folder, path.name)
+            except BaseException:
+                folder.unlink(partial)
+                raise
+
+    def remove(self, path: SafePath) -> None:
+        """Remove a file, a link or an empty directory; a missing one is accepted.
+
+        Raises:
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses, e.g. for a directory that is not empty.
+        """
+        with SystemErrors("remove", path):
+            try:
+                folder = open_folder(self._root, path.parts[:-1], path)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            with closing(folder):
+                kind = folder.kind(path.name)
+                if kind == "directory":
+                    folder.rmdir(path.name)
+                elif kind is not None:
+                    folder.unlink(path.name)
+
+    def try_lock(self, path: SafePath, *, shared: bool = False) -> HeldLock | None:
+        """Take the lock at `path`, or return None at once; see the port.
+
+        Raises:
+            UnsafePathError: as `create`.
+            FileAccessError: if the system refuses; some file systems have no locks.
+        """
+        with closing(self._make_folder_of(path, "lock")) as folder:
+            return lock_in(folder, path, shared=shared)
+
+    def _make_folder_of(self, path: SafePath, operation: str) -> Folder:
+        self.names.check(path)
+        with SystemErrors(operation, path):
+            return open_folder(self._root, path.parts[:-1], path, make=True)
+
+
+def _entry(folder: Folder, path: SafePath) -> FileEntry | None:
+    status = folder.status(path.name)
+    if status is None:
+        return None
+    kind = kind_of(status)
+    target = folder.link_text(path.name) if kind == "symlink" else ""
+    return as_entry(path, kind, status, target)
+
+
+def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:
+    found = []
+    for name in folder.names():
+        if name.startswith(".") and is_unfinished(name):
+            continue  # ours; any other spelling of the suffix is refused below
+        here = sanitize_path(name)
+        with suppress(FileNotFoundError):  # removed during the listing
+            entry = _entry(folder, path / here if path else here)
+            if entry is not None:
+                found.append(entry)
+    return found
+
+
+class _PartialDirectory(PendingDirectory):
+    """A directory being filled under a temporary name."""
+
+    def __init__(self, folder: Folder, path: SafePath, *, durable: bool) -> None:
+        """Create it in the folder, and own that folder."""
+        self._folder = folder
+        self._path = path
+        self._name = partial_name()
+        try:
+            with SystemErrors("create directory", path):
+                refuse_unless(folder, path.name, path, "directory")
+                folder.make(self._name)
+                inside = folder.enter(self._name, path)
+        except BaseException:
+            folder.close()
+            raise
+        self._tree = FolderTree(inside, durable=durable)
+
+    @property
+    def tree(self) -> FileTree:
+        """The contents of the directory."""
+        return self._tree
+
+    def commit(self) -> None:
+        """Give the directory its name, or merge it into an existing directory.
+
+        Raises:
+            UnsafePathError: if an entry would replace one of another kind; then nothing is
+                replaced.
+            FileAccessError: if the system refuses; entries merged before stay merged.
+        """
+        with SystemErrors("write directory", self._path):
+            move_directory(self._folder, self._name, self._path)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._name = ""
+        self._folder.close()
+
+    def __enter__(self) -> PendingDirectory:
+        """Return the directory itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Discard the directory, unless it was committed."""
+        if not self._name:
+            return
+        try:
+            self._folder.remove_tree(self._name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            # Log and go on: the original error is more important than a leftover directory.
+            _log.warning("cannot remove the partial directory %s: %s", self._name, error)
+        finally:
+            self._leave()

@@ -107,6 +107,7 @@ def overhead(tally):
     return OVERHEAD * (1 + len(tally.in_flight))
 
 
+@pytest.mark.long
 def test_push_and_pull_with_docker_registry(open_registry, repository_name, tmp_path):
     with (
         BreakingProxy(open_registry.address, SEED) as proxy,
@@ -121,6 +122,7 @@ def test_push_and_pull_with_docker_registry(open_registry, repository_name, tmp_
     assert journey.breaks > 150
 
 
+@pytest.mark.long
 def test_chunked_push_to_docker_registry(open_registry, repository_name, tmp_path):
     chunk_size = 128 * KIB
     with (

@@ -44,7 +44,7 @@ while True:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_concurrent_pushes_and_reads_all_succeed(
     open_registry: DockerRegistry, repository_name, tmp_path: Path
 ):

@@ -221,7 +221,7 @@ def test_push_sources(lines, open_registry):
     assert lines("push_sources.py", open_registry.address) == ["pushed 6 files as DIGEST"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_async_service(lines, open_registry):
     moved, late = lines("async_service.py", open_registry.address, "8")
     assert moved == "moved 8 MiB and handled 200 requests"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from support.docker_registry import DockerRegistry
 from support.processes import run_python
 
@@ -13,6 +15,7 @@ LIMIT = 44
 """MiB, of which the interpreter and its modules take most: less than these and one chunk."""
 
 
+@pytest.mark.long
 def test_transfer_of_128_mib_takes_a_few_mib_of_memory(open_registry: DockerRegistry):
     with open_registry.recording() as requests:
         printed = run_python(str(BENCHMARK), "--registry", open_registry.address, "128")

@@ -11,6 +11,8 @@ from support.processes import run_python
 from support.programs import require_program
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "performance.py"
+pytestmark = pytest.mark.long
+
 STEPS = [
     "push a file of 1 MiB",
     "push a file of 1 MiB again",

@@ -92,6 +92,7 @@ def test_push_and_pull_of_names_with_spaces_and_non_ascii_letters(
     assert describe(out) == describe(source)
 
 
+@pytest.mark.long
 def test_push_and_pull_of_a_file_of_256_mib(client, address, repository_name, source, tmp_path):
     make_big_file(source / "big.bin", 256 * 1024 * 1024)
     out = tmp_path / "out"

@@ -87,6 +87,7 @@ def test_session_sends_no_secrets_to_another_token_server(session, store, tmp_pa
             client.session = session
             with pytest.raises(ValueError, match="Unauthorized"):
                 client.pull(f"{server.address}/app:v1", outdir=str(tmp_path / "out"))
+            session.close()
             assert tokens.received
             assert shown(tokens) == set()
 
@@ -100,6 +101,7 @@ def test_backend_sends_no_session_secrets_to_another_token_server(session):
         response = requests.Response()
         response.headers["WWW-Authenticate"] = challenge
         fields, done = backend.authenticate_request(response, {})
+        session.close()
         assert (fields, done) == ({"Authorization": "Bearer T"}, True)
         assert tokens.received
         assert shown(tokens) == set()

@@ -12,6 +12,7 @@ from oras._client.push_request import PushRequest
 from oras._client.response import Response
 from oras.oci import Subject
 from oras_adapters.files.local_files import scratch_directory
+from oras_core.content.roots import read_root
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.ports.content import ByteSource
@@ -43,7 +44,7 @@ def subject_of(
     if subject is None:
         return None
     if isinstance(subject, str):
-        return client.connections.repository(container).resolve(subject).plain()
+        return read_root(client.connections.repository(container), subject)
     return Descriptor(subject.mediaType, Digest.parse(subject.digest), subject.size)
 
 

@@ -16,6 +16,7 @@ from oras._names import module_attributes
 from oras.layout.contents import leaves_first, parts_of
 from oras.layout.validation import validate_layout
 from oras_adapters.files.local_files import LocalFileTree
+from oras_core.content.roots import read_root
 from oras_core.copying.copy import copy_graph
 from oras_core.errors import (
     DigestMismatchError,
@@ -242,7 +243,7 @@ class Layout:
         provider.auth.load_configs(container)
         repository = provider.connections.repository(container)
         with reporting():
-            root = repository.resolve(container.digest or container.tag)
+            root = read_root(repository, container.digest or container.tag)
             store = OciLayoutStore(LocalFileTree(self._oci_layout_path, create=True))
             options = evolve(provider.connections.copy_options, find_successors=parts_of)
             copy_graph(repository, root, store, reference=tag, options=options)

@@ -23,6 +23,7 @@ from oras_adapters.client.contents import (
 from oras_adapters.client.places import Destination, Located, Source
 from oras_adapters.client.results import Pulled
 from oras_adapters.files.local_files import scratch_directory
+from oras_core.content.roots import read_root
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.globs import any_of
@@ -99,7 +100,7 @@ class ArtifactVerbs(ClientBase):
             scratch_directory() as scratch,
         ):
             if isinstance(subject, str):
-                subject = located.target.resolve(subject).plain()
+                subject = read_root(located.target, subject)
             root = push(
                 located.target,
                 located.new_tag() or DEFAULT_TAG,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from oras_adapters.client.base import ClientBase
 from oras_adapters.client.places import Destination, Source
+from oras_core.content.roots import read_root
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
 from oras_core.model.reference import DEFAULT_TAG
@@ -86,7 +87,7 @@ class GraphVerbs(ClientBase):
 
         with self._writing(destination) as located:
             if isinstance(subject, str):
-                subject = located.target.resolve(subject).plain()
+                subject = read_root(located.target, subject)
             root = create_index(
                 located.target,
                 entries,

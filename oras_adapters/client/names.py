@@ -10,7 +10,7 @@ from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase, as_platform
 from oras_adapters.client.places import Destination, Source
 from oras_adapters.client.results import Content
-from oras_core.copying.copy import find_root
+from oras_core.copying.roots import find_root
 from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform

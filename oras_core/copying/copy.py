@@ -6,22 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
-from oras_core.content.foreign_manifests import refuse_foreign_manifest
 from oras_core.content.graph import ManifestCache
-from oras_core.content.platforms import select_manifest
-from oras_core.copying.blame import blaming
 from oras_core.copying.crew import Crew
 from oras_core.copying.mover import Mover
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.plan import CopyPlan, Node, node_of
+from oras_core.copying.roots import find_root, from_roots
 from oras_core.copying.walk import Walk
-from oras_core.errors import NotFoundError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import (
     Fetcher,
     ReadOnlyTarget,
     Receiver,
-    ReferenceFetcher,
     Storage,
     Target,
 )
@@ -31,7 +27,6 @@ __all__ = [
     "carry_out_steps",
     "copy",
     "copy_graph",
-    "find_root",
     "find_steps",
     "receiving",
 ]
@@ -67,7 +62,6 @@ def copy(
         manifest for the platform.
     """
     options = options or CopyOptions()
-    root = find_root(source, reference, options)
     name = destination_reference or reference
 
     def copied(root: Descriptor) -> Copied:
@@ -81,32 +75,7 @@ def copy(
         )
         return Copied.of(root, moves)
 
-    try:
-        return copied(root)
-    except (NotFoundError, SizeMismatchError):
-        # The answer to a HEAD may be wrong (R23); the manifest itself is not.
-        if options.platform is not None or not isinstance(source, ReferenceFetcher):
-            raise
-        found, _ = source.fetch_reference(reference)
-        if found.plain() == root.plain():
-            raise
-        return copied(found)
-
-
-def find_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:
-    """Return the descriptor that `copy` copies, with the platform of `options` applied.
-
-    Raises: as `copy`.
-    """
-    with blaming("resolve", "source", None):
-        root = source.resolve(reference)
-    if options.find_successors is None:
-        with blaming("read", "source", root):
-            refuse_foreign_manifest(source, root, "copy it", limit=options.manifest_size)
-    if options.platform is None:
-        return root
-    with blaming("select", "source", root):
-        return select_manifest(source, root, options.platform, limit=options.manifest_size)
+    return from_roots(lambda: find_root(source, reference, options), copied)
 
 
 def copy_graph(

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from oras_core.copying.copy import copy_graph, find_root, receiving
+from oras_core.copying.copy import copy_graph, receiving
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.prepared import carry_out, prepare
 from oras_core.copying.referrer_search import ReferrerFilter
+from oras_core.copying.roots import find_root, from_roots
 from oras_core.errors import SizeLimitError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import Fetcher, ReadOnlyTarget, Storage, Target
@@ -52,16 +53,21 @@ def extended_copy(
         OrasError: as `copy`.
     """
     options = options or CopyOptions()
-    root = find_root(source, reference, options)
     name = destination_reference or reference
     tags = [tag for tag in (name, *further_tags) if ":" not in tag]
-    with receiving(destination) as target:
-        moves = extended_copy_graphs(source, [root], target, referrers=referrers, options=options)
-        if tags:
-            # The listener has been told about the root.
-            quiet = evolve(options, listener=ProgressListener())
-            copy_graph(source, root.plain(), target, further_tags=tags, options=quiet)
-    return Copied.of(root, moves)
+
+    def copied(root: Descriptor) -> Copied:
+        with receiving(destination) as target:
+            moves = extended_copy_graphs(
+                source, [root], target, referrers=referrers, options=options
+            )
+            if tags:
+                # The listener has been told about the root.
+                quiet = evolve(options, listener=ProgressListener())
+                copy_graph(source, root.plain(), target, further_tags=tags, options=quiet)
+        return Copied.of(root, moves)
+
+    return from_roots(lambda: find_root(source, reference, options), copied)
 
 
 def extended_copy_graphs(

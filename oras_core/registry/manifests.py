@@ -15,6 +15,7 @@ from oras_core.errors import (
     InvalidDigestError,
     InvalidManifestError,
     NotFoundError,
+    OrasError,
     RegistryError,
     SizeLimitError,
 )
@@ -25,6 +26,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.head_hints import HeadHints
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import (
     check_digest_header,
@@ -80,6 +82,7 @@ class ManifestClient:
         self._endpoints = endpoints
         self._limits = limits
         self._profile = profile or LearnedProfile(HostProfile())
+        self._hints = HeadHints()
 
     # --- Reading --------------------------------------------------------------------------
 
@@ -105,7 +108,8 @@ class ManifestClient:
         """Return the descriptor of the manifest that a tag or a digest names.
 
         HEAD comes first: some registries count GETs (R26). If its answer does not describe
-        the manifest, the manifest is fetched.
+        the manifest, the manifest is fetched. So it is after `fetch` has found that an answer
+        to HEAD was wrong (R23).
 
         Raises:
             NotFoundError: if no manifest has that tag or digest.
@@ -113,6 +117,8 @@ class ManifestClient:
             InvalidReferenceError: if `reference` is neither a tag nor a digest.
         """
         operation = f"resolve {self._shown(reference)}"
+        if not self._profile.current.describes_by_head:
+            return self._fetch(reference, ACCEPTED_MANIFESTS, operation)[0]
         with self._head(reference, operation, ACCEPTED_MANIFESTS) as response:
             descriptor = self._described(reference, response, ACCEPTED_MANIFESTS)
             denied = response.status == 404
@@ -130,6 +136,8 @@ class ManifestClient:
                 raise
             if denied:
                 self._profile.learn_denies_by_head(denies=False)
+        else:
+            self._hints.note(reference, descriptor)
         return descriptor
 
     def fetch_reference(
@@ -173,12 +181,32 @@ class ManifestClient:
         Raises: as `fetch_reference`.
         """
         what = f"manifest {descriptor.digest} of {self._endpoints.name}"
-        if descriptor.size > self._limits.manifest_size:
-            raise SizeLimitError(what, self._limits.manifest_size)
         accept = (descriptor.media_type, *ACCEPTED_MANIFESTS)
-        response, content = self._get(descriptor.digest, f"pull {what}", accept)
+        try:
+            if descriptor.size > self._limits.manifest_size:
+                raise SizeLimitError(what, self._limits.manifest_size)
+            response, content = self._get(descriptor.digest, f"pull {what}", accept)
+        except (NotFoundError, SizeLimitError):
+            self._judge_head(descriptor, is_right=False)
+            raise
+        got = len(content), _media_type(response.headers)
+        self._judge_head(descriptor, is_right=got == (descriptor.size, descriptor.media_type))
         _digest_of(str(descriptor.digest), content, response.headers, what)
         return content
+
+    def _judge_head(self, descriptor: Descriptor, *, is_right: bool) -> None:
+        """Find out whether HEAD misled to `descriptor`, unless it `is_right` (R23)."""
+        reference = self._hints.take(descriptor.digest)
+        if reference is None or is_right:
+            return
+        try:
+            found, _ = self.fetch_reference(reference)
+        except OrasError as error:
+            _logger.debug("the answer to HEAD cannot be checked: %s", error)
+            return
+        if found != descriptor.plain():
+            _logger.info("%s answers HEAD wrongly: it is sent GET", self._endpoints.registry)
+            self._profile.learn_misdescribes_by_head()
 
     def _described(
         self, reference: str, response: HttpResponse, accept: Sequence[str]

@@ -49,6 +49,8 @@ class HostProfile:
         max_page_size: the most tags per page; None if no limit is known.
         denies_by_head: whether 404 to HEAD means that a manifest is absent; None if unknown
             (R23).
+        describes_by_head: whether 200 to HEAD describes the manifest that GET serves; False
+            once it did not (R23).
         takes_tags: whether the URL of a manifest by digest may name tags to create; None if
             unknown (R24).
         range_connections: the most connections over which one large blob is fetched; 1 for
@@ -64,6 +66,7 @@ class HostProfile:
     takes_streams: bool = True
     max_page_size: int | None = None
     denies_by_head: bool | None = None
+    describes_by_head: bool = True
     takes_tags: bool | None = None
     range_connections: int = field(default=4, validator=validators.ge(1))
 
@@ -149,6 +152,11 @@ class LearnedProfile:
         """Record whether a 404 to HEAD was right."""
         with self._lock:
             self._profile = evolve(self._profile, denies_by_head=denies)
+
+    def learn_misdescribes_by_head(self) -> None:
+        """Record that an answer to HEAD described another manifest than GET serves."""
+        with self._lock:
+            self._profile = evolve(self._profile, describes_by_head=False)
 
     def learn_takes_tags(self, *, takes: bool) -> None:
         """Record whether the URL of a manifest by digest may name tags."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oras_core.copying.copy import find_root
+from oras_core.content.roots import read_root
 from oras_core.copying.options import CopyOptions
+from oras_core.copying.roots import find_root
 from oras_core.errors import InvalidManifestError
 from oras_core.model import media_types
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
-from oras_core.ports.content import ReferenceFetcher, Target
+from oras_core.ports.content import Target
 from oras_core.ports.files import FileTree
 from oras_core.verbs.push import Directory, File, push
 
@@ -70,7 +71,6 @@ def attach(
 
 
 def _subject(target: Target, reference: str, options: CopyOptions) -> Descriptor:
-    if options.platform is None and isinstance(target, ReferenceFetcher):
-        # Its size becomes part of the artifact, and that in the answer to a HEAD may be wrong.
-        return target.fetch_reference(reference)[0]
+    if options.platform is None:
+        return read_root(target, reference)
     return find_root(target, reference, options)

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from oras_core.content.referrers import MAX_REFERRERS, referrers_of
-from oras_core.copying.copy import find_root
 from oras_core.copying.options import CopyOptions
+from oras_core.copying.roots import find_root
 from oras_core.errors import SizeLimitError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest

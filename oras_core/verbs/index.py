@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import platform_of
+from oras_core.content.roots import read_root
 from oras_core.copying.copy import copy_graph
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, UnsupportedError
@@ -47,8 +48,9 @@ def describe_entry(
         NotFoundError: if `source` has no such reference.
         OrasError: whatever the source raises.
     """
-    root = source.resolve(reference).plain()
-    document = fetch_document(source, root, limit=limit)
+    cached = ManifestCache(source, limit=limit)
+    root = read_root(source, reference, cached=cached)
+    document = fetch_document(cached, root, limit=limit)
     if platform is None and isinstance(document, Manifest):
         platform = platform_of(source, document, limit=limit)
     return evolve(
@@ -67,7 +69,8 @@ def read_index(source: ReadOnlyTarget, reference: str, *, limit: int = MAX_MANIF
         UnsupportedError: if `reference` names a manifest.
         OrasError: whatever the source raises.
     """
-    document = fetch_document(source, source.resolve(reference).plain(), limit=limit)
+    cached = ManifestCache(source, limit=limit)
+    document = fetch_document(cached, read_root(source, reference, cached=cached), limit=limit)
     if isinstance(document, Manifest):
         raise UnsupportedError(f"read {reference} as an index", "it is an image manifest")
     return document

@@ -6,6 +6,7 @@ from contextlib import closing
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
+from oras_core.content.roots import read_root
 from oras_core.content.verify import read_verified
 from oras_core.errors import UnsupportedError
 from oras_core.model.descriptor import Descriptor
@@ -13,7 +14,7 @@ from oras_core.model.index import Index
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
 from oras_core.model.platform import Platform
-from oras_core.ports.content import ReadOnlyTarget, ReferenceFetcher
+from oras_core.ports.content import ReadOnlyTarget
 
 __all__ = ["fetch_config", "fetch_manifest"]
 
@@ -77,11 +78,7 @@ def _fetch(
     source: ReadOnlyTarget, reference: str, platform: Platform | None, limits: Limits
 ) -> tuple[ManifestCache, Manifest | Index]:
     cached = ManifestCache(source, limit=limits.manifest_size)
-    if isinstance(source, ReferenceFetcher):
-        root, content = source.fetch_reference(reference)
-        cached.remember(root, content)
-    else:
-        root = source.resolve(reference).plain()
+    root = read_root(source, reference, cached=cached)
     if platform is not None:
         root = select_manifest(cached, root, platform, limit=limits.manifest_size).plain()
     return cached, fetch_document(cached, root, limit=limits.manifest_size)

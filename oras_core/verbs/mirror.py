@@ -15,6 +15,7 @@ from oras_core.copying.copy import receiving
 from oras_core.copying.crew import Crew
 from oras_core.copying.extended import ReferrerFilter, extended_copy_graphs
 from oras_core.copying.options import CopyOptions, Moves
+from oras_core.copying.roots import from_roots
 from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
@@ -87,35 +88,69 @@ def mirror(
     with blaming("list the tags", "source", None):
         names = list(source.tags())
     chosen = [name for name in names if includes(name)]
+
+    def named() -> Mapping[str, Descriptor]:
+        with Crew(options.concurrency) as crew:
+            return _resolved(source, chosen, crew)
+
+    def copied(named: Mapping[str, Descriptor]) -> Mirrored:
+        found = _find(source, chosen, named, options, with_untagged=chosen == names)
+        with receiving(destination) as target:
+            moves = [
+                extended_copy_graphs(source, batch, target, referrers=referrers, options=options)
+                for batch in _batches(found.roots)
+            ]
+            create_tags(source, target, found.tags, options)
+        sums = Moves.sum(moves)
+        return Mirrored(
+            sums.moved, sums.skipped, sums.mounted, tags=found.tags, left_out=found.left_out
+        )
+
+    return from_roots(named, copied)
+
+
+@frozen
+class _Found:
+    """What a mirror copies.
+
+    Attributes:
+        tags: the artifacts that are tagged, by tag.
+        roots: all artifacts, each once.
+        left_out: tags and digests that the source lists and does not have.
+    """
+
+    tags: Mapping[str, Descriptor]
+    roots: Sequence[Descriptor]
+    left_out: tuple[str, ...]
+
+
+def _find(
+    source: MirrorSource,
+    chosen: Sequence[str],
+    named: Mapping[str, Descriptor],
+    options: CopyOptions,
+    *,
+    with_untagged: bool,
+) -> _Found:
+    """Return the artifacts of the tags that were resolved, and those without a tag."""
     with Crew(options.concurrency) as crew:
-        named = _resolved(source, chosen, crew)
         lists = {name: found for name, found in named.items() if _is_list(name, found)}
         referring = [d for found in lists.values() for d in _listed(source, found, options)]
         listed = _resolved(source, dict.fromkeys(str(d.digest) for d in referring), crew)
         untagged = []
-        if isinstance(source, RootLister) and chosen == names:
+        if with_untagged and isinstance(source, RootLister):
             untagged = [str(root.digest) for root in source.roots()]
         others = _resolved(source, untagged, crew)
     left_out = tuple(name for name in (*chosen, *untagged) if name not in {**named, **others})
     for name in left_out:
         _logger.warning("left out %s: the source lists it, and does not have it", name)
     tags = {name: found for name, found in named.items() if name not in lists}
-    found = (*others.values(), *tags.values(), *listed.values())
-    roots = {root.digest: root.plain() for root in found}
+    roots = {d.digest: d.plain() for d in (*others.values(), *tags.values(), *listed.values())}
     if options.find_successors is None:
         for root in roots.values():
             with blaming("read", "source", root):
                 refuse_foreign_manifest(source, root, "copy it", limit=options.manifest_size)
-    with receiving(destination) as target:
-        moves = [
-            extended_copy_graphs(source, batch, target, referrers=referrers, options=options)
-            for batch in _batches(list(roots.values()))
-        ]
-        create_tags(source, target, tags, options)
-    all_moves = Moves.sum(moves)
-    return Mirrored(
-        all_moves.moved, all_moves.skipped, all_moves.mounted, tags=tags, left_out=left_out
-    )
+    return _Found(tags, tuple(roots.values()), left_out)
 
 
 def _resolved(source: ReadOnlyTarget, names: Iterable[str], crew: Crew) -> Mapping[str, Descriptor]:

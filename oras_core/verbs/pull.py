@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
+from oras_core.content.roots import read_root
 from oras_core.copying.copy import CopyOptions, copy_graph
 from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
@@ -19,7 +20,7 @@ from oras_core.model.manifest import Manifest
 from oras_core.model.paths import SafePath
 from oras_core.model.platform import Platform
 from oras_core.model.titles import find_collision
-from oras_core.ports.content import Fetcher, ReadOnlyTarget, ReferenceFetcher
+from oras_core.ports.content import Fetcher, ReadOnlyTarget
 from oras_core.ports.files import FileTree, names_of
 from oras_core.stores.file import FileStore, checked_title, is_marked_for_unpacking
 
@@ -92,7 +93,7 @@ def pull(
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
-    root = _find_root(source, cached, reference)
+    root = read_root(source, reference, cached=cached)
     chosen, manifest = _choose(cached, root, platform, limits)
     cached.remember(chosen, manifest.content)
     layers = _titled_layers(manifest, tree, includes, title_of, unpacks)
@@ -130,7 +131,7 @@ def find_manifest(
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
-    chosen, _ = _choose(cached, _find_root(source, cached, reference), platform, limits)
+    chosen, _ = _choose(cached, read_root(source, reference, cached=cached), platform, limits)
     return chosen
 
 
@@ -144,15 +145,7 @@ def fetch_artifact(
     """Return the manifest that `pull` would pull, verified. Raises: as `find_manifest`."""
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)
-    return _choose(cached, _find_root(source, cached, reference), platform, limits)[1]
-
-
-def _find_root(source: ReadOnlyTarget, cached: ManifestCache, reference: str) -> Descriptor:
-    if isinstance(source, ReferenceFetcher):
-        root, content = source.fetch_reference(reference)
-        cached.remember(root, content)
-        return root
-    return source.resolve(reference)
+    return _choose(cached, read_root(source, reference, cached=cached), platform, limits)[1]
 
 
 def _choose(

@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 from oras_core.copying.copy import copy
+from oras_core.copying.extended import extended_copy
+from oras_core.copying.options import CopyOptions
+from oras_core.errors import NotFoundError
+from oras_core.model import codec, media_types
+from oras_core.model.platform import Platform
 from oras_core.ports.http import HttpResponse
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact
@@ -12,10 +17,16 @@ from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.attach import attach
 from oras_core.verbs.discover import discover
+from oras_core.verbs.index import describe_entry, read_index
 from oras_core.verbs.inspect import fetch_manifest
+from oras_core.verbs.mirror import mirror
+from oras_core.verbs.pull import find_manifest
 from support.artifacts import repository
 
 OTHER = "sha256:" + "0" * 64
+
+
+AMD = Platform.parse("linux/amd64")
 
 
 class OddHead:
@@ -47,9 +58,11 @@ class OddHead:
         OddHead(501),
         OddHead(Content_Length="7"),
         OddHead(Content_Length="0"),
+        OddHead(Content_Length="99999999999"),
         OddHead(Docker_Content_Digest=OTHER),
         OddHead(Docker_Content_Digest="nonsense"),
         OddHead(Content_Type="text/html"),
+        OddHead(Content_Type=media_types.DOCKER_MANIFEST_LIST),
     ],
     ids=lambda server: f"{server.status} {server.fields}",
 )
@@ -98,3 +111,53 @@ def test_a_copy_into_it_arrives(app):
     store.tag(manifest.descriptor.plain(), "v2")
     copy(store, "v2", app)
     assert app.fetch_reference("v2")[1] == manifest.content
+
+
+def test_it_is_copied_with_its_referrers(app):
+    attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
+    store = MemoryStore()
+    assert extended_copy(app, "v1", store).root == right(app)
+    assert store.exists(attached)
+
+
+@pytest.fixture
+def index(app):
+    """An index of `v1` for one platform, tagged `all`."""
+    entry = describe_entry(app, "v1", platform=AMD)
+    index = codec.encode_index(manifests=[entry])
+    app.push_manifest(index.content, index.media_type, "all")
+    return index
+
+
+def test_the_manifest_for_a_platform_is_copied(app, index):
+    store, options = MemoryStore(), CopyOptions(platform=AMD)
+    assert copy(app, "all", store, options=options).root.digest == right(app).digest
+    assert extended_copy(app, "all", store, options=options).root.digest == right(app).digest
+    assert not store.exists(index.descriptor)
+
+
+def test_it_is_mirrored(app, index):
+    attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
+    store = MemoryStore()
+    assert {t: d.plain() for t, d in mirror(app, store).tags.items()} == {
+        "v1": right(app),
+        "all": index.descriptor.plain(),
+    }
+    assert store.resolve("all").plain() == index.descriptor.plain()
+    assert store.exists(attached)
+
+
+def test_it_is_an_entry_of_an_index(app, index):
+    assert describe_entry(app, "v1").plain() == right(app)
+    assert read_index(app, "all").digest == index.digest
+    assert find_manifest(app, "all").plain() == right(app)
+
+
+@pytest.mark.parametrize("verb", [copy, extended_copy])
+def test_a_missing_blob_is_an_error_after_one_more_look(verb):
+    app = repository()
+    app.push_manifest((manifest := push_artifact(app, b"a")).content, manifest.media_type, "v1")
+    layer = fetch_manifest(app, "v1").layers[0]
+    app.delete(layer)
+    with pytest.raises(NotFoundError, match=str(layer.digest)):
+        verb(app, "v1", MemoryStore())

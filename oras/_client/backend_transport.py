@@ -11,8 +11,8 @@ from attrs import evolve
 from oras._client.response import Response
 from oras.auth.base import AuthBackend
 from oras_core.forks import ForkSafeLock
-from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.responses import settled
 from oras_core.registry.transports.redirects import origin_of
 
 __all__ = ["BackendAuthorization"]
@@ -93,7 +93,8 @@ class _BackendTransport:
             answered = origin_of(response.url or request.url)
             if response.status not in refusals or answered != self._origin:
                 break
-            said = _read(response)
+            response = settled(response)
+            said = response.body.read()
             fields = self._authorization.answer(
                 Response(evolve(response, body=io.BytesIO(said)), sent),
                 sent.headers,
@@ -105,12 +106,3 @@ class _BackendTransport:
             sent = sent.with_headers(fields)
             response = self._transport.send(sent).following(response)
         return response
-
-
-def _read(response: HttpResponse) -> bytes:
-    """Return the start of the body and release the connection."""
-    body = bytearray()
-    with response:
-        while chunk := response.body.read(MAX_ERROR_BODY - len(body)):
-            body += chunk
-    return bytes(body)

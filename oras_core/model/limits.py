@@ -53,7 +53,6 @@ class Limits:
     """The limits of one client. The constants of the same names give units and reasons."""
 
     manifest_size: int = MAX_MANIFEST_SIZE
-    error_body: int = MAX_ERROR_BODY
     listing_body: int = MAX_LISTING_BODY
     token_body: int = MAX_TOKEN_BODY
     pages: int = MAX_PAGES

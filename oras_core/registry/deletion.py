@@ -6,7 +6,6 @@ from typing import Final
 
 from oras_core.errors import InvalidReferenceError, RegistryError, UnsupportedError
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.responses import raise_for_status
@@ -16,9 +15,7 @@ __all__ = ["delete_blob", "delete_manifest", "delete_tag"]
 _DELETED: Final = (202, 200, 204)
 
 
-def delete_blob(
-    transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
-) -> None:
+def delete_blob(transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest) -> None:
     """Delete a blob.
 
     Raises:
@@ -26,11 +23,11 @@ def delete_blob(
         UnsupportedError: if the registry deletes no blobs.
     """
     operation = f"delete blob {digest} from {endpoints.name}"
-    _delete(transport, endpoints.blob(digest), operation, limits)
+    _delete(transport, endpoints.blob(digest), operation)
 
 
 def delete_manifest(
-    transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest, limits: Limits
+    transport: HttpTransport, endpoints: RepositoryEndpoints, digest: Digest
 ) -> None:
     """Delete a manifest and every tag of it.
 
@@ -39,12 +36,10 @@ def delete_manifest(
         UnsupportedError: if the registry deletes no manifests.
     """
     operation = f"delete manifest {digest} from {endpoints.name}"
-    _delete(transport, endpoints.manifest(digest), operation, limits)
+    _delete(transport, endpoints.manifest(digest), operation)
 
 
-def delete_tag(
-    transport: HttpTransport, endpoints: RepositoryEndpoints, tag: str, limits: Limits
-) -> None:
+def delete_tag(transport: HttpTransport, endpoints: RepositoryEndpoints, tag: str) -> None:
     """Delete a tag, and never its manifest, which may have other tags (R34).
 
     Raises:
@@ -56,7 +51,7 @@ def delete_tag(
         raise InvalidReferenceError(tag, "expected a tag, not a digest")
     operation = f"delete tag {tag} from {endpoints.name}"
     try:
-        _delete(transport, endpoints.manifest(tag), operation, limits)
+        _delete(transport, endpoints.manifest(tag), operation)
     except RegistryError as error:
         # Distribution parses the tag as a digest and finds it malformed.
         if error.status not in (400, 422):
@@ -65,15 +60,13 @@ def delete_tag(
         raise UnsupportedError(operation, reason) from error
 
 
-def _delete(transport: HttpTransport, url: str, operation: str, limits: Limits) -> None:
+def _delete(transport: HttpTransport, url: str, operation: str) -> None:
     request = HttpRequest("DELETE", url)
     try:
         with transport.send(request) as response:
             # After a break or a 502 nobody knows what the first attempt has done.
             if not (response.repeated and response.status == 404):
-                raise_for_status(
-                    request, response, operation, expected=_DELETED, error_body=limits.error_body
-                )
+                raise_for_status(request, response, operation, expected=_DELETED)
     except RegistryError as error:
         if error.status in (405, 501) or "UNSUPPORTED" in error.codes:
             raise UnsupportedError(operation, "the registry does not allow it") from error

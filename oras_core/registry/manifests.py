@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
@@ -265,7 +265,7 @@ class ManifestClient:
             {"Content-Type": media_type},
             BytesSource(content),
         )
-        with self._send(request, operation, _SUCCESS) as response:
+        with exchange(self._transport, request, operation, expected=_SUCCESS) as response:
             check_digest_header(response.headers, digest, f"answer to '{operation}'")
             subject = _subject(response.headers)
             created = {tag.strip() for tag in response.headers.get("OCI-Tag", "").split(",")}
@@ -314,18 +314,6 @@ class ManifestClient:
             self._request("GET", reference, accept),
             operation,
             limit=self._limits.manifest_size,
-            error_body=self._limits.error_body,
-        )
-
-    def _send(
-        self, request: HttpRequest, operation: str, expected: Collection[int]
-    ) -> HttpResponse:
-        return exchange(
-            self._transport,
-            request,
-            operation,
-            expected=expected,
-            error_body=self._limits.error_body,
         )
 
 

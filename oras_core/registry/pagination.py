@@ -124,9 +124,7 @@ def paginate(
             raise SizeLimitError(f"answer to '{operation}'", limits.pages, unit="pages")
         seen.add(following)
         request = HttpRequest("GET", following, {"Accept": accept})
-        response, body = exchange_body(
-            transport, request, operation, limit=limits.listing_body, error_body=limits.error_body
-        )
+        response, body = exchange_body(transport, request, operation, limit=limits.listing_body)
         members = parse_json(request, response, operation, body)
         yield Page(request, response, operation, members)
         following = next_link(response.headers, request.url)

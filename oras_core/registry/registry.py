@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from oras_core.errors import CredentialError, RegistryError, UnsupportedError
+from oras_core.credentials import NoCredentials
+from oras_core.errors import RegistryError, UnsupportedError
 from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
-from oras_core.ports.credentials import Credential, CredentialStore
+from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.auth.authorizer import Authorizer
 from oras_core.registry.auth.scope import Scope
@@ -89,7 +90,7 @@ class RemoteRegistry(ConnectionHolder):
             registry_transport,
             named,
             origin=self.origin,
-            credentials=credentials or _Anonymous(),
+            credentials=credentials or NoCredentials(),
             registry=host,
             retry_policy=retry_policy,
             limits=limits,
@@ -121,9 +122,7 @@ class RemoteRegistry(ConnectionHolder):
             TransportError: if there is no answer.
         """
         request = HttpRequest("GET", self._endpoints.ping)
-        exchange(
-            self.transport, request, f"reach {self.host}", error_body=self._limits.error_body
-        ).close()
+        exchange(self.transport, request, f"reach {self.host}").close()
 
     def repository(self, name: str) -> RemoteRepository:
         """Return a repository, without checking that it exists.
@@ -161,23 +160,6 @@ class RemoteRegistry(ConnectionHolder):
                 raise
             reason = "the registry has no catalog, or does not show it to these credentials"
             raise UnsupportedError(operation, reason) from error
-
-
-class _Anonymous(CredentialStore):
-    """A store without credentials."""
-
-    def get(self, registry: str) -> Credential | None:  # noqa: ARG002 - the port's signature
-        """Return None."""
-        return None
-
-    def put(self, registry: str, credential: Credential) -> None:  # noqa: ARG002 - likewise
-        """Refuse: the store keeps nothing."""
-        raise CredentialError(
-            f"store the credential of {registry}", "no store", "none is configured"
-        )
-
-    def delete(self, registry: str) -> None:
-        """Do nothing."""
 
 
 class _PerProcessTransport:

@@ -111,11 +111,9 @@ class RemoteRepository(
         self._profile = profile
         self._limits = limits
         self._manifests = ManifestClient(transport, endpoints, limits, profile)
-        self._tag_remover = TagRemover(
-            transport, endpoints, self._manifests, list_tags=self.tags, limits=limits
-        )
-        self._downloader = BlobDownloader(transport, endpoints, limits, profile)
-        self._uploader = BlobUploader(transport, endpoints, profile, limits)
+        self._tag_remover = TagRemover(transport, endpoints, self._manifests, list_tags=self.tags)
+        self._downloader = BlobDownloader(transport, endpoints, profile)
+        self._uploader = BlobUploader(transport, endpoints, profile)
         self._batch: ReferrersBatch | None = None
         self._referrers = ReferrersClient(
             transport, endpoints, self._manifests, memory=referrers, limits=limits
@@ -246,10 +244,10 @@ class RemoteRepository(
             UnsupportedError: if the registry does not allow deletion.
         """
         if not descriptor.has_successors:
-            delete_blob(self._transport, self.endpoints, descriptor.digest, self._limits)
+            delete_blob(self._transport, self.endpoints, descriptor.digest)
             return
         subject = self._referrers.subject_to_prune(descriptor)
-        delete_manifest(self._transport, self.endpoints, descriptor.digest, self._limits)
+        delete_manifest(self._transport, self.endpoints, descriptor.digest)
         if subject is not None:
             self._referrers.prune(subject, descriptor.digest)
 

@@ -6,6 +6,7 @@ trusted: it is shortened, and stripped of control characters and secrets.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ from oras_core.errors import (
     ContentError,
     DigestMismatchError,
     InvalidDigestError,
+    OrasError,
     RateLimitedError,
     RegistryError,
     RegistryNotFoundError,
@@ -42,6 +44,7 @@ __all__ = [
     "raise_for_status",
     "read_bounded",
     "refuse_encoding",
+    "settled",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -76,8 +79,6 @@ def exchange(
     operation: str,
     *,
     expected: Collection[int] = (200,),
-    error_body: int = MAX_ERROR_BODY,
-    hidden: Collection[str] = (),
 ) -> HttpResponse:
     """Send `request` and return the answer if its status is one of `expected`.
 
@@ -85,14 +86,7 @@ def exchange(
     """
     response = transport.send(request)
     try:
-        raise_for_status(
-            request,
-            response,
-            operation,
-            expected=expected,
-            error_body=error_body,
-            hidden=hidden,
-        )
+        raise_for_status(request, response, operation, expected=expected)
     except BaseException:
         response.close()
         raise
@@ -105,8 +99,6 @@ def raise_for_status(
     operation: str,
     *,
     expected: Collection[int] = (200,),
-    error_body: int = MAX_ERROR_BODY,
-    hidden: Collection[str] = (),
 ) -> None:
     """Raise the error that the answer stands for, unless its status is one of `expected`.
 
@@ -116,8 +108,6 @@ def raise_for_status(
         operation: what was being done, for the message.
         expected: the statuses that mean success. Each call names its own, since a web
             server may answer 200 to everything (R24).
-        error_body: bytes to read of the body of an error.
-        hidden: secrets that were sent; text that repeats one is left out.
 
     Raises:
         AuthenticationError: for 401.
@@ -128,7 +118,7 @@ def raise_for_status(
     """
     if response.status in expected:
         return
-    codes, detail = _explain(response, error_body, hidden)
+    codes, detail = _explain(response)
     if response.status < 400 and not detail:
         detail = f"expected {' or '.join(str(status) for status in sorted(expected))}"
     kind = _ERRORS.get(response.status, RegistryError)
@@ -161,17 +151,30 @@ def protocol_error(
 # --- Error bodies -------------------------------------------------------------------------
 
 
-def _explain(response: HttpResponse, limit: int, hidden: Collection[str]) -> tuple[list[str], str]:
-    """Return the error codes and the message in the body of an error."""
+def settled(response: HttpResponse) -> HttpResponse:
+    """Return a response whose body is in memory, as far as an error needs it.
+
+    The connection can be used again. A body that breaks off is cut: the status says enough.
+    """
+    body = io.BytesIO()
     try:
-        body = _read_at_most(response, limit)
-    except TransportError:
-        return [], ""  # The status says enough.
-    text = body.decode("utf-8", "replace").strip()
+        with response:
+            while left := MAX_ERROR_BODY - body.tell():
+                if not body.write(response.body.read(left)):
+                    break
+    except OrasError as error:
+        _logger.debug("%s", error)
+    body.seek(0)
+    return response.with_body(body)
+
+
+def _explain(response: HttpResponse) -> tuple[list[str], str]:
+    """Return the error codes and the message in the body of an error."""
+    text = settled(response).body.read().decode("utf-8", "replace").strip()
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return [], _without(hidden, _plain(_text_of_markup(text) if text.startswith("<") else text))
+        return [], _plain(_text_of_markup(text) if text.startswith("<") else text)
     codes: list[str] = []
     messages: list[str] = []
     for entry in _error_entries(document):
@@ -179,8 +182,7 @@ def _explain(response: HttpResponse, limit: int, hidden: Collection[str]) -> tup
         if isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", code):
             codes.append(code)
         messages += _messages(entry)
-    shown = [code for code in codes if _without(hidden, code)]
-    return shown, _without(hidden, _plain("; ".join(messages)))
+    return codes, _plain("; ".join(messages))
 
 
 _MESSAGES: Final = ("message", "error", "error_description", "detail", "details")
@@ -203,12 +205,6 @@ def _words(value: object) -> str:
     if not isinstance(value, dict | list) or not value:
         return ""
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))[:MAX_DETAIL]
-
-
-def _without(hidden: Collection[str], text: str) -> str:
-    # A detail is shown as JSON, in which a secret may be escaped.
-    forms = (form for secret in hidden for form in (secret, json.dumps(secret)[1:-1]))
-    return "" if any(form in text for form in forms) else text
 
 
 def _error_entries(document: object) -> Iterator[dict[str, Any]]:
@@ -276,8 +272,6 @@ def exchange_body(
     operation: str,
     *,
     limit: int,
-    error_body: int = MAX_ERROR_BODY,
-    hidden: Collection[str] = (),
 ) -> tuple[HttpResponse, bytes]:
     """Send `request`; return the closed answer and its whole body if the status is 200.
 
@@ -290,9 +284,7 @@ def exchange_body(
     """
     attempt = 1
     while True:
-        with exchange(
-            transport, request, operation, error_body=error_body, hidden=hidden
-        ) as response:
+        with exchange(transport, request, operation) as response:
             try:
                 return response, read_bounded(response, limit, f"answer to '{operation}'")
             except TransportError as error:

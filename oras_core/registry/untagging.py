@@ -18,7 +18,6 @@ from oras_core.errors import (
 )
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.deletion import delete_manifest, delete_tag
 from oras_core.registry.endpoints import RepositoryEndpoints
@@ -45,14 +44,12 @@ class TagRemover:
         manifests: ManifestClient,
         *,
         list_tags: Callable[[], Iterable[str]],
-        limits: Limits,
     ) -> None:
         """Send requests through `transport`; read and write manifests by `manifests`."""
         self._transport = transport
         self._endpoints = endpoints
         self._manifests = manifests
         self._list_tags = list_tags
-        self._limits = limits
 
     def remove(self, tag: str) -> None:
         """Remove a tag; its manifest and other tags of it stay.
@@ -67,7 +64,7 @@ class TagRemover:
             InvalidReferenceError: if `tag` is not a tag.
         """
         try:
-            delete_tag(self._transport, self._endpoints, tag, self._limits)
+            delete_tag(self._transport, self._endpoints, tag)
         except UnsupportedError as error:
             _logger.debug("removing a tag by a placeholder: %s", error)
         except NotFoundError as error:
@@ -87,7 +84,7 @@ class TagRemover:
         except RegistryError as error:
             raise self._unsupported(tag, descriptor) from error
         try:
-            delete_manifest(self._transport, self._endpoints, placeholder.digest, self._limits)
+            delete_manifest(self._transport, self._endpoints, placeholder.digest)
         except OrasError as error:
             self._manifests.push(content, descriptor.media_type, tag)
             if isinstance(error, UnsupportedError | NotFoundError):

@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from oras_core.errors import AccessDeniedError, AuthenticationError, OrasError, RegistryError
+from oras_core.errors import AccessDeniedError, AuthenticationError, RegistryError
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
@@ -33,6 +33,7 @@ from oras_core.registry.auth.scope import (
 )
 from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.auth.token_cache import HeldToken, TokenCache
+from oras_core.registry.responses import settled
 from oras_core.registry.transports.redirects import origin_of, resolve_location, without_secrets
 
 __all__ = ["Authorizer"]
@@ -116,7 +117,6 @@ class Authorizer:
         """
         self._transport = transport
         self._origin = origin_of(origin)
-        self._limits = limits or Limits()
         self._choose = choose
         self._demands = Demands(self._origin)
         self._book = CredentialBook(credentials, registry or self._origin.partition("://")[2])
@@ -197,33 +197,20 @@ class Authorizer:
     def _discreet(self, response: HttpResponse, proof: _Proof) -> HttpResponse:
         sent = proof.authorization.partition(" ")[2]
         password = proof.credential.password if proof.credential else ""
-        return without_repeated(response, (sent, password), limit=self._limits.error_body)
+        return without_repeated(response, (sent, password))
 
     def _judged(
         self, request: HttpRequest, response: HttpResponse, proof: _Proof | None
     ) -> tuple[HttpResponse, bool]:
         """Return the response, and whether it refuses the authorization that was sent."""
         if response.status == 401:
-            return self._settled(response), True
+            return settled(response), True
         own = origin_of(response.url or request.url) == self._origin
         if proof is None or not own or response.status not in _MAY_MEAN_EXPIRED:
             return response, False
-        response = self._settled(response)
+        response = settled(response)
         said = response.body.read()
         return response.with_body(io.BytesIO(said)), b"expired" in said.lower()
-
-    def _settled(self, response: HttpResponse) -> HttpResponse:
-        """Read the body into memory, so that the connection can be reused."""
-        body = io.BytesIO()
-        try:
-            with response:
-                while left := self._limits.error_body - body.tell():
-                    if not body.write(response.body.read(left)):
-                        break
-        except OrasError as error:
-            _LOGGER.debug("%s", error)  # the status is enough to go on
-        body.seek(0)
-        return response.with_body(body)
 
     # --- What to send ---------------------------------------------------------------------
 

@@ -7,14 +7,10 @@ import logging
 from attrs import evolve
 
 from oras_core.cancellation import acquired
+from oras_core.credentials import refresh, replace
 from oras_core.errors import CredentialError
 from oras_core.forks import ForkSafeLock
-from oras_core.ports.credentials import (
-    Credential,
-    CredentialRefresher,
-    CredentialReplacer,
-    CredentialStore,
-)
+from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["CredentialBook"]
 
@@ -53,8 +49,7 @@ class CredentialBook:
         with acquired(self._lookup):
             if self._found.get(repository) == refused:
                 self._found.pop(repository, None)
-                if isinstance(self._store, CredentialRefresher):
-                    self._store.refresh(self._name(repository))
+                refresh(self._store, self._name(repository))
             credential = self._get(repository)
             return None if credential == refused else credential
 
@@ -67,11 +62,9 @@ class CredentialBook:
         with acquired(self._lookup):
             stored = self._renewed.get(credential, credential)
             self._renewed[credential] = successor
-            if not isinstance(self._store, CredentialReplacer):
-                return
             repository = next((name for name, one in self._found.items() if one == credential), "")
             try:
-                self._store.replace(self._name(repository), stored, successor)
+                replace(self._store, self._name(repository), stored, successor)
             except CredentialError as error:
                 _LOGGER.warning("the new identity token is kept in memory only: %s", error)
 

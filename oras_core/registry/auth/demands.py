@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final
 
 from attrs import frozen
 
@@ -12,12 +11,11 @@ from oras_core.errors import UnsafeRedirectError
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.auth.challenge import Challenge
+from oras_core.registry.auth.recent import Recent
 from oras_core.registry.auth.scope import Scope, merge_scopes, required_scopes
 from oras_core.registry.transports.redirects import origin_of, resolve_location
 
 __all__ = ["Demands", "Wanted"]
-
-V = TypeVar("V")
 
 MAX_EXPECTED: Final = 1024
 """Maximum number of expected scopes that are remembered."""
@@ -74,9 +72,9 @@ class Demands:
         self._origin = origin
         self._lock = ForkSafeLock()
         self._latest: Challenge | None = None
-        self._challenges: OrderedDict[str, Challenge] = OrderedDict()
+        self._challenges: Recent[str, Challenge] = Recent(MAX_CHALLENGES)
         self._expected: dict[tuple[str, str], Scope] = {}
-        self._sessions: OrderedDict[str, tuple[Scope, ...]] = OrderedDict()
+        self._sessions: Recent[str, tuple[Scope, ...]] = Recent(MAX_SESSIONS)
 
     # --- Challenges -----------------------------------------------------------------------
 
@@ -97,7 +95,7 @@ class Demands:
         """Record a challenge for a repository."""
         with self._lock:
             self._latest = challenge
-            _keep(self._challenges, repository, challenge, MAX_CHALLENGES)
+            self._challenges.keep(repository, challenge)
 
     # --- Scopes ---------------------------------------------------------------------------
 
@@ -129,7 +127,7 @@ class Demands:
     def _session(self, url: str) -> tuple[Scope, ...]:
         """Return the scopes of the upload that continues at `url`; empty if none does."""
         with self._lock:
-            return self._sessions.get(url.partition("?")[0], ())
+            return self._sessions.get(url.partition("?")[0]) or ()
 
     def remember_session(
         self, request: HttpRequest, response: HttpResponse, wanted: Wanted
@@ -150,11 +148,4 @@ class Demands:
         if origin_of(url) != self._origin or required_scopes("PUT", url):
             return
         with self._lock:
-            _keep(self._sessions, url.partition("?")[0], wanted.needed, MAX_SESSIONS)
-
-
-def _keep(entries: OrderedDict[str, V], key: str, value: V, limit: int) -> None:
-    entries[key] = value
-    entries.move_to_end(key)
-    while len(entries) > limit:
-        entries.popitem(last=False)
+            self._sessions.keep(url.partition("?")[0], wanted.needed)

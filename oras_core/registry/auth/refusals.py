@@ -20,6 +20,9 @@ __all__ = ["REFUSAL_SECONDS", "Audience", "Refusal", "Refusals"]
 REFUSAL_SECONDS: Final = 300.0
 """Seconds for which a refused credential is not sent again: repeated failures lock accounts."""
 
+MAX_REFUSALS: Final = 64
+"""Refused scopes that are remembered for one credential; a forgotten one costs a request."""
+
 _READS: Final = frozenset({"pull"})
 
 
@@ -105,7 +108,9 @@ class Refusals:
             wrong = status == 401 and audience not in self._accepted and _is_least(scopes)
             refused = Refusal(None if wrong else scopes, self._now() + REFUSAL_SECONDS, error)
             self._forget(audience, lambda refusal: refusal.scopes == refused.scopes)
-            self._refusals.setdefault(audience, []).append(refused)
+            known = self._refusals.setdefault(audience, [])
+            known.append(refused)
+            del known[:-MAX_REFUSALS]
 
     @contextmanager
     def trial(self, audience: Audience) -> Iterator[None]:

@@ -237,13 +237,11 @@ class TokenClient:
     ) -> tuple[Token, str]:
         """Return the token, and the new refresh token or an empty string."""
         asked_at = self._now()
-        limits = self._limits
         response, body = exchange_body(
-            Discreet(self._transport, hidden, limit=limits.error_body),
+            Discreet(self._transport, hidden),
             request,
             operation,
-            limit=limits.token_body,
-            error_body=limits.error_body,
+            limit=self._limits.token_body,
         )
         answer = parse_json(request, response, operation, body)
         value = answer.get("token") or answer.get("access_token")

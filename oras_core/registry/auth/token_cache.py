@@ -6,6 +6,8 @@ import copy
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import islice
+from typing import Final
 
 from attrs import field, frozen
 
@@ -17,11 +19,18 @@ from oras_core.errors import (
     OrasError,
 )
 from oras_core.forks import ForkSafeLock, PerProcess
+from oras_core.registry.auth.recent import Recent
 from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import Scope, covers
 from oras_core.registry.auth.token import Token
 
 __all__ = ["HeldToken", "TokenCache"]
+
+MAX_PLACES: Final = 1024
+"""Resources whose tokens are cached; the repositories that one client works with."""
+
+MAX_IN_PLACE: Final = 16
+"""Tokens that are cached for one resource; each mount source needs one."""
 
 
 @frozen
@@ -39,6 +48,15 @@ class HeldToken:
     scopes: tuple[Scope, ...]
     token: Token
     fresh: bool = field(default=False, eq=False)
+
+
+_Place = tuple[Audience, str, str]
+"""Where a token is looked up: by its audience and the kind and name of a resource."""
+
+
+def _places(audience: Audience, scopes: tuple[Scope, ...]) -> list[_Place]:
+    """Return a place for each resource of `scopes`, and the one of requests without scopes."""
+    return [*((audience, scope.kind, scope.name) for scope in scopes), (audience, "", "")]
 
 
 @frozen(eq=False)
@@ -62,7 +80,7 @@ class TokenCache:
         self._now = now
         self._refusals = refusals or Refusals(now=now)
         self._lock = ForkSafeLock()
-        self._held: dict[Audience, list[HeldToken]] = {}
+        self._held: Recent[_Place, tuple[HeldToken, ...]] = Recent(MAX_PLACES)
         self._by_process: PerProcess[dict[Audience, list[_Flight]]] = PerProcess(dict)
 
     @property
@@ -107,18 +125,30 @@ class TokenCache:
     def drop(self, held: HeldToken) -> None:
         """Remove a token that the registry refused; keep the token that replaced it."""
         with self._lock:
-            tokens = self._held.get(held.audience, [])
-            self._held[held.audience] = [one for one in tokens if one.token is not held.token]
+            for place in _places(held.audience, held.scopes):
+                tokens = self._held.get(place) or ()
+                self._held.keep(place, tuple(one for one in tokens if one.token is not held.token))
 
     def is_current(self, held: HeldToken) -> bool:
         """Tell whether a token has not expired yet."""
         return held.token.expires_at > self._now()
 
     def _covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
-        tokens = [one for one in self._held.get(audience, []) if self.is_current(one)]
-        self._held[audience] = tokens
-        # The newest first: its request took the most recent challenge into account.
-        return next((one for one in reversed(tokens) if covers(one.scopes, scopes)), None)
+        place, *_ = _places(audience, scopes)
+        tokens = self._held.get(place) or ()
+        return next(
+            (one for one in tokens if self.is_current(one) and covers(one.scopes, scopes)), None
+        )
+
+    def _keep(self, held: HeldToken) -> None:
+        for place in _places(held.audience, held.scopes):
+            others = (
+                one
+                for one in self._held.get(place) or ()
+                if self.is_current(one) and not covers(held.scopes, one.scopes)
+            )
+            # The newest first: its request took the most recent challenge into account.
+            self._held.keep(place, (held, *islice(others, MAX_IN_PLACE - 1)))
 
     def _flight_covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> _Flight | None:
         flights = self._flights.get(audience, ())
@@ -149,7 +179,7 @@ class TokenCache:
         held = HeldToken(audience, flight.scopes, token)
         with self._lock:
             self._flights[audience].remove(flight)
-            self._held.setdefault(audience, []).append(held)
+            self._keep(held)
         flight.landing.set_result(token)
         return HeldToken(audience, flight.scopes, token, fresh=True)
 

@@ -17,7 +17,6 @@ from oras_core.errors import (
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.model.media_types import OCTET_STREAM
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
@@ -51,14 +50,13 @@ class BlobDownloader:
         self,
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
-        limits: Limits,
         profile: LearnedProfile | None = None,
     ) -> None:
         """Send requests through `transport`, which follows redirects.
 
         Without a `profile`, each blob is fetched over one connection.
         """
-        self._send = partial(exchange, transport, error_body=limits.error_body)
+        self._transport = transport
         self._endpoints = endpoints
         self._profile = profile or LearnedProfile(HostProfile(range_connections=1))
         self._slots = Slots()
@@ -73,7 +71,7 @@ class BlobDownloader:
         operation = f"look for blob {digest} in {self._endpoints.name}"
         head = HttpRequest("HEAD", self._endpoints.blob(digest), _IDENTITY)
         try:
-            with self._send(head, operation, expected=_NO_ANSWER) as response:
+            with exchange(self._transport, head, operation, expected=_NO_ANSWER) as response:
                 if response.status == 200:
                     return True
             self._first_byte(digest).close()
@@ -108,7 +106,7 @@ class BlobDownloader:
         operation = f"look for blob {digest} in {self._endpoints.name}"
         headers = {**_IDENTITY, "Range": "bytes=0-0"}
         request = HttpRequest("GET", self._endpoints.blob(digest), headers)
-        return self._send(request, operation, expected=(200, 206, 416))
+        return exchange(self._transport, request, operation, expected=(200, 206, 416))
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of the blob that is verified at its end, and resumes after failures.
@@ -177,9 +175,9 @@ class BlobDownloader:
         request = HttpRequest("GET", url, headers)
         expected = (200,) if whole else (200, 206, 416)
         try:
-            return request, self._send(request, operation, expected=expected)
+            return request, exchange(self._transport, request, operation, expected=expected)
         except RegistryError as error:
             if error.status not in _EXPIRED or origin_of(error.url) == origin_of(url):
                 raise
             _logger.debug("requesting another presigned URL: %s", error)
-        return request, self._send(request, operation, expected=expected)
+        return request, exchange(self._transport, request, operation, expected=expected)

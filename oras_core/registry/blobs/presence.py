@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from oras_core.cancellation import acquired
@@ -18,7 +17,6 @@ from oras_core.errors import RegistryError, TransportError
 from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.model.media_types import EMPTY_CONFIG
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.blobs.download import BlobDownloader
@@ -50,13 +48,12 @@ class BlobPresence:
         self,
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
-        limits: Limits,
         downloader: BlobDownloader,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Look for blobs through `downloader`; `now` returns seconds from a fixed time."""
-        self._send = partial(exchange, transport, error_body=limits.error_body)
+        self._transport = transport
         self._endpoints = endpoints
         self._downloader = downloader
         self._now = now
@@ -107,7 +104,9 @@ class BlobPresence:
         """Find out whether the repository is new: the registry does not know its tags then."""
         operation = f"look for the repository {self._endpoints.name}"
         try:
-            self._send(HttpRequest("GET", self._endpoints.tags(1)), operation).close()
+            exchange(
+                self._transport, HttpRequest("GET", self._endpoints.tags(1)), operation
+            ).close()
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
                 self._new_until = self._now() + NEW_SECONDS

@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 from oras_core.cancellation import current_token, respite, within
 from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.ports.content import ByteSource
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.blobs.download import BlobDownloader
@@ -70,7 +69,6 @@ class UploadSession:
         self,
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
-        limits: Limits,
         operation: str,
         begun: tuple[HttpRequest, HttpResponse],
     ) -> None:
@@ -84,7 +82,6 @@ class UploadSession:
         """
         self._transport = transport
         self._endpoints = endpoints
-        self._limits = limits
         self.operation = operation
         self._answer = begun
         self._location = self._follow("")
@@ -120,11 +117,7 @@ class UploadSession:
     def _send(self, request: HttpRequest, *expected: int) -> Headers:
         self._body = None if request.body is None else WatchedBody(request.body)
         response = exchange(
-            self._transport,
-            request.with_body(self._body),
-            self.operation,
-            expected=expected,
-            error_body=self._limits.error_body,
+            self._transport, request.with_body(self._body), self.operation, expected=expected
         )
         response.close()
         self._answer = request.with_body(None), response  # do not keep the source
@@ -251,7 +244,7 @@ class UploadSession:
         check_digest_header(headers, digest, f"response to '{self.operation}'")
 
     def _is_stored(self, digest: Digest) -> bool:
-        downloader = BlobDownloader(self._transport, self._endpoints, self._limits)
+        downloader = BlobDownloader(self._transport, self._endpoints)
         return downloader.exists(digest)
 
     def abandon(self) -> None:

@@ -21,7 +21,6 @@ from oras_core.errors import InvalidInputError, RegistryError, SizeMismatchError
 from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.ports.content import ByteSource
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.blobs.chunked import send_chunks
@@ -65,15 +64,13 @@ class BlobUploader:
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
         profile: LearnedProfile,
-        limits: Limits,
     ) -> None:
         """Send requests through `transport`; all repositories of a registry share `profile`."""
         self._transport = transport
         self._endpoints = endpoints
         self._profile = profile
-        self._limits = limits
-        self._downloader = BlobDownloader(transport, endpoints, limits)
-        self._presence = BlobPresence(transport, endpoints, limits, self._downloader)
+        self._downloader = BlobDownloader(transport, endpoints)
+        self._presence = BlobPresence(transport, endpoints, self._downloader)
         self._pending: dict[Digest, UploadSession] = {}
         self._lock = ForkSafeLock()
 
@@ -259,20 +256,12 @@ class BlobUploader:
         expected = (201, 202) if "?" in request.url else (202,)
         current_token().raise_if_cancelled(operation)
         with respite(RESPITE_SECONDS):
-            response = exchange(
-                self._transport,
-                request,
-                operation,
-                expected=expected,
-                error_body=self._limits.error_body,
-            )
+            response = exchange(self._transport, request, operation, expected=expected)
             response.close()
         if response.status == 201 and descriptor is not None:
             check_digest_header(response.headers, descriptor.digest, f"response to '{operation}'")
             return None
-        return UploadSession(
-            self._transport, self._endpoints, self._limits, operation, (request, response)
-        )
+        return UploadSession(self._transport, self._endpoints, operation, (request, response))
 
 
 def _empty_post(url: str) -> HttpRequest:

@@ -383,7 +383,7 @@ def test_a_manifest_that_is_too_large_is_never_sent():
 
 def remove(action, what, *steps):
     transport = ScriptedTransport(*steps)
-    action(transport, ENDPOINTS, what, Limits())
+    action(transport, ENDPOINTS, what)
     return transport.lines
 
 

@@ -17,6 +17,7 @@ from oras_core.errors import (
     TransportError,
 )
 from oras_core.model.digest import Digest
+from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.responses import (
     MAX_BODY_ATTEMPTS,
@@ -128,14 +129,6 @@ def test_no_secret_that_a_body_repeats_is_kept(message):
         assert secret not in str(error) + repr(error.__dict__)
 
 
-@pytest.mark.parametrize("secret", ["hunter2-and-more", 'with "quotes"', "back\\slash"])
-def test_a_detail_that_repeats_a_secret_is_left_out(secret):
-    body = json.dumps({"errors": [{"code": "DENIED", "detail": {"sent": [secret]}}]}).encode()
-    with pytest.raises(RegistryError) as caught:
-        exchange(ScriptedTransport(Answer(403, {}, body)), REQUEST, "pull", hidden=[secret])
-    assert caught.value.detail == ""
-
-
 def test_a_long_detail_is_cut():
     body = json.dumps({"errors": [{"code": "A", "detail": ["x" * 5000]}]}).encode()
     assert len(failure(Answer(400, {}, body)).detail) <= 501
@@ -149,8 +142,8 @@ def test_a_body_steers_no_terminal():
 def test_an_error_body_is_read_up_to_its_limit_only():
     stream = CountingStream()
     with pytest.raises(RegistryError):
-        exchange(Giving(HttpResponse(500, body=stream)), REQUEST, "pull", error_body=100)
-    assert (stream.count, stream.closed) == (100, True)
+        exchange(Giving(HttpResponse(500, body=stream)), REQUEST, "pull")
+    assert (stream.count, stream.closed) == (MAX_ERROR_BODY, True)
 
 
 class CountingStream:

@@ -6,19 +6,26 @@ import io
 
 import pytest
 
+from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import HttpResponse
 from oras_core.registry.auth.discretion import without_repeated
 
 SECRET = 'open "sesame"'
 
 
-def seen(body, status=403, secrets=(SECRET,), limit=1000):
-    response = HttpResponse(status, body=io.BytesIO(body))
-    return without_repeated(response, secrets, limit=limit).body
+def seen(body, status=403, secrets=(SECRET,)):
+    return without_repeated(HttpResponse(status, body=io.BytesIO(body)), secrets).body
 
 
 @pytest.mark.parametrize(
-    "body", [b'open "sesame" is wrong', b'{"m": "open \\"sesame\\" is wrong"}']
+    "body",
+    [
+        b'open "sesame" is wrong',
+        b'{"m": "open \\"sesame\\" is wrong"}',
+        b'{"errors":[{"code":"DENIED","detail":{"sent":["open \\"sesame\\""]}}]}',
+        b"you sent password=open%20%22sesame%22&service=r",
+        b"you sent password=open+%22sesame%22&service=r",
+    ],
 )
 def test_an_error_that_repeats_the_secret_says_nothing(body):
     assert seen(body).read() == b""
@@ -27,7 +34,7 @@ def test_an_error_that_repeats_the_secret_says_nothing(body):
 
 @pytest.mark.parametrize("size", [-1, 1, 7, 1000])
 def test_an_error_without_the_secret_is_unchanged(size):
-    stream = seen(b"go away", limit=3)
+    stream = seen(b"go away")
     assert b"".join(iter(lambda: stream.read(size), b"")) == b"go away"
 
 
@@ -39,7 +46,12 @@ def test_an_empty_secret_is_ignored():
     assert seen(b"go away", secrets=("", "")).read() == b"go away"
 
 
+def test_a_secret_beyond_the_limit_of_an_error_body_is_not_read():
+    body = b"x" * MAX_ERROR_BODY + SECRET.encode()
+    assert seen(body).read() == b"x" * MAX_ERROR_BODY
+
+
 def test_closing_closes_what_is_below():
     stream = io.BytesIO(b"go away")
-    without_repeated(HttpResponse(403, body=stream), (SECRET,), limit=9).body.close()
+    without_repeated(HttpResponse(403, body=stream), (SECRET,)).body.close()
     assert stream.closed

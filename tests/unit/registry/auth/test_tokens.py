@@ -25,8 +25,9 @@ from oras_core.errors import (
 )
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential
-from oras_core.registry.auth.refusals import REFUSAL_SECONDS, Audience
-from oras_core.registry.auth.scope import parse_scopes
+from oras_core.registry.auth import token_cache
+from oras_core.registry.auth.refusals import REFUSAL_SECONDS, Audience, Refusals
+from oras_core.registry.auth.scope import Scope, covers, parse_scopes
 from oras_core.registry.auth.token import Token, TokenClient
 from oras_core.registry.auth.token_cache import TokenCache
 from support.scripted_transport import Answer, ScriptedTransport
@@ -379,6 +380,53 @@ def test_a_dropped_token_is_gone_but_not_its_successor(cache, source):
     second = cache.obtain(ANYBODY, PULL, source)
     cache.drop(first)
     assert (second.token.value, cache.obtain(ANYBODY, PULL, source).token.value) == ("T2", "T2")
+
+
+def repository_scopes(number, *actions):
+    return (Scope("repository", f"r{number}", actions or ("pull",)),)
+
+
+def test_tokens_of_other_repositories_are_not_looked_at(cache, source, monkeypatch):
+    compared = []
+
+    def counting(held, wanted):
+        compared.append(held)
+        return covers(held, wanted)
+
+    for number in range(200):
+        cache.obtain(ANYBODY, repository_scopes(number), source)
+    monkeypatch.setattr(token_cache, "covers", counting)
+    for number in range(200):
+        assert cache.find(ANYBODY, repository_scopes(number)).scopes == repository_scopes(number)
+    assert len(compared) == 200
+
+
+def test_a_bounded_number_of_tokens_is_cached(cache, source, monkeypatch):
+    monkeypatch.setattr(token_cache, "MAX_IN_PLACE", 3)
+    small = TokenCache(now=source.clock)
+    for number in range(token_cache.MAX_PLACES + 10):
+        small.obtain(ANYBODY, repository_scopes(number), source)
+    assert small.find(ANYBODY, repository_scopes(0)) is None
+    assert small.find(ANYBODY, repository_scopes(token_cache.MAX_PLACES)) is not None
+    for number in range(10):
+        small.obtain(ANYBODY, repository_scopes("x") + repository_scopes(number), source)
+    assert small.find(ANYBODY, repository_scopes("x") + repository_scopes(5)) is None
+    assert small.find(ANYBODY, repository_scopes("x") + repository_scopes(9)) is not None
+
+
+def test_a_dropped_token_is_gone_for_every_resource(cache, source):
+    both = repository_scopes(1) + repository_scopes(2)
+    cache.drop(cache.obtain(ANYBODY, both, source))
+    for scopes in (both, repository_scopes(1), repository_scopes(2), ()):
+        assert cache.find(ANYBODY, scopes) is None
+
+
+def test_refusals_of_many_scopes_are_forgotten(clock):
+    refusals = Refusals(now=clock)
+    for number in range(1000):
+        refusals.refuse(ALICE, repository_scopes(number, "push"), error(403), status=403)
+    assert refusals.find(ALICE, repository_scopes(0, "push")) is None
+    assert refusals.find(ALICE, repository_scopes(999, "push")) is not None
 
 
 def error(status):

@@ -17,7 +17,6 @@ from oras_core.errors import (
     UnsupportedError,
 )
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.limits import Limits
 from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.blobs.resuming import MAX_FRUITLESS, PROGRESS
 from oras_core.registry.endpoints import RegistryEndpoints
@@ -42,7 +41,7 @@ def part(start, content=None, total="10", end=9, **options):
 def downloader(*steps):
     transport = ScriptedTransport(*steps)
     endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
-    return BlobDownloader(Guarded(transport), endpoints, Limits()), transport
+    return BlobDownloader(Guarded(transport), endpoints), transport
 
 
 def pulled(*steps, size=-1):

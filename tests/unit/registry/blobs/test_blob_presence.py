@@ -8,7 +8,6 @@ import pytest
 
 from oras_core.errors import TransportError
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.limits import Limits
 from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.blobs.presence import NEW_SECONDS, BlobPresence
 from oras_core.registry.endpoints import RegistryEndpoints
@@ -34,8 +33,8 @@ class Clock:
 
 def subject(transport, clock=None):
     endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
-    downloader = BlobDownloader(transport, endpoints, Limits())
-    return BlobPresence(transport, endpoints, Limits(), downloader, now=clock or Clock())
+    downloader = BlobDownloader(transport, endpoints)
+    return BlobPresence(transport, endpoints, downloader, now=clock or Clock())
 
 
 def head(descriptor):

@@ -20,7 +20,6 @@ from oras_core.errors import (
 )
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.limits import Limits
 from oras_core.registry.blobs import upload
 from oras_core.registry.blobs.upload import MAX_RESTARTS, BlobUploader
 from oras_core.registry.endpoints import RegistryEndpoints
@@ -62,7 +61,7 @@ def uploader(*steps, **profile):
     transport = ScriptedTransport(*steps)
     learned = LearnedProfile(HostProfile(**{"probes_by_mount": True, **profile}))
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
-    return BlobUploader(Guarded(transport), endpoints, learned, Limits()), transport, learned
+    return BlobUploader(Guarded(transport), endpoints, learned), transport, learned
 
 
 def push(*steps, content=CONTENT, blob=BLOB, chunk_size=None, **profile):
@@ -195,7 +194,7 @@ def test_r18_a_loopback_registry_may_redirect_to_loopback():
     transport = ScriptedTransport(begun, STORED)
     endpoints = RegistryEndpoints("http://127.0.0.1:5000", "127.0.0.1:5000").repository("app")
     learned = LearnedProfile(HostProfile(probes_by_mount=True))
-    BlobUploader(transport, endpoints, learned, Limits()).push(BLOB, BytesSource(CONTENT))
+    BlobUploader(transport, endpoints, learned).push(BLOB, BytesSource(CONTENT))
     assert transport.finished
 
 
@@ -267,7 +266,7 @@ def retrying(*steps):
     stack = Retrying(Guarded(transport), RetryPolicy(backoff=0), sleep=lambda _: None)
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
     learned = LearnedProfile(HostProfile(probes_by_mount=True))
-    return BlobUploader(stack, endpoints, learned, Limits()), transport
+    return BlobUploader(stack, endpoints, learned), transport
 
 
 def test_a_failed_put_without_progress_restarts_the_upload():

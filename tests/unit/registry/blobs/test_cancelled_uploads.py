@@ -12,7 +12,6 @@ from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.sources import BytesSource
 from oras_core.errors import CancelledError, SourceChangedError, TransportError
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.limits import Limits
 from oras_core.packing.ingestion import INGESTION_SIZE
 from oras_core.registry.blobs.session import ABANDON_SECONDS, RESPITE_SECONDS, SMALL
 from oras_core.registry.blobs.upload import BlobUploader
@@ -43,7 +42,7 @@ def token():
 def uploader(transport, **profile):
     learned = LearnedProfile(HostProfile(probes_by_mount=True, **profile))
     endpoints = RegistryEndpoints(BASE, "reg.io").repository("app")
-    return BlobUploader(Retrying(Guarded(transport)), endpoints, learned, Limits())
+    return BlobUploader(Retrying(Guarded(transport)), endpoints, learned)
 
 
 class Source:

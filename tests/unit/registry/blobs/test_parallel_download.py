@@ -18,7 +18,6 @@ from oras_core.errors import (
     TransportError,
 )
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpResponse
 from oras_core.registry.blobs import download, parallel
 from oras_core.registry.blobs.download import BlobDownloader
@@ -98,7 +97,7 @@ class Server:
 def downloader(server, connections=4):
     endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
     profile = LearnedProfile(HostProfile(range_connections=connections))
-    return BlobDownloader(Guarded(server), endpoints, Limits(), profile), profile
+    return BlobDownloader(Guarded(server), endpoints, profile), profile
 
 
 def no_threads():

@@ -28,6 +28,7 @@ from oras_core.ports.files import (
     Locker,
     NameRules,
     PartialKeeper,
+    PartialRemover,
     PendingDirectory,
     PendingFile,
     ResumableFile,
@@ -57,7 +58,7 @@ def open_root(
             raise NotFoundError(f"folder {shown!r}", "the file system") from error
 
 
-class FolderTree(FileTree, Locker, NameRules, PartialKeeper):
+class FolderTree(FileTree, Locker, NameRules, PartialKeeper, PartialRemover):
     """An open folder. Thread-safe.
 
     Files and directories are written under a temporary name in their final folder, which
@@ -162,6 +163,23 @@ class FolderTree(FileTree, Locker, NameRules, PartialKeeper):
             except (FileNotFoundError, NotADirectoryError):
                 return
 
+    def remove_partials(self, path: SafePath) -> None:
+        """Remove the partial files and folders directly in a directory; see the port.
+
+        Raises:
+            UnsafePathError: if the path leads through a link.
+            FileAccessError: if the system refuses access.
+        """
+        with SystemErrors("list", path):
+            try:
+                folder = open_folder(self._root, path.parts, path)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            with closing(folder):
+                for name in folder.names():
+                    if _is_partial(name):
+                        _remove_partial(folder, name)
+
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Start to fill a directory.
 
@@ -253,7 +271,7 @@ def _entry(folder: Folder, path: SafePath) -> FileEntry | None:
 def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:
     found = []
     for name in folder.names():
-        if name.startswith(".") and is_unfinished(name):
+        if _is_partial(name):
             continue  # ours; any other spelling of the suffix is refused below
         here = sanitize_path(name)
         with suppress(FileNotFoundError):  # removed during the listing
@@ -308,14 +326,24 @@ class _PartialDirectory(PendingDirectory):
 
     def __exit__(self, *exception: object) -> None:
         """Discard the directory, unless it was committed."""
-        if not self._name:
-            return
-        try:
-            self._folder.remove_tree(self._name)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            # Log and go on: the original error is more important than a leftover directory.
-            _log.warning("cannot remove the partial directory %s: %s", self._name, error)
-        finally:
+        if self._name:
+            _remove_partial(self._folder, self._name)
             self._leave()
+
+
+def _is_partial(name: str) -> bool:
+    return name.startswith(".") and is_unfinished(name)
+
+
+def _remove_partial(folder: Folder, name: str) -> None:
+    """Remove a partial file or directory; log a failure."""
+    try:
+        if folder.kind(name) == "directory":
+            folder.remove_tree(name)
+        else:
+            folder.unlink(name)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Log and go on: an error before this one is more important than a leftover entry.
+        _log.warning("cannot remove the partial entry %s: %s", name, error)

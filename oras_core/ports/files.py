@@ -20,6 +20,7 @@ __all__ = [
     "Locker",
     "NameRules",
     "PartialKeeper",
+    "PartialRemover",
     "PendingDirectory",
     "PendingFile",
     "ResumableFile",
@@ -254,6 +255,19 @@ class PartialKeeper(Protocol):
 
         For files that were completed in another way. A missing partial file, or one that
         cannot be removed, is not an error.
+        """
+        ...
+
+
+@runtime_checkable
+class PartialRemover(Protocol):
+    """A folder that can remove what killed processes left."""
+
+    def remove_partials(self, path: SafePath) -> None:
+        """Remove the partial files and folders directly in the directory `path`.
+
+        The caller excludes every writer of this directory. A missing directory is accepted; an
+        entry that cannot be removed is logged.
         """
         ...
 

@@ -76,6 +76,7 @@ class Collection:
         for digest, _ in unwanted:
             token.raise_if_cancelled(COLLECTING)
             self._files.remove_blob(digest)
+        self._files.remove_partials()
         return CollectedGarbage(
             tuple(digest for digest, _ in unwanted), sum(size for _, size in unwanted)
         )

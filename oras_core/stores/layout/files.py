@@ -13,7 +13,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import HEX_LENGTH, Digest
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
-from oras_core.ports.files import FileEntry, FileTree
+from oras_core.ports.files import FileEntry, FileTree, PartialRemover
 from oras_core.stores.layout.index import MAX_INDEX_SIZE, LayoutIndex
 
 __all__ = ["INDEX_NAME", "LAYOUT_VERSION", "MARKER_NAME", "LayoutFiles", "blob_path"]
@@ -156,6 +156,12 @@ class LayoutFiles:
     def remove_blob(self, digest: Digest) -> None:
         """Remove a blob; a missing blob is not an error."""
         self._tree.remove(blob_path(digest))
+
+    def remove_partials(self) -> None:
+        """Remove what killed processes left of blobs; the caller excludes all copies."""
+        if isinstance(self._tree, PartialRemover):
+            for algorithm in HEX_LENGTH:
+                self._tree.remove_partials(sanitize_path(f"blobs/{algorithm}"))
 
     def _read(self, path: SafePath, limit: int) -> bytes:
         with closing(self._tree.open(path)) as stream:

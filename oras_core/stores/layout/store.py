@@ -237,9 +237,9 @@ class OciLayoutStore(
     ) -> CollectedGarbage:
         """Remove the blobs that nothing refers to.
 
-        Blobs reachable from the index stay, and files whose name is not a digest. Push blobs
-        and their manifest in one `receiving` block, so that no collection removes the blobs
-        before the manifest is written.
+        Blobs reachable from the index stay, and files whose name is not a digest. The partial
+        files of killed processes are removed. Push blobs and their manifest in one `receiving`
+        block, so that no collection removes the blobs before the manifest is written.
 
         Args:
             keep: `listed` keeps every entry of the index; `tagged` keeps the entries with a

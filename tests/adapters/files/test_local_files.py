@@ -15,6 +15,7 @@ import pytest
 
 from oras_adapters.files.local_files import LocalFileTree, scratch_directory
 from oras_core.errors import FileAccessError, NotFoundError, OrasError, UnsafePathError
+from oras_core.model.digest import Digest
 from oras_core.testing.contracts.expect import raises
 from oras_core.testing.contracts.tree_access import at, names, read, write
 from support.trees import describe
@@ -352,7 +353,7 @@ def test_what_cannot_be_removed_is_logged_and_hides_no_error(root, tree, monkeyp
     with raises(KeyError), tree.create_directory(at("d")):
         monkeypatch.setattr(os, "rmdir", fail)
         raise KeyError
-    assert "cannot remove the partial directory" in caplog.text
+    assert "cannot remove the partial entry" in caplog.text
 
 
 def test_reading_fails_with_the_name_of_the_file():
@@ -502,3 +503,26 @@ def test_scratch_that_cannot_be_made_is_an_error(tmp_path):
         scratch_directory(tmp_path / "f"),
     ):
         pass
+
+
+def test_partial_entries_of_killed_processes_are_removed(root, tree):
+    files = tree.create(at("d/f")), tree.resume(at("d/f"), Digest.of(b"x"))
+    files[0].write(b"x")
+    files[1].write(b"x")
+    write(tree.create_directory(at("d/folder")).tree, "inner", b"x")
+    write(tree, "d/kept", b"x")
+    with tree.create(at("f")):
+        before = os.listdir(root)
+        tree.remove_partials(at("d"))
+        assert os.listdir(root) == before
+    assert os.listdir(root / "d") == ["kept"]
+    tree.remove_partials(at("missing"))
+
+
+def test_no_partial_entries_are_removed_through_a_link(root, tree):
+    (root / "d").mkdir()
+    (root / "d" / ".x.oras-partial").touch()
+    (root / "link").symlink_to("d")
+    with raises(UnsafePathError):
+        tree.remove_partials(at("link"))
+    assert os.listdir(root / "d") == [".x.oras-partial"]

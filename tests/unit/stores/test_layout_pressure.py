@@ -412,7 +412,7 @@ def test_copying_referrers_to_a_registry_without_the_api_writes_each_list_once()
 
 
 def test_limits_hold_for_each_artifact_of_a_mirror(monkeypatch):
-    monkeypatch.setattr("oras_core.copying.extended.MAX_REFERRERS", 5)
+    monkeypatch.setattr("oras_core.copying.referrer_search.MAX_REFERRERS", 5)
     source, destination = MemoryStore(), MemoryStore()
     for number in range(4):
         image = push_artifact(source, b"%d" % number)

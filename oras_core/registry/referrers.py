@@ -8,14 +8,11 @@ Every client that pushes or deletes a referrer must rewrite it (distribution spe
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from random import SystemRandom
-from typing import Final
+from functools import reduce
 
 from attrs import evolve, frozen
 
-from oras_core.cancellation import sleep
 from oras_core.content.referrers import as_referrer
 from oras_core.errors import (
     AccessDeniedError,
@@ -40,29 +37,11 @@ from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import Page, paginate
 from oras_core.registry.referrers_list import ReferrersList, referrers_tag
 from oras_core.registry.referrers_memory import ListChange, ReferrersMemory
+from oras_core.registry.referrers_update import ListUpdate
 
 __all__ = ["ListEntry", "ReferrersClient"]
 
 _logger = logging.getLogger(__name__)
-
-_RANDOM: Final = SystemRandom()
-"""Without a state: processes that were forked from one do not choose the same pauses."""
-
-MAX_ATTEMPTS: Final = 30
-"""Attempts to write a list; another client may overwrite it each time."""
-
-SETTLING: Final = 0.4
-"""Seconds for which a written list must stand still, at least: another client that read the
-list before this one wrote it may need that long to overwrite it."""
-
-SLOWNESS: Final = 6.0
-"""By how much others may be slower than this client, which waits longer if it is slow itself."""
-
-MAX_READS: Final = 20
-"""Times that a written list is read back while others add to it."""
-
-BACKOFF: Final = 0.05
-"""Seconds before the second attempt to write a list, at most; each further one adds as much."""
 
 
 @frozen
@@ -305,54 +284,17 @@ class ReferrersClient:
 
     def _rewrite(self, subject: Digest, changes: Sequence[ListChange]) -> None:
         """Write the list until the changes last."""
-
-        def changed(listed: ReferrersList) -> ReferrersList:
-            for change in changes:
-                listed = change(listed)
-            return listed
-
-        changed(ReferrersList.empty()).encode()  # loads all code before the first list is read
-        for attempt in range(MAX_ATTEMPTS):
-            # Clients that were in one another's way must not meet again.
-            sleep(_RANDOM.uniform(0, BACKOFF * attempt))
-            started = time.monotonic()
-            present = self._tagged(subject)
-            if not present.entries:
-                # Distribution denies to have a tag while another client writes it.
-                sleep(SETTLING * _RANDOM.uniform(0.1, 0.5))
-                started = time.monotonic()
-                present = self._tagged(subject)
-            wanted = changed(present)
-            if wanted == present:
-                return
-            self._manifests.push(wanted.encode(), media_types.OCI_INDEX, referrers_tag(subject))
-            if self._lasts(subject, changed, time.monotonic() - started):
-                return
-            _logger.debug("another client has overwritten the list of %s", subject)
-        raise UnsupportedError(
-            f"update the list of the referrers of {subject} in {self._endpoints.name}",
-            "other clients keep overwriting it; push the referrer again",
+        tag = referrers_tag(subject)
+        update = ListUpdate(
+            lambda: self._tagged(subject),
+            lambda listed: self._manifests.push(listed.encode(), media_types.OCI_INDEX, tag),
+            self._manifests.exists,
         )
-
-    def _lasts(self, subject: Digest, changed: ListChange, elapsed: float) -> bool:
-        """Read the list back until it stands still; tell whether it still has the changes.
-
-        Args:
-            subject: the subject of the list.
-            changed: applies the changes.
-            elapsed: the seconds from reading the list to having written it.
-        """
-        settling = max(SETTLING, SLOWNESS * elapsed)
-        before = None
-        for _ in range(MAX_READS):
-            listed = self._tagged(subject)
-            if changed(listed) != listed:
-                return False
-            if listed == before:
-                break
-            before = listed
-            sleep(settling * _RANDOM.uniform(1, 2))
-        return True
+        if not update.run(lambda listed: reduce(lambda so_far, c: c(so_far), changes, listed)):
+            raise UnsupportedError(
+                f"update the list of the referrers of {subject} in {self._endpoints.name}",
+                "other clients keep overwriting it; push the referrer again",
+            )
 
 
 def _is_index(page: Page) -> bool:

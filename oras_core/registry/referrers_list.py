@@ -77,10 +77,23 @@ class ReferrersList:
             entries[str(referrer.digest)] = {**present, **wire}
         return self._with(entries)
 
-    def without(self, digest: Digest) -> ReferrersList:
-        """Return a list without the entry of `digest`."""
+    def with_entries_of(self, other: ReferrersList) -> ReferrersList:
+        """Return a list that also has the entries of `other` that this one lacks."""
+        entries, others = self._by_digest(), other._by_digest()
+        if others.keys() <= entries.keys():
+            return self
+        return self._with({**entries, **{key: others[key] for key in others if key not in entries}})
+
+    def entries_absent_from(self, other: ReferrersList) -> list[Descriptor]:
+        """Return the entries that `other` lacks."""
+        present = {entry.digest for entry in other.entries}
+        return [entry for entry in self.entries if entry.digest not in present]
+
+    def without(self, *digests: Digest) -> ReferrersList:
+        """Return a list without the entries of `digests`."""
         entries = self._by_digest()
-        entries.pop(str(digest), None)
+        for digest in digests:
+            entries.pop(str(digest), None)
         return self._with(entries)
 
     def encode(self) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from oras_core.registry import referrers
+from oras_core.registry import referrers_update
 
 
 @pytest.fixture(autouse=True)
 def _lists_settle_at_once(monkeypatch):
     """Nobody but the test writes to an embedded registry: nobody needs to be waited for."""
-    monkeypatch.setattr(referrers, "SETTLING", 0.0)
-    monkeypatch.setattr(referrers, "SLOWNESS", 0.0)
-    monkeypatch.setattr(referrers, "BACKOFF", 0.0)
+    monkeypatch.setattr(referrers_update, "SETTLING", 0.0)
+    monkeypatch.setattr(referrers_update, "SLOWNESS", 0.0)
+    monkeypatch.setattr(referrers_update, "BACKOFF", 0.0)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         NotFoundError,
         TitleCollisionError,
         UnsupportedError,
+        WorkerError,
     )
     from oras_core.errors.values import (
         InvalidAnnotationError,
@@ -90,6 +91,7 @@ __all__ = [
     "UnsafePathError",
     "UnsafeRedirectError",
     "UnsupportedError",
+    "WorkerError",
     "redact_url",
 ]
 
@@ -128,6 +130,7 @@ _MODULE_OF = {
     "UnsafePathError": "values",
     "UnsafeRedirectError": "registry",
     "UnsupportedError": "targets",
+    "WorkerError": "targets",
     "redact_url": "redaction",
 }
 

@@ -11,6 +11,7 @@ __all__ = [
     "NotFoundError",
     "TitleCollisionError",
     "UnsupportedError",
+    "WorkerError",
 ]
 
 
@@ -116,3 +117,21 @@ class CancelledError(OrasError):
         """Keep the fact."""
         self.operation = operation
         super().__init__(f"cannot {operation}: it was cancelled")
+
+
+class WorkerError(OrasError):
+    """The workers of a mirror ended without a result.
+
+    The ledger has all jobs that are done: the next run goes on.
+
+    Attributes:
+        reason: what the executor says.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Keep the fact."""
+        self.reason = reason
+        super().__init__(
+            f"cannot go on with the mirror: its workers are lost ({reason}). "
+            "Run the mirror again: it goes on where it stopped."
+        )

@@ -1,0 +1,121 @@
+"""What workers are given, and what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from oras_core.copying.prepared import Prepared
+from oras_core.mirroring.job import Job
+from oras_core.model.digest import Digest
+
+__all__ = ["Examined", "Failure", "Outcome", "Record", "Task"]
+
+
+@frozen
+class Failure:
+    """Why a job failed.
+
+    Attributes:
+        kind: the name of the error's class.
+        message: the error's message, which holds no secret.
+        host: the registry that failed; empty if the failure concerns none.
+        is_passing: whether the same job may succeed later: there was no answer, or the
+            registry was overloaded or broken.
+    """
+
+    kind: str
+    message: str
+    host: str = ""
+    is_passing: bool = False
+
+
+@frozen
+class Record:
+    """The result of one job.
+
+    Attributes:
+        key: the key of the job.
+        source: the repository that was copied from.
+        destination: the repository that was copied to.
+        tags: the number of tags that the destination has now.
+        moved: the number of blobs and manifests that were transferred.
+        skipped: the number of those that were present.
+        mounted: the number of blobs that came from another repository of the registry.
+        bytes: the number of bytes that were transferred.
+        seconds: the duration of the job. Not compared.
+        left_out: tags that the source has no longer, or not for the platform.
+        changed: tags that named another artifact than planned, whose planned artifact was
+            gone. The artifact that they named when they were copied was copied.
+        failure: why the job failed; None if it did not.
+        blobs: large blobs that the destination has now and that others may mount.
+        pauses: seconds until a registry accepts requests again, by host, as it demanded.
+            Not compared.
+    """
+
+    key: str
+    source: str
+    destination: str
+    tags: int = 0
+    moved: int = 0
+    skipped: int = 0
+    mounted: int = 0
+    bytes: int = 0
+    seconds: float = field(default=0.0, eq=False)
+    left_out: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    failure: Failure | None = None
+    blobs: tuple[Digest, ...] = field(default=(), repr=False)
+    pauses: Mapping[str, float] = field(factory=dict, eq=False)
+
+
+MAX_PREPARED: Final = 4 * 1024 * 1024
+"""Bytes of manifests that travel with a job between processes. A worker reads larger graphs
+again."""
+
+SHARED_SIZE: Final = 4096
+"""Bytes from which a blob is worth a mount. The transfer of a smaller one costs as much."""
+
+
+@frozen
+class Examined:
+    """A job that is ready to move blobs.
+
+    Attributes:
+        job: the job, with the artifacts that its tags name now.
+        prepared: the steps; None if they are too large to travel.
+        blobs: the large blobs that the destination's repository may lack.
+        changed: as in `Record`.
+        left_out: as in `Record`.
+        seconds: the duration of the examination.
+        pauses: as in `Record`.
+    """
+
+    job: Job
+    prepared: Prepared | None
+    blobs: tuple[Digest, ...]
+    changed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    seconds: float = 0.0
+    pauses: Mapping[str, float] = field(factory=dict)
+
+
+@frozen
+class Task:
+    """One call of a worker.
+
+    Attributes:
+        job: the job.
+        examined: the result of the first call; None for the first call.
+        mounts: the repositories of the destination's registry that have a blob, by digest.
+    """
+
+    job: Job
+    examined: Examined | None = None
+    mounts: Mapping[Digest, str] = field(factory=dict)
+
+
+Outcome = Record | Examined
+"""The result of one call of a worker: the job has ended, or is ready to move blobs."""

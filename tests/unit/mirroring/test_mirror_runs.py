@@ -1,0 +1,103 @@
+"""Runs of a mirror: planned, carried out by threads, kept in a ledger, verified."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from oras_core.copying.options import CopyOptions
+from oras_core.mirroring.hosts import RetryRules
+from oras_core.mirroring.job import Job, job_from_text
+from oras_core.mirroring.ledger import MemoryLedger
+from oras_core.mirroring.plan import Mirror, plan_mirror
+from oras_core.mirroring.running import RunOptions, run_mirrors
+from oras_core.mirroring.verification import verify_job, verify_mirror
+from oras_core.mirroring.working import perform, run_job
+from support.mirror_world import DESTINATION, SOURCE, World, mirror
+
+ALONE = CopyOptions(concurrency=1)
+FAST = RetryRules(attempts=3, backoff=0.0, max_failures=4)
+
+
+def run(world, ledger=None, *mirrors, threads=2, work=None, **options):
+    """Run a mirror in threads."""
+    own = RunOptions(**{"retry": FAST, "concurrency": 1, **options})
+    with ThreadPoolExecutor(threads) as executor:
+        return run_mirrors(
+            mirrors or (mirror(),),
+            world,
+            executor,
+            work or partial(perform, registries=world, options=ALONE),
+            ledger or MemoryLedger(),
+            options=own,
+        )
+
+
+def differences(world, *, deep=True):
+    verify = partial(verify_job, registries=world, deep=deep, options=ALONE)
+    with ThreadPoolExecutor(2) as executor:
+        return list(verify_mirror([mirror()], world, executor, verify))
+
+
+@pytest.fixture
+def world():
+    world = World()
+    for number in range(6):
+        name = f"team/app{number}"
+        shared = b"shared" * 1000
+        document = world.push(name, "v1", "latest", blobs=(shared, f"own {name}".encode() * 900))
+        world.push(name, subject=document.descriptor, blobs=(b"signature" * number,))
+        world.push(name, "v2", blobs=(shared, f"second {name}".encode() * 900))
+    return world
+
+
+def test_every_repository_is_mirrored(world):
+    report = run(world)
+    assert report.is_complete
+    assert report.totals.repositories == 6
+    assert report.totals.done_tags == 18
+    assert differences(world) == []
+
+
+def test_a_second_run_moves_nothing(world):
+    run(world)
+    before = len(world.uploads())
+    report = run(world)
+    assert (report.totals.moved, report.totals.mounted, report.totals.bytes) == (0, 0, 0)
+    assert report.totals.done_tags == 18
+    assert len(world.uploads()) == before
+
+
+def test_a_blob_that_repositories_share_is_moved_once_and_mounted(world):
+    report = run(world, threads=4)
+    uploads = [digest for digest in world.uploads() if "44136fa3" not in digest]
+    assert len(uploads) == len(set(uploads))
+    assert report.totals.mounted == 5
+
+
+def test_jobs_are_small_and_survive_pickles_and_text(world):
+    jobs = [e for e in plan_mirror(mirror(), world, tags_per_job=2) if isinstance(e, Job)]
+    assert [len(job.tags) for job in jobs] == [2, 1] * 6
+    for job in jobs:
+        assert pickle.loads(pickle.dumps(job)) == job
+        assert job_from_text(job.text()) == job
+        assert len(pickle.dumps(job)) < 2000
+
+
+def test_a_job_can_be_run_alone_and_again(world):
+    job = next(e for e in plan_mirror(mirror(), world) if isinstance(e, Job))
+    first = run_job(job, world, options=ALONE)
+    second = run_job(job, world, options=ALONE)
+    assert (first.tags, first.failure, second.failure) == (3, None, None)
+    assert first.moved > 0
+    assert second.moved == second.bytes == 0
+
+
+def test_one_repository_is_mirrored_under_another_name(world):
+    one = Mirror(f"{SOURCE}/team/app1", f"{DESTINATION}/copies/app")
+    report = run(world, None, one)
+    assert report.is_complete
+    assert sorted(world.repository("copies/app", DESTINATION).tags()) == ["latest", "v1", "v2"]

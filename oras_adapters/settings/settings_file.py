@@ -1,4 +1,4 @@
-"""The strict reader of the settings file (TOML), for `oras_adapters.settings.settings`."""
+"""The strict reader of TOML files: the settings file, and the rules of a mirror."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cattrs.v import transform_error
 
 from oras_core.errors import InvalidConfigurationError
 
-__all__ = ["read"]
+__all__ = ["load", "read", "strict_converter", "structure"]
 
 T = TypeVar("T")
 
@@ -32,17 +32,22 @@ def read(path: Path, kind: type[T]) -> tuple[T, Mapping[str, Mapping[str, Any]]]
     Raises:
         InvalidConfigurationError: if the file or a setting is invalid; names both.
     """
-    document = _load(path)
+    document = load(path)
     if "environment" in document:
         raise InvalidConfigurationError(str(path), "a settings file must not contain secrets")
     sections = fields_dict(kind)  # type: ignore[arg-type]
     for name, section in document.items():
         if name in sections and not isinstance(section, dict):
             raise InvalidConfigurationError(name, "it is a section, not a value")
-    return _structure(document, kind, source=str(path)), document
+    return structure(document, kind, source=str(path)), document
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """Parse a file.
+
+    Raises:
+        InvalidConfigurationError: if it cannot be read, or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -51,15 +56,33 @@ def _load(path: Path) -> dict[str, Any]:
         raise InvalidConfigurationError(str(path), f"it is not TOML: {error}") from None
 
 
-def _structure(document: dict[str, Any], kind: type[T], *, source: str) -> T:
+def structure(
+    document: dict[str, Any], kind: type[T], *, source: str, converter: Converter | None = None
+) -> T:
+    """Convert a parsed file to an attrs class.
+
+    Args:
+        document: the parsed file.
+        kind: the class.
+        source: the name of the file, for errors.
+        converter: a `strict_converter` with further types.
+
+    Raises:
+        InvalidConfigurationError: if a value has another type, or a name is unknown.
+    """
+    try:
+        return (converter or strict_converter()).structure(document, kind)
+    except (BaseValidationError, TypeError, ValueError) as error:
+        raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
+
+
+def strict_converter() -> Converter:
+    """Return a converter that coerces no types and refuses unknown names."""
     converter = Converter(forbid_extra_keys=True)
     for scalar in (str, int, float, bool):
         converter.register_structure_hook(scalar, _strict)
     converter.register_structure_hook_func(lambda wanted: wanted == tuple[str, ...], _strings)
-    try:
-        return converter.structure(document, kind)
-    except (BaseValidationError, TypeError, ValueError) as error:
-        raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
+    return converter
 
 
 def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types

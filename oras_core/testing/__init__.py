@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oras_core.testing.contracts.directories import DirectoryContract
     from oras_core.testing.contracts.files import FileTreeContract
     from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
+    from oras_core.testing.contracts.ledgers import LedgerContract
     from oras_core.testing.contracts.locks import LockerContract
     from oras_core.testing.contracts.partials import PartialKeeperContract
     from oras_core.testing.memory_files import MemoryFileTree
@@ -40,6 +41,7 @@ __all__ = [
     "EmbeddedRegistry",
     "FileTreeContract",
     "HttpTransportContract",
+    "LedgerContract",
     "LockerContract",
     "MemoryFileTree",
     "OpenAccess",
@@ -68,6 +70,7 @@ _MODULE_OF = {
     "EmbeddedRegistry": "registry.registry",
     "FileTreeContract": "contracts.files",
     "HttpTransportContract": "contracts.http",
+    "LedgerContract": "contracts.ledgers",
     "LockerContract": "contracts.locks",
     "MemoryFileTree": "memory_files",
     "OpenAccess": "registry.auth",

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 from cattrs import Converter
 
 from oras_adapters.settings.settings_file import load, strict_converter, structure
@@ -23,6 +23,7 @@ __all__ = ["ExecutorName", "HostLimits", "Rules", "RunRules", "read_rules"]
 ExecutorName = Literal["threads", "processes", "dask"]
 
 _at_least_one = validators.ge(1)
+_positive = validators.optional(validators.gt(0))
 
 
 @frozen
@@ -35,8 +36,8 @@ class HostLimits:
         connections: requests at the same time.
     """
 
-    requests: float | None = None
-    bytes: float | None = None
+    requests: float | None = field(default=None, validator=_positive)
+    bytes: float | None = field(default=None, validator=_positive)
     connections: int | None = field(default=None, validator=validators.optional(_at_least_one))
 
     @property
@@ -57,10 +58,6 @@ class RunRules:
         scheduler: the address of a Dask scheduler; empty for workers on this machine.
         ledger: the path of the ledger; a relative one is below the folder of the rules.
         tags_per_job: the largest number of tags of one job.
-        attempts: see `RetryRules`, as the next three.
-        backoff: in seconds.
-        max_backoff: in seconds.
-        max_failures: pauses in a row.
     """
 
     executor: ExecutorName = "threads"
@@ -69,15 +66,6 @@ class RunRules:
     scheduler: str = ""
     ledger: str = "mirror.sqlite"
     tags_per_job: int = field(default=TAGS_PER_JOB, validator=_at_least_one)
-    attempts: int = RetryRules().attempts
-    backoff: float = RetryRules().backoff
-    max_backoff: float = RetryRules().max_backoff
-    max_failures: int = RetryRules().max_failures
-
-    @property
-    def retry(self) -> RetryRules:
-        """How failed jobs are repeated."""
-        return RetryRules(self.attempts, self.backoff, self.max_backoff, self.max_failures)
 
 
 @frozen
@@ -126,6 +114,7 @@ class MirrorTable:
 class _File:
     mirror: tuple[MirrorTable, ...]
     run: RunRules = field(factory=RunRules)
+    retry: RetryRules = field(factory=RetryRules)
     limits: Mapping[str, HostLimits] = field(factory=dict)
 
 
@@ -136,11 +125,13 @@ class Rules:
     Attributes:
         mirrors: what is mirrored.
         run: how it is run. The path of its ledger is absolute.
+        retry: how failed jobs are repeated.
         limits: the limits of registries, by host.
     """
 
     mirrors: tuple[Mirror, ...]
     run: RunRules = field(factory=RunRules)
+    retry: RetryRules = field(factory=RetryRules)
     limits: Mapping[str, HostLimits] = field(factory=dict)
 
 
@@ -158,12 +149,8 @@ def read_rules(path: Path) -> Rules:
         mirrors = tuple(table.mirror() for table in file.mirror)
     except (OrasError, ValueError) as error:
         raise InvalidConfigurationError(str(path), f"in [[mirror]]: {error}") from None
-    run = RunRules(**{**_members(file.run), "ledger": str(path.parent / file.run.ledger)})
-    return Rules(mirrors, run, file.limits)
-
-
-def _members(run: RunRules) -> dict[str, Any]:
-    return {attribute.name: getattr(run, attribute.name) for attribute in run.__attrs_attrs__}
+    run = evolve(file.run, ledger=str(path.parent / file.run.ledger))
+    return Rules(mirrors, run, file.retry, file.limits)
 
 
 def _converter() -> Converter:

@@ -78,7 +78,7 @@ def run_rules(
             options=RunOptions(
                 in_flight=stage.in_flight,
                 tags_per_job=rules.run.tags_per_job,
-                retry=rules.run.retry,
+                retry=rules.retry,
                 listener=listener,
             ),
             only_failed=only_failed,

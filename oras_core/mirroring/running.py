@@ -199,11 +199,11 @@ class _Run:
         open_jobs = list(islice(self._backlog, room))
         self._ready.extend(Task(job) for job in open_jobs if not self._is_given_up(job))
         if not open_jobs and self._planning is None and not self._is_planned:
-            self._planning = self._planner.submit(self._plan_some)
+            self._planning = self._planner.submit(self._plan_some, min(room, PLANNED_AT_ONCE))
 
-    def _plan_some(self) -> list[PlanEvent]:
+    def _plan_some(self, count: int) -> list[PlanEvent]:
         with self._token.scope():
-            return list(islice(self._events, PLANNED_AT_ONCE))
+            return list(islice(self._events, count))
 
     def _take_plan(self, events: Sequence[PlanEvent]) -> None:
         self._is_planned = not events

@@ -17,6 +17,8 @@ RULES = """
 executor = "threads"
 workers = 1
 jobs = 2
+
+[retry]
 backoff = 0.0
 attempts = 2
 max_failures = 2

@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 
-from oras_core.copying.options import CopyOptions
-from oras_core.mirroring.hosts import RetryRules
 from oras_core.mirroring.job import Job, job_from_text
-from oras_core.mirroring.ledger import MemoryLedger
 from oras_core.mirroring.plan import Mirror, plan_mirror
-from oras_core.mirroring.running import RunOptions, run_mirrors
-from oras_core.mirroring.verification import verify_job, verify_mirror
-from oras_core.mirroring.working import perform, run_job
-from support.mirror_world import DESTINATION, SOURCE, World, mirror
-
-ALONE = CopyOptions(concurrency=1)
-FAST = RetryRules(attempts=3, backoff=0.0, max_failures=4)
-
-
-def run(world, ledger=None, *mirrors, threads=2, work=None, **options):
-    """Run a mirror in threads."""
-    own = RunOptions(**{"retry": FAST, "concurrency": 1, **options})
-    with ThreadPoolExecutor(threads) as executor:
-        return run_mirrors(
-            mirrors or (mirror(),),
-            world,
-            executor,
-            work or partial(perform, registries=world, options=ALONE),
-            ledger or MemoryLedger(),
-            options=own,
-        )
-
-
-def differences(world, *, deep=True):
-    verify = partial(verify_job, registries=world, deep=deep, options=ALONE)
-    with ThreadPoolExecutor(2) as executor:
-        return list(verify_mirror([mirror()], world, executor, verify))
+from oras_core.mirroring.working import run_job
+from support.mirror_world import ALONE, DESTINATION, SOURCE, World, differences, mirror, run
 
 
 @pytest.fixture

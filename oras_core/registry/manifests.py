@@ -30,8 +30,10 @@ from oras_core.registry.head_hints import HeadHints
 from oras_core.registry.profiles import HostProfile, LearnedProfile
 from oras_core.registry.responses import (
     check_digest_header,
+    content_coding,
     content_length,
     digest_header,
+    encoded_error,
     exchange,
     exchange_body,
     protocol_error,
@@ -333,10 +335,13 @@ def _digest_of(reference: str, content: bytes, headers: Headers, what: str) -> D
     """Return the digest of the content, verified.
 
     A manifest requested by digest must have that digest; the header is ignored. A manifest
-    requested by tag must have the digest in the header, if there is one.
+    requested by tag must have the digest in the header, if there is one. That digest also
+    shows that a `Content-Encoding` is wrong; without one, the field is believed (R38).
     """
     expected = Digest.parse(reference) if ":" in reference else digest_header(headers)
     actual = Digest.of(content, expected.algorithm if expected else "sha256")
+    if (coding := content_coding(headers)) and actual != expected:
+        raise encoded_error(what, coding)
     if expected is not None and actual != expected:
         raise DigestMismatchError(str(expected), str(actual), what=what)
     return actual

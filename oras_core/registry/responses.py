@@ -35,15 +35,16 @@ from oras_core.registry.transports.retries import retry_after
 
 __all__ = [
     "check_digest_header",
+    "content_coding",
     "content_length",
     "digest_header",
+    "encoded_error",
     "exchange",
     "exchange_body",
     "parse_json",
     "protocol_error",
     "raise_for_status",
     "read_bounded",
-    "refuse_encoding",
     "settled",
 ]
 
@@ -242,7 +243,7 @@ def _read_at_most(response: HttpResponse, limit: int) -> bytes:
 
 
 def read_bounded(response: HttpResponse, limit: int, what: str) -> bytes:
-    """Read the whole body.
+    """Read the whole body, as it was sent.
 
     Args:
         response: the answer; the caller closes it.
@@ -252,9 +253,7 @@ def read_bounded(response: HttpResponse, limit: int, what: str) -> bytes:
     Raises:
         SizeLimitError: if the body, or its `Content-Length`, is larger than `limit`.
         SizeMismatchError: if the body does not have the length that was announced.
-        ContentError: if the body has a content coding, which was not requested.
     """
-    refuse_encoding(response, what)
     announced = content_length(response.headers)
     if announced is not None and announced > limit:
         raise SizeLimitError(what, limit)
@@ -300,8 +299,11 @@ def parse_json(
     """Parse a body as a JSON object; some hosts answer 200 with a web page (R27).
 
     Raises:
+        ContentError: if the body has a content coding, which was not requested.
         RegistryError: if the body is not a JSON object.
     """
+    if coding := content_coding(response.headers):
+        raise encoded_error(f"answer to '{operation}'", coding)
     detail = "the answer is not a JSON object"
     try:
         document = json.loads(body)
@@ -314,19 +316,6 @@ def parse_json(
     return document
 
 
-def refuse_encoding(response: HttpResponse, what: str) -> None:
-    """Refuse a body with a content coding: its digest is not that of the content.
-
-    Raises:
-        ContentError: if `Content-Encoding` is anything but `identity`.
-    """
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise ContentError(
-            f"{what} was sent with Content-Encoding {_plain(encoding)!r}, which was not asked for"
-        )
-
-
 # --- Header fields ------------------------------------------------------------------------
 
 
@@ -334,6 +323,19 @@ def content_length(headers: Headers) -> int | None:
     """Return the value of `Content-Length`; None if it is not a number."""
     text = headers.get("Content-Length", "").strip()
     return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else None
+
+
+def content_coding(headers: Headers) -> str:
+    """Return the value of `Content-Encoding` in lower case; empty for none, and for `identity`."""
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
+
+
+def encoded_error(what: str, coding: str) -> ContentError:
+    """Return the error for a body with a content coding. Bodies are never decoded (R38)."""
+    return ContentError(
+        f"{what} was sent with Content-Encoding {_plain(coding)!r}, which was not asked for"
+    )
 
 
 def digest_header(headers: Headers) -> Digest | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 
 from oras_core.errors import (
+    ContentError,
     DigestMismatchError,
     InvalidDigestError,
     InvalidManifestError,
@@ -254,6 +256,27 @@ def test_a_compressed_manifest_is_refused():
     subject, _ = client(Answer(200, {"Content-Type": OCI, "Content-Encoding": "gzip"}, CONTENT))
     with pytest.raises(OrasError, match="gzip"):
         subject.fetch_reference("v1")
+
+
+ENCODINGS = ["aws-chunked", "x-gzip", "binary", "gzip", "identity", "br, gzip"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_r38_the_digest_decides_whatever_the_content_encoding(encoding):
+    fields = {"Content-Type": OCI, "Content-Encoding": encoding}
+    by_tag = Answer(200, {**fields, "Docker-Content-Digest": DIGEST}, CONTENT)
+    subject, _ = client(by_tag, Answer(200, fields, CONTENT), Answer(200, fields, CONTENT))
+    assert subject.fetch_reference("v1") == (MANIFEST, CONTENT)
+    assert subject.fetch_reference(DIGEST) == (MANIFEST, CONTENT)
+    assert subject.fetch(MANIFEST) == CONTENT
+
+
+@pytest.mark.parametrize("reference", ["v1", DIGEST])
+def test_r38_a_manifest_that_was_compressed_is_not_decoded(reference):
+    fields = {"Content-Type": OCI, "Content-Encoding": "gzip", "Docker-Content-Digest": DIGEST}
+    subject, _ = client(*[Answer(200, fields, gzip.compress(CONTENT))] * 2)
+    with pytest.raises(ContentError, match="was sent with Content-Encoding 'gzip'"):
+        subject.fetch_reference(reference)
 
 
 def test_a_manifest_that_breaks_off_is_asked_for_again():

@@ -196,12 +196,17 @@ def test_a_body_up_to_the_limit_is_read():
         (Answer(200, {}, b"0123456789a"), SizeLimitError),
         (Answer(200, {"Content-Length": "11"}, b""), SizeLimitError),
         (Answer(200, {"Content-Length": "5"}, b"012"), SizeMismatchError),
-        (Answer(200, {"Content-Encoding": "gzip"}, b"012"), ContentError),
     ],
 )
 def test_a_body_that_is_refused(answer, kind):
     with pytest.raises(kind):
         read(answer)
+
+
+def test_a_listing_with_a_content_encoding_is_refused():
+    response = HttpResponse(200, {"Content-Encoding": "gzip"}, body=CountingStream())
+    with pytest.raises(ContentError, match="'list' was sent with Content-Encoding 'gzip'"):
+        parse_json(REQUEST, response, "list", b"{}")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[1]", b"7", b"{", b"\xff", b"[" * 99_999])

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from oras_adapters.client.async_client import AsyncClient
     from oras_adapters.client.async_streams import AsyncLayerStream
     from oras_adapters.client.client import Client
-    from oras_adapters.client.results import Content, Copied, Mirrored, MirroredTag
     from oras_adapters.client.streams import LayerStream
     from oras_adapters.compression.compressions import find_compression
     from oras_adapters.compression.zstd_compression import Zstd
@@ -45,8 +44,6 @@ __all__ = [
     "AsyncLayerStream",
     "Client",
     "Composition",
-    "Content",
-    "Copied",
     "CredentialHelperStore",
     "CredentialSettings",
     "DockerConfigStore",
@@ -55,8 +52,6 @@ __all__ = [
     "LayerStream",
     "LocalFileTree",
     "LogProgress",
-    "Mirrored",
-    "MirroredTag",
     "NetworkSettings",
     "ProxySettings",
     "RegistryServer",
@@ -81,8 +76,6 @@ _MODULE_OF = {
     "AsyncLayerStream": "client.async_streams",
     "Client": "client.client",
     "Composition": "factory",
-    "Content": "client.results",
-    "Copied": "client.results",
     "CredentialHelperStore": "credentials.credential_helper",
     "CredentialSettings": "settings.settings",
     "DockerConfigStore": "credentials.docker_config",
@@ -91,8 +84,6 @@ _MODULE_OF = {
     "LayerStream": "client.streams",
     "LocalFileTree": "files.local_files",
     "LogProgress": "progress.log_progress",
-    "Mirrored": "client.results",
-    "MirroredTag": "client.results",
     "NetworkSettings": "settings.settings",
     "ProxySettings": "settings.settings",
     "RegistryServer": "registry_server",

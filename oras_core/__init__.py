@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         read_index,
         update_index,
     )
-    from oras_core.verbs.inspect import fetch_config, fetch_manifest
+    from oras_core.verbs.inspect import Content, fetch_config, fetch_manifest
     from oras_core.verbs.login import login, logout
     from oras_core.verbs.mirror import Mirrored, mirror
     from oras_core.verbs.pull import Pulled, find_manifest, pull
@@ -66,6 +66,7 @@ __all__ = [
     "CancelToken",
     "ChainedCredentialStore",
     "Config",
+    "Content",
     "Copied",
     "CopyOptions",
     "Descriptor",
@@ -135,6 +136,7 @@ _MODULE_OF = {
     "CancelToken": "cancellation",
     "ChainedCredentialStore": "credentials",
     "Config": "verbs.push",
+    "Content": "verbs.inspect",
     "Copied": "copying.options",
     "CopyOptions": "copying.options",
     "Descriptor": "model.descriptor",

@@ -21,7 +21,6 @@ from oras_adapters.client.contents import (
     contents_of,
 )
 from oras_adapters.client.places import Destination, Located, Source
-from oras_adapters.client.results import Pulled
 from oras_adapters.files.local_files import scratch_directory
 from oras_core.content.roots import read_root
 from oras_core.model.annotations import AnnotationSet
@@ -32,7 +31,7 @@ from oras_core.model.platform import Platform
 from oras_core.model.reference import DEFAULT_TAG
 from oras_core.ports.content import ReadOnlyTarget
 from oras_core.verbs.open import FileReader, find_file
-from oras_core.verbs.pull import fetch_artifact, pull
+from oras_core.verbs.pull import Pulled, fetch_artifact, pull
 from oras_core.verbs.push import Directory, File, push
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class ArtifactVerbs(ClientBase):
         annotations: Mapping[str, str] | None = None,
         platform: str | Platform | None = None,
         overwrite: bool = True,
-    ) -> Pulled:
+    ) -> Pulled[Path]:
         """Pull the files of an artifact into a folder.
 
         Layers without a title are no files and stay behind.

@@ -10,14 +10,13 @@ from attrs import evolve
 
 from oras_adapters.client.base import ClientBase
 from oras_adapters.client.places import Destination, Source
-from oras_adapters.client.results import Copied, Mirrored, MirroredTag
 from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
-from oras_core.copying.options import Moves
+from oras_core.copying.options import Copied
 from oras_core.model.globs import any_of
 from oras_core.model.places import LayoutPlace
 from oras_core.model.platform import Platform
-from oras_core.verbs.mirror import MirrorSource, mirror
+from oras_core.verbs.mirror import Mirrored, MirrorSource, mirror
 
 __all__ = ["CopyVerbs"]
 
@@ -72,7 +71,7 @@ class CopyVerbs(ClientBase):
             )
         named = evolve(target, tag=target.tag or origin.tag)
         _LOGGER.info("copied %s (%s) to %s", origin, done.root.digest, named)
-        return Copied(done.root, *_counts(done))
+        return done
 
     def mirror(
         self,
@@ -111,9 +110,8 @@ class CopyVerbs(ClientBase):
                 includes=_selection(include, exclude),
                 options=options,
             )
-        rows = tuple(MirroredTag(tag, root) for tag, root in done.tags.items())
-        _LOGGER.info("mirrored %d tags of %s to %s", len(rows), origin.where, target.where)
-        return Mirrored(rows, *_counts(done))
+        _LOGGER.info("mirrored %s to %s: %s", origin.where, target.where, done)
+        return done
 
     def backup(self, source: Source, path: str | os.PathLike[str]) -> Mirrored:
         """Copy all tags of a repository into an OCI image layout on disk.
@@ -140,10 +138,6 @@ class CopyVerbs(ClientBase):
             OrasError: as `mirror`.
         """
         return self.mirror(_layout_at(path), destination)
-
-
-def _counts(moves: Moves) -> tuple[int, int, int, int]:
-    return len(moves.moved), len(moves.skipped), len(moves.mounted), moves.bytes
 
 
 def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:

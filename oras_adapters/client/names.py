@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase, as_platform
 from oras_adapters.client.places import Destination, Source
-from oras_adapters.client.results import Content
 from oras_core.copying.roots import find_root
 from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
@@ -19,6 +18,7 @@ from oras_core.ports.content import Deleter, TagLister, Untagger
 if TYPE_CHECKING:
     from oras_core.model.index import Index
     from oras_core.model.manifest import Manifest
+    from oras_core.verbs.inspect import Content
 
 __all__ = ["NameVerbs"]
 
@@ -89,13 +89,11 @@ class NameVerbs(ClientBase):
         from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415
 
         with self._reading(source) as located:
-            return Content(
-                *fetch_config(
-                    located.target,
-                    located.reference,
-                    platform=as_platform(platform),
-                    limits=self._parts.limits,
-                )
+            return fetch_config(
+                located.target,
+                located.reference,
+                platform=as_platform(platform),
+                limits=self._parts.limits,
             )
 
     def tags(self, source: Source) -> Iterator[str]:

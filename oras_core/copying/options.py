@@ -49,6 +49,10 @@ class CopyOptions:
     mount_source: MountSourceFinder | None = None
 
 
+def _count(descriptors: tuple[Descriptor, ...]) -> str:
+    return f"<{len(descriptors)} descriptors>"
+
+
 @frozen
 class Moves:
     """The blobs and manifests of one or more graphs, by the way they arrived.
@@ -59,9 +63,10 @@ class Moves:
         mounted: taken by the registry from another of its repositories.
     """
 
-    moved: tuple[Descriptor, ...] = ()
-    skipped: tuple[Descriptor, ...] = ()
-    mounted: tuple[Descriptor, ...] = ()
+    # A mirror moves many thousand: a representation with each of them helps nobody.
+    moved: tuple[Descriptor, ...] = field(default=(), repr=_count)
+    skipped: tuple[Descriptor, ...] = field(default=(), repr=_count)
+    mounted: tuple[Descriptor, ...] = field(default=(), repr=_count)
 
     @classmethod
     def sum(cls, all_moves: Iterable[Moves]) -> Moves:
@@ -77,6 +82,13 @@ class Moves:
     def bytes(self) -> int:
         """The size of all transferred blobs and manifests, in bytes."""
         return sum(descriptor.size for descriptor in self.moved)
+
+    def __str__(self) -> str:
+        """Return the counts, such as `moved 3 (4,096 bytes), skipped 2, mounted 0`."""
+        return (
+            f"moved {len(self.moved):,} ({self.bytes:,} bytes), "
+            f"skipped {len(self.skipped):,}, mounted {len(self.mounted):,}"
+        )
 
 
 @frozen

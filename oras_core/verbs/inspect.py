@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from attrs import field, frozen
+
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
 from oras_core.content.roots import read_root
@@ -16,7 +18,20 @@ from oras_core.model.manifest import Manifest
 from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget
 
-__all__ = ["fetch_config", "fetch_manifest"]
+__all__ = ["Content", "fetch_config", "fetch_manifest"]
+
+
+@frozen
+class Content:
+    """A small blob that is held in memory, verified.
+
+    Attributes:
+        descriptor: the descriptor of the blob.
+        content: the bytes of the blob.
+    """
+
+    descriptor: Descriptor
+    content: bytes = field(repr=False)
 
 
 def fetch_manifest(
@@ -47,8 +62,8 @@ def fetch_config(
     *,
     platform: Platform | None = None,
     limits: Limits | None = None,
-) -> tuple[Descriptor, bytes]:
-    """Return the descriptor and the verified bytes of an artifact's config.
+) -> Content:
+    """Return the config of an artifact, verified.
 
     Args:
         source: the target that holds the artifact.
@@ -69,9 +84,9 @@ def fetch_config(
         )
     config = document.config
     if config.data is not None:
-        return config, config.data
+        return Content(config, config.data)
     with closing(cached.fetch(config)) as stream:
-        return config, read_verified(stream, config, limit=limits.manifest_size)
+        return Content(config, read_verified(stream, config, limit=limits.manifest_size))
 
 
 def _fetch(

@@ -45,13 +45,20 @@ class Mirrored(Moves):
     """The result of a mirror, a backup or a restore.
 
     Attributes:
-        tags: the descriptor of the artifact of each tag that was copied.
+        tags: the artifact of each selected tag, in the order of the source.
+        created: those of the tags that the destination lacked, or that named another artifact
+            there.
         left_out: tags, and digests of untagged artifacts, that the source lists and does not
             have: they were removed meanwhile, or the source is damaged.
     """
 
     tags: Mapping[str, Descriptor] = field(kw_only=True)
+    created: tuple[str, ...] = field(kw_only=True)
     left_out: tuple[str, ...] = field(kw_only=True)
+
+    def __str__(self) -> str:
+        """Return the counts, such as `2 tags, 1 created: moved 3 (4,096 bytes), ...`."""
+        return f"{len(self.tags):,} tags, {len(self.created):,} created: {super().__str__()}"
 
 
 def mirror(
@@ -100,10 +107,15 @@ def mirror(
                 extended_copy_graphs(source, batch, target, referrers=referrers, options=options)
                 for batch in _batches(found.roots)
             ]
-            create_tags(source, target, found.tags, options)
+            created = create_tags(source, target, found.tags, options)
         sums = Moves.sum(moves)
         return Mirrored(
-            sums.moved, sums.skipped, sums.mounted, tags=found.tags, left_out=found.left_out
+            sums.moved,
+            sums.skipped,
+            sums.mounted,
+            tags=found.tags,
+            created=tuple(tag for tag in found.tags if tag in created),
+            left_out=found.left_out,
         )
 
     return from_roots(named, copied)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import evolve, frozen
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["Pulled", "fetch_artifact", "file_layers", "find_manifest", "pull"]
 
 
+P_co = TypeVar("P_co", covariant=True)
+
+
 @frozen
-class Pulled:
-    """The result of a pull.
+class Pulled(Generic[P_co]):
+    """The result of a pull. The files are paths in the destination folder, or on the disk.
 
     Attributes:
         root: the descriptor of the manifest or index that the reference names.
@@ -42,7 +45,7 @@ class Pulled:
 
     root: Descriptor
     manifest: Manifest
-    files: tuple[SafePath, ...]
+    files: tuple[P_co, ...]
 
 
 def _own_title(descriptor: Descriptor) -> str | None:
@@ -65,7 +68,7 @@ def pull(
     limits: Limits | None = None,
     compressions: Callable[[], Sequence[Compression]] = tuple,
     options: CopyOptions | None = None,
-) -> Pulled:
+) -> Pulled[SafePath]:
     """Pull the layers of an artifact into a folder.
 
     All titles are checked before the first file is written.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
 
@@ -24,7 +24,7 @@ def create_tags(
     destination: Target,
     tags: Mapping[str, Descriptor],
     options: CopyOptions,
-) -> None:
+) -> set[str]:
     """Create the tags of artifacts that were copied, unless the destination has them.
 
     Args:
@@ -33,6 +33,9 @@ def create_tags(
         tags: the artifact of each tag.
         options: how to copy.
 
+    Returns:
+        The tags that the destination lacked, or that named another artifact there.
+
     Raises: as `copy_graph`.
     """
     roots = {found.digest: found.plain() for found in tags.values()}
@@ -40,16 +43,15 @@ def create_tags(
     for name, found in tags.items():
         names_of.setdefault(found.digest, []).append(name)
 
-    def create(digest: Digest) -> None:
-        _name(source, roots[digest], destination, names_of[digest], options)
+    def create(digest: Digest) -> Sequence[str]:
+        return _name(source, roots[digest], destination, names_of[digest], options)
 
     # While distribution stores a manifest again, it answers 404 for it, and would refuse an
     # index that contains it: indexes are tagged later, one by one.
     with Crew(options.concurrency) as crew:
-        crew.each(create, [digest for digest in names_of if not roots[digest].is_index])
-    for digest in names_of:
-        if roots[digest].is_index:
-            create(digest)
+        created = crew.each(create, [digest for digest in names_of if not roots[digest].is_index])
+    created += [create(digest) for digest in names_of if roots[digest].is_index]
+    return {name for names in created for name in names}
 
 
 def _name(
@@ -58,12 +60,13 @@ def _name(
     destination: Target,
     names: Iterable[str],
     options: CopyOptions,
-) -> None:
-    """Create those tags of a copied artifact that the destination lacks."""
+) -> Sequence[str]:
+    """Create those tags of a copied artifact that the destination lacks, and return them."""
     missing = [name for name in names if not _has_name(destination, root, name)]
     if missing:
         quiet = evolve(options, concurrency=1, listener=ProgressListener())
         copy_graph(source, root, destination, further_tags=missing, options=quiet)
+    return missing
 
 
 def _has_name(destination: Target, root: Descriptor, name: str) -> bool:

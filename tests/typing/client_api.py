@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import assert_type
 
 import oras
-from oras_adapters import AsyncLayerStream, Content, Copied, LayerStream, Mirrored, compose
-from oras_core import Descriptor, Index, Manifest, MemoryStore
+from oras_adapters import AsyncLayerStream, LayerStream, compose
+from oras_core import Content, Copied, Descriptor, Index, Manifest, MemoryStore, Mirrored
 from oras_core.ports import ProgressListener
 
 PLACE = "localhost:5000/team/model:v1"

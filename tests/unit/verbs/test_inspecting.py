@@ -55,9 +55,8 @@ def test_an_index_and_a_manifest_in_it(target, root):
 
 def test_a_config(target, root):
     for found in (fetch_config(target, "v1"), fetch_config(target, "index", platform=AMD)):
-        descriptor, content = found
-        assert content == b'{"setting": 1}'
-        assert descriptor.media_type == "application/vnd.example.config"
+        assert found.content == b'{"setting": 1}'
+        assert found.descriptor.media_type == "application/vnd.example.config"
 
 
 def test_a_config_that_is_embedded_costs_no_request():
@@ -65,7 +64,7 @@ def test_a_config_that_is_embedded_costs_no_request():
     target = repository(server)
     push(target, "v1", [file("a.txt", b"a")], scratch=MemoryFileTree())
     before = len(server.requests)
-    assert fetch_config(target, "v1")[1] == b"{}"
+    assert fetch_config(target, "v1").content == b"{}"
     assert [sent.path for sent in server.requests[before:]] == ["/v2/app/manifests/v1"]
 
 

@@ -102,10 +102,23 @@ def test_a_second_mirror_moves_nothing_and_creates_no_tag(make_source):
 def test_a_moved_tag_is_moved_at_the_destination():
     source, destination = MemoryStore(), MemoryStore()
     content = Content(source)
-    mirror(source, destination)
+    assert sorted(mirror(source, destination).created) == ["latest", "v1", "v2"]
     source.tag(content.two.descriptor, "latest")
-    mirror(source, destination)
+    second = mirror(source, destination)
     assert destination.resolve("latest").digest == content.two.digest
+    assert second.created == ("latest",)
+    assert (second.moved, second.mounted) == ((), ())
+    assert mirror(source, destination).created == ()
+
+
+def test_a_result_reads_as_its_counts():
+    source, destination = MemoryStore(), MemoryStore()
+    Content(source)
+    first, second = mirror(source, destination), mirror(source, destination)
+    counts = f"moved {len(first.moved)} ({first.bytes:,} bytes), skipped 0, mounted 0"
+    assert str(first) == f"3 tags, 3 created: {counts}"
+    assert str(second).startswith("3 tags, 0 created: moved 0 (0 bytes), skipped ")
+    assert repr(first).startswith(f"Mirrored(moved=<{len(first.moved)} descriptors>, ")
 
 
 def test_other_artifacts_of_the_destination_stay():

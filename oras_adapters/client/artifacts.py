@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve
 
-from oras_adapters.client.base import ClientBase, as_platform
+from oras_adapters.client.base import ClientBase, Texts, all_of, as_platform
 from oras_adapters.client.contents import (
     ConfigFile,
     Files,
@@ -47,7 +47,6 @@ MAX_READ: Final = 64 * 1024 * 1024
 """Bytes that `read` holds in memory unless the caller names another limit."""
 
 CompressionName = Literal["none", "gzip", "zstd", "auto"]
-Patterns = str | Sequence[str]
 
 
 class ArtifactVerbs(ClientBase):
@@ -62,7 +61,7 @@ class ArtifactVerbs(ClientBase):
         config: ConfigFile | None = None,
         annotations: Mapping[str, str] | AnnotationSet | None = None,
         subject: str | Descriptor | None = None,
-        tags: Iterable[str] = (),
+        tags: Texts = (),
         compression: CompressionName | None = None,
     ) -> Descriptor:
         """Push files and folders as one artifact. A folder becomes one layer.
@@ -70,8 +69,8 @@ class ArtifactVerbs(ClientBase):
         Args:
             destination: a place by name, such as `localhost:5000/team/model:v1`; without a
                 tag, the artifact is tagged `latest`.
-            files: paths, each with a media type behind a `:` if it has one; or paths by the
-                title under which a pull writes them.
+            files: one or more paths, each with a media type behind a `:` if it has one; or
+                paths by the title under which a pull writes them.
             artifact_type: the type of the artifact, a media type.
             config: a path, with a media type behind a `:` if it has one; the empty config
                 if None.
@@ -109,7 +108,7 @@ class ArtifactVerbs(ClientBase):
                 config=config_of(config),
                 annotations=annotation_set(annotations),
                 subject=subject,
-                further_tags=tuple(tags),
+                further_tags=all_of(tags),
                 options=options,
             )
         _LOGGER.info("pushed %s as %s", located, root.digest)
@@ -167,9 +166,9 @@ class ArtifactVerbs(ClientBase):
         source: Source,
         folder: str | os.PathLike[str] = ".",
         *,
-        include: Patterns = (),
-        exclude: Patterns = (),
-        media_types: Patterns = (),
+        include: Texts = (),
+        exclude: Texts = (),
+        media_types: Texts = (),
         annotations: Mapping[str, str] | None = None,
         platform: str | Platform | None = None,
         overwrite: bool = True,
@@ -197,7 +196,7 @@ class ArtifactVerbs(ClientBase):
         """
         tree = self._parts.folder(folder)
         is_titled = _selection(include, exclude, None if overwrite else tree)
-        types = {media_types} if isinstance(media_types, str) else {*media_types}
+        types = {*all_of(media_types)}
         wanted = (annotations or {}).items()
 
         def chosen(layer: Descriptor) -> bool:
@@ -305,7 +304,7 @@ class ArtifactVerbs(ClientBase):
 
 
 def _selection(
-    include: Patterns, exclude: Patterns, kept: LocalFileTree | None
+    include: Texts, exclude: Texts, kept: LocalFileTree | None
 ) -> Callable[[Descriptor], bool]:
     """Return a test of layers; those of which a file is in `kept` fail it."""
     included, excluded = any_of(include), any_of(exclude)

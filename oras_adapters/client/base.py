@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, overload
 
 from attrs import evolve
 
@@ -17,6 +17,7 @@ from oras_adapters.settings.settings import Settings, load_settings
 from oras_core.copying.copy import CopyOptions
 from oras_core.credentials import StaticCredentials
 from oras_core.forks import ConnectionHolder
+from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget, Target
@@ -24,7 +25,12 @@ from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
-__all__ = ["ClientBase", "Credentials", "as_platform", "new_parts"]
+__all__ = ["ClientBase", "Credentials", "Texts", "all_of", "as_platform", "new_parts"]
+
+ItemT = TypeVar("ItemT", bound=Descriptor | Platform)
+
+Texts = str | Iterable[str]
+"""One text or several; a text is one, not its characters."""
 
 Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
 """A store, or credentials by registry: pairs of user name and password, or `Credential`s."""
@@ -169,6 +175,15 @@ def _store(credentials: Credentials | None) -> CredentialStore | None:
             for registry, one in credentials.items()
         }
     )
+
+
+@overload
+def all_of(items: Texts) -> tuple[str, ...]: ...
+@overload
+def all_of(items: str | ItemT | Iterable[str | ItemT]) -> tuple[str | ItemT, ...]: ...
+def all_of(items: str | ItemT | Iterable[str | ItemT]) -> tuple[str | ItemT, ...]:
+    """Return one item, or several, as a tuple."""
+    return tuple(items) if isinstance(items, Iterable) and not isinstance(items, str) else (items,)
 
 
 def as_platform(platform: str | Platform | None) -> Platform | None:

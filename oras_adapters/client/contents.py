@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from oras_adapters.files.local_sources import LocalFiles, utf8_name
-from oras_core.errors import InvalidInputError, NotFoundError
+from oras_core.errors import NotFoundError
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, AnnotationSet
 from oras_core.verbs.push import Config, Directory, File
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ConfigFile", "Files", "annotation_set", "config_of", "contents_of"]
 
 Item = str | os.PathLike[str] | File | Directory
 
-Files = Iterable[Item] | Mapping[str, str | os.PathLike[str]]
-"""Paths, `PATH:MEDIA/TYPE`, and the core's files and directories; or paths by title."""
+Files = Item | Iterable[Item] | Mapping[str, str | os.PathLike[str]]
+"""One or several of: a path, `PATH:MEDIA/TYPE`, and the core's files and directories. Or paths
+by title."""
 
 ConfigFile = str | os.PathLike[str] | Config
 """`PATH`, `PATH:MEDIA/TYPE`, or the core's config."""
@@ -33,14 +30,13 @@ def contents_of(files: Files) -> list[File | Directory]:
     is pulled as `docs/card.md`. Of other paths the title is the last part.
 
     Raises:
-        InvalidInputError: if `files` is a single text.
         NotFoundError: if a path names nothing.
     """
-    if isinstance(files, str | os.PathLike):
-        raise InvalidInputError(files, "it is a single path; put it in a list")
     local = LocalFiles()
     if isinstance(files, Mapping):
         return [_content(local, *_split(path), str(title)) for title, path in files.items()]
+    if isinstance(files, str | os.PathLike | File | Directory):
+        files = (files,)
     return [
         item if isinstance(item, File | Directory) else _content(local, *_split(item))
         for item in files

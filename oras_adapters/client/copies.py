@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import evolve
 
-from oras_adapters.client.base import ClientBase
+from oras_adapters.client.base import ClientBase, Texts, all_of
 from oras_adapters.client.places import Destination, Source
 from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
@@ -22,8 +22,6 @@ __all__ = ["CopyVerbs"]
 
 _LOGGER = logging.getLogger(__name__)
 
-Patterns = str | Sequence[str]
-
 
 class CopyVerbs(ClientBase):
     """Mixed into `Client`."""
@@ -35,7 +33,7 @@ class CopyVerbs(ClientBase):
         *,
         referrers: bool = False,
         platform: str | Platform | None = None,
-        tags: Sequence[str] = (),
+        tags: Texts = (),
     ) -> Copied:
         """Copy an artifact, and all that it refers to, from one place to another.
 
@@ -66,7 +64,7 @@ class CopyVerbs(ClientBase):
                 origin.reference,
                 target.target,
                 target.new_tag(),
-                further_tags=tags,
+                further_tags=all_of(tags),
                 options=options,
             )
         named = evolve(target, tag=target.tag or origin.tag)
@@ -78,8 +76,8 @@ class CopyVerbs(ClientBase):
         source: Source,
         destination: Destination,
         *,
-        include: Patterns = (),
-        exclude: Patterns = (),
+        include: Texts = (),
+        exclude: Texts = (),
     ) -> Mirrored:
         """Copy all tags of a repository, with all that refers to their artifacts.
 
@@ -145,7 +143,7 @@ def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:
     return LayoutPlace("oci-archive" if name.endswith(".tar") else "oci", name)
 
 
-def _selection(include: Patterns, exclude: Patterns) -> Callable[[str], bool]:
+def _selection(include: Texts, exclude: Texts) -> Callable[[str], bool]:
     included, excluded = any_of(include), any_of(exclude)
 
     def is_chosen(tag: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
-from oras_adapters.client.base import ClientBase
+from oras_adapters.client.base import ClientBase, Texts, all_of
 from oras_adapters.client.places import Destination, Source
 from oras_core.content.roots import read_root
 from oras_core.model.descriptor import Descriptor
@@ -58,9 +58,9 @@ class GraphVerbs(ClientBase):
     def index(
         self,
         destination: Destination,
-        entries: Iterable[str | Descriptor],
+        entries: str | Descriptor | Iterable[str | Descriptor],
         *,
-        tags: Sequence[str] = (),
+        tags: Texts = (),
         artifact_type: str | None = None,
         annotations: Mapping[str, str] | None = None,
         subject: str | Descriptor | None = None,
@@ -90,8 +90,8 @@ class GraphVerbs(ClientBase):
                 subject = read_root(located.target, subject)
             root = create_index(
                 located.target,
-                entries,
-                tags=(located.new_tag() or DEFAULT_TAG, *tags),
+                all_of(entries),
+                tags=(located.new_tag() or DEFAULT_TAG, *all_of(tags)),
                 artifact_type=artifact_type,
                 annotations=annotations,
                 subject=subject,
@@ -103,11 +103,11 @@ class GraphVerbs(ClientBase):
         self,
         source: Destination,
         *,
-        remove: Sequence[str | Platform] = (),
-        merge: Sequence[str] = (),
-        add: Sequence[str | Descriptor] = (),
+        remove: str | Platform | Iterable[str | Platform] = (),
+        merge: Texts = (),
+        add: str | Descriptor | Iterable[str | Descriptor] = (),
         annotations: Mapping[str, str] | None = None,
-        tags: Sequence[str] | None = None,
+        tags: Texts | None = None,
     ) -> Descriptor:
         """Change an index, and push the new one. The old one stays, under its digest.
 
@@ -132,7 +132,8 @@ class GraphVerbs(ClientBase):
         from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415
 
         with self._writing(source) as located:
-            change = IndexChange(remove, merge, add, annotations)
-            root = update_index(located.target, located.reference, change, tags=tags)
+            change = IndexChange(all_of(remove), all_of(merge), all_of(add), annotations)
+            new_tags = None if tags is None else all_of(tags)
+            root = update_index(located.target, located.reference, change, tags=new_tags)
         _LOGGER.info("changed index %s to %s", located, root.digest)
         return root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +157,29 @@ def test_a_push_takes_the_core_s_files_too(client, place):
     )
     assert client.read(place(str(root.digest)), "a.bin") == b"a"
     assert client.config(place("v1")).content == b"c"
+
+
+@pytest.mark.parametrize(
+    "one", ["card.md", Path("card.md"), File("card.md", BytesSource(b"# A model\n"))], ids=repr
+)
+def test_one_file_needs_no_list(client, place, work, one):
+    client.push(place("v1"), one)
+    assert client.read(place("v1"), "card.md") == b"# A model\n"
+    note = client.attach(place("v1"), one, artifact_type="text/plain")
+    assert client.read(place(str(note.digest)), "card.md") == b"# A model\n"
+
+
+def test_one_text_stands_for_itself_and_not_for_its_characters(client, place, work):
+    for name in ("one", "two", "three"):
+        client.push(place(name), "card.md", annotations={"of": name}, tags=f"{name}-too")
+    client.index(place("all"), "one", tags="everything")
+    client.index(place("more"), "two")
+    client.update_index(place("all"), merge="more", add="three", remove="one", tags="changed")
+    client.copy(place("one"), place("copied"), tags="copied-too")
+    names = "one two three one-too two-too three-too all everything more changed copied copied-too"
+    assert sorted(client.tags(place())) == sorted(names.split())
+    entries = [entry.digest for entry in client.manifest(place("changed")).manifests]
+    assert entries == [client.resolve(place(name)).digest for name in ("two", "three")]
 
 
 @pytest.mark.parametrize(
@@ -429,7 +453,7 @@ def test_a_digest_cannot_be_chosen_for_what_is_written(client, place, other, pus
     ("files", "kind"),
     [
         (["absent.txt"], NotFoundError),
-        ("card.md", ValueError),
+        ("absent.txt", NotFoundError),
         (["card.md", "./card.md"], AlreadyExistsError),
         (["card.md:not/a/type:more"], NotFoundError),
     ],

@@ -42,16 +42,21 @@ _ADVICE: Final[tuple[tuple[type[OrasError], str], ...]] = (
 )
 """The first type that fits counts."""
 
+_TO_DO: Final = "To do: "
+
 
 @contextmanager
 def advising() -> Iterator[None]:
-    """Add a note that says what to do to an error of the library that leaves the block."""
+    """Add a note that says what to do to an error of the library that leaves the block.
+
+    A verb with two places opens two blocks, one in the other: the first adds the note.
+    """
     try:
         yield
     except OrasError as error:
-        for kind, advice in _ADVICE:
-            if isinstance(error, kind):
+        if not any(note.startswith(_TO_DO) for note in getattr(error, "__notes__", ())):
+            advice = next((advice for kind, advice in _ADVICE if isinstance(error, kind)), None)
+            if advice is not None:
                 host = urlsplit(getattr(error, "url", "")).netloc
-                error.add_note(f"To do: {advice.format(host=host)}.")
-                break
+                error.add_note(f"{_TO_DO}{advice.format(host=host)}.")
         raise

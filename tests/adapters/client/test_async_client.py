@@ -175,34 +175,6 @@ def test_a_failing_sibling_ends_what_a_task_group_does(registry, large, tmp_path
     run(main)
 
 
-@pytest.mark.parametrize("verb", ["read", "open", "copy"])
-def test_what_waits_for_a_silent_registry_ends(registry, large, tmp_path, verb):
-    with Client() as client:
-        client.push(f"{registry.address}/a:v1", [large])
-
-    async def use(client, place):
-        if verb == "read":
-            await client.read(place, limit=100 * MIB)
-        elif verb == "copy":
-            await client.copy(place, f"oci:{tmp_path}/copy")
-        else:
-            async with client.open(place) as stream:
-                await stream.read()
-
-    async def main():
-        with StallingProxy(registry.address, down=MIB) as proxy:
-            async with AsyncClient() as client:
-                task = asyncio.create_task(use(client, f"{proxy.address}/a:v1"))
-                await stalled(proxy)
-                begun = time.monotonic()
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert time.monotonic() - begun < PROMPT
-
-    run(main)
-
-
 def test_a_task_that_is_cancelled_while_it_waits_for_a_thread_never_begins(registry, tmp_path):
     async def main():
         async with AsyncClient(threads=1) as client:

@@ -1,7 +1,7 @@
-"""Attach a bill of materials and a signature of it to an artifact, and find both again.
+"""Attach an SBOM and a signature of it to an artifact, and find and read both.
 
-Run it with the address of a registry: `python examples/attach_sbom.py localhost:5000`. It
-works the same whether the registry knows referrers or not.
+It works with and without the referrers API. Run it with the address of a registry:
+`python examples/attach_sbom.py localhost:5000`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from oras_adapters import compose, scratch_directory
-from oras_core import AnnotationSet, BytesSource, File, attach, discover, push
+import oras
+from oras_core import BytesSource, File
 
 SBOM = "application/vnd.example.sbom+json"
 SIGNATURE = "application/vnd.example.signature"
@@ -19,36 +19,25 @@ SIGNATURE = "application/vnd.example.signature"
 
 def main(argv: Sequence[str]) -> None:
     """Push a program to the registry `argv[0]`, and attach to it."""
-    with compose() as composition, scratch_directory() as scratch:
-        repository = composition.repository(f"{argv[0]}/examples/program")
-        program = File("hello.sh", BytesSource(b"#!/bin/sh\necho hello\n"))
-        image = push(repository, "v1", [program], scratch=scratch)
-        print(f"pushed {image.digest}")
-
-        document = json.dumps({"components": ["sh"]}).encode()
-        sbom = attach(
-            repository,
-            "v1",
-            [File("sbom.json", BytesSource(document), "application/json")],
+    repository = f"{argv[0]}/examples/program"
+    with oras.Client() as client:
+        client.push(f"{repository}:v1", File("hello.sh", BytesSource(b"#!/bin/sh\necho hello\n")))
+        document = BytesSource(json.dumps({"components": ["sh"]}).encode())
+        sbom = client.attach(
+            f"{repository}:v1",
+            File("sbom.json", document, "application/json"),
             artifact_type=SBOM,
-            annotations=AnnotationSet({"$manifest": {"org.example.tool": "by hand"}}),
-            scratch=scratch,
+            annotations={"org.example.tool": "by hand"},
         )
-        # What is attached can itself have something attached to it.
-        attach(
-            repository,
-            str(sbom.digest),
-            [File("signature", BytesSource(b"signed by nobody"))],
-            artifact_type=SIGNATURE,
-            scratch=scratch,
-        )
+        # An attached artifact may have a referrer, too.
+        signature = File("signature", BytesSource(b"signed by nobody"))
+        client.attach(f"{repository}@{sbom.digest}", signature, artifact_type=SIGNATURE)
 
-        print("all that is attached:")
-        for depth, found in discover(repository, "v1", depth=None).walk():
-            if depth:
-                print(f"{'  ' * depth}{found.artifact_type} {found.digest}")
-        (only,) = discover(repository, "v1", artifact_type=SBOM).referrers
-        print(f"made {only.descriptor.annotations['org.example.tool']}")
+        for referrer in client.referrers(f"{repository}:v1", recursive=True):
+            print(f"{referrer.artifact_type} {referrer.digest}")
+        (found,) = client.referrers(f"{repository}:v1", artifact_type=SBOM)
+        content = client.read(f"{repository}@{found.digest}", "sbom.json")
+        print(f"made {found.annotations['org.example.tool']}: {json.loads(content)['components']}")
 
 
 if __name__ == "__main__":

@@ -1,59 +1,35 @@
-"""Back a repository up, into a folder and into one tar file, and restore it.
+"""Back up a repository to a folder and to one tar file, and restore it.
 
-The folder is an OCI image layout, which other tools read too, for example with
-`skopeo inspect oci:FOLDER:v1` or `skopeo inspect oci-archive:backup.tar:v1`. Run it with
-the address of a registry: `python examples/backup_restore.py localhost:5000`.
+Both are OCI image layouts, which other tools read: `skopeo inspect oci:backup:v1`,
+`skopeo inspect oci-archive:backup.tar:v1`. Run it with the address of a registry:
+`python examples/backup_restore.py localhost:5000`.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
-from oras_adapters import compose, scratch_directory
-from oras_core import (
-    BytesSource,
-    File,
-    attach,
-    backup,
-    backup_to_archive,
-    discover,
-    push,
-    restore,
-    restore_from_archive,
-    sanitize_path,
-)
+import oras
+from oras_core import BytesSource, File
 
 
 def main(argv: Sequence[str]) -> None:
-    """Fill a repository of the registry `argv[0]`, back it up, restore it under other names."""
-    archive = sanitize_path("backup.tar")
-    with (
-        compose() as composition,
-        scratch_directory() as scratch,
-        scratch_directory() as folder,
-        scratch_directory() as shelf,
-    ):
-        repository = composition.repository(f"{argv[0]}/examples/precious")
-        push(repository, "v1", [File("a.txt", BytesSource(b"precious\n"))], scratch=scratch)
-        attach(repository, "v1", [], artifact_type="application/vnd.example.note", scratch=scratch)
-
-        backed_up = backup(repository, folder)
-        print(f"backed up: {', '.join(backed_up.tags)}")
-        with scratch_directory() as unpacked:
-            backup_to_archive(repository, shelf, archive, scratch=unpacked)
-        entry = shelf.entry(archive)
-        print(f"the archive has {'some' if entry and entry.size else 'no'} bytes")
-
-        from_folder = composition.repository(f"{argv[0]}/examples/from-folder")
-        from_archive = composition.repository(f"{argv[0]}/examples/from-archive")
-        restore(folder, from_folder)
-        with scratch_directory() as unpacked:
-            restore_from_archive(shelf, archive, from_archive, scratch=unpacked)
-        for restored in (from_folder, from_archive):
-            same = restored.resolve("v1").digest == repository.resolve("v1").digest
-            attached = len(discover(restored, "v1").referrers)
-            print(f"{restored.name}: the same is {same}, attached are {attached}")
+    """Fill a repository of the registry `argv[0]`, back it up, restore it by other names."""
+    source = f"{argv[0]}/examples/precious"
+    with oras.Client() as client, tempfile.TemporaryDirectory() as name:
+        root = client.push(f"{source}:v1", File("a.txt", BytesSource(b"precious\n")))
+        client.attach(f"{source}:v1", artifact_type="application/vnd.example.note")
+        for backup in (Path(name, "backup"), Path(name, "backup.tar")):
+            backed_up = client.backup(source, backup)
+            restored = f"{argv[0]}/examples/restored-{backup.suffix.strip('.') or 'folder'}"
+            client.restore(backup, restored)
+            is_equal = client.resolve(f"{restored}:v1").digest == root.digest
+            attached = len(list(client.referrers(f"{restored}:v1")))
+            tags = ", ".join(backed_up.tags)
+            print(f"{backup.name}: {tags}; equal: {is_equal}; attached: {attached}")
 
 
 if __name__ == "__main__":

@@ -1,73 +1,39 @@
-"""Mirror every tag of a repository; what the mirror has already is left alone.
+"""Mirror a repository with all tags and referrers, to another registry or within one.
 
-Run it with the address of a registry: `python examples/mirror.py localhost:5000`.
+Run it with the addresses of two registries, which may be the same one:
+`python examples/mirror.py localhost:5000 localhost:5001`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import oras.client
-import oras.utils
+import oras
+from oras_core import BytesSource, File
+
+COMMON = File("common.bin", BytesSource(bytes(1_000_000)))
 
 
-class Mirror(oras.client.OrasClient):
-    """Copies artifacts from one repository to another, also to another registry."""
-
-    def mirror(self, source: str, destination: str) -> tuple[list[str], list[str]]:
-        """Copy all tags; give those that were copied, and those that were there."""
-        copied, skipped = [], []
-        for tag in self.get_tags(source):
-            manifest = self.get_manifest(f"{source}:{tag}")
-            if self.has(manifest, f"{destination}:{tag}"):
-                skipped.append(tag)
-                continue
-            for blob in [manifest["config"], *manifest["layers"]]:
-                self.copy_blob(blob, source, destination)
-            # A manifest from a registry goes on byte for byte: its digest stays the same.
-            response = self.upload_manifest(manifest, self.get_container(f"{destination}:{tag}"))
-            self._check_200_response(response)
-            copied.append(tag)
-        return copied, skipped
-
-    def has(self, manifest: dict[str, Any], target: str) -> bool:
-        """Tell whether that very manifest is at `target`."""
-        try:
-            return self.get_manifest(target) == manifest
-        except LookupError:
-            return False
-
-    def copy_blob(self, blob: dict[str, Any], source: str, destination: str) -> None:
-        """Copy a blob, unless the destination has it: tags often share most of them."""
-        container = self.get_container(destination)
-        if self.blob_exists(blob, container):
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.download_blob(source, blob["digest"], os.path.join(folder, "blob"))
-            self._check_200_response(self.upload_blob(path, container, blob))
+def push_version(client: oras.Client, repository: str, version: str, notes: str) -> None:
+    """Push a version, which shares a file with all others."""
+    changes = File("notes.txt", BytesSource(notes.encode()))
+    client.push(f"{repository}:{version}", [COMMON, changes])
 
 
 def main(argv: Sequence[str]) -> None:
-    """Fill a repository of the registry `argv[0]`, mirror it, and mirror what has changed."""
-    source, destination = f"{argv[0]}/examples/original", f"{argv[0]}/examples/mirror"
-    client = Mirror(insecure=True)
-    with tempfile.TemporaryDirectory() as folder, oras.utils.workdir(folder):
-        Path("common.bin").write_bytes(bytes(1_000_000))
+    """Fill a repository of the registry `argv[0]`, and mirror it to `argv[1]` three times."""
+    source, destination = f"{argv[0]}/examples/versions", f"{argv[1]}/examples/mirrored"
+    with oras.Client() as client:
         for version in ("v1", "v2", "v3"):
-            Path("notes.txt").write_text(f"This is {version}.\n")
-            client.push(f"{source}:{version}", files=["common.bin", "notes.txt"], quiet=True)
-        for attempt in ("first", "second"):
-            copied, skipped = client.mirror(source, destination)
-            print(f"{attempt} run: {len(copied)} tags copied, {len(skipped)} skipped")
-        Path("notes.txt").write_text("This is v3, corrected.\n")
-        client.push(f"{source}:v3", files=["common.bin", "notes.txt"], quiet=True)
-        copied, skipped = client.mirror(source, destination)
-        print(f"third run: {copied} copied, {len(skipped)} skipped")
+            push_version(client, source, version, f"This is {version}.\n")
+        client.attach(f"{source}:v3", artifact_type="application/vnd.example.signature")
+        print(f"first run: {client.mirror(source, destination)}")
+        print(f"second run: {client.mirror(source, destination)}")
+        push_version(client, source, "v3", "This is v3, corrected.\n")
+        third = client.mirror(source, destination)
+        print(f"third run: {third}")
+        print(f"tags that changed: {', '.join(third.created)}")
 
 
 if __name__ == "__main__":

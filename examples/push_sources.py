@@ -1,4 +1,4 @@
-"""Push what is no file: bytes, what a program makes on the way, members of a zip, remote files.
+"""Push sources that are not files: bytes, a generator, a member of a zip, a remote file.
 
 Run it with the address of a registry: `python examples/push_sources.py localhost:5000`.
 """
@@ -10,16 +10,16 @@ import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from oras_adapters import LocalFileTree, compose, scratch_directory
-from oras_core import BytesSource, File, FileSource, OpenedSource, push, sanitize_path
+import oras
+from oras_adapters import scratch_directory
+from oras_core import BytesSource, File, OpenedSource
 from oras_core.content.sources import spool
 
 
 class RemoteFiles:
-    """Stands for a file system of fsspec: `fsspec.filesystem("s3")` has the same two methods."""
+    """Has two methods of a file system of fsspec, such as `fsspec.filesystem("s3")`."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         """Hold `files`, contents by path."""
@@ -35,7 +35,7 @@ class RemoteFiles:
 
 
 def measurements() -> Iterator[bytes]:
-    """Make lines, one after the other, of which nobody knows how many there will be."""
+    """Give lines, one after the other; their number is unknown in advance."""
     for number in range(1000):
         yield f"{number},{number * number}\n".encode()
 
@@ -50,28 +50,26 @@ def zip_file() -> io.BytesIO:
 
 def main(argv: Sequence[str]) -> None:
     """Push one artifact of many sources to the registry `argv[0]`."""
-    here = Path(__file__).resolve()
     remote = RemoteFiles({"bucket/photo.raw": bytes(10_000)})
     with (
-        compose() as composition,
+        oras.Client() as client,
         scratch_directory() as scratch,
         zipfile.ZipFile(zip_file()) as archive,
     ):
         member = archive.getinfo("data/table.csv")
         photo = remote.info("bucket/photo.raw")
         contents = [
-            # A path: the file is read where it lies.
-            File("program.py", FileSource(LocalFileTree(here.parent), sanitize_path(here.name))),
+            # A path: the file is read in place.
+            __file__,
             File("hello.txt", BytesSource(b"hello\n")),
-            # What can be opened again and again is opened when it is needed.
+            # Opened for each attempt.
             File("table.csv", OpenedSource(partial(archive.open, member), member.file_size)),
             File("photo.raw", OpenedSource(partial(remote.open, photo["name"]), photo["size"])),
-            # What can be read only once is kept for as long as the push takes.
+            # Readable only once: kept in the scratch directory until the push ends.
             File("squares.csv", spool(measurements(), scratch)),
             File("stream.bin", spool(io.BytesIO(b"from an open file"), scratch)),
         ]
-        repository = composition.repository(f"{argv[0]}/examples/sources")
-        root = push(repository, "v1", contents, scratch=scratch)
+        root = client.push(f"{argv[0]}/examples/sources:v1", contents)
         print(f"pushed {len(contents)} files as {root.digest}")
 
 

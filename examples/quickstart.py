@@ -1,7 +1,7 @@
-"""Push a file and a folder to a registry, and pull them back.
+"""Push a file and a folder to a registry, and pull them again.
 
-The registry runs inside this program: nothing else is needed, no Docker and no network.
-Run it with `python examples/quickstart.py`.
+The registry runs inside this program: it needs neither Docker nor a network. Run it with
+`python examples/quickstart.py`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ import os
 import tempfile
 from pathlib import Path
 
-import oras.client
-import oras.utils
+import oras
 from oras_adapters import RegistryServer
 from oras_core.testing import EmbeddedRegistry
 
 
-def write_something_to_push(folder: Path) -> None:
-    """Make a file, and a folder with a folder in it."""
-    (folder / "report.txt").write_text("All measurements are within their limits.\n")
+def write_artifact(folder: Path) -> None:
+    """Write a file, and a folder with a folder in it."""
     (folder / "model" / "weights").mkdir(parents=True)
+    (folder / "report.txt").write_text("All measurements are within their limits.\n")
     (folder / "model" / "README.md").write_text("# A very small model\n")
     (folder / "model" / "weights" / "layer0.bin").write_bytes(os.urandom(100_000))
 
@@ -31,39 +30,38 @@ def files_below(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Walk through push, tags and pull."""
-    with tempfile.TemporaryDirectory() as temporary, RegistryServer(EmbeddedRegistry()) as server:
+    """Push, list, look at the manifest, pull, compare."""
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        RegistryServer(EmbeddedRegistry()) as server,
+        oras.Client() as client,
+    ):
         source, copy = Path(temporary, "source"), Path(temporary, "copy")
-        source.mkdir()
-        write_something_to_push(source)
+        write_artifact(source)
 
-        print(f"1. A registry listens at {server.address}, and ends with this program.")
-        target = f"{server.address}/demo/report:v1"
-        client = oras.client.OrasClient(insecure=True)
+        repository = f"{server.address}/demo/report"
+        print(f"1. A registry listens at {server.address}, until this program ends.")
 
-        print(f"2. Push the file report.txt and the folder model/ to {target}:")
-        with oras.utils.workdir(source):
-            response = client.push(
-                target=target,
-                files=["report.txt", "model"],
-                manifest_annotations={"org.opencontainers.image.description": "a first artifact"},
-            )
-        print(f"   its digest is {response.headers['Docker-Content-Digest']}")
+        root = client.push(
+            f"{repository}:v1",
+            [source / "report.txt", source / "model"],
+            annotations={"org.opencontainers.image.description": "a first artifact"},
+        )
+        print(f"2. Pushed report.txt and the folder model as {repository}:v1, {root.digest}")
 
-        print(f"3. The registry lists the tags of demo/report: {client.get_tags(target)}")
+        print(f"3. The tags of demo/report: {', '.join(client.tags(repository))}")
 
-        annotations = client.get_manifest(target)["annotations"]
-        description = annotations["org.opencontainers.image.description"]
-        print(f"4. The manifest carries the annotation: {description!r}")
+        annotations = client.manifest(f"{repository}:v1").annotations
+        print(f"4. The annotations of the manifest: {dict(annotations)}")
 
-        client.pull(target=target, outdir=copy)
-        names = files_below(copy)
-        print(f"5. Pulled into another folder: {', '.join(names)}")
+        pulled = client.pull(f"{repository}:v1", copy)
+        print(f"5. Pulled {', '.join(path.name for path in pulled.files)} into another folder.")
 
-        equal, differing, missing = filecmp.cmpfiles(source, copy, names, shallow=False)
-        if differing or missing or files_below(source) != equal:
-            raise SystemExit(f"   NOT the same: {differing + missing}")
-        print("6. Every file came back byte for byte.")
+        names = files_below(source)
+        _, differing, missing = filecmp.cmpfiles(source, copy, names, shallow=False)
+        if differing or missing or files_below(copy) != names:
+            raise SystemExit(f"   They are NOT equal: {differing + missing}")
+        print("6. All files are equal, byte for byte.")
 
 
 if __name__ == "__main__":

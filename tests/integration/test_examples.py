@@ -78,7 +78,7 @@ pytestmark = pytest.mark.usefixtures("left_behind")
 
 def test_quickstart(lines):
     output = lines("quickstart.py")
-    assert "6. Every file came back byte for byte." in output
+    assert "6. All files are equal, byte for byte." in output
 
 
 def test_custom_provider(lines, open_registry):
@@ -91,53 +91,30 @@ def test_custom_provider(lines, open_registry):
     ]
 
 
-def test_select_layers(lines, open_registry):
-    with open_registry.recording() as recorded:
-        output = lines("select_layers.py", open_registry.address)
-    assert output == [
-        "Successfully pushed REGISTRY/examples/prices:v1",
-        'prices/north.json: {"tomato": 3}',
-        'prices/south.json: {"tomato": 2}',
-    ]
-    got = [
-        one
-        for one in recorded
-        if one.method == "GET" and "/blobs/" in one.path and one.status == 200
-    ]
-    assert len(got) == 2  # and not the video
-
-
 def test_mirror(lines, open_registry):
-    with open_registry.recording() as recorded:
-        output = lines("mirror.py", open_registry.address)
-    assert output == [
-        "first run: 3 tags copied, 0 skipped",
-        "second run: 0 tags copied, 3 skipped",
-        "third run: ['v3'] copied, 2 skipped",
-    ]
-    got = [
-        one
-        for one in recorded
-        if one.method == "GET" and "/original/blobs/" in one.path and one.status == 200
-    ]
-    # The common file and the config once, the notes of three tags and of the corrected one.
-    assert len(got) == 6
+    with RegistryServer(EmbeddedRegistry()) as other:
+        first, second, third, changed = lines("mirror.py", open_registry.address, other.address)
+    # A common file, two configs, three notes, three manifests, the signature.
+    assert re.fullmatch(
+        r"first run: 3 tags, 3 created: moved 9 \(.*\), skipped 0, mounted 0", first
+    )
+    assert second == "second run: 3 tags, 0 created: moved 0 (0 bytes), skipped 4, mounted 0"
+    # The corrected notes, and their manifest.
+    assert third.startswith("third run: 3 tags, 1 created: moved 2 (")
+    assert changed == "tags that changed: v3"
 
 
-def test_follow_index(lines, open_registry):
-    assert lines("follow_index.py", open_registry.address) == [
-        "the index offers 2 platforms",
-        "by hand: I run on linux/arm64.",
-        "by pull: I run on linux/amd64.",
-    ]
+def test_mirror_within_one_registry(lines, open_registry):
+    first, *_ = lines("mirror.py", open_registry.address, open_registry.address)
+    # No blob moves: the registry mounts them.
+    assert first.startswith("first run: 3 tags, 3 created: moved 4 (")
+    assert first.endswith("mounted 5")
 
 
-def test_push_with_subject(lines, open_registry):
-    assert lines("push_with_subject.py", open_registry.address) == [
-        "Successfully pushed REGISTRY/examples/attached:v1",
-        "Successfully pushed REGISTRY/examples/attached:v1-sbom",
-        "attached to DIGEST",
-        "sbom DIGEST refers to DIGEST",
+def test_platforms(lines, open_registry):
+    assert lines("platforms.py", open_registry.address) == [
+        "DIGEST offers linux/amd64, linux/arm64",
+        "I run on linux/arm64.",
     ]
 
 
@@ -149,8 +126,7 @@ def test_own_token(lines, run, token_registry):
     with token_registry.token_server.recording() as asked:
         output = lines(*arguments, REGISTRY_TOKEN=token)
     assert output == [
-        "Successfully pushed REGISTRY/team/report:v1",
-        "tags of team/report: ['v1']",
+        "tags of team/report: v1",
     ]
     assert asked == []
 
@@ -162,58 +138,36 @@ def test_own_token(lines, run, token_registry):
 def test_login_logout(lines, run, htpasswd_registry):
     arguments = ("login_logout.py", htpasswd_registry.address, htpasswd_registry.username)
     assert lines(*arguments, text=f"{htpasswd_registry.password}\n") == [
-        "Login Succeeded",
-        "Successfully pushed REGISTRY/examples/private:v1",
-        "tags: ['v1']",
-        "Logged out: the registry asks who is there.",
+        "tags: v1",
+        "Logged out: the registry asks for a credential.",
     ]
     refused = run(*arguments, text="wrong\n")
     assert refused.status != 0
-    assert "does not let writer in" in refused.errors
+    assert "rejects writer" in refused.errors
     assert "wrong" not in refused.errors
 
 
 def test_attach_sbom(lines, open_registry):
     assert lines("attach_sbom.py", open_registry.address) == [
-        "pushed DIGEST",
-        "all that is attached:",
-        "  application/vnd.example.sbom+json DIGEST",
-        "    application/vnd.example.signature DIGEST",
-        "made by hand",
+        "application/vnd.example.sbom+json DIGEST",
+        "application/vnd.example.signature DIGEST",
+        "made by hand: ['sh']",
     ]
-
-
-def test_mirror_repository(lines, open_registry):
-    with RegistryServer(EmbeddedRegistry()) as other:
-        assert lines("mirror_repository.py", open_registry.address, other.address) == [
-            # The common file, the config, three notes, three manifests, the signature's two.
-            "first run: 4 tags, contents: 10 moved",
-            "second run: 4 tags, contents: 4 exists",
-            "signatures of latest: 1",
-        ]
-
-
-def test_mirror_repository_within_one_registry(lines, open_registry):
-    output = lines("mirror_repository.py", open_registry.address, open_registry.address)
-    # No blob moves: the registry mounts them.
-    assert output[0] == "first run: 4 tags, contents: 6 mounted, 4 moved"
 
 
 def test_promote_by_digest(lines, open_registry):
     with RegistryServer(EmbeddedRegistry()) as other:
         assert lines("promote_by_digest.py", open_registry.address, other.address) == [
-            "promoted what was tested: True",
+            "promoted the tested artifact: True",
             "tags in production: 1.0, stable",
-            "attached in production: ['application/vnd.example.test-report']",
+            "attached in production: application/vnd.example.test-report",
         ]
 
 
 def test_backup_restore(lines, open_registry):
     assert lines("backup_restore.py", open_registry.address) == [
-        "backed up: v1",
-        "the archive has some bytes",
-        "examples/from-folder: the same is True, attached are 1",
-        "examples/from-archive: the same is True, attached are 1",
+        "backup: v1; equal: True; attached: 1",
+        "backup.tar: v1; equal: True; attached: 1",
     ]
 
 

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     ):
         member = archive.getinfo("data/table.csv")
         photo = remote.info("bucket/photo.raw")
-        contents = [
+        contents: list[str | File] = [
             # A path: the file is read in place.
             __file__,
             File("hello.txt", BytesSource(b"hello\n")),

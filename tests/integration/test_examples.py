@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ class Finished:
 def run(tmp_path):
     """Run an example in an empty home."""
 
-    def call(name, *arguments, text="", **environment):
+    def call(name, *arguments, text="", timeout=60, **environment):
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         finished = subprocess.run(
             [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
@@ -39,7 +40,7 @@ def run(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=timeout,
             cwd=tmp_path,
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
@@ -184,8 +185,9 @@ def test_async_service(lines, open_registry):
 
 @pytest.mark.skipif("ORAS_LARGE_BLOBS" not in os.environ, reason="tox -e service moves 1 GiB")
 def test_event_loop_stays_responsive_during_a_large_transfer(lines, open_registry):
-    _, late = lines("async_service.py", open_registry.address, "1024")
+    _, late = lines("async_service.py", open_registry.address, "1024", timeout=300)
     assert int(re.findall(r"late by (\d+) ms", late)[0]) < 50
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 150 * 1024
 
 
 def test_every_example_is_tested():

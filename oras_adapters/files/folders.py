@@ -81,6 +81,10 @@ class Folder(ABC):
         """Create a symbolic link."""
 
     @abstractmethod
+    def add_name(self, name: str, target: Self, final: str) -> None:
+        """Give a file the second name `final` in the folder `target`, which must be free."""
+
+    @abstractmethod
     def rename(self, name: str, target: Self, final: str) -> None:
         """Move an entry to the name `final` of the folder `target`; a file is replaced."""
 

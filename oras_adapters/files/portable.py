@@ -148,6 +148,10 @@ class PathFolder(Folder):
         is_directory = os.path.isdir(self._path(native))
         os.symlink(native, self._path(name), target_is_directory=is_directory)
 
+    def add_name(self, name: str, target: Self, final: str) -> None:
+        """Give a file the second name `final` in the folder `target`, which must be free."""
+        os.link(self._path(name), target._path(final))
+
     def rename(self, name: str, target: Self, final: str) -> None:
         """Move an entry to the name `final` of the folder `target`; a file is replaced."""
         for attempt in range(1, ATTEMPTS + 1):

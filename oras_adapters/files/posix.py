@@ -133,6 +133,16 @@ class PosixFolder(Folder):
         """Create a symbolic link."""
         os.symlink(_native(target), _native(name), dir_fd=self._descriptor)
 
+    def add_name(self, name: str, target: Self, final: str) -> None:
+        """Give a file the second name `final` in the folder `target`, which must be free."""
+        os.link(
+            _native(name),
+            _native(final),
+            src_dir_fd=self._descriptor,
+            dst_dir_fd=target._descriptor,
+            follow_symlinks=False,
+        )
+
     def rename(self, name: str, target: Self, final: str) -> None:
         """Move an entry to the name `final` of the folder `target`; a file is replaced."""
         os.rename(

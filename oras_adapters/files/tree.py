@@ -25,6 +25,7 @@ from oras_core.ports.files import (
     FileEntry,
     FileTree,
     HeldLock,
+    Linker,
     Locker,
     NameRules,
     PartialKeeper,
@@ -58,7 +59,7 @@ def open_root(
             raise NotFoundError(f"folder {shown!r}", "the file system") from error
 
 
-class FolderTree(FileTree, Locker, NameRules, PartialKeeper, PartialRemover):
+class FolderTree(FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemover):
     """An open folder. Thread-safe.
 
     Files and directories are written under a temporary name in their final folder, which
@@ -224,6 +225,24 @@ class FolderTree(FileTree, Locker, NameRules, PartialKeeper, PartialRemover):
                 folder.unlink(partial)
                 raise
 
+    def link(self, path: SafePath, source: SafePath) -> None:
+        """Give the file at `source` the second name `path`; see the port.
+
+        Raises:
+            NotFoundError: if there is no file at `source`.
+            UnsafePathError: as `create`, or if an entry is not a file.
+            FileAccessError: if the system refuses; some file systems have no hard links.
+        """
+        folder = self._make_folder_of(path, "link")
+        with closing(folder), SystemErrors("link", path):
+            refuse_unless(folder, path.name, path, "file")
+            try:
+                with FolderOf(self._root, source) as other:
+                    refuse_unless(other, source.name, source, "file")
+                    _add_name(other, source.name, folder, path.name)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFoundError(f"file {str(source)!r}", "the folder") from error
+
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; a missing one is accepted.
 
@@ -266,6 +285,17 @@ def _entry(folder: Folder, path: SafePath) -> FileEntry | None:
     kind = kind_of(status)
     target = folder.link_text(path.name) if kind == "symlink" else ""
     return as_entry(path, kind, status, target)
+
+
+def _add_name(source: Folder, name: str, folder: Folder, final: str) -> None:
+    try:
+        source.add_name(name, folder, final)
+    except FileExistsError:
+        partial = partial_name()
+        source.add_name(name, folder, partial)
+        folder.rename(partial, folder, final)
+        with suppress(FileNotFoundError):  # two names of one file: the rename did nothing
+            folder.unlink(partial)
 
 
 def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:

@@ -17,6 +17,7 @@ __all__ = [
     "FileKind",
     "FileTree",
     "HeldLock",
+    "Linker",
     "Locker",
     "NameRules",
     "PartialKeeper",
@@ -268,6 +269,23 @@ class PartialRemover(Protocol):
 
         The caller excludes every writer of this directory. A missing directory is accepted; an
         entry that cannot be removed is logged.
+        """
+        ...
+
+
+@runtime_checkable
+class Linker(Protocol):
+    """A folder whose files can have several names. Thread-safe."""
+
+    def link(self, path: SafePath, source: SafePath) -> None:
+        """Give the file at `source` the second name `path`, replacing an earlier file.
+
+        No byte is copied. Each of the names can be removed or replaced without the other.
+
+        Raises:
+            NotFoundError: if there is no file at `source`.
+            UnsafePathError: if a path leads through a link, or an entry is not a file.
+            FileAccessError: if the system refuses; some file systems have no hard links.
         """
         ...
 

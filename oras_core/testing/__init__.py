@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from oras_core.testing.contracts.files import FileTreeContract
     from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
     from oras_core.testing.contracts.ledgers import LedgerContract
+    from oras_core.testing.contracts.links import LinkerContract
     from oras_core.testing.contracts.locks import LockerContract
     from oras_core.testing.contracts.partials import PartialKeeperContract
     from oras_core.testing.memory_files import MemoryFileTree
@@ -42,6 +43,7 @@ __all__ = [
     "FileTreeContract",
     "HttpTransportContract",
     "LedgerContract",
+    "LinkerContract",
     "LockerContract",
     "MemoryFileTree",
     "OpenAccess",
@@ -71,6 +73,7 @@ _MODULE_OF = {
     "FileTreeContract": "contracts.files",
     "HttpTransportContract": "contracts.http",
     "LedgerContract": "contracts.ledgers",
+    "LinkerContract": "contracts.links",
     "LockerContract": "contracts.locks",
     "MemoryFileTree": "memory_files",
     "OpenAccess": "registry.auth",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from threading import RLock
 from typing import Final
@@ -19,6 +18,7 @@ from oras_core.ports.files import (
     FileKind,
     FileTree,
     HeldLock,
+    Linker,
     Locker,
     NameRules,
     PartialKeeper,
@@ -27,13 +27,14 @@ from oras_core.ports.files import (
     ResumableFile,
 )
 from oras_core.stores.layout.thread_locks import ThreadLocks
+from oras_core.testing.memory_content import Content, ContentBuffer
 
 __all__ = ["MemoryFileTree"]
 
 
 @define
 class _File:
-    content: bytes
+    content: Content
     executable: bool
     revision: str
 
@@ -60,7 +61,7 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
 
 
-class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
+class MemoryFileTree(FileTree, Linker, Locker, NameRules, PartialKeeper):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
     def __init__(self, names: NamePolicy = POSIX_NAMES) -> None:
@@ -70,7 +71,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         self._revision = 0
         self._lock = RLock()
         self._locks = ThreadLocks()
-        self._kept: dict[tuple[SafePath | None, Digest], bytes] = {}
+        self._kept: dict[tuple[SafePath | None, Digest], Content] = {}
         self._resumed: set[tuple[SafePath | None, Digest]] = set()
 
     @property
@@ -108,7 +109,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
             raise UnsafePathError(str(path), "it is a symbolic link")
         if isinstance(node, _Folder):
             raise FileAccessError("open", str(path), "it is not a regular file")
-        return io.BytesIO(node.content)
+        return node.content.open()
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
         """Begin to write a file."""
@@ -126,7 +127,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
             if key in self._resumed:
                 return None
             self._resumed.add(key)
-            return _ResumableFile(self, path, content, self._kept.get(key, b""))
+            return _ResumableFile(self, path, content, self._kept.get(key, Content()))
 
     def forget(self, path: SafePath, content: Digest) -> None:
         """Remove the partial file of `content` beside `path`, unless it is in use."""
@@ -157,6 +158,17 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
             _refuse(path, parent.children.get(path.name), _File, _Link)
             parent.children[path.name] = _Link(target)
 
+    def link(self, path: SafePath, source: SafePath) -> None:
+        """Give the file at `source` the second name `path`."""
+        with self._lock:
+            node = self._find(source)
+            if node is None:
+                raise NotFoundError(f"file {str(source)!r}", "the folder")
+            _refuse(source, node, _File)
+            parent = self._make_parent(path, "link")
+            _refuse(path, parent.children.get(path.name), _File)
+            parent.children[path.name] = node
+
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory."""
         with self._lock:
@@ -171,7 +183,7 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         """Take the lock at `path`, or return None at once."""
         return self._locks.try_lock(path, shared=shared)
 
-    def _put_file(self, path: SafePath, content: bytes, *, executable: bool) -> None:
+    def _put_file(self, path: SafePath, content: Content, *, executable: bool) -> None:
         with self._lock:
             parent = self._make_parent(path, "create")
             _refuse(path, parent.children.get(path.name), _File)
@@ -181,12 +193,12 @@ class MemoryFileTree(FileTree, Locker, NameRules, PartialKeeper):
         self._revision += 1
         return str(self._revision)
 
-    def _leave_off(self, path: SafePath, content: Digest, kept: bytes) -> None:
+    def _leave_off(self, path: SafePath, content: Digest, kept: Content) -> None:
         with self._lock:
             key = _parent_of(path), content
             self._resumed.discard(key)
             self._kept.pop(key, None)
-            if kept:
+            if kept.size:
                 self._kept[key] = kept
 
     def _put_directory(self, path: SafePath, filled: MemoryFileTree) -> None:
@@ -242,7 +254,7 @@ def _entry(path: SafePath, node: _Node) -> FileEntry:
         return FileEntry(
             path,
             "file",
-            size=len(node.content),
+            size=node.content.size,
             executable=node.executable,
             revision=node.revision,
         )
@@ -273,15 +285,16 @@ class _PendingFile(PendingFile):
         self._tree = tree
         self._path = path
         self._executable = executable
-        self._content: bytearray = bytearray()
+        self._buffer = ContentBuffer()
 
     def write(self, data: bytes, /) -> None:
         """Append `data`."""
-        self._content += data
+        self._buffer.write(data)
 
     def commit(self) -> None:
         """Give the file its name."""
-        self._tree._put_file(self._path, bytes(self._content), executable=self._executable)  # noqa: SLF001 - the tree's own other half
+        content = self._buffer.content()
+        self._tree._put_file(self._path, content, executable=self._executable)  # noqa: SLF001 - the tree's own other half
 
     def __enter__(self) -> PendingFile:
         """Return the file itself."""
@@ -292,30 +305,32 @@ class _PendingFile(PendingFile):
 
 
 class _ResumableFile(_PendingFile, ResumableFile):
-    def __init__(self, tree: MemoryFileTree, path: SafePath, content: Digest, kept: bytes) -> None:
+    def __init__(
+        self, tree: MemoryFileTree, path: SafePath, content: Digest, kept: Content
+    ) -> None:
         super().__init__(tree, path, executable=False)
         self._digest = content
         self._beginning = kept
-        self._content.extend(kept)
+        self._buffer = ContentBuffer(kept)
 
     @property
     def kept(self) -> int:
         """Number of bytes kept from an earlier attempt."""
-        return len(self._beginning)
+        return self._beginning.size
 
     def reread(self) -> ByteStream:
         """Open a stream of the kept bytes."""
-        return io.BytesIO(self._beginning)
+        return self._beginning.open()
 
     def restart(self) -> None:
         """Discard the kept and the written bytes."""
-        self._beginning = b""
-        self._content.clear()
+        self._beginning = Content()
+        self._buffer.clear()
 
     def commit(self) -> None:
         """Give the file its name."""
         super().commit()
-        self._content.clear()
+        self._buffer.clear()
 
     def __enter__(self) -> ResumableFile:
         """Return the file itself."""
@@ -323,7 +338,7 @@ class _ResumableFile(_PendingFile, ResumableFile):
 
     def __exit__(self, *exception: object) -> None:
         """Keep the written bytes for a later attempt, unless they were committed."""
-        self._tree._leave_off(self._path, self._digest, bytes(self._content))  # noqa: SLF001 - the tree's own other half
+        self._tree._leave_off(self._path, self._digest, self._buffer.content())  # noqa: SLF001 - the tree's own other half
 
 
 class _PendingDirectory(PendingDirectory):

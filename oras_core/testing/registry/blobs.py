@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from oras_core.errors import NotFoundError
 from oras_core.model.digest import Digest
 from oras_core.ports.content import ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse
@@ -23,7 +24,9 @@ class EmbeddedBlobs:
     def delete(self, call: Call) -> HttpResponse:
         """DELETE: remove a blob from one repository (end-10)."""
         digest, _ = self._found(call)
-        self._storage.unlink_blob(call.repository, digest)
+        if self._storage.repository(call.repository).manifest(digest) is not None:
+            raise ApiError(405, "UNSUPPORTED", f"{digest} is a manifest: delete it as one")
+        self._storage.remove_blob(call.repository, digest)
         return answer(202)
 
     def get(self, call: Call) -> HttpResponse:
@@ -36,7 +39,7 @@ class EmbeddedBlobs:
             "Accept-Ranges": "bytes",
         }
         part = _requested_range(call.request, headers["ETag"], size)
-        stream = self._storage.open_blob(digest)
+        stream = self._opened(call, digest)
         if part is None:
             return answer(200, headers, stream, size=size)
         if not part:
@@ -46,12 +49,22 @@ class EmbeddedBlobs:
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
         return answer(206, headers, _Part(stream, part), size=len(part))
 
+    def _opened(self, call: Call, digest: Digest) -> ByteStream:
+        try:
+            return self._storage.open_blob(call.repository, digest)
+        except NotFoundError:  # removed meanwhile
+            raise _unknown(call, digest) from None
+
     def _found(self, call: Call) -> tuple[Digest, int]:
         digest = digest_of(call.item)
         size = self._storage.blob_size(call.repository, digest)
         if size is None:
-            raise ApiError(404, "BLOB_UNKNOWN", f"{call.repository} has no blob {digest}")
+            raise _unknown(call, digest)
         return digest, size
+
+
+def _unknown(call: Call, digest: Digest) -> ApiError:
+    return ApiError(404, "BLOB_UNKNOWN", f"{call.repository} has no blob {digest}")
 
 
 def _requested_range(request: HttpRequest, etag: str, size: int) -> range | None:
@@ -68,9 +81,7 @@ def _requested_range(request: HttpRequest, etag: str, size: int) -> range | None
         return range(max(size - int(match[2]), 0), size)
     start = int(match[1])
     stop = min(int(match[2]) + 1, size) if match[2] else size
-    if match[2] and int(match[2]) < start:
-        return None
-    return range(start, stop) if start < size else range(0)
+    return range(start, stop) if start < stop else range(0)
 
 
 class _Part:
@@ -82,7 +93,7 @@ class _Part:
         self._left = len(part)
 
     def read(self, size: int = -1, /) -> bytes:
-        while self._skipped:  # a stream cannot seek
+        while self._skipped:
             skipped = self._stream.read(min(self._skipped, CHUNK))
             if not skipped:
                 return b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from threading import Lock
+from typing import Final
 
 from attrs import evolve
 
@@ -19,6 +19,7 @@ from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.manifest import Manifest
 from oras_core.model.reference import is_tag
 from oras_core.ports.http import HttpRequest, HttpResponse
+from oras_core.testing.registry.layouts import RepositoryLayout
 from oras_core.testing.registry.routes import (
     ApiError,
     Call,
@@ -32,6 +33,9 @@ from oras_core.testing.registry.storage import EmbeddedStorage
 
 __all__ = ["EmbeddedManifests"]
 
+MAX_TAGS: Final = 100
+"""Tags that one request may set; the spec demands 10."""
+
 
 class EmbeddedManifests:
     """Stores, serves and lists manifests. Thread-safe.
@@ -39,77 +43,65 @@ class EmbeddedManifests:
     Args:
         storage: the content of the registry.
         referrers: whether the registry has a referrers API (R31).
+        sparse: whether the blobs and manifests that a manifest refers to may be missing.
     """
 
-    def __init__(self, storage: EmbeddedStorage, *, referrers: bool) -> None:
+    def __init__(self, storage: EmbeddedStorage, *, referrers: bool, sparse: bool) -> None:
         self._storage = storage
         self._referrers = referrers
-        self._lock = Lock()
-        self._repository_locks: dict[str, Lock] = {}
+        self._sparse = sparse
 
     # --- One manifest ---------------------------------------------------------------------
 
     def put(self, call: Call) -> HttpResponse:
-        """PUT: store a manifest whose blobs exist (end-7)."""
-        by_digest = ":" in call.item
-        digest = digest_of(call.item) if by_digest else None
-        if not by_digest and not is_tag(call.item):
-            raise ApiError(400, "MANIFEST_INVALID", f"{call.item!r} is no tag")
+        """PUT: store a manifest by tag (end-7a), or by digest, with any tags (end-7b)."""
+        digest = digest_of(call.item) if ":" in call.item else None
+        tags = _tags(call)
         content = _bounded_body(call.request)
         manifest = _decoded(content, call.request)
         if digest is None:
             digest = manifest.digest
         elif not digest.matches(content):
-            raise ApiError(400, "DIGEST_INVALID", f"the manifest has not the digest {digest}")
+            raise ApiError(400, "DIGEST_INVALID", f"the digest of the manifest is not {digest}")
         headers = {
             "Location": f"/v2/{call.repository}/manifests/{digest}",
             "Docker-Content-Digest": str(digest),
         }
-        with self._lock_of(call.repository):
+        if not self._sparse:
             self._check_successors(call.repository, manifest)
-            self._storage.add_manifest(call.repository, digest, manifest.media_type, content)
-            if not by_digest:
-                self._storage.set_tag(call.repository, call.item, digest)
-            if manifest.subject is not None:
-                self._storage.add_referrer(call.repository, manifest.subject.digest, digest)
-                if self._referrers:
-                    headers["OCI-Subject"] = str(manifest.subject.digest)
+        descriptor = Descriptor(manifest.media_type, digest, len(content))
+        self._storage.writable(call.repository).add(descriptor, manifest, content, tags)
+        if manifest.subject is not None and self._referrers:
+            headers["OCI-Subject"] = str(manifest.subject.digest)
+        if tags and ":" in call.item:
+            headers["OCI-Tag"] = ", ".join(tags)
         return answer(201, headers)
 
     def get(self, call: Call) -> HttpResponse:
         """GET and HEAD (end-3)."""
-        digest = self._digest(call)
-        media_type, content = self._found(call, digest)
-        headers = {"Content-Type": media_type, "Docker-Content-Digest": str(digest)}
+        repository = self._storage.repository(call.repository)
+        found = self._found(repository, call)
+        content = repository.content(found)
+        if content is None:
+            raise _unknown(call)
+        headers = {"Content-Type": found.media_type, "Docker-Content-Digest": str(found.digest)}
         return answer(200, headers, io.BytesIO(content), size=len(content))
 
     def delete(self, call: Call) -> HttpResponse:
         """DELETE: remove a tag alone, or a manifest and all its tags (end-9)."""
-        with self._lock_of(call.repository):
-            digest = self._digest(call)
-            _, content = self._found(call, digest)
-            if ":" not in call.item:
-                self._storage.remove_tag(call.repository, call.item)
-                return answer(202)
-            subject = decode(content).subject
-            if subject is not None:
-                self._storage.remove_referrer(call.repository, subject.digest, digest)
-            for tag in self._storage.tags(call.repository):
-                if self._storage.tag(call.repository, tag) == digest:
-                    self._storage.remove_tag(call.repository, tag)
-            self._storage.remove_manifest(call.repository, digest)
+        repository = self._storage.repository(call.repository)
+        found = self._found(repository, call)
+        if ":" in call.item:
+            repository.remove(found)
+        else:
+            repository.untag(call.item)
         return answer(202)
 
-    def _digest(self, call: Call) -> Digest:
+    def _found(self, repository: RepositoryLayout, call: Call) -> Descriptor:
         if ":" in call.item:
-            return digest_of(call.item)
-        found = self._storage.tag(call.repository, call.item) if is_tag(call.item) else None
-        if found is None:
-            raise _unknown(call)
-        return found
-
-    def _found(self, call: Call, digest: Digest) -> tuple[str, bytes]:
-        found = self._storage.manifest(call.repository, digest)
+            found = repository.manifest(digest_of(call.item))
+        else:
+            found = repository.tag(call.item) if is_tag(call.item) else None
         if found is None:
             raise _unknown(call)
         return found
@@ -117,10 +109,11 @@ class EmbeddedManifests:
     def _check_successors(self, repository: str, manifest: Manifest | Index) -> None:
         # The subject may arrive later or never (distribution spec, "Pushing Manifests").
         if isinstance(manifest, Index):
+            layout = self._storage.repository(repository)
             missing = [
                 child.digest
                 for child in manifest.manifests
-                if not self._storage.has_manifest(repository, child.digest)
+                if layout.manifest(child.digest) is None
             ]
         else:
             missing = [
@@ -131,17 +124,14 @@ class EmbeddedManifests:
         if missing:
             raise ApiError(400, "MANIFEST_BLOB_UNKNOWN", f"{repository} has no {missing[0]}")
 
-    def _lock_of(self, repository: str) -> Lock:
-        with self._lock:
-            return self._repository_locks.setdefault(repository, Lock())
-
     # --- Lists ----------------------------------------------------------------------------
 
     def tags(self, call: Call) -> HttpResponse:
         """GET: the tags, in pages on request (end-8a, end-8b)."""
-        if not self._storage.has_repository(call.repository):
+        repository = self._storage.repository(call.repository)
+        if not repository.exists:
             raise ApiError(404, "NAME_UNKNOWN", f"there is no repository {call.repository}")
-        page, link = page_of(call, self._storage.tags(call.repository))
+        page, link = page_of(call, repository.tags())
         return json_answer(200, {"name": call.repository, "tags": page}, link)
 
     def catalog(self, call: Call) -> HttpResponse:
@@ -154,10 +144,11 @@ class EmbeddedManifests:
         if not self._referrers:
             raise ApiError(404, "UNSUPPORTED", "there is no referrers API")
         subject = digest_of(call.item)
+        repository = self._storage.repository(call.repository)
         found = [
-            descriptor
-            for digest in self._storage.referrers(call.repository, subject)
-            if (descriptor := self._describe(call.repository, digest)) is not None
+            described
+            for candidate in repository.predecessors(subject)
+            if (described := _as_referrer(repository, candidate, subject)) is not None
         ]
         headers: Mapping[str, str] = {"Content-Type": media_types.OCI_INDEX}
         if wanted := call.query.get("artifactType"):
@@ -166,17 +157,32 @@ class EmbeddedManifests:
         content = encode_index(manifests=found).content
         return answer(200, headers, io.BytesIO(content), size=len(content))
 
-    def _describe(self, repository: str, digest: Digest) -> Descriptor | None:
-        stored = self._storage.manifest(repository, digest)
-        if stored is None:
-            return None  # removed meanwhile
-        media_type, content = stored
-        described = as_referrer(decode(content, media_type))
-        return evolve(described, digest=digest)  # it may have another algorithm
+
+def _as_referrer(
+    repository: RepositoryLayout, candidate: Descriptor, subject: Digest
+) -> Descriptor | None:
+    content = repository.content(candidate)
+    if content is None:
+        return None  # removed meanwhile
+    document = decode(content, candidate.media_type)
+    if document.subject is None or document.subject.digest != subject:
+        return None  # it refers to the subject in another way
+    return evolve(as_referrer(document), digest=candidate.digest)  # of any algorithm
 
 
 def _unknown(call: Call) -> ApiError:
     return ApiError(404, "MANIFEST_UNKNOWN", f"{call.repository} has no manifest {call.item!r}")
+
+
+def _tags(call: Call) -> list[str]:
+    """Return the tags to set: those of the query for a digest, else the one of the path."""
+    tags = list(dict.fromkeys(call.tags)) if ":" in call.item else [call.item]
+    for tag in tags:
+        if not is_tag(tag):
+            raise ApiError(400, "MANIFEST_INVALID", f"{tag!r} is not a valid tag")
+    if len(tags) > MAX_TAGS:
+        raise ApiError(414, "UNSUPPORTED", f"one request sets {MAX_TAGS} tags at most")
+    return tags
 
 
 def _bounded_body(request: HttpRequest) -> bytes:

@@ -7,6 +7,7 @@ clients.
 from __future__ import annotations
 
 import io
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -29,6 +30,12 @@ __all__ = ["EmbeddedRegistry", "RecordedRequest"]
 
 MAX_RECORDED: Final = 10_000
 """Number of requests that are recorded: a server that runs for days needs bounded memory."""
+
+
+UPLOAD_LIFETIME: Final = 3600.0
+"""Seconds that an upload session is kept without a request."""
+
+READS: Final = ("GET", "HEAD")
 
 
 @frozen
@@ -64,6 +71,11 @@ class EmbeddedRegistry(HttpTransport):
         users: passwords by name; if given, Basic authentication is required.
         token_service: if given, its bearer tokens are required.
         referrers: whether the registry has a referrers API (R31).
+        sparse: whether a manifest is accepted if the registry lacks its blobs, or an index
+            if the registry lacks its manifests.
+        read_only: whether every request that would change the content is refused.
+        upload_lifetime: seconds without a request after which an upload session expires.
+        now: the clock for `upload_lifetime`.
 
     Raises:
         ValueError: if both `users` and `token_service` are given.
@@ -76,6 +88,10 @@ class EmbeddedRegistry(HttpTransport):
         users: Mapping[str, str] | None = None,
         token_service: TokenService | None = None,
         referrers: bool = True,
+        sparse: bool = False,
+        read_only: bool = False,
+        upload_lifetime: float = UPLOAD_LIFETIME,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         if users is not None and token_service is not None:
             raise ValueError("users belong to the token service where there is one")
@@ -83,9 +99,10 @@ class EmbeddedRegistry(HttpTransport):
         storage = EmbeddedStorage(MemoryFileTree() if files is None else files)
         self._handlers = _handlers(
             EmbeddedBlobs(storage),
-            EmbeddedUploads(storage),
-            EmbeddedManifests(storage, referrers=referrers),
+            EmbeddedUploads(storage, lifetime=upload_lifetime, now=now),
+            EmbeddedManifests(storage, referrers=referrers, sparse=sparse),
         )
+        self._read_only = read_only
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._lock = Lock()
 
@@ -116,6 +133,9 @@ class EmbeddedRegistry(HttpTransport):
             if call.kind == "none":
                 raise ApiError(404, "UNSUPPORTED", "there is no such endpoint")
             self._access.check(call)
+            if self._read_only and call.method not in READS:
+                reads = {"Allow": ", ".join(READS)}
+                raise ApiError(405, "UNSUPPORTED", "the registry is read-only", reads)
             handlers = self._handlers[call.kind]
             handler = handlers.get("GET" if call.method == "HEAD" else call.method)
             if handler is None:

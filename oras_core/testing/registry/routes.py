@@ -64,6 +64,7 @@ class Call:
         repository: the repository name in the path, or an empty string.
         item: the last part of the path: a digest, a tag, a session, or an empty string.
         query: the parameters; the last one of each name.
+        tags: the values of all parameters `tag`, in their order.
     """
 
     kind: CallKind
@@ -71,6 +72,7 @@ class Call:
     repository: str = ""
     item: str = ""
     query: Mapping[str, str] = field(factory=dict)
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: HttpRequest) -> Call:
@@ -81,14 +83,16 @@ class Call:
         """
         url = urlsplit(request.url)
         path = unquote(url.path)
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        pairs = parse_qsl(url.query, keep_blank_values=True)
+        query = dict(pairs)
+        tags = tuple(value for name, value in pairs if name == "tag")
         for kind, pattern in _routes():
             if match := pattern.fullmatch(path):
                 found = match.groupdict()
                 name = found.get("name") or ""
                 if "name" in found and not is_repository(name):
                     raise ApiError(400, "NAME_INVALID", f"{name!r} is no repository name")
-                return cls(kind, request, name, found.get("item") or "", query)
+                return cls(kind, request, name, found.get("item") or "", query, tags)
         return cls("none", request, query=query)
 
     @property
@@ -207,5 +211,6 @@ def _phrases() -> Mapping[int, str]:
         404: "Not Found",
         405: "Method Not Allowed",
         413: "Content Too Large",
+        414: "URI Too Long",
         416: "Range Not Satisfiable",
     }

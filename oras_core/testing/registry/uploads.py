@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Final
 
-from oras_core.errors import DigestMismatchError
+from oras_core.errors import DigestMismatchError, NotFoundError
 from oras_core.model.digest import Digest
-from oras_core.model.paths import sanitize_path
 from oras_core.ports.files import PendingFile
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.testing.registry.routes import ApiError, Call, answer, body_chunks, digest_of
@@ -19,19 +18,17 @@ from oras_core.testing.registry.storage import EmbeddedStorage
 
 __all__ = ["EmbeddedUploads"]
 
-COPIED: Final = 1024 * 1024
-"""Bytes copied at a time from a session to its blob."""
-
 
 class _Session:
     """One upload session; its lock makes the requests of the session wait for each other."""
 
-    def __init__(self, repository: str) -> None:
+    def __init__(self, repository: str, now: float) -> None:
         self.repository = repository
         self.id = secrets.token_hex(16)
-        self.path = sanitize_path(f"uploads/{self.id}")
         self.lock = Lock()
+        self.used = now
         self.received = 0
+        self.hasher = hashlib.sha256(usedforsecurity=True)
         self.pending: PendingFile | None = None
         self.ended = False
 
@@ -47,11 +44,20 @@ class _Session:
 
 
 class EmbeddedUploads:
-    """Receives blobs: whole, in chunks, or mounted from another repository. Thread-safe."""
+    """Receives blobs: whole, in chunks, or mounted from another repository. Thread-safe.
 
-    def __init__(self, storage: EmbeddedStorage) -> None:
-        """Start without sessions; blobs are stored in `storage`."""
+    Args:
+        storage: receives the blobs.
+        lifetime: seconds without a request after which a session expires.
+        now: the clock for `lifetime`.
+    """
+
+    def __init__(
+        self, storage: EmbeddedStorage, *, lifetime: float, now: Callable[[], float]
+    ) -> None:
         self._storage = storage
+        self._lifetime = lifetime
+        self._now = now
         self._lock = Lock()
         self._sessions: dict[str, _Session] = {}
 
@@ -61,7 +67,8 @@ class EmbeddedUploads:
             return self._mount(call)
         if "digest" in call.query:
             digest = digest_of(call.query["digest"])
-            self._add(call.repository, digest, body_chunks(call.request))
+            with self._refused_mismatch():
+                self._storage.add_blob(call.repository, digest, body_chunks(call.request))
             return self._created(call.repository, digest)
         return self._open_session(call)
 
@@ -70,13 +77,17 @@ class EmbeddedUploads:
         source = call.query.get("from", "")
         # A mount from the repository itself checks existence and opens a session (R21).
         if source and self._storage.blob_size(source, digest) is not None:
-            if source != call.repository:
-                self._storage.link_blob(call.repository, digest)
+            try:
+                if source != call.repository:
+                    self._storage.mount_blob(call.repository, digest, source)
+            except NotFoundError:  # removed meanwhile
+                return self._open_session(call)
             return self._created(call.repository, digest)
         return self._open_session(call)
 
     def _open_session(self, call: Call) -> HttpResponse:
-        session = _Session(call.repository)
+        self._expire()
+        session = _Session(call.repository, self._now())
         with self._lock:
             self._sessions[session.id] = session
         return answer(202, session.headers)
@@ -98,17 +109,17 @@ class EmbeddedUploads:
         digest = digest_of(call.query.get("digest", ""))
         with self._held_session(call) as session:
             _check_range(session, call.request)
-            if session.pending is None:  # no chunk came before: the body is the blob
-                chunks = body_chunks(call.request)
-            else:
+            if session.pending is not None:
                 self._receive(session, call.request)
                 session.pending.commit()
-                chunks = self._parts(session)
-            try:
-                self._add(session.repository, digest, chunks)
-            except ApiError:
-                self._end(session)
-                raise
+            with self._refused_mismatch(session):
+                if session.pending is None:  # no chunk came before: the body is the blob
+                    chunks = body_chunks(call.request)
+                    self._storage.add_blob(session.repository, digest, chunks)
+                else:
+                    self._storage.finish_upload(
+                        session.id, session.repository, digest, session.hasher.hexdigest()
+                    )
             self._end(session)
         return self._created(session.repository, digest)
 
@@ -120,6 +131,7 @@ class EmbeddedUploads:
 
     @contextmanager
     def _held_session(self, call: Call) -> Iterator[_Session]:
+        self._expire()
         with self._lock:
             session = self._sessions.get(call.item)
         if session is None or session.repository != call.repository:
@@ -127,23 +139,19 @@ class EmbeddedUploads:
         with session.lock:
             if session.ended:
                 raise _unknown(call)
-            yield session
+            try:
+                yield session
+            finally:
+                session.used = self._now()
 
     def _receive(self, session: _Session, request: HttpRequest) -> None:
         if session.pending is None:
-            session.pending = self._storage.files.create(session.path).__enter__()
+            session.pending = self._storage.create_upload(session.id).__enter__()
         for chunk in body_chunks(request):
             session.pending.write(chunk)
+            session.hasher.update(chunk)
             # Counted on arrival: bytes before a break are not sent again.
             session.received += len(chunk)
-
-    def _parts(self, session: _Session) -> Iterator[bytes]:
-        stream = self._storage.files.open(session.path)
-        try:
-            while chunk := stream.read(COPIED):
-                yield chunk
-        finally:
-            stream.close()
 
     def _end(self, session: _Session) -> None:
         session.ended = True
@@ -151,13 +159,28 @@ class EmbeddedUploads:
             self._sessions.pop(session.id, None)
         if session.pending is not None:
             session.pending.__exit__(None, None, None)
-            self._storage.files.remove(session.path)
+            self._storage.remove_upload(session.id)
 
-    def _add(self, repository: str, digest: Digest, chunks: Iterator[bytes]) -> None:
+    @contextmanager
+    def _refused_mismatch(self, session: _Session | None = None) -> Iterator[None]:
+        """Turn a mismatch into the answer, and end the session."""
         try:
-            self._storage.add_blob(repository, digest, chunks)
+            yield
         except DigestMismatchError as error:
+            if session is not None:
+                self._end(session)
             raise ApiError(400, "DIGEST_INVALID", str(error)) from error
+
+    def _expire(self) -> None:
+        oldest = self._now() - self._lifetime
+        with self._lock:
+            stale = [session for session in self._sessions.values() if session.used < oldest]
+        for session in stale:
+            if session.lock.acquire(blocking=False):  # otherwise a request uses it
+                try:
+                    self._end(session)
+                finally:
+                    session.lock.release()
 
     def _created(self, repository: str, digest: Digest) -> HttpResponse:
         return answer(

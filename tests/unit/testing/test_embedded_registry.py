@@ -14,10 +14,13 @@ from oras_core.model import media_types
 from oras_core.model.codec import encode_index, encode_manifest
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
+from oras_core.model.paths import sanitize_path
 from oras_core.ports.http import HttpRequest
+from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.testing.registry.auth import TokenService
 from oras_core.testing.registry.registry import EmbeddedRegistry
+from oras_core.testing.registry.subtree import Subtree
 
 ORIGIN = "http://registry.test"
 BLOB = b"the content of a blob"
@@ -197,7 +200,7 @@ def test_a_blob_is_served_with_what_is_known_of_it(client):
         ("bytes=-9999", 206, BLOB, f"bytes 0-{len(BLOB) - 1}/{len(BLOB)}"),
         ("bytes=4-9999", 206, BLOB[4:], f"bytes 4-{len(BLOB) - 1}/{len(BLOB)}"),
         (f"bytes={len(BLOB)}-", 416, None, f"bytes */{len(BLOB)}"),
-        ("bytes=5-4", 200, BLOB, None),
+        ("bytes=5-4", 416, None, f"bytes */{len(BLOB)}"),
         ("bytes=-", 200, BLOB, None),
         ("bytes=0-1,3-4", 200, BLOB, None),
         ("lines=1-2", 200, BLOB, None),
@@ -333,10 +336,8 @@ def test_finished_sessions_leave_nothing_but_the_blob():
     client = Client(EmbeddedRegistry(files))
     location = client.ask("PATCH", begun(client).location, BLOB).location
     client.ask("PUT", f"{location}&digest={D}")
-    assert stored(files) == [
-        f"blobs/sha256/{DIGEST.encoded}",
-        f"repositories/app/_blobs/sha256/{DIGEST.encoded}",
-    ]
+    blob = f"app/blobs/sha256/{DIGEST.encoded}"
+    assert stored(files) == [blob, "app/index.json", "app/oci-layout"]
 
 
 class BrokenBody:
@@ -378,6 +379,20 @@ def test_a_whole_upload_that_breaks_off_is_not_kept(client):
         client.ask("PUT", f"{location}&digest={D}", BrokenBody(BLOB[:-1]))
     assert client.ask("HEAD", f"/v2/app/blobs/{D}").status == 404
     assert client.ask("PUT", f"{location}&digest={D}", BLOB).status == 201
+
+
+def test_an_upload_without_requests_expires():
+    clock, files = Clock(), MemoryFileTree()
+    client = Client(EmbeddedRegistry(files, upload_lifetime=60.0, now=clock))
+    stale = client.ask("PATCH", begun(client).location, BLOB[:3]).location
+    used = client.ask("PATCH", begun(client).location, BLOB[:3]).location
+    clock.time = 40.0
+    assert client.ask("GET", used).status == 204
+    clock.time = 61.0
+    assert client.ask("PATCH", stale, BLOB[3:]).code == "BLOB_UPLOAD_UNKNOWN"
+    assert client.ask("PATCH", used, BLOB[3:]).status == 202
+    assert client.ask("PUT", f"{used}&digest={D}").status == 201
+    assert not any(path.startswith("_uploads") for path in stored(files))
 
 
 # --- Manifests ----------------------------------------------------------------------------
@@ -489,6 +504,54 @@ def test_removing_a_manifest_removes_its_tags(client):
     assert client.ask("GET", f"/v2/app/manifests/{manifest.digest}").status == 404
 
 
+def test_a_manifest_is_not_deleted_as_a_blob(client):
+    manifest = client.push_artifact("app", "v1")
+    answer = client.ask("DELETE", f"/v2/app/blobs/{manifest.digest}")
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert client.ask("GET", "/v2/app/manifests/v1").body == manifest.content
+
+
+def test_a_read_only_registry_changes_nothing():
+    files = MemoryFileTree()
+    manifest = Client(EmbeddedRegistry(files)).push_artifact("app", "v1")
+    client = Client(EmbeddedRegistry(files, read_only=True))
+    assert client.ask("GET", "/v2/app/manifests/v1").body == manifest.content
+    for method, path in (
+        ("POST", "/v2/app/blobs/uploads/"),
+        ("PUT", "/v2/app/manifests/v1"),
+        ("DELETE", "/v2/app/manifests/v1"),
+        ("DELETE", f"/v2/app/blobs/{D}"),
+    ):
+        answer = client.ask(method, path, b"")
+        assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+        assert answer.headers["Allow"] == "GET, HEAD"
+    assert client.ask("HEAD", "/v2/app/manifests/v1").status == 200
+
+
+def test_a_layout_of_another_program_is_served_and_watched():
+    files = MemoryFileTree()
+    layout = OciLayoutStore(Subtree(files, sanitize_path("team/app")))
+    blob = Descriptor.of(b"{}", media_types.OCI_EMPTY)
+    inner = encode_manifest(config=blob, layers=[])
+    index = encode_index(manifests=[inner.descriptor])
+    client = Client(EmbeddedRegistry(files))
+    for tag in ("v1", "v2"):
+        with layout.receiving() as target:
+            for descriptor, content in (
+                (blob, b"{}"),
+                (inner.descriptor, inner.content),
+                (index.descriptor, index.content),
+            ):
+                target.push(descriptor, BytesSource(content))
+            target.tag(index.descriptor, tag)
+        assert client.ask("GET", f"/v2/team/app/manifests/{tag}").body == index.content
+        assert client.ask("GET", f"/v2/team/app/manifests/{inner.digest}").body == inner.content
+    assert client.ask("DELETE", f"/v2/team/app/manifests/{index.digest}").status == 202
+    assert client.ask("GET", f"/v2/team/app/manifests/{inner.digest}").body == inner.content
+    assert client.ask("GET", "/v2/team/app/tags/list").json["tags"] == []
+    assert list(layout.roots()) == [inner.descriptor.plain()]
+
+
 # --- Lists --------------------------------------------------------------------------------
 
 
@@ -521,7 +584,20 @@ def test_the_catalog_by_pages(client):
         client.push_artifact(repository, "v1")
     client.push_blob("only/blobs", BLOB)
     found = [page["repositories"] for page in pages(client, "/v2/_catalog?n=3")]
-    assert found == [["a", "a/b", "a/b/c"], ["b"]]
+    assert found == [["a", "a/b", "a/b/c"], ["b", "only/blobs"]]
+
+
+def test_repository_names_that_a_layout_uses_itself():
+    files = MemoryFileTree()
+    client = Client(EmbeddedRegistry(files))
+    names = ["a", "a/blobs", "a/blobs/sha256", "a/index.json", "blobs", "oci-layout"]
+    for name in names:
+        client.push_artifact(name, "v1", annotations={"name": name})
+    other = Client(EmbeddedRegistry(files))
+    for name in names:
+        manifest = other.ask("GET", f"/v2/{name}/manifests/v1").json
+        assert manifest["annotations"] == {"name": name}
+    assert other.ask("GET", "/v2/_catalog").json == {"repositories": names}
 
 
 def test_referrers_are_listed_and_filtered(client):

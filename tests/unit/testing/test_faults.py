@@ -238,7 +238,7 @@ def test_a_client_passes_composed_faults(read_back):
     transport = EmbeddedRegistry(token_service=TokenService(users={"a": "b"}))
     transport = faults.WithoutReferrers(faults.WithoutRange(faults.WithoutMount(transport)))
     transport = faults.RedirectedBlobs(transport, host="cdn.test")
-    transport = faults.ExpiringTokens(transport, uses=2)
+    transport = faults.ExpiringTokens(transport, uses=6)  # threads share a token
     transport = faults.Refused(transport, status=503, retry_after=0, times=2)
     transport = faults.Refused(transport, status=405, when=faults.requests_for("HEAD"))
     assert read_back(transport, StaticCredentials(Credential("a", "b"))) == BLOB

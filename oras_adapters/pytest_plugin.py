@@ -107,20 +107,14 @@ def oras_transport(oras_registry: EmbeddedRegistry) -> HttpTransport:
 @pytest.fixture(scope="session")
 def _oras_certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
     """The file of a new certificate authority, and the settings of a server it vouches for."""
-    try:
-        import trustme
-    except ImportError:
-        pytest.fail(
-            "cannot issue a certificate for the TLS registry: trustme is not installed; "
-            "run: pip install 'oras-sdk[testing]'",
-            pytrace=False,
-        )
-    authority = trustme.CA()
+    from oras_adapters.registry_server.certificates import issue_certificate
+    from oras_core.errors import InvalidConfigurationError
+
     file = tmp_path_factory.mktemp("oras") / "ca.pem"
-    authority.cert_pem.write_to_path(str(file))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
-    return file, context
+    try:
+        return file, issue_certificate(file)
+    except InvalidConfigurationError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")

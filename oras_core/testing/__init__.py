@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from oras_core.testing.contracts.locks import LockerContract
     from oras_core.testing.contracts.partials import PartialKeeperContract
     from oras_core.testing.memory_files import MemoryFileTree
-    from oras_core.testing.registry.auth import Access, BasicAccess, OpenAccess, TokenService
+    from oras_core.testing.registry.auth import (
+        Access,
+        BasicAccess,
+        Logins,
+        OpenAccess,
+        TokenService,
+    )
     from oras_core.testing.registry.registry import EmbeddedRegistry, RecordedRequest
 
 __all__ = [
@@ -45,6 +51,7 @@ __all__ = [
     "LedgerContract",
     "LinkerContract",
     "LockerContract",
+    "Logins",
     "MemoryFileTree",
     "OpenAccess",
     "PartialKeeperContract",
@@ -75,6 +82,7 @@ _MODULE_OF = {
     "LedgerContract": "contracts.ledgers",
     "LinkerContract": "contracts.links",
     "LockerContract": "contracts.locks",
+    "Logins": "registry.auth",
     "MemoryFileTree": "memory_files",
     "OpenAccess": "registry.auth",
     "PartialKeeperContract": "contracts.partials",

@@ -17,7 +17,19 @@ from attrs import field, frozen
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.testing.registry.routes import ApiError, Call, body_chunks, json_answer
 
-__all__ = ["Access", "BasicAccess", "OpenAccess", "TokenService"]
+__all__ = ["Access", "BasicAccess", "Logins", "OpenAccess", "TokenService", "Users"]
+
+
+class Logins(Protocol):
+    """Checks names and passwords; thread-safe."""
+
+    def accepts(self, name: str, password: str) -> bool:
+        """Tell whether the password is that of the user `name`."""
+        ...
+
+
+Users = Mapping[str, str] | Logins
+"""The users of a registry: their passwords by name, or an object that checks them."""
 
 
 class Access(Protocol):
@@ -58,8 +70,10 @@ def _basic_login(request: HttpRequest) -> tuple[str, str] | None:
     return (name, password) if colon else None
 
 
-def _knows(users: Mapping[str, str], login: tuple[str, str]) -> bool:
+def _knows(users: Users, login: tuple[str, str]) -> bool:
     name, password = login
+    if not isinstance(users, Mapping):
+        return users.accepts(name, password)
     known = users.get(name)
     return known is not None and hmac.compare_digest(known.encode(), password.encode())
 
@@ -67,9 +81,9 @@ def _knows(users: Mapping[str, str], login: tuple[str, str]) -> bool:
 class BasicAccess(Access):
     """Allow every request of a known user, and no other."""
 
-    def __init__(self, users: Mapping[str, str]) -> None:
-        """Set the `users`: passwords by name."""
-        self._users = dict(users)
+    def __init__(self, users: Users) -> None:
+        """Set the `users`."""
+        self._users = users
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002 - the protocol's
         """Issue no token."""
@@ -105,7 +119,7 @@ class TokenService(Access):
     Its URL is `/token` at the registry's origin, or `realm`.
 
     Attributes:
-        users: passwords by name; users have all permissions.
+        users: they have all permissions.
         anonymous: the actions allowed without a password, e.g. `{"pull"}`.
         realm: the URL for tokens; empty for `/token` at the registry.
         service: its name in challenges.
@@ -115,7 +129,7 @@ class TokenService(Access):
         now: the clock for the lifetime of tokens.
     """
 
-    users: Mapping[str, str] = field(factory=dict, repr=False)
+    users: Users = field(factory=dict, repr=False)
     anonymous: frozenset[str] = field(default=frozenset({"pull"}), converter=frozenset)
     realm: str = ""
     service: str = "embedded-registry"

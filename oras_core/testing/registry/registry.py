@@ -19,7 +19,13 @@ from attrs import frozen
 from oras_core.ports.files import FileTree
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.testing.memory_files import MemoryFileTree
-from oras_core.testing.registry.auth import Access, BasicAccess, OpenAccess, TokenService
+from oras_core.testing.registry.auth import (
+    Access,
+    BasicAccess,
+    OpenAccess,
+    TokenService,
+    Users,
+)
 from oras_core.testing.registry.blobs import EmbeddedBlobs
 from oras_core.testing.registry.manifests import EmbeddedManifests
 from oras_core.testing.registry.routes import ApiError, Call, json_answer
@@ -68,7 +74,7 @@ class EmbeddedRegistry(HttpTransport):
 
     Args:
         files: the storage; None for memory.
-        users: passwords by name; if given, Basic authentication is required.
+        users: passwords by name, or `Logins`; if given, Basic authentication is required.
         token_service: if given, its bearer tokens are required.
         referrers: whether the registry has a referrers API (R31).
         sparse: whether a manifest is accepted if the registry lacks its blobs, or an index
@@ -85,7 +91,7 @@ class EmbeddedRegistry(HttpTransport):
         self,
         files: FileTree | None = None,
         *,
-        users: Mapping[str, str] | None = None,
+        users: Users | None = None,
         token_service: TokenService | None = None,
         referrers: bool = True,
         sparse: bool = False,
@@ -155,7 +161,7 @@ class EmbeddedRegistry(HttpTransport):
             )
 
 
-def _access(users: Mapping[str, str] | None, token_service: TokenService | None) -> Access:
+def _access(users: Users | None, token_service: TokenService | None) -> Access:
     if token_service is not None:
         return token_service
     return OpenAccess() if users is None else BasicAccess(users)

@@ -84,7 +84,11 @@ class EmbeddedManifests:
         content = repository.content(found)
         if content is None:
             raise _unknown(call)
-        headers = {"Content-Type": found.media_type, "Docker-Content-Digest": str(found.digest)}
+        headers = {
+            "Content-Type": found.media_type,
+            "Docker-Content-Digest": str(found.digest),
+            "ETag": f'"{found.digest}"',
+        }
         return answer(200, headers, io.BytesIO(content), size=len(content))
 
     def delete(self, call: Call) -> HttpResponse:

@@ -145,7 +145,8 @@ class EmbeddedRegistry(HttpTransport):
             handlers = self._handlers[call.kind]
             handler = handlers.get("GET" if call.method == "HEAD" else call.method)
             if handler is None:
-                allowed = {"Allow": ", ".join(handlers)}
+                heads = ["HEAD"] if "GET" in handlers else []
+                allowed = {"Allow": ", ".join([*handlers, *heads])}
                 raise ApiError(405, "UNSUPPORTED", f"{call.method} is not for this", allowed)
             return handler(call)
         except ApiError as error:

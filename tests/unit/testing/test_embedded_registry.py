@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,80 +14,20 @@ from oras_core.model.codec import encode_index, encode_manifest
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
-from oras_core.ports.http import HttpRequest
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.testing.registry.auth import TokenService
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.testing.registry.subtree import Subtree
+from support.registry_client import EMPTY, ORIGIN, RegistryClient
 
-ORIGIN = "http://registry.test"
 BLOB = b"the content of a blob"
 DIGEST = Digest.of(BLOB)
-EMPTY = Descriptor.of(b"{}", media_types.OCI_EMPTY)
-
-
-class Client:
-    """Asks a registry, and reads the answer to its end."""
-
-    def __init__(self, registry):
-        self.registry = registry
-        self.headers = {}
-
-    def ask(self, method, path, body=None, **headers):
-        fields = {**self.headers, **{k.replace("_", "-"): v for k, v in headers.items()}}
-        source = BytesSource(body) if isinstance(body, bytes) else body
-        url = path if "://" in path else ORIGIN + path
-        with self.registry.send(HttpRequest(method, url, fields, source)) as response:
-            return Answer(response, response.body.read())
-
-    def push_blob(self, repository, content, digest=None):
-        digest = digest or Digest.of(content)
-        answer = self.ask("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", content)
-        assert answer.status == 201
-        return Descriptor(media_types.OCTET_STREAM, digest, len(content))
-
-    def push_manifest(self, repository, reference, manifest):
-        answer = self.ask(
-            "PUT",
-            f"/v2/{repository}/manifests/{reference}",
-            manifest.content,
-            Content_Type=manifest.media_type,
-        )
-        assert answer.status == 201
-        return answer
-
-    def push_artifact(self, repository, reference, **members):
-        self.push_blob(repository, b"{}")
-        manifest = encode_manifest(config=EMPTY, layers=[], **members)
-        self.push_manifest(repository, reference, manifest)
-        return manifest
-
-
-class Answer:
-    def __init__(self, response, body):
-        self.status = response.status
-        self.headers = response.headers
-        self.body = body
-
-    @property
-    def code(self):
-        (error,) = json.loads(self.body)["errors"]
-        assert set(error) == {"code", "message", "detail"}
-        return error["code"]
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def location(self):
-        return self.headers["Location"]
 
 
 @pytest.fixture
 def client():
-    return Client(EmbeddedRegistry())
+    return RegistryClient(EmbeddedRegistry())
 
 
 # --- The table of calls -------------------------------------------------------------------
@@ -317,7 +256,7 @@ def test_a_session_belongs_to_its_repository(client):
 
 def test_a_cancelled_session_is_gone_and_leaves_nothing():
     files = MemoryFileTree()
-    client = Client(EmbeddedRegistry(files))
+    client = RegistryClient(EmbeddedRegistry(files))
     location = client.ask("PATCH", begun(client).location, BLOB).location
     assert client.ask("DELETE", location).status == 204
     assert client.ask("GET", location).status == 404
@@ -333,7 +272,7 @@ def stored(files, folder=None):
 
 def test_finished_sessions_leave_nothing_but_the_blob():
     files = MemoryFileTree()
-    client = Client(EmbeddedRegistry(files))
+    client = RegistryClient(EmbeddedRegistry(files))
     location = client.ask("PATCH", begun(client).location, BLOB).location
     client.ask("PUT", f"{location}&digest={D}")
     blob = f"app/blobs/sha256/{DIGEST.encoded}"
@@ -383,7 +322,7 @@ def test_a_whole_upload_that_breaks_off_is_not_kept(client):
 
 def test_an_upload_without_requests_expires():
     clock, files = Clock(), MemoryFileTree()
-    client = Client(EmbeddedRegistry(files, upload_lifetime=60.0, now=clock))
+    client = RegistryClient(EmbeddedRegistry(files, upload_lifetime=60.0, now=clock))
     stale = client.ask("PATCH", begun(client).location, BLOB[:3]).location
     used = client.ask("PATCH", begun(client).location, BLOB[:3]).location
     clock.time = 40.0
@@ -513,8 +452,8 @@ def test_a_manifest_is_not_deleted_as_a_blob(client):
 
 def test_a_read_only_registry_changes_nothing():
     files = MemoryFileTree()
-    manifest = Client(EmbeddedRegistry(files)).push_artifact("app", "v1")
-    client = Client(EmbeddedRegistry(files, read_only=True))
+    manifest = RegistryClient(EmbeddedRegistry(files)).push_artifact("app", "v1")
+    client = RegistryClient(EmbeddedRegistry(files, read_only=True))
     assert client.ask("GET", "/v2/app/manifests/v1").body == manifest.content
     for method, path in (
         ("POST", "/v2/app/blobs/uploads/"),
@@ -534,7 +473,7 @@ def test_a_layout_of_another_program_is_served_and_watched():
     blob = Descriptor.of(b"{}", media_types.OCI_EMPTY)
     inner = encode_manifest(config=blob, layers=[])
     index = encode_index(manifests=[inner.descriptor])
-    client = Client(EmbeddedRegistry(files))
+    client = RegistryClient(EmbeddedRegistry(files))
     for tag in ("v1", "v2"):
         with layout.receiving() as target:
             for descriptor, content in (
@@ -589,11 +528,11 @@ def test_the_catalog_by_pages(client):
 
 def test_repository_names_that_a_layout_uses_itself():
     files = MemoryFileTree()
-    client = Client(EmbeddedRegistry(files))
+    client = RegistryClient(EmbeddedRegistry(files))
     names = ["a", "a/blobs", "a/blobs/sha256", "a/index.json", "blobs", "oci-layout"]
     for name in names:
         client.push_artifact(name, "v1", annotations={"name": name})
-    other = Client(EmbeddedRegistry(files))
+    other = RegistryClient(EmbeddedRegistry(files))
     for name in names:
         manifest = other.ask("GET", f"/v2/{name}/manifests/v1").json
         assert manifest["annotations"] == {"name": name}
@@ -645,7 +584,7 @@ def test_a_subject_is_acknowledged_and_may_be_missing(client):
 
 
 def test_a_registry_without_the_referrers_api(client):
-    client = Client(EmbeddedRegistry(referrers=False))
+    client = RegistryClient(EmbeddedRegistry(referrers=False))
     subject = client.push_artifact("app", "v1")
     manifest = encode_manifest(config=EMPTY, layers=[], subject=subject.descriptor)
     assert "OCI-Subject" not in client.push_manifest("app", "r1", manifest).headers
@@ -660,7 +599,7 @@ def basic(name, password):
 
 
 def test_basic_logins():
-    client = Client(EmbeddedRegistry(users={"anna": "s:ecret"}))
+    client = RegistryClient(EmbeddedRegistry(users={"anna": "s:ecret"}))
     for authorization in (None, basic("anna", "x"), basic("x", "s:ecret"), "Basic !", "Bearer x"):
         client.headers = {"Authorization": authorization} if authorization else {}
         answer = client.ask("GET", "/v2/")
@@ -672,7 +611,7 @@ def test_basic_logins():
 
 
 def test_no_users_means_nobody():
-    assert Client(EmbeddedRegistry(users={})).ask("GET", "/v2/").status == 401
+    assert RegistryClient(EmbeddedRegistry(users={})).ask("GET", "/v2/").status == 401
 
 
 def test_users_and_tokens_exclude_each_other():
@@ -691,7 +630,7 @@ class Clock:
 def tokens_client(**options):
     clock = Clock()
     service = TokenService(users={"anna": "secret"}, now=clock, lifetime=60.0, **options)
-    return Client(EmbeddedRegistry(token_service=service)), service, clock
+    return RegistryClient(EmbeddedRegistry(token_service=service)), service, clock
 
 
 def token(client, scope="", **headers):
@@ -796,8 +735,8 @@ def test_requests_are_remembered_without_showing_secrets(client):
 
 def test_another_registry_on_the_same_files_serves_what_is_there():
     files = MemoryFileTree()
-    manifest = Client(EmbeddedRegistry(files)).push_artifact("a/b", "v1")
-    client = Client(EmbeddedRegistry(files))
+    manifest = RegistryClient(EmbeddedRegistry(files)).push_artifact("a/b", "v1")
+    client = RegistryClient(EmbeddedRegistry(files))
     assert client.ask("GET", "/v2/a/b/manifests/v1").body == manifest.content
     assert client.ask("GET", "/v2/_catalog").json == {"repositories": ["a/b"]}
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
+from oras_core.credential_abilities import places, refresh, replace
 from oras_core.errors import CredentialError
 from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
 from oras_core.ports.credentials import (
     Credential,
-    CredentialRefresher,
-    CredentialReplacer,
     CredentialStore,
 )
 
@@ -26,9 +25,7 @@ __all__ = [
     "SuccessorCredentialStore",
     "config_key",
     "key_forms",
-    "refresh",
     "registry_keys",
-    "replace",
 ]
 
 _DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -99,6 +96,10 @@ class StaticCredentials:
                     return self._by_key[key]
         return self._default
 
+    def places(self, registry: str) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
+        """Say that no other place is looked in."""
+        return ("the given credentials",)
+
     def put(self, registry: str, credential: Credential) -> None:
         """Keep `credential` until the process ends."""
         with self._lock:
@@ -118,6 +119,10 @@ class NoCredentials:
     def get(self, registry: str) -> Credential | None:  # noqa: ARG002 - the port's signature
         """Return None."""
         return None
+
+    def places(self, registry: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
+        """Return nothing."""
+        return ()
 
     def put(self, registry: str, credential: Credential) -> None:  # noqa: ARG002 - as above
         """Refuse.
@@ -156,18 +161,6 @@ def _host(registry: str) -> str:
     return registry.partition("/")[0]
 
 
-def refresh(store: CredentialStore, registry: str) -> None:
-    """Drop the cached credential for `registry`, if `store` caches lookups."""
-    if isinstance(store, CredentialRefresher):
-        store.refresh(registry)
-
-
-def replace(store: CredentialStore, registry: str, old: Credential, new: Credential) -> None:
-    """Store `new` in place of `old`, if `store` supports it."""
-    if isinstance(store, CredentialReplacer):
-        store.replace(registry, old, new)
-
-
 class RememberingCredentialStore:
     """Caches the lookups of a store that keeps credentials by host. Thread-safe.
 
@@ -185,6 +178,10 @@ class RememberingCredentialStore:
     def __repr__(self) -> str:
         """Name the store."""
         return f"RememberingCredentialStore({self._store!r})"
+
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the places of the store."""
+        return places(self._store, registry)
 
     def get(self, registry: str) -> Credential | None:
         """Return the credential for the host of `registry`; failures are not cached.
@@ -263,6 +260,10 @@ class SuccessorCredentialStore:
         """Return the credential for `registry`; raises as the stores do."""
         return self._both.get(registry)
 
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the places of both stores."""
+        return self._both.places(registry)
+
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential` in the new store only; raises as the stores do."""
         self._store.put(registry, credential)
@@ -291,6 +292,10 @@ class RoutedCredentialStore:
     def get(self, registry: str) -> Credential | None:
         """Return the credential for `registry`; raises as the store does."""
         return self._responsible(registry).get(registry)
+
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the places of the store."""
+        return places(self._responsible(registry), registry)
 
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential`; raises as the store does."""
@@ -335,6 +340,10 @@ class ChainedCredentialStore:
             if credential is not None and not credential.is_empty:
                 return credential
         return None
+
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the places of all stores."""
+        return tuple(place for store in self._stores for place in places(store, registry))
 
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential` in the store for new credentials.

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, field, frozen
 
 from oras.utils.request import iter_localhosts
-from oras_core.credentials import ChainedCredentialStore, config_key, refresh, replace
+from oras_core.credential_abilities import refresh, replace
+from oras_core.credentials import ChainedCredentialStore, config_key
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
 
@@ -105,6 +106,10 @@ class GivenCredentials(CredentialStore):
             gift = self._by_key.get(_key(registry))
             return gift.credential if gift else None
 
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Say that no other place is looked in."""
+        return ("the credentials of the client",)
+
     def put(self, registry: str, credential: Credential) -> None:
         """Set the credential for `registry`."""
         with self._lock:
@@ -143,6 +148,10 @@ class BackendCredentials(CredentialStore):
                 if credential is not None and not credential.is_empty:
                     return credential
         return None
+
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the places of all stores."""
+        return ChainedCredentialStore((*self.named(), self.configured)).places(registry)
 
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential` in the configured store."""

@@ -84,6 +84,10 @@ class CredentialHelperStore(CredentialStore):
         """Name the program."""
         return f"CredentialHelperStore({self._program!r})"
 
+    def places(self, registry: str) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
+        """Name the program."""
+        return (self._program,)
+
     def get(self, registry: str) -> Credential | None:
         """Return the credential; None if the helper has none.
 

@@ -44,6 +44,10 @@ class DockerConfigStore(CredentialStore):
         """Name the file."""
         return f"DockerConfigStore({str(self._path)!r})"
 
+    def places(self, registry: str) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
+        """Name the file."""
+        return (str(self._path),)
+
     # --- The port -------------------------------------------------------------------------
 
     def get(self, registry: str) -> Credential | None:

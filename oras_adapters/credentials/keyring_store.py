@@ -49,6 +49,10 @@ class KeyringStore(CredentialStore):
         """Name the class only: a backend's repr may contain anything."""
         return "KeyringStore()"
 
+    def places(self, registry: str) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
+        """Name the keyring."""
+        return ("the keyring",)
+
     def get(self, registry: str) -> Credential | None:
         """Return the credential; None if the keyring has none.
 

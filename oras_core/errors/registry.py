@@ -28,7 +28,11 @@ class RegistryError(OrasError):
         detail: the registry's own message, shortened; may be empty.
         method: the HTTP method.
         url: the requested URL, without its query.
+        explanation: what the client knows of the cause, e.g. `no credential for ghcr.io was
+            found in …`; may be empty.
     """
+
+    explanation: str = ""
 
     def __init__(
         self,
@@ -55,6 +59,12 @@ class RegistryError(OrasError):
             f"cannot {operation}: {method} {self.url} was answered with status {status}"
             + (f" ({reason})" if reason else ""),
         )
+
+    def explain(self, explanation: str) -> None:
+        """Add what the client knows of the cause to the message, once."""
+        if explanation and not self.explanation:
+            self.explanation = explanation
+            self.args = (f"{self}; {explanation}",)
 
 
 class AuthenticationError(RegistryError):

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 __all__ = [
     "Credential",
+    "CredentialPlaces",
     "CredentialRefresher",
     "CredentialReplacer",
     "CredentialStore",
@@ -113,6 +114,15 @@ class CredentialRefresher(Protocol):
 
     def refresh(self, registry: str) -> None:
         """Drop the cached credential for `registry`, which the registry refused."""
+        ...
+
+
+@runtime_checkable
+class CredentialPlaces(Protocol):
+    """A `CredentialStore` that names the places where it looks, for messages."""
+
+    def places(self, registry: str) -> tuple[str, ...]:
+        """Return the names of the places, such as paths and programs, in the order of `get`."""
         ...
 
 

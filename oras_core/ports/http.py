@@ -143,6 +143,7 @@ class HttpResponse:
             empty.
         repeated: whether the server may have carried out the request at an earlier attempt,
             which a transport has repeated.
+        explanation: what the client knows of the cause of an error status; may be empty.
     """
 
     status: int
@@ -151,6 +152,7 @@ class HttpResponse:
     reason: str = ""
     url: str = field(default="", repr=redact_url)
     repeated: bool = field(default=False, kw_only=True)
+    explanation: str = field(default="", kw_only=True)
 
     def with_body(self, body: ByteStream) -> HttpResponse:
         """Return the response with another body."""

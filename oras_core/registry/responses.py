@@ -131,6 +131,7 @@ def raise_for_status(
         codes=codes,
         detail=detail,
     )
+    error.explain(response.explanation)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
     raise error

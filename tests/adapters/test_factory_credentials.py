@@ -12,7 +12,7 @@ import pytest
 from oras_adapters.factory import compose
 from oras_adapters.settings.settings import CredentialSettings, EnvironmentCredential, Settings
 from oras_core.credentials import StaticCredentials
-from oras_core.errors import CredentialError
+from oras_core.errors import AuthenticationError, CredentialError
 from oras_core.ports.credentials import Credential
 from oras_core.testing import EmbeddedRegistry
 from oras_core.verbs import login
@@ -286,3 +286,15 @@ def test_threads_start_a_helper_once(docker, helper):
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [None] * 8
     assert helper.actions == ["get"]
+
+
+@pytest.mark.parametrize(
+    ("helped", "place"), [({HOST: "working"}, "docker-credential-working"), ({}, "config.json")]
+)
+def test_a_401_names_the_program_or_the_file_that_was_asked(helper, docker, helped, place):
+    docker.write_text(json.dumps({"credHelpers": helped}))
+    registry = EmbeddedRegistry(users={"alice": "open sesame"})
+    with compose(settings(docker)) as composition, pytest.raises(AuthenticationError) as caught:
+        composition.registry_over(registry, HOST).ping()
+    assert f"no credential for {HOST} was found in " in caught.value.explanation
+    assert place in caught.value.explanation

@@ -173,6 +173,8 @@ class Authorizer:
                 break
             response = self._deliver(request, proof, wanted).following(response)
         self._demands.remember_session(request, response, wanted)
+        if response.status == 401:
+            return evolve(response, explanation=self._book.absence(wanted.repository))
         return response
 
     # --- Sending --------------------------------------------------------------------------
@@ -311,9 +313,10 @@ class Authorizer:
         audience = self._audience(challenge, credential)
         try:
             return self._obtain_wanted(audience, wanted, request)
-        except AuthenticationError:
+        except AuthenticationError as error:
             renewed = self._book.renew(repository, credential)
             if credential is None or renewed is None:
+                error.explain(self._book.absence(repository))
                 raise
         return self._obtain_wanted(evolve(audience, credential=renewed), wanted, request)
 

@@ -7,7 +7,7 @@ import logging
 from attrs import evolve
 
 from oras_core.cancellation import acquired
-from oras_core.credentials import refresh, replace
+from oras_core.credential_abilities import places, refresh, replace
 from oras_core.errors import CredentialError
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -39,6 +39,14 @@ class CredentialBook:
         """
         with acquired(self._lookup):
             return self._get(repository)
+
+    def absence(self, repository: str) -> str:
+        """Say where no credential was found; empty if there is one."""
+        if self.get(repository) is not None:
+            return ""
+        looked = places(self._store, self._name(repository))
+        where = f"found in {', '.join(dict.fromkeys(looked))}" if looked else "given"
+        return f"no credential for {self._registry} was {where}"
 
     def renew(self, repository: str, refused: Credential | None) -> Credential | None:
         """Look the credential up again after a refusal; None if the store has no other.

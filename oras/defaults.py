@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from oras_core.model import media_types
+from oras_core.model import hosts, media_types
 
 default_tag: Final = "latest"
 
 
 class registry:  # noqa: D101 - oras-py's name for four constants of Docker Hub
-    index_hostname: Final = "index.docker.io"
-    index_server: Final = "https://index.docker.io/v1/"
-    index_name: Final = "docker.io"
-    default_v2_registry: Final = {"scheme": "https", "host": "registry-1.docker.io"}
+    index_hostname: Final = hosts.DOCKER_HUB_INDEX
+    index_server: Final = f"https://{hosts.DOCKER_HUB_INDEX}/v1/"
+    index_name: Final = hosts.DOCKER_HUB
+    default_v2_registry: Final = {"scheme": "https", "host": hosts.DOCKER_HUB_API}
 
 
 default_blob_dir_media_type: Final = media_types.OCI_LAYER_TAR_GZIP

@@ -9,7 +9,7 @@ from typing import Final
 from oras_core.credential_abilities import places, refresh, replace
 from oras_core.errors import CredentialError
 from oras_core.forks import ForkSafeLock, PerProcess
-from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_INDEX, DOCKER_HUB_NAMES
 from oras_core.ports.credentials import (
     Credential,
     CredentialStore,
@@ -28,7 +28,7 @@ __all__ = [
     "registry_keys",
 ]
 
-_DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
+_DOCKER_HUB_KEY: Final = f"https://{DOCKER_HUB_INDEX}/v1/"
 
 # Suffixes that various tools append to a host.
 _SUFFIXES: Final = ("", "/", "/v1/", "/v1", "/v2/", "/v2")

@@ -12,8 +12,9 @@ from oras.auth.utils import announce_logout
 from oras.logger import logger
 from oras.utils import iter_localhosts, readline
 from oras_adapters.credential_stores import config_file_store
-from oras_core.credentials import ChainedCredentialStore, config_key
+from oras_core.credentials import ChainedCredentialStore
 from oras_core.errors import InvalidReferenceError
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.verbs import login as verbs
 
@@ -149,4 +150,4 @@ def _registry_of(hostname: str) -> str:
     if "@" in address:
         raise InvalidReferenceError(hostname, "remove the user name and password before '@'")
     host = address.partition("/")[0]
-    return "docker.io" if config_key(host) == config_key("docker.io") else host
+    return DOCKER_HUB if host.lower() in DOCKER_HUB_NAMES else host

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 from oras._names import module_attributes
+from oras_core.model.hosts import loopback_names
 
 __all__ = ["append_url_params", "find_docker_config", "get_docker_client", "iter_localhosts"]
 
@@ -19,11 +19,10 @@ if not TYPE_CHECKING:
 
 def iter_localhosts(name: str) -> Iterator[str]:
     """Yield `name`. If its host is `localhost`, also yield it with `127.0.0.1`, and vice versa."""
-    yield name
-    for host, twin in (("localhost", "127.0.0.1"), ("127.0.0.1", "localhost")):
-        found = re.match(rf"((?:[a-z]+://)?){re.escape(host)}(?=[:/]|\Z)", name)
-        if found:
-            yield found[1] + twin + name[found.end() :]
+    scheme, separator, rest = name.rpartition("://")
+    registry, slash, path = rest.partition("/")
+    for one in loopback_names(registry):
+        yield f"{scheme}{separator}{one}{slash}{path}"
 
 
 def find_docker_config(exists: bool = True) -> str | None:

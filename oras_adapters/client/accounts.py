@@ -8,6 +8,7 @@ from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase
 from oras_core.credentials import StaticCredentials
 from oras_core.errors import InvalidInputError
+from oras_core.model.hosts import loopback_names
 from oras_core.ports.credentials import Credential
 
 __all__ = ["AccountVerbs"]
@@ -72,13 +73,7 @@ class AccountVerbs(ClientBase):
         from oras_core.verbs.login import logout  # noqa: PLC0415
 
         with advising():
-            known = logout(self._parts.credentials, _names(registry))
+            known = logout(self._parts.credentials, loopback_names(registry))
         self._parts.forget(registry)
         _LOGGER.info("logged out of %s", registry)
         return known
-
-
-def _names(registry: str) -> tuple[str, ...]:
-    host, colon, port = registry.partition(":")
-    twin = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}.get(host)
-    return (registry, f"{twin}{colon}{port}") if twin else (registry,)

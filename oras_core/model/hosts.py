@@ -15,17 +15,20 @@ from urllib.parse import urlsplit
 __all__ = [
     "DOCKER_HUB",
     "DOCKER_HUB_API",
+    "DOCKER_HUB_INDEX",
     "DOCKER_HUB_NAMES",
     "Reach",
     "canonical_registry",
     "is_loopback",
+    "loopback_names",
     "may_lead_to",
     "reach_of",
 ]
 
 DOCKER_HUB: Final = "docker.io"
 DOCKER_HUB_API: Final = "registry-1.docker.io"
-DOCKER_HUB_NAMES: Final = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_API)
+DOCKER_HUB_INDEX: Final = "index.docker.io"
+DOCKER_HUB_NAMES: Final = (DOCKER_HUB, DOCKER_HUB_INDEX, DOCKER_HUB_API)
 """All names of Docker Hub, the one in references first (R11)."""
 
 Reach = Literal["public", "private", "loopback", "link-local"]
@@ -125,6 +128,13 @@ def is_loopback(registry: str) -> bool:
     except ValueError:
         return False
     return reach_of(host) == "loopback"
+
+
+def loopback_names(registry: str) -> tuple[str, ...]:
+    """Return `registry` and its twin: `localhost` and `127.0.0.1` have the same credentials."""
+    host, colon, port = registry.partition(":")
+    twin = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}.get(host)
+    return (registry,) if twin is None else (registry, f"{twin}{colon}{port}")
 
 
 def canonical_registry(registry: str) -> str:

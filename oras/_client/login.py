@@ -14,7 +14,7 @@ from oras.utils import iter_localhosts, readline
 from oras_adapters.credential_stores import config_file_store
 from oras_core.credentials import ChainedCredentialStore
 from oras_core.errors import InvalidReferenceError
-from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
+from oras_core.model.hosts import DOCKER_HUB, canonical_registry
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.verbs import login as verbs
 
@@ -150,4 +150,4 @@ def _registry_of(hostname: str) -> str:
     if "@" in address:
         raise InvalidReferenceError(hostname, "remove the user name and password before '@'")
     host = address.partition("/")[0]
-    return DOCKER_HUB if host.lower() in DOCKER_HUB_NAMES else host
+    return DOCKER_HUB if canonical_registry(host) == DOCKER_HUB else host

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from oras_core.errors import InvalidReferenceError, redact_url
 from oras_core.model.digest import Digest
-from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_NAMES
+from oras_core.model.hosts import DOCKER_HUB, canonical_registry
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -129,7 +129,7 @@ class Reference:
             raise InvalidReferenceError(text, "the repository is missing")
         if colon and not tag:
             raise InvalidReferenceError(text, "the tag after ':' is missing")
-        if registry in DOCKER_HUB_NAMES:
+        if canonical_registry(registry) == DOCKER_HUB:
             registry = DEFAULT_REGISTRY
             repository = repository if "/" in repository else f"library/{repository}"
         return cls(registry, repository, tag or None, digest)

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from oras_core.errors import InvalidReferenceError
 from oras_core.model.digest import Digest
-from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_API
+from oras_core.model.hosts import DOCKER_HUB, DOCKER_HUB_API, canonical_registry
 from oras_core.model.reference import is_registry, is_repository, is_tag
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = [
 
 def api_host(registry: str) -> str:
     """Return the API host of `registry`; for Docker Hub it is another host (R11)."""
-    return DOCKER_HUB_API if registry == DOCKER_HUB else registry
+    return DOCKER_HUB_API if canonical_registry(registry) == DOCKER_HUB else registry
 
 
 def base_url(registry: str, *, plain_http: bool = False) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import evolve, field, frozen, validators
 
 from oras_core.forks import ForkSafeLock
+from oras_core.model.hosts import canonical_registry
 
 __all__ = ["HostProfile", "LearnedProfile", "profile_for"]
 
@@ -93,7 +94,7 @@ def _whole_only(host: str) -> bool:
 
 def profile_for(registry: str) -> HostProfile:
     """Return the built-in profile of `registry`, which is `HOST` or `HOST:PORT`."""
-    host = registry.rpartition(":")[0] or registry
+    host = canonical_registry(registry).partition(":")[0]
     if host == "ghcr.io":
         return HostProfile(
             chunk_size=GHCR_CHUNK_SIZE, max_chunk_size=GHCR_CHUNK_SIZE, takes_streams=False

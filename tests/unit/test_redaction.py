@@ -67,4 +67,4 @@ def test_one_line_is_printable(text):
     line = one_line(text)
     assert line.isprintable()
     assert one_line(line) == line
-    assert redact_text(redact_text(text)) == redact_text(text)
+    assert redact_text(text).isprintable()

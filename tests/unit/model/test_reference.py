@@ -51,6 +51,8 @@ def test_the_parts_of_a_reference(text, registry, repository, tag, digest):
         ("a/b", "docker.io/a/b"),
         ("docker.io/alpine", "docker.io/library/alpine"),
         ("index.docker.io/alpine", "docker.io/library/alpine"),
+        ("Docker.IO/alpine", "docker.io/library/alpine"),
+        ("docker.io:443/alpine", "docker.io/library/alpine"),
         ("registry-1.docker.io/a/b", "docker.io/a/b"),
         ("docker.io/library/alpine", "docker.io/library/alpine"),
         ("localhost:5000", "docker.io/library/localhost:5000"),

@@ -40,6 +40,7 @@ def test_base_url_takes_hosts_only(registry):
 
 def test_docker_hub_has_another_api_host():
     assert api_host("docker.io") == "registry-1.docker.io"
+    assert api_host("Docker.IO:443") == "registry-1.docker.io"
     assert api_host("quay.io") == "quay.io"
 
 
@@ -145,7 +146,8 @@ def test_r15_hosts_without_chunks(host, accepts_chunks):
 
 
 def test_r15_ghcr_takes_chunks_of_at_most_4_mib():
-    assert profile_for("ghcr.io").chunk_for(10**9, 16 * 1024**2) == 4 * 1024**2
+    for host in ("ghcr.io", "GHCR.io", "ghcr.io.", "ghcr.io:443"):
+        assert profile_for(host).chunk_for(10**9, 16 * 1024**2) == 4 * 1024**2
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 __all__ = [
+    "may_be_printed",
     "one_line",
     "redact_name",
     "redact_text",
@@ -19,6 +20,12 @@ __all__ = [
 ]
 
 _UNPARSABLE: Final = "<unparsable URL>"
+
+MAX_TEXT: Final = 4096
+"""Characters of a foreign text that are shown or searched."""
+
+MAX_CAUSES: Final = 16
+"""Exceptions of a chain that are searched."""
 
 
 @cache
@@ -88,6 +95,17 @@ def redact_text(text: str) -> str:
 
     For texts of other libraries and of servers, which may repeat a request.
     """
-    line = _credentials().sub(r"\1 <hidden>", one_line(text))
+    line = _credentials().sub(r"\1 <hidden>", one_line(text[:MAX_TEXT]))
     line = _urls().sub(lambda found: redact_url(found[0]), line)
     return _queries().sub("", line)
+
+
+def may_be_printed(error: BaseException | None) -> bool:
+    """Tell whether `error` and its causes, which a traceback prints, hold nothing to redact."""
+    for _ in range(MAX_CAUSES):
+        if error is None:
+            return True
+        if str(error) != redact_text(str(error)):
+            return False
+        error = error.__cause__ or error.__context__
+    return False

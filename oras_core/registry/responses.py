@@ -227,7 +227,7 @@ def _text_of_markup(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return one short line without control characters and secrets."""
-    line = redact_text(text[: 4 * MAX_DETAIL])
+    line = redact_text(text)
     return line if len(line) <= MAX_DETAIL else line[:MAX_DETAIL] + "…"
 
 

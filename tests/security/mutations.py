@@ -354,8 +354,8 @@ MUTATIONS = (
     Mutation(
         "K7",
         "oras_core/registry/auth/authorizer.py",
-        "        return self._obtain(audience, wanted.needed, request)",
-        "        return self._obtain(audience, wanted.all, request)",
+        "        needs_less = not covers(wanted.needed, wanted.useful)",
+        "        needs_less = False",
         ("test_company.py::test_push_refused_by_the_token_server_does_not_affect_pulls",),
     ),
     Mutation(

@@ -23,6 +23,7 @@ from oras_core.registry.auth.challenge import (
 from oras_core.registry.auth.credential_book import CredentialBook
 from oras_core.registry.auth.demands import Demands, Wanted
 from oras_core.registry.auth.discretion import without_repeated
+from oras_core.registry.auth.held_tokens import HeldToken
 from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import (
     Scope,
@@ -32,7 +33,7 @@ from oras_core.registry.auth.scope import (
     required_scopes,
 )
 from oras_core.registry.auth.token import TokenClient
-from oras_core.registry.auth.token_cache import HeldToken, TokenCache
+from oras_core.registry.auth.token_cache import TokenCache
 from oras_core.registry.responses import settled
 from oras_core.registry.transports.redirects import origin_of, resolve_location, without_secrets
 

@@ -6,8 +6,6 @@ import copy
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from itertools import islice
-from typing import Final
 
 from attrs import field, frozen
 
@@ -19,44 +17,12 @@ from oras_core.errors import (
     OrasError,
 )
 from oras_core.forks import ForkSafeLock, PerProcess
-from oras_core.registry.auth.recent import Recent
+from oras_core.registry.auth.held_tokens import HeldToken, HeldTokens
 from oras_core.registry.auth.refusals import Audience, Refusals
 from oras_core.registry.auth.scope import Scope, covers
 from oras_core.registry.auth.token import Token
 
-__all__ = ["HeldToken", "TokenCache"]
-
-MAX_PLACES: Final = 1024
-"""Resources whose tokens are cached; the repositories that one client works with."""
-
-MAX_IN_PLACE: Final = 16
-"""Tokens that are cached for one resource; each mount source needs one."""
-
-
-@frozen
-class HeldToken:
-    """A token, and the request that it answers.
-
-    Attributes:
-        audience: the token server, the service and the credential.
-        scopes: the requested scopes; the server may have granted fewer.
-        token: the token.
-        fresh: whether the token was just fetched rather than taken from the cache.
-    """
-
-    audience: Audience
-    scopes: tuple[Scope, ...]
-    token: Token
-    fresh: bool = field(default=False, eq=False)
-
-
-_Place = tuple[Audience, str, str]
-"""Where a token is looked up: by its audience and the kind and name of a resource."""
-
-
-def _places(audience: Audience, scopes: tuple[Scope, ...]) -> list[_Place]:
-    """Return a place for each resource of `scopes`, and the one of requests without scopes."""
-    return [*((audience, scope.kind, scope.name) for scope in scopes), (audience, "", "")]
+__all__ = ["TokenCache"]
 
 
 @frozen(eq=False)
@@ -80,7 +46,7 @@ class TokenCache:
         self._now = now
         self._refusals = refusals or Refusals(now=now)
         self._lock = ForkSafeLock()
-        self._held: Recent[_Place, tuple[HeldToken, ...]] = Recent(MAX_PLACES)
+        self._held = HeldTokens()
         self._by_process: PerProcess[dict[Audience, list[_Flight]]] = PerProcess(dict)
 
     @property
@@ -91,7 +57,7 @@ class TokenCache:
     def find(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
         """Return a cached token whose scopes cover `scopes`; None if there is none."""
         with self._lock:
-            return self._covering(audience, scopes)
+            return self._held.find(audience, scopes, self._now())
 
     def obtain(
         self, audience: Audience, scopes: tuple[Scope, ...], fetch: Callable[[], Token]
@@ -109,7 +75,7 @@ class TokenCache:
         """
         while True:
             with self._lock:
-                held = self._covering(audience, scopes)
+                held = self._held.find(audience, scopes, self._now())
                 if held is not None:
                     return held
                 others = self._flight_covering(audience, scopes)
@@ -125,30 +91,11 @@ class TokenCache:
     def drop(self, held: HeldToken) -> None:
         """Remove a token that the registry refused; keep the token that replaced it."""
         with self._lock:
-            for place in _places(held.audience, held.scopes):
-                tokens = self._held.get(place) or ()
-                self._held.keep(place, tuple(one for one in tokens if one.token is not held.token))
+            self._held.drop(held)
 
     def is_current(self, held: HeldToken) -> bool:
         """Tell whether a token has not expired yet."""
         return held.token.expires_at > self._now()
-
-    def _covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> HeldToken | None:
-        place, *_ = _places(audience, scopes)
-        tokens = self._held.get(place) or ()
-        return next(
-            (one for one in tokens if self.is_current(one) and covers(one.scopes, scopes)), None
-        )
-
-    def _keep(self, held: HeldToken) -> None:
-        for place in _places(held.audience, held.scopes):
-            others = (
-                one
-                for one in self._held.get(place) or ()
-                if self.is_current(one) and not covers(held.scopes, one.scopes)
-            )
-            # The newest first: its request took the most recent challenge into account.
-            self._held.keep(place, (held, *islice(others, MAX_IN_PLACE - 1)))
 
     def _flight_covering(self, audience: Audience, scopes: tuple[Scope, ...]) -> _Flight | None:
         flights = self._flights.get(audience, ())
@@ -179,7 +126,7 @@ class TokenCache:
         held = HeldToken(audience, flight.scopes, token)
         with self._lock:
             self._flights[audience].remove(flight)
-            self._keep(held)
+            self._held.keep(held, self._now())
         flight.landing.set_result(token)
         return HeldToken(audience, flight.scopes, token, fresh=True)
 

@@ -20,7 +20,7 @@ from oras_core.errors import (
     TransportTimeoutError,
     redact_url,
 )
-from oras_core.errors.redaction import redact_text
+from oras_core.errors.redaction import may_be_printed, redact_text
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 
@@ -29,34 +29,17 @@ __all__ = ["Guarded", "WatchedBody"]
 _MAX_REASON: Final = 300
 """Characters of a foreign exception's text that a message repeats."""
 
-_MAX_TEXT: Final = 4096
-"""Characters of a foreign exception's text that are searched for secrets."""
-
-_MAX_CAUSES: Final = 16
-"""Exceptions in a chain that are searched for secrets."""
-
 _BODYLESS: Final = frozenset({204, 304})
 
 
 def _fail(request: HttpRequest, error: Exception) -> NoReturn:
     """Raise the port's error in place of `error`."""
     reason = type(error).__name__
-    shown = redact_text(str(error)[:_MAX_TEXT])[:_MAX_REASON]
+    shown = redact_text(str(error))[:_MAX_REASON]
     if shown:
         reason = f"{reason}: {shown}"
     kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
-    raise kind(request.method, request.url, reason) from (error if _is_clean(error) else None)
-
-
-def _is_clean(error: BaseException | None) -> bool:
-    """Tell whether a traceback, which prints the causes of `error` too, repeats no secret."""
-    for _ in range(_MAX_CAUSES):
-        if error is None:
-            return True
-        if str(error) != redact_text(str(error)[:_MAX_TEXT]):
-            return False
-        error = error.__cause__ or error.__context__
-    return False
+    raise kind(request.method, request.url, reason) from (error if may_be_printed(error) else None)
 
 
 def _cancelled(request: HttpRequest) -> CancelledError:

@@ -25,7 +25,7 @@ from oras_core.errors import (
 )
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import Credential
-from oras_core.registry.auth import token_cache
+from oras_core.registry.auth import held_tokens
 from oras_core.registry.auth.refusals import REFUSAL_SECONDS, Audience, Refusals
 from oras_core.registry.auth.scope import Scope, covers, parse_scopes
 from oras_core.registry.auth.token import Token, TokenClient
@@ -395,19 +395,19 @@ def test_tokens_of_other_repositories_are_not_looked_at(cache, source, monkeypat
 
     for number in range(200):
         cache.obtain(ANYBODY, repository_scopes(number), source)
-    monkeypatch.setattr(token_cache, "covers", counting)
+    monkeypatch.setattr(held_tokens, "covers", counting)
     for number in range(200):
         assert cache.find(ANYBODY, repository_scopes(number)).scopes == repository_scopes(number)
     assert len(compared) == 200
 
 
 def test_a_bounded_number_of_tokens_is_cached(cache, source, monkeypatch):
-    monkeypatch.setattr(token_cache, "MAX_IN_PLACE", 3)
+    monkeypatch.setattr(held_tokens, "MAX_IN_PLACE", 3)
     small = TokenCache(now=source.clock)
-    for number in range(token_cache.MAX_PLACES + 10):
+    for number in range(held_tokens.MAX_PLACES + 10):
         small.obtain(ANYBODY, repository_scopes(number), source)
     assert small.find(ANYBODY, repository_scopes(0)) is None
-    assert small.find(ANYBODY, repository_scopes(token_cache.MAX_PLACES)) is not None
+    assert small.find(ANYBODY, repository_scopes(held_tokens.MAX_PLACES)) is not None
     for number in range(10):
         small.obtain(ANYBODY, repository_scopes("x") + repository_scopes(number), source)
     assert small.find(ANYBODY, repository_scopes("x") + repository_scopes(5)) is None

@@ -14,7 +14,7 @@ from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
-from oras_core.copying.copy import CopyOptions
+from oras_core.copying.options import CopyOptions
 from oras_core.credentials import StaticCredentials
 from oras_core.forks import ConnectionHolder
 from oras_core.model.descriptor import Descriptor

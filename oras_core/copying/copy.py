@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
+from attrs import evolve
+
 from oras_core.content.graph import ManifestCache
 from oras_core.copying.crew import Crew
 from oras_core.copying.mover import Mover
@@ -21,14 +23,15 @@ from oras_core.ports.content import (
     Storage,
     Target,
 )
+from oras_core.ports.progress import ProgressListener
 
 __all__ = [
-    "CopyOptions",
     "carry_out_steps",
     "copy",
     "copy_graph",
     "find_steps",
     "receiving",
+    "tag_copied",
 ]
 
 S = TypeVar("S", bound=Storage)
@@ -134,8 +137,27 @@ def _copy_graphs(
         )
         if tags:
             mover = Mover(source, cached, target, options, crew.token)
-            moves += [mover.name(root, tags) for root in roots]
+            for root in roots:
+                name = mover.name if root in plan else mover.name_present
+                moves.append(name(root, tags))
     return Moves.sum((Moves(skipped=skipped), *moves))
+
+
+def tag_copied(
+    source: Fetcher,
+    root: Descriptor,
+    destination: Storage,
+    tags: Sequence[str],
+    options: CopyOptions,
+) -> None:
+    """Create the tags of a root that has just been copied. The listener is not told.
+
+    Raises: as `copy_graph`.
+    """
+    quiet = evolve(options, listener=ProgressListener())
+    cached = ManifestCache(source, limit=options.manifest_size)
+    with receiving(destination) as target, Crew(1) as crew:
+        Mover(source, cached, target, quiet, crew.token).name(root, tags)
 
 
 def find_steps(

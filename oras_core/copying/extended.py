@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from oras_core.copying.copy import copy_graph, receiving
+from oras_core.copying.copy import copy_graph, receiving, tag_copied
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.prepared import carry_out, prepare
 from oras_core.copying.referrer_search import ReferrerFilter
@@ -61,10 +61,13 @@ def extended_copy(
             moves = extended_copy_graphs(
                 source, [root], target, referrers=referrers, options=options
             )
-            if tags:
+            plain = root.plain()
+            if tags and plain in moves.moved:
+                tag_copied(source, plain, target, tags, options)
+            elif tags:
                 # The listener has been told about the root.
                 quiet = evolve(options, listener=ProgressListener())
-                copy_graph(source, root.plain(), target, further_tags=tags, options=quiet)
+                copy_graph(source, plain, target, further_tags=tags, options=quiet)
         return Copied.of(root, moves)
 
     return from_roots(lambda: find_root(source, reference, options), copied)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from oras_core.cancellation import CancelToken
-from oras_core.content.graph import ManifestCache
+from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.sources import BytesSource
 from oras_core.copying.blame import blaming
+from oras_core.copying.naming import missing_tags
 from oras_core.copying.options import CopyOptions, Moves
 from oras_core.copying.plan import CopyStep
 from oras_core.copying.tracing import traced
@@ -27,6 +28,7 @@ from oras_core.ports.content import (
     MultiTagPusher,
     Placer,
     ReferencePusher,
+    Resolver,
     Storage,
     Target,
 )
@@ -54,6 +56,7 @@ class Mover:
         self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
         self._mount_source = options.mount_source
+        self._limit = options.manifest_size
         self._token = token
 
     def move(self, step: CopyStep) -> Moves:
@@ -80,6 +83,24 @@ class Mover:
             with blaming("tag", "destination", root):
                 self._tag(root, tag)
         return moves
+
+    def name_present(self, root: Descriptor, tags: Sequence[str]) -> Moves:
+        """Create the tags that the destination lacks; it has the root."""
+        destination = self._destination
+        # Other targets notice themselves that nothing changes.
+        if isinstance(destination, ReferencePusher) and isinstance(destination, Resolver):
+            missing = missing_tags(destination, root, tags)
+            if not missing and root.has_successors and not self._has_subject(root):
+                self._listener.skipped(root, "exists")
+                return Moves(skipped=(root,))
+            # A manifest with a subject is pushed again: a client that updates the list of
+            # referrers itself may have ended before.
+            tags = missing or tags
+        return self.name(root, tags)
+
+    def _has_subject(self, root: Descriptor) -> bool:
+        with blaming("fetch", "source", root):
+            return fetch_document(self._cached, root, limit=self._limit).subject is not None
 
     def _move_named(self, root: Descriptor, tag: str) -> Moves:
         destination = self._destination

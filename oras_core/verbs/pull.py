@@ -10,7 +10,8 @@ from attrs import evolve, frozen
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
 from oras_core.content.roots import read_root
-from oras_core.copying.copy import CopyOptions, copy_graph
+from oras_core.copying.copy import copy_graph
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from oras_core.content.graph import ManifestCache
-from oras_core.copying.copy import CopyOptions, copy_graph, receiving
+from oras_core.copying.copy import copy_graph, receiving
 from oras_core.copying.crew import Crew
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import TitleCollisionError, UnsupportedError
 from oras_core.model import media_types
 from oras_core.model.annotations import (

@@ -11,7 +11,8 @@ from oras_core.archives.archive import pack_directory
 from oras_core.archives.gzip_streams import GZIP
 from oras_core.archives.packed_source import PackedSource
 from oras_core.content.read_ahead import read_ahead
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
+from oras_core.copying.options import CopyOptions
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.threads import can_start_threads

@@ -11,7 +11,8 @@ import pytest
 
 from oras_adapters.progress.log_progress import LogProgress
 from oras_core.content.sources import BytesSource
-from oras_core.copying.copy import CopyOptions, copy
+from oras_core.copying.copy import copy
+from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError, TransportError, UnsupportedError
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_blob

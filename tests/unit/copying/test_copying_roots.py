@@ -180,8 +180,9 @@ def test_a_further_tag_costs_one_request():
         ("v2", ""),
         ("v3", ""),
     ]
+    before = len(puts(server))
     copy(source, "v1", destination, further_tags=["v4"])
-    assert puts(server)[-2:] == [("v1", ""), ("v4", "")]
+    assert puts(server)[before:] == [("v4", "")]
 
 
 class TakingTags:
@@ -213,12 +214,12 @@ def test_several_tags_are_one_request_where_the_registry_says_so():
     source, root = store_with(b"one")
     watched = WatchedTransport(TakingTags())
     destination = repository(watched)
-    for tags in (["v2", "v3"], ["v4"]):
+    for tags in (["v2", "v3"], ["v4", "v5"]):
         copy(source, "v1", destination, further_tags=tags)
-    assert {destination.resolve(f"v{n}").digest for n in (1, 2, 3, 4)} == {root.digest}
+    assert {destination.resolve(f"v{n}").digest for n in (1, 2, 3, 4, 5)} == {root.digest}
     assert watched.manifest_puts == [
         f"{root.digest}?tag=v1&tag=v2&tag=v3",
-        f"{root.digest}?tag=v1&tag=v4",
+        f"{root.digest}?tag=v4&tag=v5",
     ]
 
 

@@ -262,11 +262,8 @@ def test_a_second_run_moves_nothing(referrers):
     extended_copy(source, "v1", destination)
     before, seen = len(server.requests), EventRecorder()
     extended_copy(source, "v1", destination, options=CopyOptions(listener=seen))
-    changing = [
-        (sent.method, sent.path) for sent in server.requests[before:] if sent.method != "GET"
-    ]
-    changing = [sent for sent in changing if sent[0] != "HEAD"]
-    assert changing == [("PUT", "/v2/app/manifests/v1")]  # the name, which may have moved
+    sent = {sent.method for sent in server.requests[before:]}
+    assert sent <= {"GET", "HEAD"}
     assert {kind for kind, *_ in seen.events} == {"skipped"}
     assert {event[1] for event in seen.events} >= {manifest.digest for manifest in tree.all}
 

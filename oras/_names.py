@@ -1,7 +1,7 @@
-"""Names that modules of oras-py contain by accident, such as the modules that they import.
+"""Names that modules import on first access, so that they cost no import.
 
-Some programs import them. They are resolved on access, so they cost no import, and `dir()`
-lists only the names that a module is made for.
+Most are names that modules of oras-py contain by accident, such as the modules that they
+import; some programs use them. `dir()` lists only the names that a module is made for.
 """
 
 from __future__ import annotations
@@ -59,12 +59,14 @@ _HOMES = {
         ("_validate_blobs_directory", "_validate_index_json", "_validate_oci_layout_file"),
         "oras.layout.validation",
     ),
+    "ColorizingStreamHandler": "oras.logger.terminal",
     "DefaultCookiePolicy": "http.cookiejar",
     "Path": "pathlib",
     "PathAndOptionalContent": "oras.utils.fileio",
     "TemporaryDirectory": "tempfile",
     "container_type": "oras.types",
     "logger": "oras.logger",
+    "temporary_empty_config": "oras._client.files",
     "urlencode": "urllib.parse",
     "urlparse": "urllib.parse",
     "wraps": "functools",
@@ -92,7 +94,7 @@ def module_attributes(
         module: the name of the module.
         public: its public names, which `dir` lists.
     """
-    known = frozenset(_NAMES.get(module, "").split())
+    known = frozenset((*_NAMES.get(module, "").split(), *(set(public) & set(_HOMES))))
 
     def getattribute(name: str) -> object:
         if name not in known:

@@ -6,23 +6,21 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from oras import defaults
+import oras_core
+from oras import _client, defaults, utils
 from oras._client.earlier_names import EarlierNames
 from oras._client.failures import reporting
-from oras._client.files import temporary_empty_config
 from oras._client.graphs import GraphMethods
 from oras._client.hooks import replaceable
 from oras._client.login import LoginMethods
-from oras._client.pulling import pull
-from oras._client.push_request import PushRequest
-from oras._client.pushing import push, subject_of
 from oras._client.response import Response
 from oras._client.tags import TagMethods
 from oras._names import module_attributes
 from oras.logger import announce, logger
-from oras.oci import Subject
-from oras.utils import split_path_and_content
-from oras_core.model.platform import Platform
+
+if TYPE_CHECKING:
+    from oras._client.files import temporary_empty_config
+    from oras.oci import Subject
 
 __all__ = ["Registry", "logger", "temporary_empty_config"]
 
@@ -92,18 +90,19 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         container = self.get_container(target)
         self.auth.load_configs(container, configs=[config_path] if config_path else None)
         with reporting():
-            request = PushRequest.of(
+            request = _client.PushRequest.of(
                 files,
+                local=self.connections.composition.local_files(),
                 is_allowed=None if disable_path_validation else self._validate_path,
                 manifest_config=manifest_config,
                 annotation_file=annotation_file,
                 manifest_annotations=manifest_annotations,
-                subject=subject_of(self, container, subject),  # pyright: ignore[reportArgumentType] - it reads no cached_property
+                subject=_client.subject_of(self, container, subject),  # pyright: ignore[reportArgumentType] - it reads no cached_property
                 chunk_size=chunk_size if do_chunked else None,
                 artifact_type=artifact_type,
                 further_tags=tags,
             )
-            response: Response = push(self, container, request)  # pyright: ignore[reportArgumentType] - it reads no cached_property
+            response: Response = _client.push(self, container, request)  # pyright: ignore[reportArgumentType] - it reads no cached_property
         self._check_200_response(response)
         if not quiet:
             announce(f"Successfully pushed {container}")
@@ -142,16 +141,16 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         container = self.get_container(target)
         self.auth.load_configs(container, configs=[config_path] if config_path else None)
         with reporting():
-            return pull(
+            return _client.pull(
                 self,  # pyright: ignore[reportArgumentType] - it reads no cached_property
                 container,
                 outdir=outdir,
                 allowed_media_type=allowed_media_type,
                 overwrite=overwrite,
-                platform=Platform.parse(platform) if platform else None,
+                platform=oras_core.Platform.parse(platform) if platform else None,
             )
 
     def _parse_manifest_ref(self, ref: str) -> tuple[str, str]:
         """Split the `path[:media/type]` of a config. The default type is the unknown config."""
-        part = split_path_and_content(ref)
+        part = utils.split_path_and_content(ref)
         return part.path, part.content or defaults.unknown_config_media_type

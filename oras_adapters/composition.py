@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Mapping
 from functools import cache
 from types import TracebackType
@@ -12,10 +11,8 @@ from typing import TYPE_CHECKING, Self
 from attrs import evolve
 
 from oras_adapters.credential_stores import chosen_store
-from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.http.certificate_folders import HostCertificates, find_certificates
 from oras_adapters.http.proxies import ProxySettings
-from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
 from oras_core.forks import ForkSafeLock, PerProcess
@@ -31,7 +28,13 @@ from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
+    import ssl
+
+    from oras_adapters.digest_cache import DigestCache
+    from oras_adapters.files.local_files import LocalFileTree
+    from oras_adapters.files.local_sources import LocalFiles
     from oras_core.ports.compression import Compression, CompressionChooser
+    from oras_core.ports.digests import DigestMemory
 
 __all__ = ["Parts"]
 
@@ -65,6 +68,7 @@ class Parts:
         self._credentials = credentials
         self._transport = transport
         self._own_transport: Urllib3Transport | None = None
+        self._digests: DigestCache | None = None
         self._registries: dict[str, RemoteRegistry] = {}
         self._lock = ForkSafeLock()
 
@@ -166,9 +170,30 @@ class Parts:
 
         return all_compressions()
 
+    @property
+    def digests(self) -> DigestMemory | None:
+        """The memory of digests; None if the settings do not ask for one."""
+        transfer = self.settings.transfer
+        if not (transfer.digest_cache and transfer.cache_directory):
+            return None
+        from oras_adapters.digest_cache import DigestCache  # noqa: PLC0415 - off by default
+
+        with self._lock:
+            if self._digests is None:
+                self._digests = DigestCache(os.path.join(transfer.cache_directory, "digests.db"))
+            return self._digests
+
+    def local_files(self) -> LocalFiles:
+        """Return what opens files to push."""
+        from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415 - pushes need it
+
+        return LocalFiles(self.digests)
+
     def folder(self, path: str | os.PathLike[str]) -> LocalFileTree:
         """Return a folder to pull into; the folder is created on the first write."""
-        return LocalFileTree(path, create=True)
+        from oras_adapters.files.local_files import LocalFileTree  # noqa: PLC0415 - pulls need it
+
+        return LocalFileTree(path, create=True, digests=self.digests)
 
     def transport(self, host: str) -> HttpTransport:
         """Return the plain transport for `host`, which all hosts share.
@@ -251,6 +276,8 @@ class Parts:
         with self._lock:
             if self._own_transport is not None:
                 self._own_transport.close()
+            if self._digests is not None:
+                self._digests.close()
 
     def __enter__(self) -> Self:
         """Return this object."""
@@ -267,6 +294,8 @@ class Parts:
 
 
 def _context(tls: TlsSettings) -> ssl.SSLContext:
+    from oras_adapters.http.tls import ssl_context  # noqa: PLC0415 - plain HTTP does without
+
     return ssl_context(
         verify=tls.verify,
         ca_bundle=tls.ca_bundle or None,

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from oras_adapters.credentials.credential_helper import CredentialHelperStore
-from oras_adapters.credentials.docker_config import DockerConfigStore
-from oras_adapters.credentials.keyring_store import KeyringStore
 from oras_adapters.settings.settings import Settings
 from oras_core.credentials import (
     BoundCredential,
@@ -23,6 +20,8 @@ from oras_core.ports.credentials import Credential, CredentialStore
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from oras_adapters.credentials.docker_config import DockerConfigStore
 
 __all__ = ["chosen_store", "config_file_store"]
 
@@ -51,7 +50,7 @@ def _named_store(name: str, settings: Settings) -> CredentialStore:
     built_in: Mapping[str, Callable[[Settings], CredentialStore]] = {
         "docker": lambda settings: config_file_store(settings.credentials.docker_config),
         "podman": _podman_store,
-        "keyring": lambda _: KeyringStore(),
+        "keyring": _keyring_store,
         "environment": _environment_store,
     }
     if name in built_in:
@@ -92,11 +91,14 @@ def config_file_store(path: str) -> CredentialStore:
     """Return the store of a docker configuration file and of the helpers it names (R12)."""
     if not path:
         return NoCredentials()
-    config = DockerConfigStore(path)
+    read: list[DockerConfigStore] = []
     helped: dict[str, CredentialStore] = {}
     lock = ForkSafeLock()
 
     def responsible(registry: str) -> CredentialStore:
+        with lock:
+            config = read[0] if read else _docker_config(path)
+            read[:] = [config]
         name = config.helper_for(registry)
         if not name:
             return config
@@ -108,7 +110,24 @@ def config_file_store(path: str) -> CredentialStore:
     return RoutedCredentialStore(responsible)
 
 
+# The stores are imported on first use: most registries demand no credential.
+
+
+def _docker_config(path: str) -> DockerConfigStore:
+    from oras_adapters.credentials.docker_config import DockerConfigStore  # noqa: PLC0415
+
+    return DockerConfigStore(path)
+
+
+def _keyring_store(_: Settings) -> CredentialStore:
+    from oras_adapters.credentials.keyring_store import KeyringStore  # noqa: PLC0415
+
+    return KeyringStore()
+
+
 def _helper_store(name: str) -> CredentialStore:
+    from oras_adapters.credentials.credential_helper import CredentialHelperStore  # noqa: PLC0415
+
     return RememberingCredentialStore(CredentialHelperStore(name))
 
 

@@ -14,7 +14,7 @@ from oras.auth import get_auth_backend
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
-from oras.version import __version__
+from oras_core.version import __version__
 
 __all__ = ["BaseClient"]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import oras_adapters
+import oras_core
 from oras import defaults
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
@@ -13,14 +15,12 @@ from oras._client.response import Response
 from oras.container import Container
 from oras.decorator import parsing_target
 from oras.types import container_type
-from oras_adapters.files.local_files import LocalFileTree
 from oras_core.cancellation import CancelToken, current_token
-from oras_core.content.verify import copy_verified
 from oras_core.errors import OrasError
-from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.model.paths import sanitize_path
-from oras_core.model.wire import from_wire
+
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
 
 __all__ = ["BlobMethods", "described"]
 
@@ -93,16 +93,18 @@ class BlobMethods(BaseClient):
         return outfile
 
     def _download(self, container: Container, digest: Digest, outfile: str) -> None:
+        from oras_core.content.verify import copy_verified  # noqa: PLC0415 - few clients need it
+
         repository = self.connections.repository(container)
         descriptor = repository.describe_blob(digest)
         folder, name = os.path.split(os.path.abspath(outfile))
-        tree = LocalFileTree(folder, create=True)
+        tree = oras_adapters.LocalFileTree(folder, create=True)
         with (
             # A separate token, so that an interrupt also stops the read-ahead thread.
             closing(CancelToken(current_token())) as token,
             token.scope(),
             closing(repository.fetch_unverified(descriptor)) as stream,
-            tree.create(sanitize_path(name)) as file,
+            tree.create(oras_core.sanitize_path(name)) as file,
         ):
             copy_verified(stream, descriptor, file.write)
             file.commit()
@@ -136,6 +138,9 @@ def described(layer: dict[str, Any]) -> Descriptor:
     Raises:
         InvalidManifestError: also a ValueError; if a member is missing or has a wrong type.
     """
+    from oras_core.model.descriptor import Descriptor  # noqa: PLC0415 - likewise
+    from oras_core.model.wire import from_wire  # noqa: PLC0415 - few programs pass dictionaries
+
     described = {name: layer[name] for name in ("mediaType", "digest", "size") if name in layer}
     parsed: Descriptor = from_wire(described, Descriptor, location="layer")
     return parsed

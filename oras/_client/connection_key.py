@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from oras._client.hooks import OwnMethods
-from oras._client.schemes import SchemeSettings
-from oras._transports.foreign import RequestSender
+if TYPE_CHECKING:
+    from oras._client.client_settings import ClientSettings
 
-__all__ = ["ClientSettings", "ConnectionKey"]
-
-
-class ClientSettings(OwnMethods, RequestSender, SchemeSettings, Protocol):
-    """The attributes of a client that decide how its requests are sent."""
-
-    tls_verify: bool | str
-    timeout: float | tuple[float, float] | None
-    own_session: Any
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Header fields sent with every request to a registry."""
-        ...
-
-    @property
-    def auth(self) -> Any:
-        """The authentication backend."""
-        ...
+__all__ = ["ConnectionKey"]
 
 
 @frozen

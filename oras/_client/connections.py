@@ -7,29 +7,30 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
-from oras._client.backend_transport import BackendAuthorization
-from oras._client.connection_key import ClientSettings, ConnectionKey
+import oras_core
+from oras import _transports
+from oras._client.connection_key import ConnectionKey
 from oras._client.hooks import REQUEST_HOOK, is_overridden
 from oras._client.schemes import Schemes
 from oras._transports.composition import composition_for
-from oras._transports.foreign import ThroughDoRequest, ThroughSession
 from oras.auth.hooks import authenticates_itself
-from oras_adapters.factory import Composition
-from oras_core.copying.options import CopyOptions
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.errors import InvalidInputError, redact_url
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import is_loopback
-from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.auth.authorizer import Authorizer
-from oras_core.registry.auth.challenge import preferred
+from oras_core.registry.auth.on_demand import OnDemandAuthorizer
 from oras_core.registry.endpoints import base_url
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
 
 if TYPE_CHECKING:
+    from oras._client.backend_transport import BackendAuthorization
+    from oras._client.client_settings import ClientSettings
     from oras.container import Container
+    from oras_adapters.factory import Composition
+    from oras_core.copying.options import CopyOptions
+    from oras_core.ports.credentials import Credential, CredentialStore
     from oras_core.registry.compose import Authorize
     from oras_core.registry.registry import RemoteRegistry
     from oras_core.registry.repository import RemoteRepository
@@ -79,7 +80,7 @@ class Connections:
         if not is_overridden(self._client, REQUEST_HOOK):
             return self._cached(key)
         # `do_request` adds credentials and retries itself, usually through the base method.
-        return self._new_registry(key, ThroughDoRequest(self._client), _as_it_is, _ONCE)
+        return self._new_registry(key, _transports.ThroughDoRequest(self._client), _as_it_is, _ONCE)
 
     def trial(
         self,
@@ -126,8 +127,8 @@ class Connections:
         """
         client = self._client
         if client.own_session is not None or is_overridden(client, REQUEST_HOOK):
-            return CopyOptions(concurrency=1)
-        return CopyOptions(concurrency=self.composition.settings.transfer.concurrency)
+            return oras_core.CopyOptions(concurrency=1)
+        return oras_core.CopyOptions(concurrency=self.composition.settings.transfer.concurrency)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send a raw request with the client's credentials and retries."""
@@ -168,14 +169,16 @@ class Connections:
             configured = self._composition(key.verify).credentials
             return self._by_challenge(key.host, backend.credentials(configured))
         if self._foreign is None or self._foreign.backend is not backend:
+            from oras._client.backend_transport import BackendAuthorization  # noqa: PLC0415 - rare
+
             self._foreign = BackendAuthorization(backend)
         return self._foreign
 
     def _by_challenge(self, host: str, credentials: CredentialStore) -> Authorize:
-        choose = getattr(self._client.auth, "choose_challenge", preferred)
+        choose = getattr(self._client.auth, "choose_challenge", None)
 
         def authorize(transport: HttpTransport, origin: str) -> HttpTransport:
-            return Authorizer(
+            return OnDemandAuthorizer(
                 transport, origin=origin, credentials=credentials, registry=host, choose=choose
             )
 
@@ -186,7 +189,7 @@ class Connections:
         transport: HttpTransport = (
             composition.transport(key.host)
             if key.session is None
-            else ThroughSession(key.session, key.verify, _origins(key))
+            else _transports.ThroughSession(key.session, key.verify, _origins(key))
         )
         return self._schemes.finding(transport, key.host, key.scheme, composition)
 

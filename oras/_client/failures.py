@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from oras import _transports
 from oras._client.response import Response
-from oras._client.translation import translated
-from oras._transports.foreign import PassedError
 from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.ports.http import HttpRequest
 
@@ -26,9 +25,11 @@ def reporting() -> Iterator[None]:
     """
     try:
         yield
-    except PassedError as passed:
-        raise passed.error from passed.error.__cause__
     except OrasError as error:
+        if isinstance(error, _transports.PassedError):
+            raise error.error from error.error.__cause__
+        from oras._client.translation import translated  # noqa: PLC0415 - only errors need it
+
         other: Any = translated(error)
         if isinstance(error, RegistryError) and getattr(other, "response", error) is None:
             other.response = _response_of(error)

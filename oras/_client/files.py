@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oras.utils import get_tmpfile, write_file
+from oras import utils
 
 __all__ = ["temporary_empty_config"]
 
@@ -15,8 +15,8 @@ __all__ = ["temporary_empty_config"]
 @contextmanager
 def temporary_empty_config() -> Iterator[str]:
     """Yield the path of a temporary file that contains `{}`, the empty config."""
-    path = get_tmpfile(suffix=".json")
+    path = utils.get_tmpfile(suffix=".json")
     try:
-        yield write_file(path, "{}")
+        yield utils.write_file(path, "{}")
     finally:
         shutil.rmtree(os.path.dirname(path))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+import oras_adapters
+import oras_core
+from oras import _client
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.push_request import PushRequest
 from oras._client.response import Response
 from oras.container import Container
-from oras_adapters.files.local_files import scratch_directory
-from oras_core.copying.copy import copy
-from oras_core.copying.extended import extended_copy
-from oras_core.copying.options import CopyOptions
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.platform import Platform
-from oras_core.model.wire import to_wire
-from oras_core.registry.repository import RemoteRepository
-from oras_core.verbs.attach import attach
-from oras_core.verbs.discover import Referrers, discover
+
+if TYPE_CHECKING:
+    from oras_core.copying.options import CopyOptions
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.registry.repository import RemoteRepository
+    from oras_core.verbs.discover import Referrers
 
 __all__ = ["GraphMethods"]
 
@@ -75,9 +73,10 @@ class GraphMethods(BaseClient):
         """
         container = self.get_container(target)
         repository = self._repository(container, config_path)
-        with reporting(), scratch_directory() as scratch:
-            request = PushRequest.of(
+        with reporting(), oras_adapters.scratch_directory() as scratch:
+            request = _client.PushRequest.of(
                 files,
+                local=self.connections.composition.local_files(),
                 is_allowed=None if disable_path_validation else self._validate_path,
                 manifest_config=None,
                 annotation_file=annotation_file,
@@ -85,7 +84,7 @@ class GraphMethods(BaseClient):
                 subject=None,
                 chunk_size=None,
             )
-            descriptor = attach(
+            descriptor = oras_core.attach(
                 repository,
                 container.digest or container.tag,
                 request.contents,
@@ -131,7 +130,7 @@ class GraphMethods(BaseClient):
         container = self.get_container(target)
         repository = self._repository(container, config_path)
         with reporting():
-            tree = discover(
+            tree = oras_core.discover(
                 repository,
                 container.digest or container.tag,
                 artifact_type=artifact_type,
@@ -177,7 +176,7 @@ class GraphMethods(BaseClient):
         """
         origin, destination = self.get_container(source), self.get_container(target)
         repository = self._repository(destination, config_path)
-        run = extended_copy if referrers else copy
+        run = oras_core.extended_copy if referrers else oras_core.copy
         with reporting():
             copied = run(
                 self._repository(origin, config_path),
@@ -194,7 +193,7 @@ class GraphMethods(BaseClient):
         return self.connections.repository(container)
 
     def _options(self, platform: str | None) -> CopyOptions:
-        chosen = Platform.parse(platform) if platform else None
+        chosen = oras_core.Platform.parse(platform) if platform else None
         return evolve(self.connections.copy_options, platform=chosen)
 
 
@@ -207,6 +206,8 @@ def _pushed(repository: RemoteRepository, descriptor: Descriptor) -> Response:
 
 
 def _as_dictionaries(found: Iterable[Referrers]) -> list[dict[str, Any]]:
+    from oras_core.model.wire import to_wire  # noqa: PLC0415 - few programs list referrers
+
     dictionaries = []
     for node in found:
         dictionary = to_wire(node.descriptor)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from getpass import getpass
 
+import oras_adapters
+import oras_core
+from oras import utils
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
 from oras.auth.hooks import authenticates_itself
 from oras.auth.utils import announce_logout
 from oras.logger import logger
-from oras.utils import iter_localhosts, readline
-from oras_adapters.credential_stores import config_file_store
 from oras_core.credentials import ChainedCredentialStore
 from oras_core.errors import InvalidReferenceError
 from oras_core.model.hosts import DOCKER_HUB, canonical_registry
 from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.verbs import login as verbs
 
 __all__ = ["LoginMethods"]
 
@@ -67,7 +67,7 @@ class LoginMethods(BaseClient):
             {'Status': 'Login Succeeded'}
         """
         if password_stdin:
-            password = readline()
+            password = utils.readline()
         username = username or input("Username: ")
         password = password or getpass("Password: ")
         if not password:
@@ -109,7 +109,7 @@ class LoginMethods(BaseClient):
             self.auth.set_basic_auth(credential.username, credential.password)
             remote = self.connections.registry(registry)
         with reporting():
-            verbs.login(remote, credential, store)
+            oras_core.login(remote, credential, store)
         if own:
             self.auth.keep(registry, credential)
 
@@ -128,7 +128,7 @@ class LoginMethods(BaseClient):
         Example:
             >>> client.logout("localhost:5000")
         """
-        names = tuple(iter_localhosts(_registry_of(hostname)))
+        names = tuple(utils.iter_localhosts(_registry_of(hostname)))
         stores: CredentialStore = self.connections.credentials
         if config_path:
             stores = ChainedCredentialStore((self._store(config_path), stores))
@@ -136,12 +136,12 @@ class LoginMethods(BaseClient):
             self.auth.logout(hostname)
         else:
             stores = self.auth.credentials(stores)
-        announce_logout(hostname, known=verbs.logout(stores, names))
+        announce_logout(hostname, known=oras_core.logout(stores, names))
 
     def _store(self, config_path: str | os.PathLike[str] | None) -> CredentialStore:
         if not config_path:
             return self.connections.credentials
-        return config_file_store(os.path.expanduser(os.fspath(config_path)))
+        return oras_adapters.config_file_store(os.path.expanduser(os.fspath(config_path)))
 
 
 def _registry_of(hostname: str) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import oras_core
 from oras import defaults
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
 from oras._client.response import Response
 from oras.decorator import parsing_target
-from oras.oci import ReceivedManifest
 from oras.types import container_type
-from oras_core.content.graph import ManifestCache, fetch_document
-from oras_core.content.platforms import select_manifest
-from oras_core.model import codec
-from oras_core.model.platform import Platform
+
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.model.platform import Platform
+    from oras_core.registry.repository import RemoteRepository
 
 __all__ = ["ManifestMethods"]
 
@@ -65,10 +66,9 @@ class ManifestMethods(BaseClient):
                 accept=tuple(allowed_media_type or defaults.default_manifest_accepted_media_types),
             )
             if platform is not None:
-                cached = ManifestCache(repository)
-                cached.remember(root, content)
-                chosen = select_manifest(cached, root, Platform.parse(platform))
-                content = fetch_document(cached, chosen.plain()).content
+                content = _selected(repository, root, content, oras_core.Platform.parse(platform))
+        from oras.oci import ReceivedManifest  # noqa: PLC0415 - not all clients read manifests
+
         manifest = ReceivedManifest(content)
         if validation_schema is not None:
             _validate(manifest, validation_schema)
@@ -97,6 +97,9 @@ class ManifestMethods(BaseClient):
             <Response [201]>
         """
         target = self.get_container(container)
+        from oras.oci import ReceivedManifest  # noqa: PLC0415
+        from oras_core.model import codec  # noqa: PLC0415
+
         if isinstance(manifest, ReceivedManifest) and manifest.is_unchanged:
             content = manifest.content
         else:
@@ -117,6 +120,18 @@ class ManifestMethods(BaseClient):
         for layer in manifest.get("layers") or []:
             layers.setdefault(layer["mediaType"], []).append(layer)
         return layers
+
+
+def _selected(
+    repository: RemoteRepository, root: Descriptor, content: bytes, platform: Platform
+) -> bytes:
+    # Imported here: few programs resolve indexes themselves.
+    from oras_core.content.graph import ManifestCache, fetch_document  # noqa: PLC0415
+    from oras_core.content.platforms import select_manifest  # noqa: PLC0415
+
+    cached = ManifestCache(repository)
+    cached.remember(root, content)
+    return fetch_document(cached, select_manifest(cached, root, platform).plain()).content
 
 
 def _validate(manifest: dict[str, Any], schema: dict[str, Any]) -> None:

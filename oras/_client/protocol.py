@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from oras._client.connection_key import ClientSettings
+from oras._client.client_settings import ClientSettings
 from oras._client.connections import Connections
 from oras.container import Container
 from oras.types import container_type

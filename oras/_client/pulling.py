@@ -14,7 +14,6 @@ from oras._client.selection import Selection
 from oras._client.unpacking import loose_archives
 from oras.logger import logger
 from oras.utils import get_tmpdir
-from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model.descriptor import Descriptor
 from oras_core.verbs.pull import pull as pull_artifact
 
@@ -71,7 +70,7 @@ def pull(
         exist: an archive that was unpacked beside its title counts as its top-level members.
     """
     with _folder(outdir) as root:
-        tree = LocalFileTree(root, create=True)
+        tree = client.connections.composition.folder(root)
         selection = Selection(tree, overwrite=overwrite)
         if is_overridden(client, *PULL_HOOKS):
             from oras._client.stepwise import pull_stepwise  # noqa: PLC0415 - rarely needed

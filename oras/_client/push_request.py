@@ -69,6 +69,7 @@ class PushRequest:
         chunk_size: int | None,
         artifact_type: str | None = None,
         further_tags: Iterable[str] | str = (),
+        local: LocalFiles,
     ) -> PushRequest:
         """Convert the arguments of `push`. `is_allowed` accepts files; None accepts all files.
 
@@ -77,7 +78,6 @@ class PushRequest:
             ValueError: if a file is not allowed.
         """
         given = Annotations(annotation_file)
-        local = LocalFiles()
         named = _names(files)
         parsed = [split_path_and_content(name) for name in named]
         for name, part in zip(named, parsed, strict=True):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from oras._client.raw_body import RawBody
-from oras._client.translation import translated
-from oras_core.content.sources import BytesSource
 from oras_core.errors import RegistryError, TransportError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.responses import raise_for_status
+
+if TYPE_CHECKING:
+    from oras._client.raw_body import RawBody
 
 __all__ = ["Response"]
 
@@ -24,8 +25,6 @@ CHUNK = 1024 * 1024
 # A link of RFC 8288: a URL, and parameters whose values may be quoted.
 _PARAMETER = re.compile(r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))')
 _LINK = re.compile(r'<([^>]*)>((?:[^,<"]|"[^"]*")*)')
-
-R = TypeVar("R", bound="Response")
 
 
 class Response:
@@ -68,16 +67,15 @@ class Response:
 
     @classmethod
     def of(
-        cls: type[R],
+        cls,
         status: int,
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
         *,
         url: str = "",
-    ) -> R:
+    ) -> Self:
         """Return a response that stands for an operation of several requests, or of none."""
-        body = BytesSource(content).open()
-        return cls(HttpResponse(status, Headers(headers or {}), body=body, url=url))
+        return cls(HttpResponse(status, Headers(headers or {}), body=io.BytesIO(content), url=url))
 
     # --- The body -------------------------------------------------------------------------
 
@@ -96,6 +94,8 @@ class Response:
     @property
     def raw(self) -> RawBody:
         """The unread body as a binary file."""
+        from oras._client.raw_body import RawBody  # noqa: PLC0415 - few programs read it
+
         if self._raw is None:
             self._raw = RawBody(self._read, self.close, self.status_code, self.headers)
         return self._raw
@@ -160,8 +160,9 @@ class Response:
         try:
             return self._body.read(size)
         except TransportError as error:
-            other = translated(error)
-            if other is error:
+            from oras._client.translation import translated  # noqa: PLC0415 - only errors need it
+
+            if (other := translated(error)) is error:
                 raise
             raise other from error.__cause__
 
@@ -199,12 +200,15 @@ class Response:
 
     def error(self) -> RegistryError:
         """Return the error that an unexpected status means; see `oras.errors`."""
-        body = BytesSource(self.content).open()
-        answer = HttpResponse(self.status_code, Headers(self.headers), body=body, url=self.url)
-        operation = f"complete the {self.request.method} request"
+        body = io.BytesIO(self.content)
+        answer = HttpResponse(self.status_code, self.headers, body=body, url=self.url)
         try:
-            raise_for_status(self.request, answer, operation, expected=())
+            raise_for_status(
+                self.request, answer, f"complete the {self.request.method}", expected=()
+            )
         except RegistryError as error:
+            from oras._client.translation import translated  # noqa: PLC0415
+
             other: Any = translated(error)
             other.response, other.request = self, self.request
             return other  # type: ignore[no-any-return]
@@ -214,7 +218,7 @@ class Response:
         """Release the connection. Unread bytes are discarded."""
         self._body.close()
 
-    def __enter__(self: R) -> R:
+    def __enter__(self) -> Self:
         """Return the response itself."""
         return self
 

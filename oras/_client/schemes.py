@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from oras._transports.loopback import LoopbackTransport
-from oras.container import Container
-from oras_adapters.factory import Composition
-from oras_adapters.http.tls_probe import speaks_tls
+from oras import _transports
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import is_loopback
 from oras_core.ports.http import HttpTransport
+
+if TYPE_CHECKING:
+    from oras.container import Container
+    from oras_adapters.factory import Composition
 
 __all__ = ["SchemeSettings", "Schemes"]
 
@@ -67,7 +68,7 @@ class Schemes:
             return "http"
         # Asked now, not with the first request: from https, a registry without TLS could not
         # lead to its token server, which speaks plain HTTP as well.
-        tls = speaks_tls(host) if urlsplit(f"//{host}").port else None
+        tls = _speaks_tls(host) if urlsplit(f"//{host}").port else None
         if tls is not None:
             self._keep(host, "https" if tls else "http")
         return "http" if tls is False else "https"
@@ -79,8 +80,8 @@ class Schemes:
         if self._decided(host, composition) is not None or urlsplit(f"//{host}").port is None:
             return transport
         known = self._found.get(host)
-        return LoopbackTransport(
-            transport, host, scheme, known=known, speaks_tls=speaks_tls, found=self._keep
+        return _transports.LoopbackTransport(
+            transport, host, scheme, known=known, speaks_tls=_speaks_tls, found=self._keep
         )
 
     def _decided(self, host: str, composition: Composition) -> str | None:
@@ -97,3 +98,9 @@ class Schemes:
     def _keep(self, host: str, scheme: str) -> None:
         with self._lock:
             self._found[host] = scheme
+
+
+def _speaks_tls(host: str) -> bool | None:
+    from oras_adapters.http.tls_probe import speaks_tls  # noqa: PLC0415 - few registries are asked
+
+    return speaks_tls(host)

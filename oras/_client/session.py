@@ -5,15 +5,14 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Mapping, MutableMapping
 from datetime import timedelta
-from http.cookiejar import DefaultCookiePolicy
 from importlib import import_module
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from oras import _transports
 from oras._client.connections import Connections
 from oras._client.failures import reporting
 from oras._client.response import Response
-from oras._transports.bodies import as_source
 from oras_core.errors import UnsupportedError
 from oras_core.ports.http import Headers, HttpRequest
 
@@ -104,7 +103,7 @@ class Session:
             data = json_module.dumps(json).encode()
             if "Content-Type" not in fields:
                 fields = fields.with_fields({"Content-Type": "application/json"})
-        request = HttpRequest(method.upper(), url, fields, as_source(data))
+        request = HttpRequest(method.upper(), url, fields, _transports.as_source(data))
         with reporting():
             started = monotonic()
             answer = self._client.connections.send(request)
@@ -169,6 +168,8 @@ class Session:
                 raise UnsupportedError(
                     f"use session.{name}", "assign a requests.Session: pip install requests"
                 ) from error
+            from http.cookiejar import DefaultCookiePolicy  # noqa: PLC0415 - `requests` needs it
+
             session.headers.clear()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             self._client.own_session = session

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import oras_core
 from oras import defaults
 from oras._client.blobs import BlobMethods, described
 from oras._client.failures import reporting
@@ -14,12 +15,12 @@ from oras.container import Container
 from oras.decorator import parsing_target
 from oras.logger import logger
 from oras.types import container_type
-from oras_adapters.files.local_sources import LocalFiles
-from oras_core.content.sources import BytesSource
 from oras_core.errors import RegistryError
-from oras_core.model.descriptor import Descriptor
 from oras_core.model.media_types import EMPTY_CONFIG
-from oras_core.ports.content import ByteSource, ByteStream
+
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["UploadMethods"]
 
@@ -168,8 +169,12 @@ def _source(blob: str | None, descriptor: Descriptor) -> ByteSource:
     # The descriptor of an empty config goes with None, the null device or a file with `{}`:
     # programs combine them in any way.
     if empty is not None and _is_empty_config(blob):
-        return BytesSource(empty)
-    return BytesSource(b"") if blob is None else LocalFiles().source(blob)
+        return oras_core.BytesSource(empty)
+    if blob is None:
+        return oras_core.BytesSource(b"")
+    from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415 - not all upload files
+
+    return LocalFiles().source(blob)
 
 
 def _is_empty_config(blob: str | None) -> bool:

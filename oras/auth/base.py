@@ -7,20 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+import oras_core
 from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.configured import config_file, configured
 from oras.auth.given import BackendCredentials, GivenCredentials
 from oras.auth.hooks import replaceable_backend
-from oras.auth.tokens import StandaloneTokens
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
 from oras.utils.request import iter_localhosts
 from oras_core.errors import CredentialError
+from oras_core.lazy import made_once
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.registry.auth.challenge import Challenge, preferred
-from oras_core.verbs import login
+
+if TYPE_CHECKING:
+    from oras.auth.tokens import StandaloneTokens
 
 __all__ = ["AuthBackend"]
 
@@ -56,7 +59,6 @@ class AuthBackend:
         self._origin = ""
         self._registry: str | None = None
         self._found: tuple[tuple[object, ...], Credential | None] | None = None
-        self._standalone = StandaloneTokens(self)
         username, password = os.environ.get("ORAS_USER"), os.environ.get("ORAS_PASS")
         if username and password:
             registry = os.environ.get("ORAS_REGISTRY")
@@ -65,6 +67,12 @@ class AuthBackend:
                 self._given.put(registry, credential)
             else:
                 self._given.give(credential)
+
+    @made_once
+    def _standalone(self) -> StandaloneTokens:
+        from oras.auth.tokens import StandaloneTokens  # noqa: PLC0415 - a client does without
+
+        return StandaloneTokens(self)
 
     # --- What is known --------------------------------------------------------------------
 
@@ -147,7 +155,7 @@ class AuthBackend:
 
         The client's `logout` also deletes the stored credential.
         """
-        known = login.logout(self._given, iter_localhosts(hostname))
+        known = oras_core.logout(self._given, iter_localhosts(hostname))
         self._logout()
         auth_utils.announce_logout(hostname, known=known)
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from oras import utils
 from oras._names import module_attributes
 from oras.logger import logger
-from oras.utils import find_docker_config, read_json
 from oras_core.errors import CredentialError
 from oras_core.errors.redaction import redact_name
 from oras_core.ports.credentials import Credential
@@ -42,7 +42,7 @@ def load_configs(configs: Iterable[str | os.PathLike[str]] | None = None) -> dic
     Raises:
         CredentialError: if a file is not a docker configuration.
     """
-    own = find_docker_config()
+    own = utils.find_docker_config()
     found: dict[str, Any] = {"auths": {}, "credsStore": None, "credHelpers": {}}
     for path in [*(configs or ()), *([own] if own else [])]:
         if not os.path.exists(path):
@@ -57,7 +57,7 @@ def load_configs(configs: Iterable[str | os.PathLike[str]] | None = None) -> dic
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        document = read_json(os.fspath(path))
+        document = utils.read_json(os.fspath(path))
     except ValueError:
         # Not chained: the parser's error contains the text with its secrets.
         raise CredentialError("read credentials", os.fspath(path), "it is not JSON") from None

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from oras._names import module_attributes
-from oras.logger.terminal import ColorizingStreamHandler
 
 __all__ = ["ColorizingStreamHandler", "Logger", "announce", "logger", "setup_logger"]
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from oras.logger.terminal import ColorizingStreamHandler
+else:
     __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 _PACKAGES: Final = ("oras", "oras_adapters", "oras_core")
@@ -169,6 +170,8 @@ def _progress_text(done: int, total: int) -> str:
 
 
 def _write_to_stdout(message: str) -> None:
+    from oras.logger.terminal import ColorizingStreamHandler  # noqa: PLC0415 - as below
+
     record = logging.makeLogRecord({"msg": str(message), "levelname": "INFO"})
     ColorizingStreamHandler(nocolor=True, stream=sys.stdout).handle(record)
 
@@ -205,6 +208,8 @@ def setup_logger(
         debug: log at DEBUG instead of INFO.
         use_threads: ignored; kept for oras-py's callers.
     """
+    from oras.logger.terminal import ColorizingStreamHandler  # noqa: PLC0415 - not all call this
+
     stream = sys.stdout if stdout else sys.stderr
     logger.set_stream_handler(ColorizingStreamHandler(nocolor, stream, use_threads))
     logger.set_level(logging.DEBUG if debug else logging.INFO)

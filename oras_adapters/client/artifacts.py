@@ -1,5 +1,7 @@
 """The verbs that move and read files: push, attach, pull, open, read."""
 
+# ruff: noqa: PLC0415 - each verb imports what it needs, when it is first used
+
 from __future__ import annotations
 
 import logging
@@ -13,31 +15,21 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve
 
 from oras_adapters.client.base import ClientBase, Texts, all_of, as_platform
-from oras_adapters.client.contents import (
-    ConfigFile,
-    Files,
-    annotation_set,
-    config_of,
-    contents_of,
-)
-from oras_adapters.client.places import Destination, Located, Source
-from oras_adapters.files.local_files import scratch_directory
-from oras_core.content.roots import read_root
-from oras_core.model.annotations import AnnotationSet
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.globs import any_of
-from oras_core.model.paths import sanitize_path
-from oras_core.model.platform import Platform
 from oras_core.model.reference import DEFAULT_TAG
-from oras_core.ports.content import ReadOnlyTarget
-from oras_core.verbs.open import FileReader, find_file
-from oras_core.verbs.pull import Pulled, fetch_artifact, pull
-from oras_core.verbs.push import Directory, File, push
 
 if TYPE_CHECKING:
+    from oras_adapters.client.contents import ConfigFile, Files
+    from oras_adapters.client.places import Destination, Located, Source
     from oras_adapters.client.streams import LayerStream
     from oras_adapters.files.local_files import LocalFileTree
+    from oras_core.model.annotations import AnnotationSet
+    from oras_core.model.descriptor import Descriptor
     from oras_core.model.manifest import Manifest
+    from oras_core.model.platform import Platform
+    from oras_core.ports.content import ReadOnlyTarget
+    from oras_core.verbs.open import FileReader
+    from oras_core.verbs.pull import Pulled
+    from oras_core.verbs.push import Directory, File
 
 __all__ = ["ArtifactVerbs"]
 
@@ -91,7 +83,13 @@ class ArtifactVerbs(ClientBase):
             InvalidReferenceError: if `destination` is not a place, or names a digest.
             OrasError: any error of the registry.
         """
-        contents = self._packed(contents_of(files), compression)
+        from oras_adapters.client.contents import annotation_set, config_of, contents_of
+        from oras_adapters.files.local_files import scratch_directory
+        from oras_core.content.roots import read_root
+        from oras_core.verbs.push import push
+
+        local = self._parts.local_files()
+        contents = self._packed(contents_of(files, local), compression)
         with (
             self._writing(destination) as located,
             self._copying() as options,
@@ -105,7 +103,7 @@ class ArtifactVerbs(ClientBase):
                 contents,
                 scratch=scratch,
                 artifact_type=artifact_type,
-                config=config_of(config),
+                config=config_of(config, local),
                 annotations=annotation_set(annotations),
                 subject=subject,
                 further_tags=all_of(tags),
@@ -141,9 +139,12 @@ class ArtifactVerbs(ClientBase):
             NotFoundError: if there is no such subject.
             OrasError: as `push`.
         """
-        from oras_core.verbs.attach import attach  # noqa: PLC0415 - few programs attach
+        from oras_adapters.client.contents import annotation_set, contents_of
+        from oras_adapters.files.local_files import scratch_directory
+        from oras_core.verbs.attach import attach
 
-        contents = self._packed(contents_of(files), compression)
+        local = self._parts.local_files()
+        contents = self._packed(contents_of(files, local), compression)
         with (
             self._writing(subject) as located,
             self._copying(platform) as options,
@@ -194,6 +195,8 @@ class ArtifactVerbs(ClientBase):
             UnsafeArchiveError: if a folder holds what may not be unpacked.
             OrasError: any error of the registry.
         """
+        from oras_core.verbs.pull import Pulled, pull
+
         tree = self._parts.folder(folder)
         is_titled = _selection(include, exclude, None if overwrite else tree)
         types = {*all_of(media_types)}
@@ -241,7 +244,8 @@ class ArtifactVerbs(ClientBase):
             UnsupportedError: if `name` is None and there is not exactly one layer.
             OrasError: any error of the registry, also while the file is read.
         """
-        from oras_adapters.client.streams import LayerStream  # noqa: PLC0415 - few programs open
+        from oras_adapters.client.streams import LayerStream
+        from oras_core.verbs.open import find_file
 
         with ExitStack() as held:
             located = held.enter_context(self._reading(source))
@@ -270,6 +274,8 @@ class ArtifactVerbs(ClientBase):
             SizeLimitError: if the file is larger than `limit`.
             OrasError: as `open`.
         """
+        from oras_core.verbs.open import find_file
+
         with self._reading(source) as located, ExitStack() as held:
             layer, path = find_file(self._artifact(located, platform), name)
             return self._reader(located, held).read(layer, path, limit=limit)
@@ -277,6 +283,8 @@ class ArtifactVerbs(ClientBase):
     def _artifact(
         self, located: Located[ReadOnlyTarget], platform: str | Platform | None
     ) -> Manifest:
+        from oras_core.verbs.pull import fetch_artifact
+
         return fetch_artifact(
             located.target,
             located.reference,
@@ -285,6 +293,8 @@ class ArtifactVerbs(ClientBase):
         )
 
     def _reader(self, located: Located[ReadOnlyTarget], held: ExitStack) -> FileReader:
+        from oras_core.verbs.open import FileReader
+
         parts = self._parts
         return FileReader(located.target, held, TemporaryFile, parts.compressions, parts.limits)
 
@@ -292,6 +302,8 @@ class ArtifactVerbs(ClientBase):
         self, contents: list[File | Directory], compression: CompressionName | None
     ) -> list[File | Directory]:
         """Let directories that name no compression of their own be packed by the chosen one."""
+        from oras_core.verbs.push import Directory
+
         if not any(isinstance(item, Directory) and item.compression is None for item in contents):
             return contents
         chosen = self._parts.compression(compression)
@@ -307,6 +319,9 @@ def _selection(
     include: Texts, exclude: Texts, kept: LocalFileTree | None
 ) -> Callable[[Descriptor], bool]:
     """Return a test of layers; those of which a file is in `kept` fail it."""
+    from oras_core.model.globs import any_of
+    from oras_core.model.paths import sanitize_path
+
     included, excluded = any_of(include), any_of(exclude)
 
     def is_chosen(layer: Descriptor) -> bool:

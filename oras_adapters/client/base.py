@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 from attrs import evolve
 
@@ -14,20 +14,21 @@ from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
-from oras_core.copying.options import CopyOptions
-from oras_core.credentials import StaticCredentials
 from oras_core.forks import ConnectionHolder
-from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
-from oras_core.model.platform import Platform
 from oras_core.ports.content import ReadOnlyTarget, Target
 from oras_core.ports.credentials import Credential, CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
 
+if TYPE_CHECKING:
+    from oras_core.copying.options import CopyOptions
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.model.platform import Platform
+
 __all__ = ["ClientBase", "Credentials", "Texts", "all_of", "as_platform", "new_parts"]
 
-ItemT = TypeVar("ItemT", bound=Descriptor | Platform)
+ItemT = TypeVar("ItemT", bound="Descriptor | Platform")
 
 Texts = str | Iterable[str]
 """One text or several; a text is one, not its characters."""
@@ -137,6 +138,8 @@ class ClientBase(ConnectionHolder):
             yield evolve(self._options(platform), listener=listener)
 
     def _options(self, platform: str | Platform | None = None) -> CopyOptions:
+        from oras_core.copying.options import CopyOptions  # noqa: PLC0415 - not all copy
+
         return CopyOptions(
             concurrency=self._parts.settings.transfer.concurrency,
             manifest_size=self._parts.limits.manifest_size,
@@ -169,6 +172,8 @@ def new_parts(
 def _store(credentials: Credentials | None) -> CredentialStore | None:
     if not isinstance(credentials, Mapping):
         return credentials
+    from oras_core.credentials import StaticCredentials  # noqa: PLC0415 - few give them
+
     return StaticCredentials(
         {
             registry: one if isinstance(one, Credential) else Credential(*one)
@@ -192,4 +197,6 @@ def as_platform(platform: str | Platform | None) -> Platform | None:
     Raises:
         InvalidPlatformError: for another form.
     """
+    from oras_core.model.platform import Platform  # noqa: PLC0415 - few name one
+
     return Platform.parse(platform) if isinstance(platform, str) else platform

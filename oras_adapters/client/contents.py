@@ -23,7 +23,7 @@ ConfigFile = str | os.PathLike[str] | Config
 """`PATH`, `PATH:MEDIA/TYPE`, or the core's config."""
 
 
-def contents_of(files: Files) -> list[File | Directory]:
+def contents_of(files: Files, local: LocalFiles) -> list[File | Directory]:
     """Return the files and directories that a program names.
 
     A relative path below the working directory is the title of its layer: `docs/card.md`
@@ -32,7 +32,6 @@ def contents_of(files: Files) -> list[File | Directory]:
     Raises:
         NotFoundError: if a path names nothing.
     """
-    local = LocalFiles()
     if isinstance(files, Mapping):
         return [_content(local, *_split(path), str(title)) for title, path in files.items()]
     if isinstance(files, str | os.PathLike | File | Directory):
@@ -43,7 +42,7 @@ def contents_of(files: Files) -> list[File | Directory]:
     ]
 
 
-def config_of(config: ConfigFile | None) -> Config | None:
+def config_of(config: ConfigFile | None, local: LocalFiles) -> Config | None:
     """Return the config that a program names.
 
     Raises:
@@ -52,7 +51,7 @@ def config_of(config: ConfigFile | None) -> Config | None:
     if config is None or isinstance(config, Config):
         return config
     path, media_type = _split(config)
-    source = LocalFiles().source(_existing(path))
+    source = local.source(_existing(path))
     return Config(source, media_type or media_types.UNKNOWN_CONFIG)
 
 

@@ -1,22 +1,24 @@
 """The verbs that copy between places: copy, mirror, back up, restore."""
 
+# ruff: noqa: PLC0415 - each verb imports what it needs, when it is first used
+
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from oras_adapters.client.base import ClientBase, Texts, all_of
-from oras_adapters.client.places import Destination, Source
-from oras_core.copying.copy import copy
-from oras_core.copying.extended import extended_copy
-from oras_core.copying.options import Copied
-from oras_core.model.globs import any_of
 from oras_core.model.places import LayoutPlace
-from oras_core.model.platform import Platform
-from oras_core.verbs.mirror import Mirrored, MirrorSource, mirror
+
+if TYPE_CHECKING:
+    from oras_adapters.client.places import Destination, Source
+    from oras_core.copying.options import Copied
+    from oras_core.model.platform import Platform
+    from oras_core.verbs.mirror import Mirrored
 
 __all__ = ["CopyVerbs"]
 
@@ -54,6 +56,9 @@ class CopyVerbs(ClientBase):
             UnsupportedError: if `referrers` is True and the source cannot list them.
             OrasError: any error of either side; a note says of which.
         """
+        from oras_core.copying.copy import copy
+        from oras_core.copying.extended import extended_copy
+
         with (
             self._reading(source) as origin,
             self._writing(destination) as target,
@@ -94,6 +99,8 @@ class CopyVerbs(ClientBase):
             UnsupportedError: if the source cannot list its tags or referrers.
             OrasError: any error of either side; a note says of which.
         """
+        from oras_core.verbs.mirror import MirrorSource, mirror
+
         with (
             self._reading(source) as origin,
             self._writing(destination) as target,
@@ -144,6 +151,8 @@ def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:
 
 
 def _selection(include: Texts, exclude: Texts) -> Callable[[str], bool]:
+    from oras_core.model.globs import any_of
+
     included, excluded = any_of(include), any_of(exclude)
 
     def is_chosen(tag: str) -> bool:

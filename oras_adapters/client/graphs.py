@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from oras_adapters.client.base import ClientBase, Texts, all_of
-from oras_adapters.client.places import Destination, Source
-from oras_core.content.roots import read_root
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.platform import Platform
 from oras_core.model.reference import DEFAULT_TAG
+
+if TYPE_CHECKING:
+    from oras_adapters.client.places import Destination, Source
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.model.platform import Platform
 
 __all__ = ["GraphVerbs"]
 
@@ -83,6 +85,7 @@ class GraphVerbs(ClientBase):
             NotFoundError: if an entry does not exist.
             OrasError: any error of the registry.
         """
+        from oras_core.content.roots import read_root  # noqa: PLC0415 - few programs index
         from oras_core.verbs.index import create_index  # noqa: PLC0415 - few programs make indexes
 
         with self._writing(destination) as located:

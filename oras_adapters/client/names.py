@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase, as_platform
-from oras_adapters.client.places import Destination, Source
-from oras_core.copying.roots import find_root
 from oras_core.errors import NotFoundError
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.platform import Platform
 from oras_core.ports.content import Deleter, TagLister, Untagger
 
 if TYPE_CHECKING:
+    from oras_adapters.client.places import Destination, Source
+    from oras_core.model.descriptor import Descriptor
     from oras_core.model.index import Index
     from oras_core.model.manifest import Manifest
+    from oras_core.model.platform import Platform
     from oras_core.verbs.inspect import Content
 
 __all__ = ["NameVerbs"]
@@ -39,6 +38,8 @@ class NameVerbs(ClientBase):
             NotFoundError: if there is no such artifact, or none for the platform.
             OrasError: any error of the registry.
         """
+        from oras_core.copying.roots import find_root  # noqa: PLC0415 - not all resolve
+
         with self._reading(source) as located:
             return find_root(located.target, located.reference, self._options(platform))
 

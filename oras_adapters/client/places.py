@@ -1,5 +1,7 @@
 """Opening what a place names: a repository, a layout, an archive, or a target of the caller."""
 
+# ruff: noqa: PLC0415 - most places are in registries: layouts import what they need
+
 from __future__ import annotations
 
 import os
@@ -10,14 +12,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from attrs import field, frozen
 
 from oras_adapters.composition import Parts
-from oras_adapters.files.local_files import LocalFileTree, scratch_directory
 from oras_core.errors import InvalidReferenceError, NotFoundError, UnsupportedError
-from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.model.places import LayoutPlace, parse_place
 from oras_core.model.reference import DEFAULT_TAG, Reference
 from oras_core.ports.content import ReadOnlyTarget, Target
 
 if TYPE_CHECKING:
+    from oras_adapters.files.local_files import LocalFileTree
+    from oras_core.model.paths import SafePath
     from oras_core.stores.layout.store import OciLayoutStore
 
 __all__ = ["Destination", "Located", "Places", "Source", "local_file"]
@@ -158,8 +160,9 @@ class Places:
 
     @contextmanager
     def _layout(self, place: LayoutPlace) -> Iterator[OciLayoutStore]:
-        from oras_core.stores.layout.archive import unpack_layout  # noqa: PLC0415 - below too:
-        from oras_core.stores.layout.store import OciLayoutStore  # noqa: PLC0415 - most use registries
+        from oras_adapters.files.local_files import LocalFileTree, scratch_directory
+        from oras_core.stores.layout.archive import unpack_layout
+        from oras_core.stores.layout.store import OciLayoutStore
 
         limits = self._parts.limits
         if place.kind == "oci":
@@ -176,8 +179,9 @@ class Places:
 
     @contextmanager
     def _changing_layout(self, place: LayoutPlace) -> Iterator[OciLayoutStore]:
-        from oras_core.stores.layout.archive import archived_layout  # noqa: PLC0415
-        from oras_core.stores.layout.store import OciLayoutStore  # noqa: PLC0415
+        from oras_adapters.files.local_files import scratch_directory
+        from oras_core.stores.layout.archive import archived_layout
+        from oras_core.stores.layout.store import OciLayoutStore
 
         limits = self._parts.limits
         if place.kind == "oci":
@@ -200,6 +204,9 @@ def local_file(
         path: of the file.
         create: make the folder if it is missing.
     """
+    from oras_adapters.files.local_files import LocalFileTree
+    from oras_core.model.paths import sanitize_path
+
     folder, name = os.path.split(os.path.abspath(path))
     return LocalFileTree(folder, create=create), sanitize_path(name)
 

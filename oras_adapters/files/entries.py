@@ -33,9 +33,12 @@ def as_entry(path: SafePath, kind: FileKind, status: os.stat_result, target: str
         executable=is_file and bool(status.st_mode & stat.S_IXUSR),
         link_target=target,
         # Includes the change time: unlike the modification time, programs cannot set it.
-        revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
+        revision=(
+            f"{status.st_dev:x}-{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}"
+        ),
         content_revision=f"{status.st_ino:x}-{status.st_mtime_ns:x}",
         links=status.st_nlink,
+        changed_at=max(status.st_mtime_ns, status.st_ctime_ns),
     )
 
 

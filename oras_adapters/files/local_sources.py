@@ -8,6 +8,7 @@ from oras_adapters.files.local_files import LocalFileTree
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.model.paths import sanitize_path
 from oras_core.ports.content import ByteSource
+from oras_core.ports.digests import DigestMemory
 
 __all__ = ["LocalFiles", "utf8_name"]
 
@@ -27,8 +28,9 @@ class LocalFiles:
     Symbolic links in the paths that the user passes are followed.
     """
 
-    def __init__(self) -> None:
-        """Open nothing yet."""
+    def __init__(self, digests: DigestMemory | None = None) -> None:
+        """Open nothing yet; `digests` remembers the digests of the files."""
+        self._digests = digests
         self._folders: dict[str, LocalFileTree] = {}
         self._real: dict[str, str] = {}
 
@@ -63,5 +65,5 @@ class LocalFiles:
 
     def _held(self, folder: str) -> LocalFileTree:
         if folder not in self._folders:
-            self._folders[folder] = LocalFileTree(folder)
+            self._folders[folder] = LocalFileTree(folder, digests=self._digests)
         return self._folders[folder]

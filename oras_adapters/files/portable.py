@@ -21,6 +21,7 @@ from oras_adapters.files.tree import FolderTree, open_root
 from oras_core.cancellation import sleep
 from oras_core.errors import UnsafePathError
 from oras_core.model.paths import SafePath
+from oras_core.ports.digests import DigestMemory
 
 __all__ = ["PathFolder", "PortableFileTree"]
 
@@ -43,7 +44,12 @@ class PortableFileTree(FolderTree):
     """A folder on the disk of any system. Thread-safe."""
 
     def __init__(
-        self, root: str | os.PathLike[str], *, create: bool = False, durable: bool = False
+        self,
+        root: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        durable: bool = False,
+        digests: DigestMemory | None = None,
     ) -> None:
         """Use the folder at the present path of `root`.
 
@@ -51,12 +57,15 @@ class PortableFileTree(FolderTree):
             root: the folder. Symbolic links in this path are followed.
             create: create the folder and its parents if missing.
             durable: write each file to the disk (fsync) before its commit returns.
+            digests: remembers the digests of the files; None to hash them each time.
 
         Raises:
             NotFoundError: if the folder does not exist.
             FileAccessError: if the folder cannot be created or opened.
         """
-        super().__init__(open_root(PathFolder.at, root, create=create), durable=durable)
+        super().__init__(
+            open_root(PathFolder.at, root, create=create), durable=durable, digests=digests
+        )
 
 
 class PathFolder(Folder):

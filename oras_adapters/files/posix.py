@@ -18,6 +18,7 @@ from oras_adapters.files.folders import Folder
 from oras_adapters.files.tree import FolderTree, open_root
 from oras_core.errors import UnsafePathError
 from oras_core.model.paths import SafePath
+from oras_core.ports.digests import DigestMemory
 
 __all__ = ["PosixFileTree", "PosixFolder"]
 
@@ -34,7 +35,12 @@ class PosixFileTree(FolderTree):
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, create: bool = False, durable: bool = False
+        self,
+        root: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        durable: bool = False,
+        digests: DigestMemory | None = None,
     ) -> None:
         """Open the folder.
 
@@ -44,12 +50,15 @@ class PosixFileTree(FolderTree):
             durable: write each file to the disk (fsync) before its commit returns, which
                 costs some milliseconds per file. Otherwise a power failure may undo a commit;
                 a killed process never does.
+            digests: remembers the digests of the files; None to hash them each time.
 
         Raises:
             NotFoundError: if the folder does not exist.
             FileAccessError: if the folder cannot be created or opened.
         """
-        super().__init__(open_root(PosixFolder.at, root, create=create), durable=durable)
+        super().__init__(
+            open_root(PosixFolder.at, root, create=create), durable=durable, digests=digests
+        )
 
 
 class PosixFolder(Folder):

@@ -21,6 +21,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.names import NamePolicy
 from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
 from oras_core.ports.content import ByteStream
+from oras_core.ports.digests import DigestKeeper, DigestMemory
 from oras_core.ports.files import (
     FileEntry,
     FileTree,
@@ -59,7 +60,7 @@ def open_root(
             raise NotFoundError(f"folder {shown!r}", "the file system") from error
 
 
-class FolderTree(FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemover):
+class FolderTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemover):
     """An open folder. Thread-safe.
 
     Files and directories are written under a temporary name in their final folder, which
@@ -67,17 +68,26 @@ class FolderTree(FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemo
     process sets the permissions.
     """
 
-    def __init__(self, root: Folder, *, durable: bool = False) -> None:
+    def __init__(
+        self, root: Folder, *, durable: bool = False, digests: DigestMemory | None = None
+    ) -> None:
         """Own the folder `root`.
 
         Args:
             root: an open folder.
             durable: write each file to the disk (fsync) before its commit returns.
+            digests: remembers the digests of the files; None to hash them each time.
         """
         self._root = root
         self._durable = durable
+        self._digests = digests
         # A tree has no close method: garbage collection of the tree closes the folder.
         weakref.finalize(self, root.close)
+
+    @property
+    def digests(self) -> DigestMemory | None:
+        """The memory of the files' digests; None if there is none."""
+        return self._digests
 
     @property
     def names(self) -> NamePolicy:

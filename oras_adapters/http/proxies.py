@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from attrs import field, frozen
 
-from oras_adapters.http.socks_proxies import SOCKS_SCHEMES
+from oras_adapters.http.routes import SOCKS_SCHEMES
 from oras_core.errors import InvalidConfigurationError, redact_url
 from oras_core.model.hosts import reach_of
 

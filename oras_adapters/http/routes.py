@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import base64
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from attrs import evolve, field, frozen
 
 from oras_core.errors import redact_url
 
-__all__ = ["ProxyLogin", "Route"]
+__all__ = ["SOCKS_SCHEMES", "ProxyLogin", "Route"]
+
+SOCKS_SCHEMES: Final = {
+    "socks4": ("SOCKS4", False),
+    "socks4a": ("SOCKS4", True),
+    "socks5": ("SOCKS5", False),
+    "socks5h": ("SOCKS5", True),
+}
+"""The protocol of each scheme of a SOCKS proxy, and whether the proxy resolves host names."""
 
 
 @frozen

@@ -9,17 +9,10 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from oras_adapters.http.dialing import in_background
+from oras_adapters.http.routes import SOCKS_SCHEMES
 from oras_core.cancellation import CancelToken
 
-__all__ = ["SOCKS_SCHEMES", "connect_by_socks"]
-
-SOCKS_SCHEMES: Final = {
-    "socks4": ("SOCKS4", False),
-    "socks4a": ("SOCKS4", True),
-    "socks5": ("SOCKS5", False),
-    "socks5h": ("SOCKS5", True),
-}
-"""The protocol of each scheme, and whether the proxy resolves host names."""
+__all__ = ["connect_by_socks"]
 
 USUAL_PORT: Final = 1080
 

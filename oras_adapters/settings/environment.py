@@ -88,6 +88,7 @@ def _number(variable: str, text: str) -> int:
 def shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     """Return the settings in variables that many programs share, by section and name."""
     docker = environment.get("DOCKER_CONFIG") or _under_home(environment, ".docker")
+    caches = environment.get("XDG_CACHE_HOME") or _under_home(environment, ".cache")
     candidates = {
         ("credentials", "docker_config"): str(Path(docker, "config.json")) if docker else "",
         ("credentials", "auth_file"): _auth_file(environment),
@@ -102,6 +103,7 @@ def shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], An
         ),
         ("proxy", "https"): _first(environment, "https_proxy", "HTTPS_PROXY"),
         ("proxy", "no_proxy"): _first(environment, "no_proxy", "NO_PROXY"),
+        ("transfer", "cache_directory"): str(Path(caches, "oras")) if caches else "",
     }
     return {place: value for place, value in candidates.items() if value}
 

@@ -157,10 +157,15 @@ class TransferSettings:
         concurrency: maximum number of simultaneous transfers.
         range_connections: maximum number of connections for one blob of 64 MiB and more; 1
             or less for a single one.
+        digest_cache: whether to remember the digests of files, so that unchanged files are not
+            hashed again.
+        cache_directory: the folder of what is remembered; empty for nothing.
     """
 
     concurrency: int = 16
     range_connections: int = 4
+    digest_cache: bool = False
+    cache_directory: str = ""
 
 
 @frozen

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         CredentialStore,
         Unpicklable,
     )
+    from oras_core.ports.digests import DigestKeeper, DigestMemory
     from oras_core.ports.files import (
         FileEntry,
         FileKind,
@@ -77,6 +78,8 @@ __all__ = [
     "DamagedStreamError",
     "Decompressor",
     "Deleter",
+    "DigestKeeper",
+    "DigestMemory",
     "Fetcher",
     "FileEntry",
     "FileKind",
@@ -131,6 +134,8 @@ _MODULE_OF = {
     "DamagedStreamError": "compression",
     "Decompressor": "compression",
     "Deleter": "content",
+    "DigestKeeper": "digests",
+    "DigestMemory": "digests",
     "Fetcher": "content",
     "FileEntry": "files",
     "FileKind": "files",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from oras_core.model.descriptor import Descriptor
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
 
 __all__ = [
     "ByteSource",

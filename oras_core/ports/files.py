@@ -41,11 +41,12 @@ class FileEntry:
         size: size of a file, in bytes; 0 for other kinds.
         executable: whether the owner may execute a file.
         link_target: unresolved target of a symbolic link; empty for other kinds.
-        revision: a value that changes whenever the content may have changed, such as inode,
-            modification time and change time.
+        revision: a value that changes whenever the content may have changed, such as device,
+            inode, modification time and change time.
         content_revision: the part of `revision` that a new hard link leaves unchanged; empty
             if there is none.
         links: the number of hard links of a file.
+        changed_at: when a file was last changed, in nanoseconds since 1970; 0 if unknown.
     """
 
     path: SafePath
@@ -56,6 +57,7 @@ class FileEntry:
     revision: str = ""
     content_revision: str = ""
     links: int = 1
+    changed_at: int = 0
 
     def may_differ_from(self, earlier: FileEntry) -> bool:
         """Tell whether the content may have changed. A new hard link changes no content."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from oras_core.model.descriptor import Descriptor
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
 
 __all__ = ["ProgressListener", "SkipReason"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.auth.authorizer import Authorizer
+from oras_core.registry.auth.on_demand import OnDemandAuthorizer
 from oras_core.registry.transports.guard import Guarded
 from oras_core.registry.transports.redirects import RedirectFollower
 from oras_core.registry.transports.retries import Retrying, RetryPolicy
@@ -42,12 +42,12 @@ def registry_transport(
             `docker.io`; by default the host and port of `origin`.
         retry_policy: how often and how fast to retry.
         limits: limits on the size of answers.
-        authorize: replaces the `Authorizer`, and with it the use of `credentials`.
+        authorize: replaces the `OnDemandAuthorizer`, and with it the use of `credentials`.
     """
     followed = RedirectFollower(Guarded(transport), limits)
     retried = Retrying(followed, retry_policy)
     if authorize is not None:
         return authorize(retried, origin)
-    return Authorizer(
+    return OnDemandAuthorizer(
         retried, origin=origin, credentials=credentials, registry=registry, limits=limits
     )

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-
-from attrs import define, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from oras_core.cancellation import acquired
 from oras_core.errors import CancelledError
 from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.digest import Digest
-from oras_core.registry.referrers_list import ReferrersList
+
+if TYPE_CHECKING:
+    from oras_core.registry.referrers_list import ReferrersList
 
 __all__ = ["ListChange", "ReferrersMemory"]
 
-ListChange = Callable[[ReferrersList], ReferrersList]
+ListChange: TypeAlias = "Callable[[ReferrersList], ReferrersList]"
 """A change of a list. Applied to a list that has the change, it returns an equal list."""
 
 
-@define
 class _Line:
     """The threads that change one list."""
 
-    turn: ForkSafeLock = field(factory=ForkSafeLock)
-    waiting: list[tuple[ListChange, Future[None]]] = field(factory=list)
-    threads: int = 0
+    def __init__(self) -> None:
+        self.turn = ForkSafeLock()
+        self.waiting: list[tuple[ListChange, Future[None]]] = []
+        self.threads = 0
 
 
 class ReferrersMemory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from oras_core.credentials import NoCredentials
 from oras_core.errors import RegistryError, UnsupportedError
@@ -12,8 +13,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.auth.authorizer import Authorizer
-from oras_core.registry.auth.scope import Scope
+from oras_core.registry.auth.on_demand import OnDemandAuthorizer
 from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
@@ -26,6 +26,9 @@ from oras_core.registry.transports.notices import NoticeReader, RateLimit
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.version import __version__
+
+if TYPE_CHECKING:
+    from oras_core.registry.auth.scope import Scope
 
 __all__ = ["RemoteRegistry"]
 
@@ -174,5 +177,5 @@ class _PerProcessTransport:
 
     def expect(self, scope: Scope) -> None:
         transport = self._transport.get()
-        if isinstance(transport, Authorizer):
+        if isinstance(transport, OnDemandAuthorizer):
             transport.expect(scope)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from copy import copy
-from typing import Final
+from typing import TYPE_CHECKING
 
-from oras_core.content.verify import read_verified
-from oras_core.errors import RegistryError
 from oras_core.forks import ConnectionHolder
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.model.reference import is_tag
@@ -34,24 +30,20 @@ from oras_core.ports.content import (
     UnverifiedFetcher,
 )
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.auth.scope import Scope
-from oras_core.registry.blobs.download import BlobDownloader
-from oras_core.registry.blobs.upload import BlobUploader
-from oras_core.registry.deletion import delete_blob, delete_manifest
+from oras_core.registry.clients import RepositoryClients
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import LearnedProfile
-from oras_core.registry.referrers import ReferrersClient
-from oras_core.registry.referrers_batch import ReferrersBatch
 from oras_core.registry.referrers_memory import ReferrersMemory
-from oras_core.registry.settling import prerequisites, put_when_settled
-from oras_core.registry.untagging import TagRemover
+
+if TYPE_CHECKING:
+    from oras_core.model.descriptor import Descriptor
+    from oras_core.model.digest import Digest
+    from oras_core.registry.auth.scope import Scope
+    from oras_core.registry.manifests import PushedManifest
+    from oras_core.registry.referrers_batch import ReferrersBatch
 
 __all__ = ["RemoteRepository"]
-
-_TAGS_REFUSED: Final = (400, 404, 405, 414)
-"""Statuses of registries that take no tags in the URL of a digest, or not so many."""
 
 
 class RemoteRepository(
@@ -110,14 +102,10 @@ class RemoteRepository(
         self._expect = expect
         self._profile = profile
         self._limits = limits
-        self._manifests = ManifestClient(transport, endpoints, limits, profile)
-        self._tag_remover = TagRemover(transport, endpoints, self._manifests, list_tags=self.tags)
-        self._downloader = BlobDownloader(transport, endpoints, profile)
-        self._uploader = BlobUploader(transport, endpoints, profile)
-        self._batch: ReferrersBatch | None = None
-        self._referrers = ReferrersClient(
-            transport, endpoints, self._manifests, memory=referrers, limits=limits
+        self._clients = RepositoryClients(
+            transport, endpoints, profile, limits, memory=referrers, list_tags=self.tags
         )
+        self._batch: ReferrersBatch | None = None
 
     def __repr__(self) -> str:
         """Return the class and the name of the repository."""
@@ -132,8 +120,8 @@ class RemoteRepository(
             RegistryError: if the registry fails to answer the question.
         """
         if descriptor.has_successors:
-            return self._manifests.exists(descriptor)
-        return self._downloader.exists(descriptor.digest)
+            return self._clients.manifests.exists(descriptor)
+        return self._clients.downloader.exists(descriptor.digest)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest that is verified at its end.
@@ -148,8 +136,8 @@ class RemoteRepository(
             DigestMismatchError: if it has another digest.
         """
         if descriptor.has_successors:
-            return io.BytesIO(self._manifests.fetch(descriptor))
-        return self._downloader.fetch(descriptor)
+            return io.BytesIO(self._clients.manifests.fetch(descriptor))
+        return self._clients.downloader.fetch(descriptor)
 
     def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream as `fetch`, whose bytes the caller must verify.
@@ -158,7 +146,7 @@ class RemoteRepository(
         """
         if descriptor.has_successors:
             return self.fetch(descriptor)
-        return self._downloader.fetch_unverified(descriptor)
+        return self._clients.downloader.fetch_unverified(descriptor)
 
     def describe_blob(self, digest: Digest) -> Descriptor:
         """Return the descriptor of a blob whose digest alone is known.
@@ -168,11 +156,11 @@ class RemoteRepository(
             RegistryError: if the registry refuses.
             UnsupportedError: if the registry does not report the size of the blob.
         """
-        return self._downloader.describe(digest)
+        return self._clients.downloader.describe(digest)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
         """Return `length` bytes of a blob from offset `start`, not verified; raises as `fetch`."""
-        return self._downloader.fetch_range(descriptor, start, length)
+        return self._clients.downloader.fetch_range(descriptor, start, length)
 
     @contextmanager
     def receiving(self) -> Iterator[RemoteRepository]:
@@ -183,11 +171,13 @@ class RemoteRepository(
         """
         self._expect_pushes()
         receiver = copy(self)
-        receiver._batch = batch = self._batch or ReferrersBatch(self._referrers)  # noqa: SLF001 - of this class
+        receiver._batch = batch = self._batch or self._clients.new_batch()  # noqa: SLF001 - of this class
         with batch:
             yield receiver
 
     def _expect_pushes(self) -> None:
+        from oras_core.registry.auth.scope import Scope  # noqa: PLC0415 - only pushes need it
+
         self._expect(Scope("repository", self.name, ("pull", "push")))
 
     def push(
@@ -209,8 +199,8 @@ class RemoteRepository(
         """
         self._expect_pushes()
         if not descriptor.has_successors:
-            self._uploader.push(descriptor, source, chunk_size=chunk_size)
-        elif not self._manifests.exists(descriptor):
+            self._clients.uploader.push(descriptor, source, chunk_size=chunk_size)
+        elif not self._clients.manifests.exists(descriptor):
             self._put_manifest(descriptor, source, str(descriptor.digest))
 
     def ingest(self, source: ByteSource, media_type: str) -> Descriptor:
@@ -219,7 +209,7 @@ class RemoteRepository(
         Raises:
             OrasError: an error of the source.
         """
-        return self._uploader.ingest(source, media_type)
+        return self._clients.uploader.ingest(source, media_type)
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Mount a blob from another repository of the same registry (R21).
@@ -231,7 +221,7 @@ class RemoteRepository(
         if source.endpoints.base_url != self.endpoints.base_url or source.name == self.name:
             return False
         self._expect_pushes()
-        return self._uploader.mount(descriptor, source.name)
+        return self._clients.uploader.mount(descriptor, source.name)
 
     def delete(self, descriptor: Descriptor) -> None:
         """Delete a blob, or a manifest with all its tags.
@@ -243,13 +233,15 @@ class RemoteRepository(
             NotFoundError: if the repository does not have it.
             UnsupportedError: if the registry does not allow deletion.
         """
+        from oras_core.registry.deletion import delete_blob, delete_manifest  # noqa: PLC0415 - rare
+
         if not descriptor.has_successors:
             delete_blob(self._transport, self.endpoints, descriptor.digest)
             return
-        subject = self._referrers.subject_to_prune(descriptor)
+        subject = self._clients.referrers.subject_to_prune(descriptor)
         delete_manifest(self._transport, self.endpoints, descriptor.digest)
         if subject is not None:
-            self._referrers.prune(subject, descriptor.digest)
+            self._clients.referrers.prune(subject, descriptor.digest)
 
     # --- Tags -----------------------------------------------------------------------------
 
@@ -261,7 +253,7 @@ class RemoteRepository(
             RegistryError: if the registry refuses.
             InvalidReferenceError: if `reference` is neither a tag nor a digest.
         """
-        return self._manifests.resolve(reference)
+        return self._clients.manifests.resolve(reference)
 
     def fetch_reference(
         self, reference: str, *, accept: Sequence[str] = ACCEPTED_MANIFESTS
@@ -280,7 +272,7 @@ class RemoteRepository(
             InvalidManifestError: if the manifest has another media type.
             RegistryError: if the registry refuses.
         """
-        return self._manifests.fetch_reference(reference, accept=accept)
+        return self._clients.manifests.fetch_reference(reference, accept=accept)
 
     def push_manifest(
         self, content: bytes, media_type: str, reference: str | None = None
@@ -293,7 +285,7 @@ class RemoteRepository(
             SizeLimitError: if the manifest exceeds the limit of registries.
             RegistryError: if the registry refuses the manifest.
         """
-        return self._store(content, media_type, reference).descriptor
+        return self._store(content, media_type, reference)
 
     def push_reference(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
         """Store a manifest under the tag `reference`, in one request; raises as `push`."""
@@ -301,19 +293,8 @@ class RemoteRepository(
 
     def push_tags(self, descriptor: Descriptor, source: ByteSource, tags: Sequence[str]) -> None:
         """Store a manifest under several tags, if possible in one request; raises as `push`."""
-        content = self._read_manifest(source, descriptor)
-        created: frozenset[str] = frozenset()
-        if self._profile.current.takes_tags is not False:
-            digest = str(descriptor.digest)
-            try:
-                created = self._store(content, descriptor.media_type, digest, tags).tags
-            except RegistryError as error:
-                if error.status not in _TAGS_REFUSED:
-                    raise
-            self._profile.learn_takes_tags(takes=bool(created))
-        for tag in tags:
-            if tag not in created:
-                self._store(content, descriptor.media_type, tag)
+        storer = self._clients.storer
+        storer.store_under(storer.read(source, descriptor), descriptor, tags, self._note)
 
     def tag(self, descriptor: Descriptor, reference: str) -> None:
         """Point the tag `reference` at a manifest of the repository.
@@ -323,7 +304,7 @@ class RemoteRepository(
         Raises:
             NotFoundError: if the repository does not have the manifest.
         """
-        self._store(self._manifests.fetch(descriptor), descriptor.media_type, reference)
+        self._store(self._clients.manifests.fetch(descriptor), descriptor.media_type, reference)
 
     def untag(self, reference: str) -> None:
         """Remove a tag; its manifest and the other tags stay (R34).
@@ -332,7 +313,7 @@ class RemoteRepository(
             NotFoundError: if there is no such tag.
             UnsupportedError: if the registry allows no way to do so.
         """
-        self._tag_remover.remove(reference)
+        self._clients.tag_remover.remove(reference)
 
     def tags(self, page_size: int | None = None) -> Iterator[str]:
         """Iterate over the tags, page by page.
@@ -372,24 +353,14 @@ class RemoteRepository(
             RegistryError: if the registry refuses, or the response is not a list.
             InvalidManifestError: if an entry is malformed.
         """
-        return self._referrers.of(descriptor.digest, artifact_type)
+        return self._clients.referrers.of(descriptor.digest, artifact_type)
 
     def _put_manifest(self, descriptor: Descriptor, source: ByteSource, reference: str) -> None:
-        content = self._read_manifest(source, descriptor)
+        content = self._clients.storer.read(source, descriptor)
         self._store(content, descriptor.media_type, reference)
 
-    def _read_manifest(self, source: ByteSource, descriptor: Descriptor) -> bytes:
-        with closing(source.open()) as stream:
-            return read_verified(stream, descriptor, limit=self._limits.manifest_size)
+    def _store(self, content: bytes, media_type: str, reference: str | None) -> Descriptor:
+        return self._clients.storer.store(content, media_type, reference, self._note).descriptor
 
-    def _store(
-        self, content: bytes, media_type: str, reference: str | None, tags: Sequence[str] = ()
-    ) -> PushedManifest:
-        pushed = put_when_settled(
-            lambda: self._manifests.push(content, media_type, reference, tags=tags),
-            lambda: prerequisites(content, media_type),
-            self.exists,
-        )
-        self._uploader.note_content()
-        (self._batch or self._referrers).note(pushed, content)
-        return pushed
+    def _note(self, pushed: PushedManifest, content: bytes) -> None:
+        (self._batch or self._clients.referrers).note(pushed, content)

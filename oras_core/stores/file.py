@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from oras_core.content.known_digests import begin_hashing, known_digest
 from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, hash_source
 from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
@@ -171,8 +172,14 @@ class FileStore:
             # Whether a file that cannot be read is replaced must not depend on its size.
             self._tree.open(path).close()
             return False
+        algorithm = descriptor.digest.algorithm
         try:
-            digest, _ = hash_source(FileSource(self._tree, path), descriptor.digest.algorithm)
+            source = FileSource(self._tree, path)
+            digest = known_digest(source, algorithm)
+            if digest is None:
+                remember = begin_hashing(source)
+                digest, _ = hash_source(source, algorithm)
+                remember(digest)
         except (NotFoundError, SourceChangedError):  # another process changes the file
             return False
         if digest != descriptor.digest:

@@ -7,6 +7,7 @@ from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from oras_core.content.known_digests import begin_hashing, known_digest
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import NotFoundError, UnsupportedError
@@ -86,8 +87,14 @@ class StagingStore:
             UnsafePathError: for a title that a pull would refuse.
         """
         titled = _titled(title, annotations)
-        descriptor = self._reported(title, source, media_type).with_annotations(titled)
-        return self._keep(descriptor, source)
+        known = known_digest(source)
+        if known is not None and source.size is not None:
+            descriptor = Descriptor(media_type, known, source.size)
+        else:
+            remember = begin_hashing(source)
+            descriptor = self._reported(title, source, media_type)
+            remember(descriptor.digest)
+        return self._keep(descriptor.with_annotations(titled), source)
 
     def _reported(self, title: str | None, source: ByteSource, media_type: str) -> Descriptor:
         if title is None or source.size is None or source.size < REPORTED_SIZE:

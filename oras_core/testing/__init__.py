@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         UntaggerContract,
     )
     from oras_core.testing.contracts.credentials import CredentialStoreContract
+    from oras_core.testing.contracts.digests import DigestMemoryContract
     from oras_core.testing.contracts.directories import DirectoryContract
     from oras_core.testing.contracts.files import FileTreeContract
     from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from oras_core.testing.contracts.links import LinkerContract
     from oras_core.testing.contracts.locks import LockerContract
     from oras_core.testing.contracts.partials import PartialKeeperContract
+    from oras_core.testing.memory_digests import MemoryDigests
     from oras_core.testing.memory_files import MemoryFileTree
     from oras_core.testing.registry.auth import (
         Access,
@@ -44,6 +46,7 @@ __all__ = [
     "ContractOrigin",
     "CredentialStoreContract",
     "DeleterContract",
+    "DigestMemoryContract",
     "DirectoryContract",
     "EmbeddedRegistry",
     "FileTreeContract",
@@ -52,6 +55,7 @@ __all__ = [
     "LinkerContract",
     "LockerContract",
     "Logins",
+    "MemoryDigests",
     "MemoryFileTree",
     "OpenAccess",
     "PartialKeeperContract",
@@ -75,6 +79,7 @@ _MODULE_OF = {
     "ContractOrigin": "contracts.http",
     "CredentialStoreContract": "contracts.credentials",
     "DeleterContract": "contracts.content_abilities",
+    "DigestMemoryContract": "contracts.digests",
     "DirectoryContract": "contracts.directories",
     "EmbeddedRegistry": "registry.registry",
     "FileTreeContract": "contracts.files",
@@ -83,6 +88,7 @@ _MODULE_OF = {
     "LinkerContract": "contracts.links",
     "LockerContract": "contracts.locks",
     "Logins": "registry.auth",
+    "MemoryDigests": "memory_digests",
     "MemoryFileTree": "memory_files",
     "OpenAccess": "registry.auth",
     "PartialKeeperContract": "contracts.partials",

@@ -13,6 +13,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.names import POSIX_NAMES, NamePolicy
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
+from oras_core.ports.digests import DigestKeeper, DigestMemory
 from oras_core.ports.files import (
     FileEntry,
     FileKind,
@@ -61,18 +62,26 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
 
 
-class MemoryFileTree(FileTree, Linker, Locker, NameRules, PartialKeeper):
+class MemoryFileTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
-    def __init__(self, names: NamePolicy = POSIX_NAMES) -> None:
-        """Start empty."""
+    def __init__(
+        self, names: NamePolicy = POSIX_NAMES, *, digests: DigestMemory | None = None
+    ) -> None:
+        """Start empty; `digests` remembers the digests of the files."""
         self._names = names
+        self._digests = digests
         self._root = _Folder()
         self._revision = 0
         self._lock = RLock()
         self._locks = ThreadLocks()
         self._kept: dict[tuple[SafePath | None, Digest], Content] = {}
         self._resumed: set[tuple[SafePath | None, Digest]] = set()
+
+    @property
+    def digests(self) -> DigestMemory | None:
+        """The memory of the files' digests; None if there is none."""
+        return self._digests
 
     @property
     def names(self) -> NamePolicy:
@@ -257,6 +266,7 @@ def _entry(path: SafePath, node: _Node) -> FileEntry:
             size=node.content.size,
             executable=node.executable,
             revision=node.revision,
+            changed_at=1,  # long ago: each change has a revision of its own
         )
     if isinstance(node, _Link):
         return FileEntry(path, "symlink", link_target=node.target)

@@ -559,6 +559,22 @@ MUTATIONS = (
         ("asked-same-http",),
     ),
     Mutation(
+        "T15",
+        "oras_core/content/known_digests.py",
+        "    if not changed_at or time.time_ns() - changed_at < SETTLED:\n        return _forget\n",
+        "",
+        (
+            "test_digest_cache_poisoning.py::test_a_file_that_changed_a_moment_ago_is_not_remembered",
+        ),
+    ),
+    Mutation(
+        "T15",
+        "oras_adapters/digest_cache.py",
+        "        if status.st_uid != os.getuid():\n",
+        "        if False:\n",
+        ("test_digest_cache_poisoning.py::test_a_database_of_another_user_is_ignored",),
+    ),
+    Mutation(
         "C3",
         "oras_adapters/files/partial_files.py",
         "        if not self._name:\n            return\n        try:",

@@ -149,15 +149,28 @@ class Authorizer:
             return self._transport.send(request)
         latest = self._demands.latest
         if latest is None:
-            proof = None
             response = self._transport.send(request)
             if response.status != 401:
                 return response  # this registry has demanded no authorization so far
-            wanted = self._demands.wanted_for(request)
-        else:
-            wanted = self._demands.wanted_for(request)
-            proof = self._in_advance(request, latest, wanted)
-            response = self._deliver(request, proof, wanted)
+            return self.answer(request, response)
+        wanted = self._demands.wanted_for(request)
+        proof = self._in_advance(request, latest, wanted)
+        response = self._deliver(request, proof, wanted)
+        return self._proven(request, response, proof, wanted)
+
+    def answer(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Answer the 401 to a request of the registry that had no authorization.
+
+        Raises: as `send`.
+        """
+        return self._proven(request, response, None, self._demands.wanted_for(request))
+
+    # --- Sending --------------------------------------------------------------------------
+
+    def _proven(
+        self, request: HttpRequest, response: HttpResponse, proof: _Proof | None, wanted: Wanted
+    ) -> HttpResponse:
+        """Return the response, or that to a further attempt with other authorization."""
         further = expired = 0
         while further < _FURTHER_ATTEMPTS and expired < MAX_EXPIRED:
             response, refused = self._judged(request, response, proof)
@@ -177,8 +190,6 @@ class Authorizer:
         if response.status == 401:
             return evolve(response, explanation=self._book.absence(wanted.repository))
         return response
-
-    # --- Sending --------------------------------------------------------------------------
 
     def _deliver(self, request: HttpRequest, proof: _Proof | None, wanted: Wanted) -> HttpResponse:
         if proof is None:

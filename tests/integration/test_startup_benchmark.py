@@ -1,0 +1,50 @@
+"""The first operation of a process loads what it needs: the benchmark, as a test."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from oras_adapters import RegistryServer
+from oras_core.testing import EmbeddedRegistry
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "startup.py"
+
+MOST = {"get_tags": 112, "pull": 176, "Client.tags": 122, "Client.pull": 158}
+"""Modules of ours that the first operation may load."""
+
+ABSENT = {
+    "get_tags": ("cattrs", "tarfile", "oras_core.verbs", "oras_core.registry.blobs"),
+    "pull": ("tarfile", "oras_core.verbs.push", "oras_core.registry.blobs.upload"),
+    "Client.tags": ("tarfile", "oras_core.registry.blobs", "oras_core.registry.auth.authorizer"),
+    "Client.pull": ("tarfile", "oras_core.registry.blobs.upload"),
+}
+"""Modules that the first operation does not need."""
+
+
+@pytest.fixture(scope="module")
+def startup():
+    spec = importlib.util.spec_from_file_location("startup", BENCHMARK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def target(startup, tmp_path_factory):
+    with RegistryServer(EmbeddedRegistry()) as server:
+        named = f"{server.address}/benchmark/start:v1"
+        startup.push_small_file(named, tmp_path_factory.mktemp("small"))
+        yield named
+
+
+@pytest.mark.parametrize("operation", MOST)
+def test_the_first_operation_loads_few_modules(startup, target, operation):
+    start = startup.start(operation, target)
+    assert len(start.ours) <= MOST[operation], sorted(start.ours)
+    loaded = {*start.ours, *start.others}
+    assert not loaded.intersection(ABSENT[operation])

@@ -1,8 +1,6 @@
 """Faults on request: wrappers of a transport that misbehave as registries and networks do.
 
-Each fault wraps an `HttpTransport`, so faults compose. A fault has an effect on the requests that
-`when` selects, at most `times` times; other requests pass unchanged. Faults are thread-safe.
-docs/testing.md lists them.
+They compose, and are thread-safe. docs/testing.md lists them.
 """
 
 from __future__ import annotations
@@ -11,16 +9,16 @@ import io
 import re
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from attrs import define, evolve, field
 
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.testing.fault_streams import BreakingSource, BreakingStream, GzipStream
+from oras_core.testing.registry.routes import ApiError
 
 __all__ = [
     "CompressedBodies",
@@ -37,6 +35,7 @@ __all__ = [
     "Scripted",
     "StalledResponses",
     "WithoutMount",
+    "WithoutParameters",
     "WithoutRange",
     "WithoutReferrers",
     "requests_for",
@@ -44,12 +43,10 @@ __all__ = [
 
 Selector = Callable[[HttpRequest], bool]
 
-_BLOB = re.compile(r"/v2/.+/blobs/[^/]+:[^/]+")
-
 _RANGE: Final = ("Range", "If-Range")
 
-MAX_REDIRECTED: Final = 10_000
-"""Number of redirects that the other host remembers; it forgets the oldest first."""
+MAX_REMEMBERED: Final = 10_000
+"""Number of redirects, or tokens, that a fault remembers; it forgets the oldest first."""
 
 
 def requests_for(*methods: str, path: str = "") -> Selector:
@@ -69,8 +66,13 @@ def requests_for(*methods: str, path: str = "") -> Selector:
     return selects
 
 
-def _every_request(_: HttpRequest) -> bool:
-    return True
+def _forget_oldest(remembered: dict[str, Any]) -> None:
+    if len(remembered) > MAX_REMEMBERED:
+        del remembered[next(iter(remembered))]
+
+
+class _Granted(HttpRequest):
+    """A request of the other host of a redirect, which the registry has allowed already."""
 
 
 def _answer(status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -88,7 +90,7 @@ class Fault(HttpTransport):
     """
 
     transport: HttpTransport
-    when: Selector = field(default=_every_request, kw_only=True)
+    when: Selector = field(default=requests_for(), kw_only=True)
     times: int | None = field(default=None, kw_only=True)
     _count: int = field(default=0, init=False)
     _lock: Lock = field(factory=Lock, init=False, repr=False)
@@ -111,33 +113,33 @@ class Fault(HttpTransport):
         return self.transport.send(request)
 
 
+@define(eq=False)
 class Scripted(HttpTransport):
     """Gives each selected request the next fault of a script; afterwards there is none.
 
-    Args:
+    Attributes:
         transport: the transport to wrap.
         faults: functions that wrap `transport` in a fault; None for a request without fault.
         when: selects the requests that take a step of the script.
     """
 
-    def __init__(
-        self,
-        transport: HttpTransport,
-        faults: Iterable[Callable[[HttpTransport], HttpTransport] | None],
-        *,
-        when: Selector = _every_request,
-    ) -> None:
-        self._transport = transport
-        self._steps = iter([fault(transport) if fault else transport for fault in faults])
-        self._when = when
-        self._lock = Lock()
+    transport: HttpTransport
+    faults: Iterable[Callable[[HttpTransport], HttpTransport] | None]
+    when: Selector = field(default=requests_for(), kw_only=True)
+    _steps: Iterator[HttpTransport] = field(init=False, repr=False)
+    _lock: Lock = field(factory=Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Wrap the transport in each fault."""
+        plain = self.transport
+        self._steps = iter([fault(plain) if fault else plain for fault in self.faults])
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request` through the next step of the script if it is selected."""
-        if not self._when(request):
-            return self._transport.send(request)
+        if not self.when(request):
+            return self.transport.send(request)
         with self._lock:
-            step = next(self._steps, self._transport)
+            step = next(self._steps, self.transport)
         return step.send(request)
 
 
@@ -157,14 +159,18 @@ class Delayed(Fault):
 class Refused(Fault):
     """Answers with an error status, without the wrapped transport: 429, 500, 503 and others.
 
-    `retry_after` is the value of `Retry-After`: seconds, or a date of HTTP; None for no field.
+    `code` is the error code in the body, such as `UNSUPPORTED`; empty for no body. `retry_after`
+    is the value of `Retry-After`: seconds, or a date of HTTP; None for no field.
     """
 
     status: int = field(kw_only=True)
+    code: str = field(default="", kw_only=True)
     retry_after: int | str | None = field(default=None, kw_only=True)
 
     def _misbehave(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
         after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if self.code:
+            return ApiError(self.status, self.code, "refused on request", after).response()
         return _answer(self.status, after)
 
 
@@ -205,10 +211,7 @@ class ResetRequests(Fault):
 
 @define(eq=False)
 class StalledResponses(Fault):
-    """Sends `after` bytes of the response body, waits `seconds`, and ends by a timeout.
-
-    Without a socket no client can time out: the default of 0 seconds raises the timeout at once.
-    """
+    """Sends `after` bytes of the response body, waits `seconds`, and raises a timeout."""
 
     after: int = field(kw_only=True)
     seconds: float = field(default=0, kw_only=True)
@@ -235,17 +238,26 @@ class WithoutReferrers(Fault):
 
 
 @define(eq=False)
-class WithoutMount(Fault):
-    """Opens an upload session where a mount was asked for."""
+class WithoutParameters(Fault):
+    """Ignores the parameters `names` of URLs, such as `tag`: an older registry knows fewer."""
+
+    names: Set[str] = field(kw_only=True)
+
+    def _concerns(self, request: HttpRequest) -> bool:
+        return not self.names.isdisjoint(dict(parse_qsl(urlsplit(request.url).query)))
 
     def _misbehave(self, request: HttpRequest) -> HttpResponse:
         url = urlsplit(request.url)
-        query = [pair for pair in parse_qsl(url.query) if pair[0] not in {"mount", "from"}]
+        query = [pair for pair in parse_qsl(url.query) if pair[0] not in self.names]
         plain = urlunsplit(url._replace(query=urlencode(query)))
         return self.transport.send(evolve(request, url=plain))
 
-    def _concerns(self, request: HttpRequest) -> bool:
-        return request.method == "POST" and "mount" in dict(parse_qsl(urlsplit(request.url).query))
+
+@define(eq=False)
+class WithoutMount(WithoutParameters):
+    """Opens an upload session where a mount was asked for."""
+
+    names: Set[str] = field(default=frozenset({"mount", "from"}), kw_only=True)
 
 
 @define(eq=False)
@@ -333,7 +345,8 @@ class RedirectedBlobs(Fault):
 
     def _concerns(self, request: HttpRequest) -> bool:
         url = urlsplit(request.url)
-        return request.method in {"GET", "HEAD"} and _BLOB.fullmatch(url.path) is not None
+        is_blob = re.fullmatch(r"/v2/.+/blobs/[^/]+:[^/]+", url.path) is not None
+        return request.method in {"GET", "HEAD"} and is_blob
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`; the other host serves what was redirected to it."""
@@ -346,7 +359,7 @@ class RedirectedBlobs(Fault):
         if request.method not in {"GET", "HEAD"}:
             return _answer(403)
         asked = {name: request.headers[name] for name in _RANGE if name in request.headers}
-        again = HttpRequest(request.method, original.url, original.headers.without(*_RANGE))
+        again = _Granted(request.method, original.url, original.headers.without(*_RANGE))
         return self.transport.send(again.with_headers(asked))
 
     def _misbehave(self, request: HttpRequest) -> HttpResponse:
@@ -356,8 +369,7 @@ class RedirectedBlobs(Fault):
         token = secrets.token_urlsafe(16)
         with self._lock:
             self._redirected[token] = request
-            if len(self._redirected) > MAX_REDIRECTED:
-                del self._redirected[next(iter(self._redirected))]
+            _forget_oldest(self._redirected)
         url = urlsplit(request.url)
         address = url._replace(netloc=self._netloc(request), query=f"token={token}")
         return _answer(307, {"Location": urlunsplit(address)})
@@ -372,15 +384,16 @@ class ExpiringTokens(Fault):
     """Treats each bearer token as expired after `uses` requests: 401 with a challenge."""
 
     uses: int = field(kw_only=True)
-    _used: Counter[str] = field(factory=Counter, init=False, repr=False)
+    _used: dict[str, int] = field(factory=dict, init=False, repr=False)
 
     def _concerns(self, request: HttpRequest) -> bool:
         value = request.headers.get("Authorization", "")
-        if not value.lower().startswith("bearer "):
+        if isinstance(request, _Granted) or not value.lower().startswith("bearer "):
             return False
         with self._lock:
-            self._used[value] += 1
-            return self._used[value] > self.uses
+            used = self._used[value] = self._used.get(value, 0) + 1
+            _forget_oldest(self._used)
+            return used > self.uses
 
     def _misbehave(self, request: HttpRequest) -> HttpResponse:
         headers = request.headers.without("Authorization")

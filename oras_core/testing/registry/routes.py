@@ -161,7 +161,9 @@ def answer(
     fields = {"Docker-Distribution-Api-Version": "registry/2.0", **(headers or {})}
     if status != 204:
         fields["Content-Length"] = str(size)
-    return HttpResponse(status, fields, body=body or io.BytesIO(), reason=_phrases()[status])
+    return HttpResponse(
+        status, fields, body=body or io.BytesIO(), reason=_phrases().get(status, "")
+    )
 
 
 def json_answer(

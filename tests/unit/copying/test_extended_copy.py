@@ -9,7 +9,7 @@ from oras_core.content.sources import BytesSource
 from oras_core.copying.copy import copy_graph
 from oras_core.copying.extended import ReferrerFilter, extended_copy, extended_copy_graphs
 from oras_core.copying.options import CopyOptions
-from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
+from oras_core.errors import AccessDeniedError, NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
@@ -17,6 +17,7 @@ from oras_core.packing.manifest import pack_manifest
 from oras_core.registry.referrers_list import referrers_tag
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
+from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import (
     digests,
     push_artifact,
@@ -272,24 +273,13 @@ def test_a_second_run_moves_nothing(referrers):
 
 
 def test_a_referrer_whose_listing_failed_is_listed_by_the_next_run():
-    class Failing:
-        """A registry that refuses to let the list be written, as long as it is told to."""
-
-        def __init__(self):
-            self.registry = EmbeddedRegistry(referrers=False)
-            self.fails = True
-
-        def send(self, request):
-            if self.fails and request.method == "PUT" and "/manifests/sha256-" in request.url:
-                raise OSError("the connection broke")
-            return self.registry.send(request)
-
-    server = Failing()
+    lists = faults.requests_for("PUT", path="/manifests/sha256-")
+    server = faults.Refused(EmbeddedRegistry(referrers=False), status=403, when=lists)
     source, destination = MemoryStore(), repository(server)
     tree = Tree(source)
-    with pytest.raises(Exception, match="the connection broke"):
+    with pytest.raises(AccessDeniedError):
         extended_copy(source, "v1", destination)
-    server.fails = False
+    server.times = 0
     assert list(destination.referrers(tree.image.descriptor)) == []
     extended_copy(source, "v1", destination)
     for manifest in tree.all:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from oras_core.copying.copy import copy
@@ -10,8 +12,8 @@ from oras_core.copying.options import CopyOptions
 from oras_core.errors import NotFoundError
 from oras_core.model import codec, media_types
 from oras_core.model.platform import Platform
-from oras_core.ports.http import HttpResponse
 from oras_core.stores.memory import MemoryStore
+from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import push_artifact
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.testing.registry.registry import EmbeddedRegistry
@@ -29,47 +31,29 @@ OTHER = "sha256:" + "0" * 64
 AMD = Platform.parse("linux/amd64")
 
 
-class OddHead:
-    """A registry that answers HEAD of manifests with another status, or other fields."""
+HEADS = faults.requests_for("HEAD", path="/manifests/")
 
-    def __init__(self, status=200, **fields):
-        self.registry = EmbeddedRegistry()
-        self.status = status
-        self.fields = {name.replace("_", "-"): value for name, value in fields.items()}
-        self.odd = True
+ODD_HEADS = [
+    *(partial(faults.OtherStatus, status=status) for status in (400, 403, 404, 405, 500, 501)),
+    *(
+        partial(faults.OtherHeaders, fields={name: value})
+        for name, value in (
+            ("Content-Length", "7"),
+            ("Content-Length", "0"),
+            ("Content-Length", "99999999999"),
+            ("Docker-Content-Digest", OTHER),
+            ("Docker-Content-Digest", "nonsense"),
+            ("Content-Type", "text/html"),
+            ("Content-Type", media_types.DOCKER_MANIFEST_LIST),
+        )
+    ),
+]
 
-    def send(self, request):
-        response = self.registry.send(request)
-        if not self.odd or request.method != "HEAD" or "/manifests/" not in request.url:
-            return response
-        if response.status != 200:
-            return response
-        headers = response.headers.with_fields(self.fields)
-        return HttpResponse(self.status, headers, body=response.body, url=response.url)
 
-
-@pytest.fixture(
-    params=[
-        OddHead(400),
-        OddHead(403),
-        OddHead(404),
-        OddHead(405),
-        OddHead(500),
-        OddHead(501),
-        OddHead(Content_Length="7"),
-        OddHead(Content_Length="0"),
-        OddHead(Content_Length="99999999999"),
-        OddHead(Docker_Content_Digest=OTHER),
-        OddHead(Docker_Content_Digest="nonsense"),
-        OddHead(Content_Type="text/html"),
-        OddHead(Content_Type=media_types.DOCKER_MANIFEST_LIST),
-    ],
-    ids=lambda server: f"{server.status} {server.fields}",
-)
+@pytest.fixture(params=ODD_HEADS, ids=lambda fault: str(fault.keywords))
 def server(request):
-    server = request.param
-    server.registry = EmbeddedRegistry()
-    return server
+    """A registry that answers HEAD of manifests with another status, or other fields."""
+    return request.param(EmbeddedRegistry(), when=HEADS)
 
 
 @pytest.fixture

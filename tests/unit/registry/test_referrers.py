@@ -20,12 +20,13 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
-from oras_core.ports.http import HttpRequest, HttpResponse
+from oras_core.ports.http import HttpRequest
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.referrers import ReferrersClient
 from oras_core.registry.referrers_list import is_referrers_tag, referrers_tag
 from oras_core.registry.referrers_memory import ReferrersMemory
+from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import (
     digests,
     push_artifact,
@@ -427,14 +428,8 @@ def test_a_delete_of_what_is_not_here_writes_no_list(server, app):
 
 def test_a_manifest_that_may_not_be_read_can_be_deleted(server, app):
     manifest = push_artifact(app, b"a")
-
-    class NoReading:
-        def send(self, request):
-            if request.method == "GET":
-                return Answer(403).response(request)
-            return server.send(request)
-
-    repository(NoReading()).delete(manifest.descriptor)
+    unreadable = faults.Refused(server, status=403, when=faults.requests_for("GET"))
+    repository(unreadable).delete(manifest.descriptor)
     assert not app.exists(manifest.descriptor)
 
 
@@ -490,16 +485,8 @@ def test_a_credential_that_may_not_read_the_tag_either_is_refused(status):
 
 
 def test_a_registry_with_the_api_that_names_no_subject_keeps_the_list_itself():
-    class Silent:
-        def __init__(self):
-            self.registry = EmbeddedRegistry()
-
-        def send(self, request):
-            response = self.registry.send(request)
-            headers = response.headers.without("OCI-Subject")
-            return HttpResponse(response.status, headers, body=response.body, url=response.url)
-
-    app = repository(Silent())
+    silent = faults.OtherHeaders(EmbeddedRegistry(), fields={"OCI-Subject": None})
+    app = repository(silent)
     subject = push_artifact(app, b"a").descriptor
     attached = push_artifact(app, b"b", subject=subject)
     assert digests(app.referrers(subject)) == [attached.digest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,54 +14,39 @@ from oras_core.errors import (
     InvalidReferenceError,
     NotFoundError,
     RegistryError,
-    TransportError,
     UnsupportedError,
 )
 from oras_core.model import media_types
 from oras_core.ports.credentials import Credential
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.transports.retries import RetryPolicy
+from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import push_artifact, push_blob
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.artifacts import repository
-from support.scripted_transport import Answer
 
-UNSUPPORTED = b'{"errors":[{"code":"UNSUPPORTED"}]}'
-
-
-class Refusing:
-    """A registry that answers some requests for manifests with an error."""
-
-    def __init__(self, refuses, answer):
-        self.registry = EmbeddedRegistry()
-        self.refuses = refuses
-        self.answer = answer
-
-    def send(self, request):
-        reference = urlsplit(request.url).path.rpartition("/manifests/")[2]
-        if reference and self.refuses(request, reference):
-            return self.answer.response(request)
-        return self.registry.send(request)
+DELETES = faults.requests_for("DELETE")
 
 
-def refusing_tags(answer=None):
-    def refuses(request, reference):
-        return request.method == "DELETE" and ":" not in reference
-
-    return Refusing(refuses, answer or Answer(405, {}, UNSUPPORTED))
+def is_delete_of_a_tag(request):
+    return request.method == "DELETE" and ":" not in urlsplit(request.url).path
 
 
-def refusing_deletes():
-    return Refusing(lambda request, _: request.method == "DELETE", Answer(405))
+def refusing_tags(status=405, code="UNSUPPORTED"):
+    return faults.Refused(EmbeddedRegistry(), status=status, code=code, when=is_delete_of_a_tag)
 
 
-def refusing_placeholders(status=400):
-    def refuses(request, reference):
-        if request.method == "PUT":
-            return request.headers.get("Content-Type") == media_types.OCI_INDEX
-        return request.method == "DELETE" and ":" not in reference
+def refusing_deletes(status=405):
+    return faults.Refused(EmbeddedRegistry(), status=status, when=DELETES)
 
-    return Refusing(refuses, Answer(status))
+
+def refusing_placeholders():
+    def is_refused(request):
+        kind = request.headers.get("Content-Type")
+        is_placeholder = request.method == "PUT" and kind == media_types.OCI_INDEX
+        return is_placeholder or is_delete_of_a_tag(request)
+
+    return faults.Refused(EmbeddedRegistry(), status=400, when=is_refused)
 
 
 def tagged(server, *tags):
@@ -72,18 +58,18 @@ def tagged(server, *tags):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("status", "code"),
     [
-        Answer(405),
-        Answer(501),
-        Answer(400, {}, b'{"errors":[{"code":"DIGEST_INVALID"}]}'),
-        Answer(422),
-        Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'),
-        Answer(400, {}, UNSUPPORTED),
+        (405, ""),
+        (501, ""),
+        (400, "DIGEST_INVALID"),
+        (422, ""),
+        (404, "MANIFEST_UNKNOWN"),
+        (400, "UNSUPPORTED"),
     ],
 )
-def test_r34_a_refused_tag_is_removed_by_a_placeholder(answer):
-    app, manifest = tagged(refusing_tags(answer), "v1", "v2", "latest")
+def test_r34_a_refused_tag_is_removed_by_a_placeholder(status, code):
+    app, manifest = tagged(refusing_tags(status, code), "v1", "v2", "latest")
     app.untag("v1")
     assert sorted(app.tags()) == ["latest", "v2"]
     assert app.resolve("v2").plain() == app.resolve(str(manifest.digest)).plain() == manifest
@@ -102,7 +88,7 @@ def test_no_two_placeholders_are_alike():
     app, _ = tagged(server := refusing_tags(), "v1", "v2", "v3")
     app.untag("v1")
     app.untag("v2")
-    deleted = [sent.path for sent in server.registry.requests if sent.method == "DELETE"]
+    deleted = [sent.path for sent in server.transport.requests if sent.method == "DELETE"]
     assert len(set(deleted)) == len(deleted) == 2
     assert list(app.tags()) == ["v3"]
 
@@ -139,22 +125,16 @@ def test_without_other_tags_the_error_names_the_digest_to_delete():
 
 @pytest.mark.parametrize(("status", "kind"), [(403, AccessDeniedError), (500, RegistryError)])
 def test_a_refusal_for_another_reason_is_that_error(status, kind):
-    app, manifest = tagged(
-        Refusing(lambda request, _: request.method == "DELETE", Answer(status)), "v1"
-    )
+    app, manifest = tagged(refusing_deletes(status), "v1")
     with pytest.raises(kind):
         app.untag("v1")
     assert app.resolve("v1").plain() == manifest
 
 
 def test_a_failed_delete_of_the_placeholder_gives_the_tag_back():
-    def refuses(request, reference):
-        return request.method == "DELETE"
-
     server = refusing_tags()
     app, manifest = tagged(server, "v1")
-    server.refuses = refuses
-    server.answer = Answer(405)
+    server.when = DELETES
     with pytest.raises(UnsupportedError):
         app.untag("v1")
     assert app.resolve("v1").plain() == manifest
@@ -178,14 +158,13 @@ def test_a_placeholder_is_an_index_that_needs_no_blob():
     server = refusing_tags()
     app, _ = tagged(server, "v1")
     bodies = []
-    inner = server.registry.send
 
-    def send(request):
+    def notes_bodies(request):
         if request.method == "PUT":
             bodies.append(json.loads(request.body.open().read()))
-        return inner(request)
+        return is_delete_of_a_tag(request)
 
-    server.registry.send = send
+    server.when = notes_bodies
     app.untag("v1")
     (placeholder,) = bodies
     assert (placeholder["mediaType"], placeholder["manifests"]) == (media_types.OCI_INDEX, [])
@@ -195,30 +174,14 @@ def test_a_placeholder_is_an_index_that_needs_no_blob():
 # --- Deletes that are repeated ------------------------------------------------------------
 
 
-class Losing:
-    """A registry whose first answers to DELETE are lost on the way."""
-
-    def __init__(self, *loses):
-        self.registry = EmbeddedRegistry()
-        self.loses = list(loses)
-
-    def send(self, request):
-        if request.method != "DELETE" or not self.loses:
-            return self.registry.send(request)
-        lost = self.loses.pop(0)
-        if isinstance(lost, Exception) or lost.status >= 500:
-            self.registry.send(request).close()
-        if isinstance(lost, Exception):
-            raise lost
-        return lost.response(request)
+def losing(*lost, registry=None):
+    """Return a registry whose first answers to DELETE are lost on the way."""
+    return faults.Scripted(registry or EmbeddedRegistry(), lost, when=DELETES)
 
 
 LOST = [
-    TransportError("DELETE", "http://localhost:5000/", "connection reset"),
-    Answer(502),
-    Answer(503),
-    Answer(500),
-    Answer(504),
+    faults.ResetResponses,
+    *(partial(faults.OtherStatus, status=status) for status in (502, 503, 500, 504)),
 ]
 
 
@@ -235,7 +198,9 @@ class SuccessivePasswords(NoCredentials):
         self.number += 1
 
 
-CHALLENGED = Answer(401, {"WWW-Authenticate": 'Basic realm="r"'})
+def challenged(transport):
+    refused = faults.Refused(transport, status=401)
+    return faults.OtherHeaders(refused, fields={"WWW-Authenticate": 'Basic realm="r"'})
 
 
 def patient(server, **options):
@@ -248,7 +213,7 @@ def patient(server, **options):
 
 @pytest.mark.parametrize("lost", LOST)
 def test_a_delete_that_finds_nothing_at_its_second_attempt_was_successful(lost):
-    app = patient(Losing(lost))
+    app = patient(losing(lost))
     manifest = push_artifact(app, b"content").descriptor.plain()
     app.delete(manifest)
     assert not app.exists(manifest)
@@ -257,17 +222,19 @@ def test_a_delete_that_finds_nothing_at_its_second_attempt_was_successful(lost):
 @pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize("challenges", [1, 2])
 def test_a_challenge_between_the_attempts_does_not_hide_the_first_one(lost, challenges):
-    server = Losing(lost, *[CHALLENGED] * challenges)
+    registry = EmbeddedRegistry()
+    server = losing(lost, *[challenged] * challenges, registry=registry)
     app = patient(server, credentials=SuccessivePasswords())
     manifest = push_artifact(app, b"content").descriptor.plain()
     app.delete(manifest)
-    assert server.loses == []
+    deletes = [sent for sent in registry.requests if sent.method == "DELETE"]
+    assert [sent.status for sent in deletes] == [202, 404]
     assert not app.exists(manifest)
 
 
 @pytest.mark.parametrize("lost", LOST)
 def test_so_was_the_removal_of_a_tag(lost):
-    app = patient(Losing(lost))
+    app = patient(losing(lost))
     manifest = push_artifact(app, b"content").descriptor.plain()
     app.tag(manifest, "v1")
     app.untag("v1")
@@ -277,7 +244,7 @@ def test_so_was_the_removal_of_a_tag(lost):
 
 @pytest.mark.parametrize("lost", LOST)
 def test_so_was_the_delete_of_a_blob(lost):
-    app = patient(Losing(lost))
+    app = patient(losing(lost))
     blob = push_blob(app, b"content")
     app.delete(blob)
     assert not app.exists(blob)
@@ -285,9 +252,7 @@ def test_so_was_the_delete_of_a_blob(lost):
 
 @pytest.mark.parametrize("lost", LOST)
 def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
-    server = Losing(lost)
-    server.registry = EmbeddedRegistry(referrers=False)
-    app = patient(server)
+    app = patient(losing(lost, registry=EmbeddedRegistry(referrers=False)))
     subject = push_artifact(app, b"a").descriptor
     attached = push_artifact(app, b"b", subject=subject)
     app.delete(attached.descriptor)
@@ -295,16 +260,7 @@ def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
 
 
 def test_a_delete_that_was_put_off_by_429_still_finds_nothing():
-    server = Losing()
-    refused = [Answer(429), Answer(404)]
-
-    class Busy:
-        def send(self, request):
-            if request.method == "DELETE":
-                return refused.pop(0).response(request)
-            return server.send(request)
-
-    app = patient(Busy())
+    app = patient(losing(*(partial(faults.Refused, status=status) for status in (429, 404))))
     manifest = push_artifact(app, b"content").descriptor.plain()
     with pytest.raises(NotFoundError):
         app.delete(manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_a_refusal_ends_after_its_times(registry):
     answers = [ask(busy, "GET", PLACE) for _ in range(3)]
     assert [status for status, *_ in answers] == [429, 429, 200]
     assert answers[0][1]["Retry-After"] == "7"
+
+
+def test_a_refusal_names_an_error_code(registry):
+    refused = faults.Refused(registry, status=429, code="TOOMANYREQUESTS")
+    status, headers, body = ask(refused, "GET", PLACE)
+    assert (status, headers["Content-Type"]) == (429, "application/json")
+    assert json.loads(body)["errors"][0]["code"] == "TOOMANYREQUESTS"
 
 
 def test_a_refusal_concerns_the_selected_requests_only(registry):
@@ -213,6 +221,30 @@ def test_a_token_expires_after_its_uses():
     assert first[0] == 404
     assert second[0] == 401
     assert second[1]["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_the_oldest_tokens_are_forgotten(registry, monkeypatch):
+    monkeypatch.setattr(faults, "MAX_REMEMBERED", 2)
+    expiring = faults.ExpiringTokens(registry, uses=1)
+    for token in ("a", "b", "c", "a"):
+        ask(expiring, "GET", PLACE, Authorization=f"Bearer {token}")
+    assert list(expiring._used) == ["Bearer c", "Bearer a"]
+
+
+@pytest.mark.parametrize("outer", ["tokens", "redirects"])
+def test_the_other_host_of_a_redirect_uses_no_token(registry, outer):
+    def expiring(transport):
+        return faults.ExpiringTokens(transport, uses=1)
+
+    def redirecting(transport):
+        return faults.RedirectedBlobs(transport, host="cdn.test")
+
+    order = (redirecting, expiring) if outer == "tokens" else (expiring, redirecting)
+    transport = order[1](order[0](registry))
+    status, headers, _ = ask(transport, "GET", PLACE, Authorization="Bearer t")
+    assert status == 307
+    for _ in range(2):
+        assert ask(transport, "GET", headers["Location"])[2] == BLOB
 
 
 @pytest.fixture

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from oras_adapters.files.local_files import LocalFileTree, scratch_directory
     from oras_adapters.http.tls import ssl_context
     from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
+    from oras_adapters.mirroring.rules import Rules, read_rules
+    from oras_adapters.mirroring.runs import run_rules, verify_rules
+    from oras_adapters.mirroring.sqlite_ledger import SqliteLedger
+    from oras_adapters.mirroring.workers import ComposedRegistries, WorkerSetup
     from oras_adapters.progress.log_progress import LogProgress
     from oras_adapters.progress.rich_progress import RichProgress
     from oras_adapters.registry_server import RegistryServer
@@ -43,6 +47,7 @@ __all__ = [
     "AsyncClient",
     "AsyncLayerStream",
     "Client",
+    "ComposedRegistries",
     "Composition",
     "CredentialHelperStore",
     "CredentialSettings",
@@ -56,18 +61,24 @@ __all__ = [
     "ProxySettings",
     "RegistryServer",
     "RichProgress",
+    "Rules",
     "Settings",
+    "SqliteLedger",
     "Timeouts",
     "TlsSettings",
     "TransferSettings",
     "Urllib3Transport",
+    "WorkerSetup",
     "Zstd",
     "compose",
     "config_file_store",
     "find_compression",
     "load_settings",
+    "read_rules",
+    "run_rules",
     "scratch_directory",
     "ssl_context",
+    "verify_rules",
 ]
 
 _MODULE_OF = {
@@ -75,6 +86,7 @@ _MODULE_OF = {
     "AsyncClient": "client.async_client",
     "AsyncLayerStream": "client.async_streams",
     "Client": "client.client",
+    "ComposedRegistries": "mirroring.workers",
     "Composition": "factory",
     "CredentialHelperStore": "credentials.credential_helper",
     "CredentialSettings": "settings.settings",
@@ -88,18 +100,24 @@ _MODULE_OF = {
     "ProxySettings": "settings.settings",
     "RegistryServer": "registry_server",
     "RichProgress": "progress.rich_progress",
+    "Rules": "mirroring.rules",
     "Settings": "settings.settings",
+    "SqliteLedger": "mirroring.sqlite_ledger",
     "Timeouts": "http.urllib3_transport",
     "TlsSettings": "settings.settings",
     "TransferSettings": "settings.settings",
     "Urllib3Transport": "http.urllib3_transport",
+    "WorkerSetup": "mirroring.workers",
     "Zstd": "compression.zstd_compression",
     "compose": "factory",
     "config_file_store": "credential_stores",
     "find_compression": "compression.compressions",
     "load_settings": "settings.settings",
+    "read_rules": "mirroring.rules",
+    "run_rules": "mirroring.runs",
     "scratch_directory": "files.local_files",
     "ssl_context": "http.tls",
+    "verify_rules": "mirroring.runs",
 }
 
 if not TYPE_CHECKING:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         RoutedCredentialStore,
         StaticCredentials,
     )
+    from oras_core.mirroring.job import Job
+    from oras_core.mirroring.ledger import Ledger, MemoryLedger
+    from oras_core.mirroring.plan import Mirror, plan_mirror
+    from oras_core.mirroring.running import RunOptions, run_mirrors
+    from oras_core.mirroring.selection import Selection
+    from oras_core.mirroring.verification import verify_job, verify_mirror
+    from oras_core.mirroring.working import run_job
     from oras_core.model.annotations import Annotations, AnnotationSet
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.digest import Digest
@@ -79,9 +86,13 @@ __all__ = [
     "HostProfile",
     "Index",
     "IndexChange",
+    "Job",
+    "Ledger",
     "Limits",
     "Manifest",
+    "MemoryLedger",
     "MemoryStore",
+    "Mirror",
     "Mirrored",
     "NoCredentials",
     "OciLayoutStore",
@@ -95,7 +106,9 @@ __all__ = [
     "RemoteRepository",
     "RetryPolicy",
     "RoutedCredentialStore",
+    "RunOptions",
     "SafePath",
+    "Selection",
     "StaticCredentials",
     "Verification",
     "__version__",
@@ -117,16 +130,21 @@ __all__ = [
     "logout",
     "mirror",
     "pack_manifest",
+    "plan_mirror",
     "pull",
     "push",
     "read_index",
     "restore",
     "restore_from_archive",
+    "run_job",
+    "run_mirrors",
     "sanitize_path",
     "successors",
     "unpack_layout",
     "update_index",
     "verify",
+    "verify_job",
+    "verify_mirror",
 ]
 
 _MODULE_OF = {
@@ -149,9 +167,13 @@ _MODULE_OF = {
     "HostProfile": "registry.profiles",
     "Index": "model.index",
     "IndexChange": "verbs.index",
+    "Job": "mirroring.job",
+    "Ledger": "mirroring.ledger",
     "Limits": "model.limits",
     "Manifest": "model.manifest",
+    "MemoryLedger": "mirroring.ledger",
     "MemoryStore": "stores.memory",
+    "Mirror": "mirroring.plan",
     "Mirrored": "verbs.mirror",
     "NoCredentials": "credentials",
     "OciLayoutStore": "stores.layout.store",
@@ -165,7 +187,9 @@ _MODULE_OF = {
     "RemoteRepository": "registry.repository",
     "RetryPolicy": "registry.transports.retries",
     "RoutedCredentialStore": "credentials",
+    "RunOptions": "mirroring.running",
     "SafePath": "model.paths",
+    "Selection": "mirroring.selection",
     "StaticCredentials": "credentials",
     "Verification": "verbs.verify",
     "__version__": "version",
@@ -187,16 +211,21 @@ _MODULE_OF = {
     "logout": "verbs.login",
     "mirror": "verbs.mirror",
     "pack_manifest": "packing.manifest",
+    "plan_mirror": "mirroring.plan",
     "pull": "verbs.pull",
     "push": "verbs.push",
     "read_index": "verbs.index",
     "restore": "verbs.backup",
     "restore_from_archive": "verbs.backup",
+    "run_job": "mirroring.working",
+    "run_mirrors": "mirroring.running",
     "sanitize_path": "model.paths",
     "successors": "content.graph",
     "unpack_layout": "stores.layout.archive",
     "update_index": "verbs.index",
     "verify": "verbs.verify",
+    "verify_job": "mirroring.verification",
+    "verify_mirror": "mirroring.verification",
 }
 
 if not TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Mirrors of registries that are computed, not stored."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from oras_adapters.mirroring.rules import Rules, read_rules
 from oras_adapters.mirroring.runs import run_rules, verify_rules
-from oras_core.errors import OrasError
+from oras_core.errors import OrasError, WorkerError
 from oras_core.mirroring.report import Progress
 
 __all__ = ["main"]
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run or verify a mirror.
 
     Returns:
-        0 if the mirror is complete; 1 if jobs failed or are open, or both sides differ; 2 if
-        the rules or settings cannot be used; 130 after an interrupt.
+        0 if the mirror is complete; 1 if jobs failed or are open, workers were lost, or both
+        sides differ; 2 if the rules or settings cannot be used; 130 after an interrupt.
     """
     parser = argparse.ArgumentParser(
         prog="python -m oras_adapters.mirroring",
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the next run goes on\n")
         return INTERRUPTED
+    except WorkerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except OrasError as error:
         sys.stderr.write(f"{error}\n")
         return 2

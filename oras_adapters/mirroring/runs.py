@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from oras_adapters.mirroring.workers import (
     Governed,
     WorkerSetup,
     compare,
+    opened,
     work,
 )
 from oras_core.cancellation import CancelToken, current_token
@@ -57,8 +58,8 @@ def run_rules(
 
     Args:
         rules: the rules; `read_rules` reads them from a file.
-        executor: runs the jobs, in place of the executor that the rules name. The rules must
-            tell the number of its workers if they have limits.
+        executor: runs the jobs, in place of an executor as the rules name it. If the rules
+            have limits, their `executor`, `workers` and `jobs` must describe it.
         listener: called with the progress after each job.
         only_failed: repeat the failed jobs of the last run, instead of a new run.
 
@@ -78,6 +79,7 @@ def run_rules(
             options=RunOptions(
                 in_flight=stage.in_flight,
                 tags_per_job=rules.run.tags_per_job,
+                concurrency=stage.setup.concurrency(*_sources(rules)),
                 retry=rules.retry,
                 listener=listener,
             ),
@@ -107,6 +109,11 @@ def verify_rules(
         )
 
 
+def _sources(rules: Rules) -> list[str]:
+    """Return the registries that are planned."""
+    return [mirror.source.partition("/")[0] for mirror in rules.mirrors]
+
+
 def _in_threads(rules: Rules, executor: Executor | None) -> bool:
     return executor is None and rules.run.executor == "threads"
 
@@ -118,7 +125,7 @@ def _stage(rules: Rules, executor: Executor | None) -> Iterator[_Stage]:
     with ExitStack() as stack:
         if executor is None:
             executor = stack.enter_context(open_executor(rules.run))
-        registries = stack.enter_context(closing(ComposedRegistries(setup)))
+        registries = stack.enter_context(opened(setup))
         stack.callback(token.close)
         # First of all, so that threads end their jobs before their executor waits for them.
         stack.callback(token.cancel)

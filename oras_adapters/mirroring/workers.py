@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from attrs import evolve, frozen
@@ -21,7 +22,7 @@ from oras_core.model.hosts import canonical_registry
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.transports.throttle import Rate, Throttled
 
-__all__ = ["ComposedRegistries", "Governed", "WorkerSetup", "compare", "work"]
+__all__ = ["ComposedRegistries", "Governed", "WorkerSetup", "compare", "opened", "work"]
 
 
 @frozen
@@ -42,12 +43,13 @@ class WorkerSetup:
     def of(cls, rules: Rules) -> WorkerSetup:
         """Return the setup of the workers of a run.
 
-        The process that plans takes one share of the limits, unless it is the only process.
+        The process that plans takes one share of the limits. With threads it is the only
+        process, and the plan counts as one more job.
         """
         run = rules.run
         limits = tuple(sorted(rules.limits.items()))
         if run.executor == "threads":
-            return cls(limits, 1, run.workers * run.jobs)
+            return cls(limits, 1, run.workers * run.jobs + 1)  # one more for the plan
         return cls(limits, run.workers + 1, 1 if run.executor == "processes" else run.jobs)
 
     def limits_of(self, host: str) -> HostLimits:
@@ -112,9 +114,23 @@ class ComposedRegistries:
 
 
 @lru_cache(maxsize=4)
-def _registries(setup: WorkerSetup) -> ComposedRegistries:
+def process_registries(setup: WorkerSetup) -> ComposedRegistries:
     """Return the registries of this process: its jobs share connections, tokens and pauses."""
     return ComposedRegistries(setup)
+
+
+@contextmanager
+def opened(setup: WorkerSetup) -> Iterator[ComposedRegistries]:
+    """Return the registries of this process for a block, which closes them.
+
+    Jobs that run in threads of this process use them too.
+    """
+    registries = process_registries(setup)
+    try:
+        yield registries
+    finally:
+        process_registries.cache_clear()
+        registries.close()
 
 
 def work(setup: WorkerSetup, task: Task) -> Outcome:
@@ -122,13 +138,13 @@ def work(setup: WorkerSetup, task: Task) -> Outcome:
 
     Settings and credentials are those of the worker's environment.
     """
-    registries = _registries(setup)
+    registries = process_registries(setup)
     return perform(task, registries, options=registries.options(task.job))
 
 
 def compare(setup: WorkerSetup, job: Job, *, deep: bool = False) -> tuple[Difference, ...]:
     """Compare the two sides of a job in a worker. Picklable by name."""
-    registries = _registries(setup)
+    registries = process_registries(setup)
     return verify_job(job, registries, deep=deep, options=registries.options(job))
 
 

@@ -111,6 +111,8 @@ def run_mirrors(
         run = _Run(iter(plans), executor, perform, ledger, options=options, token=token)
         try:
             return run.run()
+        except BrokenExecutor as error:
+            raise WorkerError(f"{type(error).__name__}: {error}") from error
         finally:
             token.cancel()
             run.close()
@@ -271,8 +273,8 @@ class _Run:
         except (CancelledError, FutureCancelledError):
             self._token.raise_if_cancelled("run the mirror")
             raise WorkerError("a job was cancelled by its executor") from None
-        except BrokenExecutor as error:
-            raise WorkerError(f"{type(error).__name__}: {error}") from error
+        except BrokenExecutor:
+            raise
         except Exception as error:  # noqa: BLE001 - an executor has errors of its own
             job = task.job
             failure = Failure(type(error).__name__, str(error), is_passing=True)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -131,7 +132,8 @@ def test_a_mirror_survives_the_loss_of_a_worker_and_an_interruption(registries, 
     assert report["complete"]
 
     # Nothing is missing.
-    assert list(verify_rules(read_rules(rules), deep=True)) == []
+    with ThreadPoolExecutor(4) as threads:
+        assert list(verify_rules(read_rules(rules), deep=True, executor=threads)) == []
 
     # Nothing moved twice but what was under way at one of the two losses.
     counts = uploads(destination)

@@ -89,14 +89,23 @@ def jobs_of(world, **selection):
     return [event for event in plan_mirror(mirror(**selection), world) if isinstance(event, Job)]
 
 
-def run(world, ledger=None, *mirrors, threads=2, work=None, only_failed=False, **options):
+def run(
+    world,
+    ledger=None,
+    *mirrors,
+    threads=2,
+    work=None,
+    only_failed=False,
+    executor=ThreadPoolExecutor,
+    **options,
+):
     """Run a mirror in threads."""
     own = RunOptions(**{"retry": FAST, "concurrency": 1, **options})
-    with ThreadPoolExecutor(threads) as executor:
+    with executor(threads) as pool:
         return run_mirrors(
             mirrors or (mirror(),),
             world,
-            executor,
+            pool,
             work or partial(perform, registries=world, options=ALONE),
             ledger or MemoryLedger(),
             options=own,

@@ -9,7 +9,13 @@ import pytest
 from oras_adapters.mirroring.executors import open_executor
 from oras_adapters.mirroring.rules import HostLimits, Rules, RunRules, read_rules
 from oras_adapters.mirroring.runs import run_rules, verify_rules
-from oras_adapters.mirroring.workers import ComposedRegistries, WorkerSetup, work
+from oras_adapters.mirroring.workers import (
+    ComposedRegistries,
+    WorkerSetup,
+    opened,
+    process_registries,
+    work,
+)
 from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import UnsupportedError
 from oras_core.mirroring.job import Job
@@ -60,11 +66,22 @@ def test_a_job_runs_in_a_worker_that_has_its_own_settings(addresses, tmp_path):
     registries.close()
 
 
+def test_the_plan_and_the_jobs_of_one_process_share_registries(addresses, tmp_path):
+    """Otherwise each of them would have the whole limit. Another run begins with new ones."""
+    path = write_rules(tmp_path, *addresses, executor="threads", workers=1, jobs=1, prefix="two")
+    setup = WorkerSetup.of(read_rules(path))
+    with opened(setup) as registries:
+        assert process_registries(setup) is registries
+    assert process_registries(setup) is not registries
+    process_registries(setup).close()
+    process_registries.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("run", "shares", "jobs", "concurrency"),
     [
-        (RunRules("threads", workers=1, jobs=4), 1, 4, 6),
-        (RunRules("threads", workers=3, jobs=4), 1, 12, 2),
+        (RunRules("threads", workers=1, jobs=4), 1, 5, 4),
+        (RunRules("threads", workers=3, jobs=4), 1, 13, 1),
         (RunRules("processes", workers=3, jobs=4), 4, 1, 6),
         (RunRules("dask", workers=3, jobs=4), 4, 4, 1),
         (RunRules("dask", workers=100, jobs=4), 101, 4, 1),

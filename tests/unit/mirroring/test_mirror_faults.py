@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -242,6 +243,44 @@ def test_an_interrupted_run_goes_on(world):
     assert report.totals.done_jobs == 4
     uploads = [digest for digest in world.uploads() if "44136fa3" not in digest]
     assert len(uploads) == len(set(uploads)) == 4
+
+
+@pytest.mark.parametrize("at", ["submit", "result"])
+def test_a_broken_executor_ends_the_run_which_goes_on_later(world, at):
+    ledger = MemoryLedger()
+
+    class Broken(ThreadPoolExecutor):
+        def submit(self, function, /, *arguments, **named):
+            if at == "submit" and ledger.totals().done_jobs:
+                raise BrokenExecutor("its processes are gone")
+            return super().submit(function, *arguments, **named)
+
+    def work(task):
+        if at == "result" and ledger.totals().done_jobs:
+            raise BrokenExecutor("its processes are gone")
+        return perform(task, world, options=ALONE)
+
+    with pytest.raises(WorkerError, match="its processes are gone"):
+        run(world, ledger, threads=1, work=work, in_flight=1, executor=Broken)
+    assert ledger.totals().done_jobs == 1
+    assert run(world, ledger).totals.done_jobs == 4
+
+
+def test_few_jobs_are_in_memory_however_many_there_are(world):
+    """A plan of a million jobs needs no more memory than one of a hundred."""
+    world.push("many", *(f"t{number}" for number in range(300)))
+    submitted, most = [], []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, function, /, *arguments, **named):
+            submitted.append(arguments[0].job.key)
+            most.append(len(set(submitted)) - ledger.totals().done_jobs)
+            return super().submit(function, *arguments, **named)
+
+    ledger = MemoryLedger()
+    report = run(world, ledger, executor=Counting, in_flight=5, tags_per_job=1)
+    assert report.totals.done_jobs == 308
+    assert max(most) <= 5 + 1
 
 
 def test_an_error_of_the_executor_is_repeated(world):

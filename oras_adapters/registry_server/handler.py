@@ -33,6 +33,10 @@ DRAINED: Final = 4 * 1024 * 1024
 answer; a longer body closes the connection."""
 
 
+REPEATED: Final = frozenset({"oci-tag"})
+"""Fields that are sent once for each value: clients compare whole fields with one tag."""
+
+
 class _Server(Protocol):
     """The server of a connection."""
 
@@ -148,7 +152,8 @@ class Handler(BaseHTTPRequestHandler):
         """Write an answer, and return the bytes of its body."""
         self.send_response_only(response.status, response.reason or None)
         for name, value in response.headers.items():
-            self.send_header(name, value)
+            for line in value.split(", ") if name.lower() in REPEATED else [value]:
+                self.send_header(name, line)
         self.send_header("Date", formatdate(usegmt=True))
         bodiless = self.command == "HEAD" or response.status in {204, 304}
         sized = bodiless or "Content-Length" in response.headers

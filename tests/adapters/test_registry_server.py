@@ -18,6 +18,7 @@ from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
 from oras_core.content.sources import BytesSource
 from oras_core.errors import FileAccessError, InvalidConfigurationError
+from oras_core.model.codec import encode_index
 from oras_core.model.digest import Digest
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.testing.registry.registry import EmbeddedRegistry
@@ -148,6 +149,17 @@ def test_chunks_with_extensions_and_trailers_are_read(server):
     )
     assert answer.startswith(b"HTTP/1.1 201 ")
     assert answer.count(b"HTTP/1.1 ") == 2
+
+
+def test_each_tag_has_a_field_of_its_own():
+    manifest = encode_index(manifests=[])
+    path = f"/v2/app/manifests/{manifest.digest}?tag=v1&tag=v2"
+    with RegistryServer(EmbeddedRegistry()) as server:
+        connection = http.client.HTTPConnection(server.address, timeout=10)
+        connection.request("PUT", path, manifest.content)
+        response = connection.getresponse()
+        connection.close()
+    assert response.headers.get_all("OCI-Tag") == ["v1", "v2"]
 
 
 def test_an_early_answer_leaves_the_connection_usable():

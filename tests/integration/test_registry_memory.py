@@ -1,6 +1,6 @@
 """Memory of the registry program while a large blob is pushed and pulled.
 
-ORAS_LARGE_BLOBS=1 makes the blob 300 MB.
+ORAS_LARGE_BLOBS=1 makes the blob 300 MiB.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def transfer(connection, size, *, chunks):
     ask(connection, "GET", f"/v2/app/blobs/{digest}")
 
 
-@pytest.mark.parametrize("chunks", [0, 4], ids=["whole", "in chunks"])
+@pytest.mark.parametrize(
+    "chunks", [pytest.param(0, marks=pytest.mark.long, id="whole"), pytest.param(4, id="chunks")]
+)
 @pytest.mark.parametrize(
     ("place", "limit"), [("--memory", 1.2 * SIZE), ("--storage", 8 * MIB)], ids=["memory", "disk"]
 )

@@ -34,8 +34,11 @@ _logger = logging.getLogger(__name__)
 
 MiB: Final = 1024 * 1024
 
-SEGMENT_SIZE: Final = 4 * MiB
+SEGMENT_SIZE: Final = 6 * MiB
 """Bytes of one range: large enough to make its request cheap, small enough for the memory."""
+
+LEAST_SEGMENT: Final = MiB
+"""Bytes of the last ranges, which are smaller, so that all connections end at the same time."""
 
 CHUNK_SIZE: Final = 256 * 1024
 
@@ -262,7 +265,9 @@ class _Ranges:
                 self._changed.wait(LOOK_SECONDS)
             if self._is_over() or self._next >= self._end:
                 return None
-            segment = _Segment(Span(self._next, min(self._next + SEGMENT_SIZE, self._end)))
+            left = self._end - self._next
+            share = max(left // (2 * self._connections), LEAST_SEGMENT)
+            segment = _Segment(Span(self._next, self._next + min(left, share, SEGMENT_SIZE)))
             self._next = segment.span.end
             self._segments.append(segment)
             return segment

@@ -159,6 +159,15 @@ class _InLoop(ProgressListener):
         self._listener = listener
         self._tell = operation.tell
 
+    def preparation_started(self, title: str, size: int) -> None:
+        self._tell(self._listener.preparation_started, title, size)
+
+    def preparation_advanced(self, title: str, count: int) -> None:
+        self._tell(self._listener.preparation_advanced, title, count)
+
+    def preparation_ended(self, title: str) -> None:
+        self._tell(self._listener.preparation_ended, title)
+
     def planned(self, contents: int, size: int) -> None:
         self._tell(self._listener.planned, contents, size)
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from oras_adapters import AsyncClient, Client, RegistryServer, Settings
-from oras_adapters.client.bridge import Bridge
+from oras_adapters.client.bridge import Bridge, watch_from_loop
 from oras_core import BytesSource, CancelToken, File
 from oras_core.errors import CancelledError, InvalidConfigurationError
 from oras_core.ports import ProgressListener
@@ -282,44 +282,57 @@ def test_errors_of_a_listing_are_raised_where_it_is_iterated_over():
 # --- Progress -----------------------------------------------------------------------------
 
 
-class Watching(ProgressListener):
-    """Notes the thread and the event of each call."""
-
-    def __init__(self):
-        self.events = []
-        self.threads = set()
-
-    def _note(self, event):
-        asyncio.get_running_loop()
-        self.events.append(event)
-        self.threads.add(threading.get_ident())
-
-    def planned(self, contents, size):
-        self._note("planned")
-
-    def started(self, descriptor):
-        self._note("started")
-
-    def advanced(self, descriptor, count):
-        self._note("advanced")
-
-    def finished(self, descriptor):
-        self._note("finished")
-
-    def skipped(self, descriptor, reason):
-        self._note("skipped")
+EVENTS = sorted(name for name in vars(ProgressListener) if not name.startswith("_"))
 
 
-def test_listeners_are_called_in_the_event_loop_before_the_verb_returns():
+def watching():
+    """Return a listener, and the list where it notes the name and the thread of each event."""
+    events = []
+
+    def noting(name):
+        def note(self, *_):
+            asyncio.get_running_loop()
+            events.append((name, threading.get_ident()))
+
+        return note
+
+    kind = type("Watching", (ProgressListener,), {name: noting(name) for name in EVENTS})
+    return kind(), events
+
+
+def test_listeners_are_called_in_the_event_loop_before_the_verb_returns(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b.txt").write_text("b")
+
     async def main():
-        listener = Watching()
+        listener, events = watching()
         async with AsyncClient(
             Settings(), transport=EmbeddedRegistry(), progress=listener
         ) as client:
-            await client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))])
-            assert listener.events[0] == "planned"
-            assert listener.events.count("started") == listener.events.count("finished") == 3
-        assert listener.threads == {threading.get_ident()}
+            files = [File("a", BytesSource(b"a")), tmp_path / "folder"]
+            await client.push(f"{HOST}/a:v1", files)
+            names = [name for name, _ in events]
+            assert names.count("started") == names.count("finished") == 4
+            assert names.count("preparation_started") == names.count("preparation_ended") == 1
+            assert "preparation_advanced" in names
+        assert {thread for _, thread in events} == {threading.get_ident()}
+
+    run(main)
+
+
+def test_every_event_reaches_the_event_loop():
+    async def main():
+        listener, events = watching()
+        bridge, watch = Bridge(1), watch_from_loop(listener)
+
+        def work():
+            with watch.watching() as passing:
+                for name in EVENTS:
+                    getattr(passing, name)(*inspect.signature(getattr(passing, name)).parameters)
+
+        await bridge.call(work)
+        assert sorted(name for name, _ in events) == EVENTS
+        await bridge.close()
 
     run(main)
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
+import os
+import pty
 import re
+import subprocess
+import sys
 import threading
 import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,10 @@ from support.certificates import write_certificates
 from support.docker_registry import guarded_registry, open_registry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
-MIB = 1024 * 1024
+MB = 1000 * 1000
+FOLDER_MB = int(os.environ.get("ORAS_FOLDER_MB", "3"))
+"""The size of the folder that is pushed: `tox -e folder` pushes 300 MB."""
+
 MAX_IMPORTS, MAX_LINES = 3, 12
 
 
@@ -49,7 +57,9 @@ def registry(request, tmp_path, monkeypatch):
     work = tmp_path / "work"
     (work / "weights").mkdir(parents=True)
     for number in range(3):
-        (work / "weights" / f"layer{number}.bin").write_bytes(bytes([number]) * MIB)
+        with (work / "weights" / f"layer{number}.bin").open("wb") as file:
+            for _ in range(FOLDER_MB // 3):
+                file.write(os.urandom(MB))
     (work / "card.md").write_text("# A model\n")
     (work / "sbom.json").write_text('{"components": []}')
     monkeypatch.chdir(work)
@@ -87,10 +97,44 @@ def test_push_list_pull_delete(registry, capsys, tmp_path):
         "elsewhere/weights",
         "elsewhere/card.md",
     ]
-    assert (tmp_path / "work" / "elsewhere" / "weights" / "layer2.bin").stat().st_size == MIB
+    assert_equal_folders(Path("weights"), Path("elsewhere", "weights"))
     with oras.Client() as client:
         assert not client.exists(f"{registry}/team/model:v1")
         assert client.exists(f"{registry}/team/model:v2")
+
+
+def assert_equal_folders(one, other):
+    names = sorted(path.name for path in one.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    assert filecmp.cmpfiles(one, other, names, shallow=False) == (names, [], [])
+
+
+def test_the_bar_moves_while_a_folder_is_packed_and_pushed(registry):
+    pytest.importorskip("rich")
+    code = EXAMPLES["Push, list, pull, delete"].replace("localhost:5000", registry)
+    shown = run_on_terminal("-c", code)
+    assert "['v1', 'v2']" in shown
+    assert "preparing weights" in shown
+    # Each sum of bytes that was shown: the bar of all blobs moves, and arrives.
+    sums = re.findall(r"all .*? ([\d.]+/[\d.]+ \w+)", shown)
+    assert len(set(sums)) > 1
+    done, total = sums[-1].split()[0].split("/")
+    assert done == total
+
+
+def run_on_terminal(*arguments):
+    """Run Python on a terminal of 120 columns; return what it shows."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    process = subprocess.Popen([sys.executable, *arguments], stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = bytearray()
+    with suppress(OSError):  # Linux reports the end of a terminal so
+        while block := os.read(ours, 65536):
+            shown += block
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
 
 
 def test_attach_discover_read(pushed):

@@ -20,7 +20,7 @@ from oras_core.model.media_types import EMPTY_CONFIG
 
 if TYPE_CHECKING:
     from oras_core.model.descriptor import Descriptor
-    from oras_core.ports.content import ByteSource, ByteStream
+    from oras_core.ports.content import ByteSource
 
 __all__ = ["UploadMethods"]
 
@@ -124,8 +124,12 @@ class UploadMethods(BlobMethods):
     def _upload(
         self, blob: str | None, container: Container, layer: dict[str, Any], chunk_size: int | None
     ) -> Response:
+        from oras_core.copying.tracing import traced  # noqa: PLC0415 - below too: not all upload files
+        from oras_core.ports import ProgressListener  # noqa: PLC0415
+
         descriptor = described(layer)
-        source = _Noticed(_source(blob, descriptor))
+        token = oras_core.current_token()
+        source = traced(_source(blob, descriptor), descriptor, ProgressListener(), token)
         repository = self.connections.repository(container)
         try:
             with reporting():
@@ -143,22 +147,6 @@ class UploadMethods(BlobMethods):
         )
 
 
-class _Noticed:
-    """A source that records whether it was opened."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self.opened = False
-
-    @property
-    def size(self) -> int | None:
-        return self._source.size
-
-    def open(self) -> ByteStream:
-        self.opened = True
-        return self._source.open()
-
-
 _EMPTY_CONFIGS: Final = {defaults.blank_hash: b"", defaults.blank_config_hash: EMPTY_CONFIG}
 
 
@@ -172,7 +160,7 @@ def _source(blob: str | None, descriptor: Descriptor) -> ByteSource:
         return oras_core.BytesSource(empty)
     if blob is None:
         return oras_core.BytesSource(b"")
-    from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415 - not all upload files
+    from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415
 
     return LocalFiles().source(blob)
 

@@ -27,23 +27,7 @@ from oras_core.verbs.pull import pull
 from oras_core.verbs.push import Directory, push
 from support.artifacts import all_files, file, layer, repository, tree_of
 from support.tar_archives import member, tgz
-from support.targets import EventRecorder, StrictStore, WatchedStore
-
-
-@pytest.fixture(params=[StrictStore, repository], ids=["memory", "registry"])
-def target(request):
-    return request.param()
-
-
-@pytest.fixture
-def scratch():
-    return MemoryFileTree()
-
-
-@pytest.fixture
-def folder():
-    return MemoryFileTree()
-
+from support.targets import EventRecorder, WatchedStore
 
 # --- Scratch ------------------------------------------------------------------------------
 

@@ -12,9 +12,7 @@ from oras_core.copying.extended import extended_copy
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.wire import to_wire
-from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact, push_blob
-from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.discover import discover
 from oras_core.verbs.inspect import fetch_manifest
 from support.artifacts import repository
@@ -27,16 +25,7 @@ def media_type(request):
     return request.param
 
 
-@pytest.fixture(
-    params=[
-        MemoryStore,
-        repository,
-        lambda: repository(EmbeddedRegistry(referrers=False), "other"),
-    ],
-    ids=["memory", "registry", "registry without the API"],
-)
-def target(request):
-    return request.param()
+KINDS = ("memory", "registry", "registry without referrers")
 
 
 def push_artifact_manifest(target, media_type, *, subject=None, tag=None):

@@ -10,31 +10,19 @@ from oras_core.model import codec, media_types
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
-from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact, push_document, read
 from oras_core.testing.memory_files import MemoryFileTree
-from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.attach import attach
 from oras_core.verbs.discover import MAX_DEPTH, Referrers, discover
 from oras_core.verbs.pull import pull
-from support.artifacts import all_files, file, repository
+from support.artifacts import all_files, file
 from support.targets import Forwarding
 
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
 
 
-@pytest.fixture(
-    params=[
-        MemoryStore,
-        lambda: OciLayoutStore(MemoryFileTree()),
-        repository,
-        lambda: repository(EmbeddedRegistry(referrers=False)),
-    ],
-    ids=["memory", "layout", "registry", "registry without referrers"],
-)
-def target(request):
-    return request.param()
+KINDS = ("memory", "layout", "registry", "registry without referrers")
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ from oras_core.errors import InvalidDigestError, NotFoundError, UnsupportedError
 from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
-from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact, push_blob, push_document, read
-from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.index import (
     IndexChange,
     create_index,
@@ -22,17 +20,11 @@ from oras_core.verbs.index import (
     read_index,
     update_index,
 )
-from support.artifacts import repository
 
 AMD, ARM = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
 
 
-@pytest.fixture(
-    params=[MemoryStore, lambda: OciLayoutStore(MemoryFileTree()), repository],
-    ids=["memory", "layout", "registry"],
-)
-def target(request):
-    return request.param()
+KINDS = ("memory", "layout", "registry")
 
 
 def image(target, platform, tag, *, docker=False, layer=b"layer"):

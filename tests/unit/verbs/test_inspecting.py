@@ -10,7 +10,6 @@ from oras_core.model import codec, media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.platform import Platform
-from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_document
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.testing.registry.registry import EmbeddedRegistry
@@ -19,11 +18,6 @@ from oras_core.verbs.push import Config, push
 from support.artifacts import file, repository
 
 AMD = Platform.parse("linux/amd64")
-
-
-@pytest.fixture(params=[MemoryStore, repository], ids=["memory", "registry"])
-def target(request):
-    return request.param()
 
 
 @pytest.fixture

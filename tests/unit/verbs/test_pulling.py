@@ -35,25 +35,9 @@ from oras_core.testing.contracts.tree_access import read as read_file
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.pull import pull
 from oras_core.verbs.push import Directory, push
-from support.artifacts import TITLE, all_files, artifact_in, file, layer, repository, tree_of
+from support.artifacts import TITLE, all_files, artifact_in, file, layer, tree_of
 from support.tar_archives import directory, member, tgz
-from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore
-
-
-@pytest.fixture(params=[StrictStore, repository], ids=["memory", "registry"])
-def target(request):
-    return request.param()
-
-
-@pytest.fixture
-def scratch():
-    return MemoryFileTree()
-
-
-@pytest.fixture
-def folder():
-    return MemoryFileTree()
-
+from support.targets import EventRecorder, Forwarding, WatchedStore
 
 # --- Pulling ------------------------------------------------------------------------------
 

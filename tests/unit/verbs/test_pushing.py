@@ -26,22 +26,6 @@ from oras_core.verbs.push import Config, Directory, File, push
 from support.artifacts import TITLE, file, layer, repository, tree_of
 from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore
 
-
-@pytest.fixture(params=[StrictStore, repository], ids=["memory", "registry"])
-def target(request):
-    return request.param()
-
-
-@pytest.fixture
-def scratch():
-    return MemoryFileTree()
-
-
-@pytest.fixture
-def folder():
-    return MemoryFileTree()
-
-
 # --- Pushing ------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from oras_adapters.http.routes import Route
 from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
-from oras_core.forks import PerProcess
+from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
@@ -71,7 +71,7 @@ class ProxyChoice(Protocol):
         ...
 
 
-class Urllib3Transport(HttpTransport):
+class Urllib3Transport(ConnectionHolder, HttpTransport):
     """Sends requests over connections of urllib3, which it keeps for further requests.
 
     A context manager: leaving it closes the idle connections. A forked process opens its own.
@@ -84,6 +84,8 @@ class Urllib3Transport(HttpTransport):
         max_connections: idle connections that are kept for one server. More may be in use.
         parse: parses heads of responses; by default the fastest parser that is installed.
     """
+
+    _in_a_worker = "Make one in the worker."
 
     def __init__(
         self,

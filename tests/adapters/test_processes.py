@@ -14,6 +14,7 @@ import pytest
 import oras
 import oras.client
 from oras_adapters.factory import compose
+from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings.settings import (
     EnvironmentCredential,
@@ -23,7 +24,9 @@ from oras_adapters.settings.settings import (
 )
 from oras_core.content.sources import BytesSource
 from oras_core.credentials import NoCredentials
+from oras_core.errors import TransportError
 from oras_core.forks import ForkSafeLock, PerProcess
+from oras_core.ports.http import HttpRequest
 from oras_core.testing import EmbeddedRegistry
 from oras_core.verbs.push import File
 from oras_core.verbs.push import push as push_artifact
@@ -127,10 +130,6 @@ def test_a_value_is_made_once_for_each_process():
 
 
 def test_a_response_that_the_parent_opened_is_an_error_in_the_child(address):
-    from oras_adapters.http.urllib3_transport import Urllib3Transport
-    from oras_core.errors import TransportError
-    from oras_core.ports.http import HttpRequest
-
     with Urllib3Transport() as transport:
         response = transport.send(HttpRequest("GET", f"http://{address}/v2/none/tags/list"))
         with pytest.raises(TransportError, match="another process"):
@@ -149,7 +148,14 @@ def resolved(composition, reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "spawn",
+        "forkserver",
+        pytest.param("fork", marks=pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")),
+    ],
+)
 def test_a_composition_works_in_a_worker(address, method):
     settings = Settings(hosts={address: HostSettings(plain_http=True)})
     with compose(settings) as composition:
@@ -193,9 +199,11 @@ def test_what_the_program_gave_is_not_pickled():
         lambda composition: composition.repository("a.test/demo"),
         lambda composition: composition.client(),
         lambda _: oras.Client(Settings()),
+        lambda _: oras.AsyncClient(Settings()),
+        lambda _: Urllib3Transport(),
         lambda _: oras.client.OrasClient(),
     ],
-    ids=["registry", "repository", "client", "Client", "OrasClient"],
+    ids=["registry", "repository", "client", "Client", "AsyncClient", "transport", "OrasClient"],
 )
 def test_what_holds_connections_says_how_to_make_one_in_a_worker(make):
     thing = make(compose(Settings()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import docker_registry
-from support.docker_registry import DockerRegistry
+from support.docker_registry import DockerRegistry, RegistryConfig
 from support.peer_oras import peer_python
 from support.skopeo import Skopeo, isolated_skopeo
 
@@ -26,6 +26,14 @@ def registry_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_registry(registry_directory: Path) -> Iterator[DockerRegistry]:
     """A registry without any login, over plain HTTP."""
     with docker_registry.open_registry(registry_directory) as registry:
+        yield registry
+
+
+@pytest.fixture(params=[False, True], ids=["no cache", "cache"])
+def shared_registry(request, registry_directory: Path) -> Iterator[DockerRegistry]:
+    """A registry for many processes, without and with a cache of blob descriptors (R37)."""
+    config = RegistryConfig(registry_directory, caches_descriptors=request.param)
+    with DockerRegistry(config) as registry:
         yield registry
 
 

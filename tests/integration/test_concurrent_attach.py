@@ -25,9 +25,9 @@ def start(*arguments: str) -> subprocess.Popen:
     )
 
 
-@pytest.mark.slow
-def test_concurrent_attaches_of_processes_lose_no_referrer(open_registry, repository_name):
-    address = open_registry.address
+@pytest.mark.long
+def test_concurrent_attaches_of_processes_lose_no_referrer(shared_registry, repository_name):
+    address = shared_registry.address
     with Urllib3Transport() as transport:
         registry = RemoteRegistry(address, transport, plain_http=True)
         app = registry.repository(repository_name)

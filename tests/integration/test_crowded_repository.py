@@ -1,7 +1,7 @@
 """Processes that push artifacts with shared blobs into one repository, and read them (R37).
 
-docker-registry runs without a cache of blob descriptors here, so that each of its reads follows
-the link file of a blob, which a write of the same blob truncates for a moment.
+Without a cache of blob descriptors, each read of docker-registry follows the link file of a blob,
+which a write of the same blob truncates for a moment.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ while True:
 
 @pytest.mark.long
 def test_concurrent_pushes_and_reads_all_succeed(
-    open_registry: DockerRegistry, repository_name, tmp_path: Path
+    shared_registry: DockerRegistry, repository_name, tmp_path: Path
 ):
     client = oras.client.OrasClient()
     (tmp_path / "first.txt").write_text("first")
     client.push(
-        target=f"{open_registry.address}/{repository_name}:first",
+        target=f"{shared_registry.address}/{repository_name}:first",
         files=[str(tmp_path / "first.txt")],
         disable_path_validation=True,
         quiet=True,
     )
-    manifest = client.get_manifest(f"{open_registry.address}/{repository_name}:first")
-    shared = f"{open_registry.url}/v2/{repository_name}/blobs/{manifest['config']['digest']}"
+    manifest = client.get_manifest(f"{shared_registry.address}/{repository_name}:first")
+    shared = f"{shared_registry.url}/v2/{repository_name}/blobs/{manifest['config']['digest']}"
     with urllib.request.urlopen(shared, timeout=10) as response:
         assert response.read() == b"{}"
     reader = subprocess.Popen(
@@ -68,7 +68,7 @@ def test_concurrent_pushes_and_reads_all_succeed(
     )
     pushers = [
         subprocess.Popen(
-            [sys.executable, "-c", PUSHER, open_registry.address, repository_name, f"p{number}",
+            [sys.executable, "-c", PUSHER, shared_registry.address, repository_name, f"p{number}",
              str(ARTIFACTS)],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
@@ -84,5 +84,5 @@ def test_concurrent_pushes_and_reads_all_succeed(
         for process in (reader, *pushers):
             process.kill()
             process.communicate()
-    tags = client.get_tags(f"{open_registry.address}/{repository_name}")
+    tags = client.get_tags(f"{shared_registry.address}/{repository_name}")
     assert len(tags) == PROCESSES * ARTIFACTS + 1

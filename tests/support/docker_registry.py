@@ -45,6 +45,7 @@ class RegistryConfig:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token_server: TokenServer | None = None
+    caches_descriptors: bool = False
 
     def document(self, storage: Path) -> dict[str, object]:
         """Return the program's configuration, which is YAML and therefore may be JSON."""
@@ -58,14 +59,17 @@ class RegistryConfig:
             if self.demands_client_certificate:
                 tls["clientcas"] = [str(self.certificates.ca_file)]
             server["tls"] = tls
+        stored: dict[str, object] = {
+            "filesystem": {"rootdirectory": str(storage)},
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        }
+        if self.caches_descriptors:
+            stored["cache"] = {"blobdescriptor": "inmemory"}
         document: dict[str, object] = {
             "version": "0.1",
             "log": {"level": "info", "formatter": "json", "accesslog": {"disabled": True}},
-            "storage": {
-                "filesystem": {"rootdirectory": str(storage)},
-                "delete": {"enabled": True},
-                "maintenance": {"uploadpurging": {"enabled": False}},
-            },
+            "storage": stored,
             "http": server,
         }
         if self.auth:

@@ -21,9 +21,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from oras_core.errors import CancelledError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from threading import Lock
 
 __all__ = [
+    "Bell",
     "CancelToken",
     "acquired",
     "current_token",
@@ -48,6 +49,30 @@ _LOGGER = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.1
 """Seconds between two checks for a cancellation while a thread waits for a lock."""
+
+
+class Bell:
+    """Wakes one thread that waits. Any thread or signal handler may ring it, more than once.
+
+    Not a queue: `SimpleQueue.get` may wait forever if its timeout is a few microseconds, or if
+    its thread does not run for longer than its timeout (CPython 3.13 and earlier).
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        """Begin silent."""
+        self._lock = _thread.allocate_lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        """Wake the thread that waits, or that will wait next."""
+        with suppress(RuntimeError):  # it rings already
+            self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for a ring; return whether there was one."""
+        return self._lock.acquire(timeout=max(0.0, min(seconds, _thread.TIMEOUT_MAX)))
 
 
 class CancelToken:
@@ -116,12 +141,10 @@ class CancelToken:
 
     def wait(self, seconds: float) -> bool:
         """Wait `seconds`, or until the token is cancelled; return whether it is cancelled."""
-        woken: SimpleQueue[None] = SimpleQueue()
-        forget = self.on_cancel(lambda: woken.put(None))
+        bell = Bell()
+        forget = self.on_cancel(bell.ring)
         try:
-            woken.get(timeout=max(0.0, min(seconds, _thread.TIMEOUT_MAX)))
-        except Empty:
-            pass
+            bell.wait(seconds)
         finally:
             forget()
         return self.cancelled
@@ -247,14 +270,14 @@ def respite(seconds: float) -> Iterator[None]:
         yield
         return
     own = CancelToken()
-    over: SimpleQueue[None] = SimpleQueue()
+    over = Bell()
     forget = governing.on_cancel(lambda: _cancel_later(own, seconds, over))
     try:
         with own.scope():
             yield
     finally:
         forget()
-        over.put(None)
+        over.ring()
 
 
 @contextmanager
@@ -262,22 +285,20 @@ def within(seconds: float) -> Iterator[None]:
     """Cancel the block after `seconds`, independently of the thread's token."""
     own = CancelToken()
     own.deadline = time.monotonic() + seconds
-    over: SimpleQueue[None] = SimpleQueue()
+    over = Bell()
     _cancel_later(own, seconds, over)
     try:
         with own.scope():
             yield
     finally:
-        over.put(None)
+        over.ring()
 
 
-def _cancel_later(token: CancelToken, seconds: float, over: SimpleQueue[None]) -> None:
-    """Cancel `token` after `seconds`, unless an item is put into `over`."""
+def _cancel_later(token: CancelToken, seconds: float, over: Bell) -> None:
+    """Cancel `token` after `seconds`, unless `over` rings before."""
 
     def end() -> None:
-        try:
-            over.get(timeout=seconds)
-        except Empty:
+        if not over.wait(seconds):
             token.cancel()
 
     # Not `threading.Thread`: its start takes a lock, and a token may be cancelled in a signal

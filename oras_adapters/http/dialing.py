@@ -11,12 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from urllib3.util.connection import allowed_gai_family
 
-from oras_core.cancellation import CancelToken
+from oras_core.cancellation import Bell, CancelToken
 
 __all__ = ["Dialer", "in_background"]
 
@@ -192,27 +191,29 @@ def in_background(work: Callable[[], T], failure: str, timeout: float, token: Ca
         OSError: if `token` is cancelled.
         Exception: what `work` raised.
     """
-    answers: SimpleQueue[Callable[[], T]] = SimpleQueue()
+    answers: list[Callable[[], T]] = []
+    bell = Bell()
+
+    def tell(answer: Callable[[], T]) -> None:
+        answers.append(answer)
+        bell.ring()
 
     def run() -> None:
         try:
             result = work()
         except Exception as error:  # noqa: BLE001 - raised by the thread that waits
-            answers.put(lambda error=error: _raise(error))  # type: ignore[misc]
+            tell(lambda error=error: _raise(error))  # type: ignore[misc]
         else:
-            answers.put(lambda: result)
+            tell(lambda: result)
 
-    forget = token.on_cancel(
-        lambda: answers.put(lambda: _raise(OSError(errno.ECANCELED, "cancelled")))
-    )
+    forget = token.on_cancel(lambda: tell(lambda: _raise(OSError(errno.ECANCELED, "cancelled"))))
     try:
         threading.Thread(target=run, name="oras-resolver", daemon=True).start()
-        answer = answers.get(timeout=timeout)
-    except Empty:
-        raise TimeoutError(failure) from None
+        if not bell.wait(timeout):
+            raise TimeoutError(failure)
     finally:
         forget()
-    return answer()
+    return answers[0]()
 
 
 def _raise(error: Exception) -> Any:  # noqa: ANN401 - never returns

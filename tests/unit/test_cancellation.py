@@ -12,6 +12,7 @@ from concurrent.futures import Future
 import pytest
 
 from oras_core.cancellation import (
+    Bell,
     CancelToken,
     acquired,
     current_token,
@@ -228,6 +229,23 @@ def test_a_wait_ends_when_the_token_is_cancelled(token, soon):
     assert token.wait(1e9) is True
     assert time.monotonic() - start < PROMPT
     assert token._callbacks == {}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 1e-7, 1e-6, 2e-6, 1e-5])
+def test_a_wait_of_microseconds_ends(token, seconds):
+    """`SimpleQueue.get` waits for ever in about one of a thousand such waits."""
+    for _ in range(5000):
+        assert token.wait(seconds) is False
+
+
+def test_a_bell_may_ring_before_the_wait_and_more_than_once():
+    bell = Bell()
+    assert bell.wait(0.0) is False
+    bell.ring()
+    bell.ring()
+    assert bell.wait(LONG) is True
+    assert bell.wait(0.0) is False
 
 
 def test_a_pause_ends_by_an_error(token, soon):

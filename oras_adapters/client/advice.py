@@ -11,12 +11,18 @@ from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
     ContentError,
+    CredentialError,
+    FileAccessError,
     NotFoundError,
     OrasError,
     RateLimitedError,
     RegistryError,
+    SizeLimitError,
+    SourceChangedError,
     TlsError,
     TransportError,
+    UnsafeArchiveError,
+    UnsafePathError,
 )
 
 __all__ = ["advising"]
@@ -38,7 +44,16 @@ _ADVICE: Final[tuple[tuple[type[OrasError], str], ...]] = (
         "name the authority by the setting tls.extra_authorities, or set plain_http of the host",
     ),
     (TransportError, "check the host, the port, the proxy settings and the timeout; try again"),
+    (SourceChangedError, "push again once nothing writes to the file"),
+    (
+        SizeLimitError,
+        "if the size is right, raise the limit: limits= of Client, limit= of read",
+    ),
     (ContentError, "try again; if it fails again, the source holds damaged bytes"),
+    (UnsafeArchiveError, "ask who pushed it; include= and exclude= of pull choose other files"),
+    (UnsafePathError, "ask who pushed it; include= and exclude= of pull choose other files"),
+    (FileAccessError, "check the path, its permissions and the free space"),
+    (CredentialError, "check the credential stores, which the setting credentials.stores names"),
 )
 """The first type that fits counts."""
 

@@ -14,6 +14,7 @@ from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
+from oras_core.errors import InvalidConfigurationError
 from oras_core.forks import ConnectionHolder
 from oras_core.model.limits import Limits
 from oras_core.ports.content import ReadOnlyTarget, Target
@@ -161,7 +162,7 @@ def new_parts(
     Raises:
         InvalidConfigurationError: if a setting cannot be used.
     """
-    settings = load_settings() if settings is None else settings
+    settings = load_settings() if settings is None else _checked(settings)
     if timeout is not None:
         settings = settings.with_timeout(timeout)
     if concurrency is not None:
@@ -174,12 +175,23 @@ def _store(credentials: Credentials | None) -> CredentialStore | None:
         return credentials
     from oras_core.credentials import StaticCredentials  # noqa: PLC0415 - few give them
 
-    return StaticCredentials(
-        {
-            registry: one if isinstance(one, Credential) else Credential(*one)
-            for registry, one in credentials.items()
-        }
-    )
+    return StaticCredentials({name: _credential(name, one) for name, one in credentials.items()})
+
+
+def _checked(settings: object) -> Settings:
+    if not isinstance(settings, Settings):
+        reason = "expected a Settings value, such as load_settings() returns"
+        raise InvalidConfigurationError("settings", reason)
+    return settings
+
+
+def _credential(registry: str, given: object) -> Credential:
+    if isinstance(given, Credential):
+        return given
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return Credential(*given)
+    reason = f"that of {registry!r} is neither a Credential nor a pair of user name and password"
+    raise InvalidConfigurationError("credentials", reason)
 
 
 @overload

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from oras_adapters.files.local_sources import LocalFiles, utf8_name
-from oras_core.errors import NotFoundError
+from oras_core.errors import InvalidInputError, NotFoundError
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, AnnotationSet
 from oras_core.verbs.push import Config, Directory, File
@@ -30,12 +30,15 @@ def contents_of(files: Files, local: LocalFiles) -> list[File | Directory]:
     is pulled as `docs/card.md`. Of other paths the title is the last part.
 
     Raises:
+        InvalidInputError: if an item is neither a path, nor a file or directory of the core.
         NotFoundError: if a path names nothing.
     """
     if isinstance(files, Mapping):
         return [_content(local, *_split(path), str(title)) for title, path in files.items()]
     if isinstance(files, str | os.PathLike | File | Directory):
         files = (files,)
+    elif not isinstance(files, Iterable):
+        raise InvalidInputError(files, "expected a path, several paths, or paths by title")
     return [
         item if isinstance(item, File | Directory) else _content(local, *_split(item))
         for item in files
@@ -75,6 +78,8 @@ def _content(
 
 def _split(item: str | os.PathLike[str]) -> tuple[str, str | None]:
     """Split `PATH[:MEDIA/TYPE]`. A path object, and a path that exists, is taken whole."""
+    if not isinstance(item, str | os.PathLike):
+        raise InvalidInputError(item, "expected a path, a File or a Directory")
     text = os.fspath(item)
     path, colon, media_type = text.rpartition(":")
     if not colon or not isinstance(item, str) or os.path.lexists(text):

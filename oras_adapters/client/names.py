@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase, as_platform
-from oras_core.errors import NotFoundError
+from oras_core.errors import InvalidInputError, NotFoundError
 from oras_core.ports.content import Deleter, TagLister, Untagger
 
 if TYPE_CHECKING:
@@ -132,10 +132,13 @@ class NameVerbs(ClientBase):
             The descriptor of the artifact.
 
         Raises:
+            InvalidInputError: if there is no tag to create.
             NotFoundError: if there is no such artifact.
             InvalidReferenceError: if a text is not a tag.
             OrasError: any error of the registry.
         """
+        if not tags:
+            raise InvalidInputError(tags, "name at least one tag to create")
         with self._writing(source) as located:
             root = located.target.resolve(located.reference)
             for tag in tags:

@@ -6,9 +6,9 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from oras_core.errors import UnsupportedError
+from oras_core.errors import InvalidConfigurationError, UnsupportedError
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.progress import ProgressListener
 
@@ -17,6 +17,7 @@ __all__ = ["Watch", "watch_for"]
 _LOGGER = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Gives each operation the listener that watches it."""
 
@@ -31,12 +32,19 @@ def watch_for(progress: bool | ProgressListener | Watch | None) -> Watch:  # noq
     Args:
         progress: a listener for all operations; True for a bar on a terminal, and lines of
             the log elsewhere; False or None for nobody.
+
+    Raises:
+        InvalidConfigurationError: for anything else.
     """
     if progress is True:
         return _Display()
     if progress is False or progress is None:
         return _Listening(ProgressListener())
-    return _Listening(progress) if isinstance(progress, ProgressListener) else progress
+    if isinstance(progress, ProgressListener):
+        return _Listening(progress)
+    if not isinstance(progress, Watch):
+        raise InvalidConfigurationError("progress", "expected True or a ProgressListener")
+    return progress
 
 
 class _Listening:

@@ -236,8 +236,10 @@ class Settings:
         Raises:
             InvalidConfigurationError: if the number is not positive.
         """
-        if concurrency < 1:
-            raise InvalidConfigurationError("concurrency", f"{concurrency!r} is not above 0")
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise InvalidConfigurationError(
+                "concurrency", f"{concurrency!r} is not a whole number above 0"
+            )
         return evolve(self, transfer=evolve(self.transfer, concurrency=concurrency))
 
     def host(self, registry: str) -> HostSettings:

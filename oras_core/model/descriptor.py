@@ -43,7 +43,10 @@ def _check_size(_instance: object, _attribute: Attribute[int], value: int) -> No
         raise InvalidDescriptorError(value, "size is not between 0 and 2^63 - 1")
 
 
-@frozen
+_SHOWN = ("media_type", "digest", "size", "urls", "annotations", "artifact_type", "platform")
+
+
+@frozen(repr=False)
 class Descriptor:
     """The image spec's content descriptor (descriptor.md).
 
@@ -63,7 +66,7 @@ class Descriptor:
     size: int = field(validator=_check_size)
     urls: tuple[str, ...] = ()
     annotations: Annotations = field(factory=Annotations, converter=_as_annotations)
-    data: bytes | None = field(default=None, repr=False)
+    data: bytes | None = None
     artifact_type: str | None = field(validator=_check_artifact_type, default=None)
     platform: Platform | None = None
 
@@ -119,6 +122,12 @@ class Descriptor:
     def plain(self) -> Descriptor:
         """Return a copy with media type, digest and size only."""
         return Descriptor(self.media_type, self.digest, self.size)
+
+    def __repr__(self) -> str:
+        """Show the fields that are set, without the embedded content."""
+        shown = ((name, getattr(self, name)) for name in _SHOWN)
+        fields = ", ".join(f"{name}={value!r}" for name, value in shown if value or name == "size")
+        return f"{type(self).__name__}({fields})"
 
     def __str__(self) -> str:
         """Return the digest, and the title if there is one."""

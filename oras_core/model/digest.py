@@ -25,7 +25,7 @@ def _lower_hex() -> re.Pattern[str]:
     return re.compile(r"[0-9a-f]+\Z")
 
 
-@frozen
+@frozen(repr=False)
 class Digest:
     """An algorithm and a hash in lower-case hexadecimal digits.
 
@@ -84,6 +84,10 @@ class Digest:
     def matches(self, content: bytes) -> bool:
         """Tell whether `content` has this digest."""
         return Digest.of(content, self.algorithm) == self
+
+    def __repr__(self) -> str:
+        """Return the expression that makes this digest."""
+        return f"{type(self).__name__}.parse({str(self)!r})"
 
     def __str__(self) -> str:
         """Return `algorithm:hex`."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
 
+from oras_adapters import Client
 from oras_core import (
     AnnotationSet,
     BytesSource,
@@ -23,6 +25,7 @@ from oras_core import (
 )
 from oras_core.errors import (
     AlreadyExistsError,
+    InvalidInputError,
     InvalidReferenceError,
     NotFoundError,
     OrasError,
@@ -240,8 +243,9 @@ def test_a_file_is_read(client, place, pushed):
     assert client.read(place("v1"), "card.md") == b"# A model\n"
     digest = client.manifest(place("v1")).layers[1].digest
     assert client.read(place("v1"), str(digest)) == b"# A model\n"
-    with pytest.raises(SizeLimitError):
+    with pytest.raises(SizeLimitError) as caught:
         client.read(place("v1"), "card.md", limit=9)
+    assert "raise the limit" in caught.value.__notes__[-1]
     with pytest.raises(NotFoundError, match=r"which has 'weights', 'card.md'"):
         client.read(place("v1"), "card.txt")
     with pytest.raises(UnsupportedError, match="it has 2 layers; name one of"):
@@ -279,6 +283,8 @@ def test_an_artifact_that_is_absent_does_not_exist(client, place, pushed):
 
 def test_tags_are_listed_added_and_removed(client, place, pushed):
     assert client.tag(place("v1"), "stable", "newest").digest == pushed.digest
+    with pytest.raises(InvalidInputError, match="at least one tag"):
+        client.tag(place("v1"))
     assert sorted(client.tags(place())) == ["newest", "stable", "v1"]
     client.untag(place("newest"))
     assert sorted(client.tags(place())) == ["stable", "v1"]
@@ -411,6 +417,38 @@ def test_a_repository_is_backed_up_and_restored(client, place, other, pushed, tm
 # --- Errors -------------------------------------------------------------------------------
 
 
+def test_every_verb_is_called_here():
+    called = set(re.findall(r"\bclient\.(\w+)\(", Path(__file__).read_text("utf-8")))
+    verbs = {name for name in dir(Client) if not name.startswith("_")}
+    # Two concern no place, and one no client.
+    assert verbs - called == {"close", "login", "logout", "over"}
+
+
+def test_no_verb_finds_an_artifact_that_is_absent(client, place, other, pushed, tmp_path):
+    absent = place("absent")
+    for call in (
+        lambda: client.attach(absent, artifact_type="text/plain"),
+        lambda: client.config(absent),
+        lambda: client.copy(absent, other()),
+        lambda: client.delete(absent),
+        lambda: client.index(place("all"), ["v1", "absent"]),
+        lambda: client.manifest(absent),
+        lambda: client.open(absent),
+        lambda: client.pull(absent, tmp_path / "out"),
+        lambda: client.push(place("v2"), "card.md", subject="absent"),
+        lambda: client.read(absent),
+        lambda: client.resolve(absent),
+        lambda: client.tag(absent, "v2"),
+        lambda: client.untag(absent),
+        lambda: client.update_index(absent, add="v1"),
+        lambda: list(client.referrers(absent)),
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            call()
+        assert "absent" in str(caught.value)
+    assert list(client.tags(place())) == ["v1"]
+
+
 def test_errors_say_once_what_to_do(client, place, other, pushed, tmp_path):
     for call in (
         lambda: client.pull(place("v2"), tmp_path / "out"),
@@ -457,6 +495,9 @@ def test_a_digest_cannot_be_chosen_for_what_is_written(client, place, other, pus
     ("files", "kind"),
     [
         (["absent.txt"], NotFoundError),
+        (17, InvalidInputError),
+        ([17], InvalidInputError),
+        (None, InvalidInputError),
         ("absent.txt", NotFoundError),
         (["card.md", "./card.md"], AlreadyExistsError),
         (["card.md:not/a/type:more"], NotFoundError),

@@ -86,10 +86,25 @@ def test_a_timeout_is_one_number_or_two(timeout):
     assert network.connect_timeout == (5 if timeout == 5 else 1)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": (1, -1)}, {"concurrency": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": (1, -1)},
+        {"concurrency": 0},
+        {"concurrency": "4"},
+        {"progress": "yes"},
+        {"settings": {"network": {}}},
+        {"credentials": {"registry.test": "s3"}},
+        {"credentials": {"registry.test": ("alice", "s3cret", "more")}},
+    ],
+    ids=repr,
+)
 def test_options_that_cannot_be_used_are_refused(options):
-    with pytest.raises(InvalidConfigurationError):
-        Client(Settings(), **options)
+    (name,) = options
+    with pytest.raises(InvalidConfigurationError, match=name) as caught:
+        Client(**{"settings": Settings(), **options})
+    assert "s3" not in str(caught.value)
 
 
 def test_a_composition_gives_the_client():

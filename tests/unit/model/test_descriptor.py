@@ -77,6 +77,13 @@ def test_embedded_data_is_held_to_its_descriptor():
         Descriptor("a/b", digest, 2, data=b"[]")
 
 
+def test_a_representation_has_the_fields_that_are_set():
+    digest = Digest.of(b"")
+    shown = repr(Descriptor("a/b", digest, 0, annotations={"k": "v"}))
+    fields = f"digest=Digest.parse('{digest}'), size=0, annotations=Annotations({{'k': 'v'}})"
+    assert shown == f"Descriptor(media_type='a/b', {fields})"
+
+
 def test_data_does_not_show():
     assert "data" not in repr(Descriptor("a/b", Digest.of(b"pw"), 2, data=b"pw"))
 

@@ -4,7 +4,9 @@ Each process pushes 300 blobs of 1 KiB (a POST and a PUT), and pulls them. The t
 one after the other, on their storages on disk, a few times. Prints the median of each, and the
 most memory that the embedded registry took:
 
-    python benchmarks/registry_throughput.py [--rounds N]
+    python benchmarks/registry_throughput.py [--rounds N] [--at-least RATIO]
+
+Fails if a request fails, if the ratio is smaller than RATIO, or if the memory exceeds `MEMORY`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from support.docker_registry import DockerRegistry, RegistryConfig
 
 PROCESSES = 8
 BLOBS = 300
+MEMORY = 64
+"""MiB, of which the interpreter and its modules take half."""
 
 CLIENT = """
 import hashlib, http.client, os, sys
@@ -102,7 +106,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--at-least", type=float, default=0.0)
+    options = parser.parse_args()
+    rounds = options.rounds
     theirs, ours, memory = [], [], 0
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +121,10 @@ def main() -> None:
     rates = [moved / statistics.median(seconds) for seconds in (theirs, ours)]
     print(f"docker-registry: {rates[0]:.0f} blobs a second")
     print(f"embedded registry: {rates[1]:.0f} blobs a second, {memory} MiB of memory")
-    print(f"ratio: {rates[1] / rates[0]:.2f}")
+    ratio = rates[1] / rates[0]
+    print(f"ratio: {ratio:.2f}")
+    if ratio < options.at_least or memory > MEMORY:
+        raise SystemExit("the embedded registry is too slow, or takes too much memory")
 
 
 if __name__ == "__main__":

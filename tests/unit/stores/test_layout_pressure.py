@@ -43,29 +43,12 @@ SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 @pytest.fixture
 def tree():
-    return CountingTree()
+    return MemoryFileTree()
 
 
 @pytest.fixture
 def store(tree):
     return OciLayoutStore(tree)
-
-
-class CountingTree(MemoryFileTree):
-    """Counts the bytes of `index.json` that are written, and the blobs that are opened."""
-
-    def __init__(self):
-        super().__init__()
-        self.index_bytes = 0
-        self.opened = 0
-
-    def open(self, path):
-        self.opened += path.parts[0] == "blobs"
-        return super().open(path)
-
-    def _put_file(self, path, content, *, executable):
-        self.index_bytes += len(content) if str(path) == "index.json" else 0
-        super()._put_file(path, content, executable=executable)
 
 
 def write(tree, path, content):
@@ -326,70 +309,7 @@ def test_a_slow_push_does_not_delay_another_one():
         fast.join()
 
 
-# --- Linear work ---------------------------------------------------------------------------
-
-
-def work(tree, action):
-    """Return the bytes of the index that an action writes, and the blobs that it opens."""
-    before = tree.index_bytes, tree.opened
-    action()
-    return tree.index_bytes - before[0], tree.opened - before[1]
-
-
-def grows_in_proportion(measure):
-    """Check that the work for ten times the entries is far from a hundredfold."""
-    small, large = measure(50), measure(500)
-    for of_small, of_large in zip(small, large, strict=True):
-        assert of_large <= 25 * of_small + 10_000
-
-
-def test_deleting_an_index_takes_linear_work():
-    def measure(count):
-        tree = CountingTree()
-        store = OciLayoutStore(tree)
-        with store.receiving() as receiver:
-            parts = [push_artifact(receiver, b"%d" % n).descriptor for n in range(count)]
-            index = push_document(receiver, codec.encode_index(manifests=parts))
-        return work(tree, lambda: store.delete(index))
-
-    grows_in_proportion(measure)
-
-
-@pytest.mark.parametrize("keep", ["listed", "tagged"])
-def test_collecting_a_chain_of_referrers_takes_linear_work(keep):
-    def measure(count):
-        tree = CountingTree()
-        store = OciLayoutStore(tree)
-        with store.receiving() as receiver:
-            subject = push_artifact(receiver, b"subject")
-            receiver.tag(subject.descriptor, "v1")
-            for _ in range(count):
-                subject = push_artifact(receiver, b"layer", subject=subject.descriptor)
-        return work(tree, lambda: store.collect_garbage(keep=keep))
-
-    grows_in_proportion(measure)
-
-
-def test_copying_referrers_into_a_layout_takes_linear_work():
-    def measure(count):
-        source, tree = MemoryStore(), CountingTree()
-        subject = push_artifact(source, b"subject")
-        source.tag(subject.descriptor, "v1")
-        for number in range(count):
-            push_artifact(source, b"%d" % number, subject=subject.descriptor)
-        return work(tree, lambda: extended_copy(source, "v1", OciLayoutStore(tree)))
-
-    grows_in_proportion(measure)
-
-
-def test_mirroring_tags_into_a_layout_takes_linear_work():
-    def measure(count):
-        source, tree = MemoryStore(), CountingTree()
-        for number in range(count):
-            source.tag(push_artifact(source, b"%d" % number).descriptor, f"v{number}")
-        return work(tree, lambda: mirror(source, OciLayoutStore(tree)))
-
-    grows_in_proportion(measure)
+# --- Referrers and limits ------------------------------------------------------------------
 
 
 def test_copying_referrers_to_a_registry_without_the_api_writes_each_list_once():

@@ -223,11 +223,11 @@ class Settings:
         Raises:
             InvalidConfigurationError: if a timeout is not a positive number.
         """
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        for seconds in (connect, read):
-            if not seconds > 0:
-                raise InvalidConfigurationError("timeout", f"{seconds!r} is not above 0 seconds")
-        network = evolve(self.network, connect_timeout=connect, read_timeout=read)
+        pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if len(pair) != 2 or not all(isinstance(one, int | float) and one > 0 for one in pair):
+            reason = f"{timeout!r} is neither seconds above 0 nor two of them, to connect and read"
+            raise InvalidConfigurationError("timeout", reason)
+        network = evolve(self.network, connect_timeout=pair[0], read_timeout=pair[1])
         return evolve(self, network=network)
 
     def with_concurrency(self, concurrency: int) -> Settings:

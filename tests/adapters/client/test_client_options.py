@@ -112,3 +112,11 @@ def test_a_composition_gives_the_client():
         client = composition.client()
         client.push(f"{HOST}/a:v1", FILES)
         assert composition.repository(f"{HOST}/a").resolve("v1") == client.resolve(f"{HOST}/a:v1")
+
+
+@pytest.mark.parametrize(
+    "timeout", ["5", 0, -1, float("nan"), (1,), (1, 2, 3), (None, 5), (5, 0), (), [1, 2]]
+)
+def test_a_timeout_is_one_or_two_positive_numbers(timeout):
+    with pytest.raises(InvalidConfigurationError, match=r"timeout.*seconds above 0"):
+        compose(Settings(), timeout=timeout)

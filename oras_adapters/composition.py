@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -15,10 +16,12 @@ from oras_adapters.http.certificate_folders import HostCertificates, find_certif
 from oras_adapters.http.proxies import ProxySettings
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
+from oras_core.errors import FileAccessError
 from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.hosts import is_loopback
 from oras_core.model.limits import Limits
 from oras_core.model.reference import Reference
+from oras_core.ports.content import ReadOnlyTarget
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.compose import Authorize
@@ -35,8 +38,11 @@ if TYPE_CHECKING:
     from oras_adapters.files.local_sources import LocalFiles
     from oras_core.ports.compression import Compression, CompressionChooser
     from oras_core.ports.digests import DigestMemory
+    from oras_core.stores.cache import ContentCache
 
 __all__ = ["Parts"]
+
+_logger = logging.getLogger(__name__)
 
 
 class Parts:
@@ -69,6 +75,7 @@ class Parts:
         self._transport = transport
         self._own_transport: Urllib3Transport | None = None
         self._digests: DigestCache | None = None
+        self._cache: ContentCache | None = None
         self._registries: dict[str, RemoteRegistry] = {}
         self._lock = ForkSafeLock()
 
@@ -145,6 +152,40 @@ class Parts:
         if isinstance(reference, str):
             reference = Reference.parse(reference)
         return self.registry(reference.registry).repository(reference.repository)
+
+    @property
+    def cache(self) -> ContentCache | None:
+        """The cache of fetched blobs; None if the settings name no folder for one.
+
+        Raises:
+            FileAccessError: if the folder cannot be made.
+        """
+        chosen = self.settings.cache
+        if not chosen.directory:
+            return None
+        from oras_core.stores.cache import ContentCache  # noqa: PLC0415 - few programs have one
+
+        with self._lock:
+            if self._cache is None:
+                folder = self.folder(chosen.directory)
+                self._cache = ContentCache(folder, max_size=chosen.max_size or None)
+            return self._cache
+
+    def cached(self, target: ReadOnlyTarget) -> ReadOnlyTarget:
+        """Return a target to read from by way of the cache, if there is one.
+
+        Only repositories are cached: other targets are on disk or in memory.
+        """
+        if not (self.settings.cache.directory and isinstance(target, RemoteRepository)):
+            return target
+        from oras_core.stores.cached import CachedSource  # noqa: PLC0415 - as above
+
+        try:
+            cache = self.cache
+        except FileAccessError as error:
+            _logger.warning("the cache is not used: %s", error)
+            cache = None
+        return target if cache is None else CachedSource(target, cache)
 
     def compression(self, format_name: str | None = None) -> Compression | CompressionChooser:
         """Return the compression for directories that are pushed.

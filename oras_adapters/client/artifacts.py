@@ -208,7 +208,7 @@ class ArtifactVerbs(ClientBase):
 
         with self._reading(source) as located, self._copying() as options:
             pulled = pull(
-                located.target,
+                self._parts.cached(located.target),
                 located.reference,
                 tree,
                 platform=as_platform(platform),
@@ -286,7 +286,7 @@ class ArtifactVerbs(ClientBase):
         from oras_core.verbs.pull import fetch_artifact
 
         return fetch_artifact(
-            located.target,
+            self._parts.cached(located.target),
             located.reference,
             platform=as_platform(platform),
             limits=self._parts.limits,
@@ -296,7 +296,8 @@ class ArtifactVerbs(ClientBase):
         from oras_core.verbs.open import FileReader
 
         parts = self._parts
-        return FileReader(located.target, held, TemporaryFile, parts.compressions, parts.limits)
+        target = parts.cached(located.target)
+        return FileReader(target, held, TemporaryFile, parts.compressions, parts.limits)
 
     def _packed(
         self, contents: list[File | Directory], compression: CompressionName | None

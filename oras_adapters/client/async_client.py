@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from oras_adapters.client.async_streams import AsyncLayerStream, OpeningStream
 from oras_adapters.client.base import Credentials
@@ -22,6 +22,9 @@ from oras_adapters.settings.settings import Settings
 from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpTransport
 from oras_core.ports.progress import ProgressListener
+
+if TYPE_CHECKING:
+    from oras_core.stores.cache import ContentCache
 
 __all__ = ["AsyncClient", "AsyncLayerStream"]
 
@@ -174,6 +177,11 @@ class AsyncClient:
 
     login: Final = _awaited(Client.login)
     logout: Final = _awaited(Client.logout)
+
+    @property
+    def cache(self) -> ContentCache | None:
+        """The cache of fetched blobs, as of `Client`. Its methods block."""
+        return self._client.cache
 
     def __repr__(self) -> str:
         """Show the class; settings and credentials stay out."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from oras_core.copying.options import CopyOptions
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.platform import Platform
+    from oras_core.stores.cache import ContentCache
 
 __all__ = ["ClientBase", "Credentials", "Texts", "all_of", "as_platform", "new_parts"]
 
@@ -104,6 +105,14 @@ class ClientBase(ConnectionHolder):
     def __repr__(self) -> str:
         """Show the class; settings and credentials stay out."""
         return f"<{type(self).__name__}>"
+
+    @property
+    def cache(self) -> ContentCache | None:
+        """The cache of fetched blobs, to look at and to prune.
+
+        None if the settings name no folder for one.
+        """
+        return self._parts.cache
 
     def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""

@@ -34,6 +34,7 @@ from oras_core.ports.files import (
     PendingDirectory,
     PendingFile,
     ResumableFile,
+    Toucher,
 )
 
 __all__ = ["FolderTree", "open_root"]
@@ -60,7 +61,9 @@ def open_root(
             raise NotFoundError(f"folder {shown!r}", "the file system") from error
 
 
-class FolderTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemover):
+class FolderTree(
+    DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper, PartialRemover, Toucher
+):
     """An open folder. Thread-safe.
 
     Files and directories are written under a temporary name in their final folder, which
@@ -129,6 +132,9 @@ class FolderTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeepe
             UnsafePathError: if the path is a symbolic link or leads through one.
             FileAccessError: if it is not a regular file, or the system refuses.
         """
+        return self._open(path)
+
+    def _open(self, path: SafePath) -> RegularFile:
         with SystemErrors("open", path):
             try:
                 with FolderOf(self._root, path) as folder:
@@ -252,6 +258,13 @@ class FolderTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeepe
                     _add_name(other, source.name, folder, path.name)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFoundError(f"file {str(source)!r}", "the folder") from error
+
+    def touch(self, path: SafePath) -> None:
+        """Set the modification time of a file to now; see the port."""
+        with SystemErrors("touch", path), closing(self._open(path)) as file:
+            if os.utime in os.supports_fd:
+                with suppress(PermissionError):  # the file belongs to another user
+                    os.utime(file.fileno())
 
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; a missing one is accepted.

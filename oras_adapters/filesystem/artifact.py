@@ -70,11 +70,12 @@ class ArtifactFiles:
         weakref.finalize(self, held.close)
         with advising():
             located = held.enter_context(Places(parts).reading(source))
+            fetcher = parts.cached(located.target)
             self.manifest: Manifest = fetch_artifact(
-                located.target, located.reference, platform=platform, limits=parts.limits
+                fetcher, located.reference, platform=platform, limits=parts.limits
             )
         self._reader = FileReader(
-            located.target, held, TemporaryFile, parts.compressions, parts.limits
+            fetcher, held, TemporaryFile, parts.compressions, parts.limits
         )
         for layer in self.manifest.layers:
             path = _path_of(layer)

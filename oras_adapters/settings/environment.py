@@ -29,6 +29,10 @@ ARCHIVE_VARIABLES: Final = {
 """The variables of `ArchiveSettings`, by setting."""
 
 
+CACHE_VARIABLE: Final = "ORAS_CACHE"
+"""The variable with the folder of the cache, as for Go's `oras`."""
+
+
 def settings_file(environment: Mapping[str, str]) -> Path | None:
     """Return the path of the settings file; None if there is none that the user may read.
 
@@ -76,6 +80,8 @@ def own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     for name, variable in ARCHIVE_VARIABLES.items():
         if text := environment.get(variable):
             own["archive", name] = _number(variable, text) if name == "level" else text
+    if directory := environment.get(CACHE_VARIABLE):
+        own["cache", "directory"] = directory
     return own
 
 

@@ -22,6 +22,7 @@ from oras_core.ports.credentials import Unpicklable
 
 __all__ = [
     "ArchiveSettings",
+    "CacheSettings",
     "CredentialSettings",
     "EnvironmentCredential",
     "HostSettings",
@@ -184,6 +185,19 @@ class ArchiveSettings:
 
 
 @frozen
+class CacheSettings:
+    """The cache of fetched blobs and manifests.
+
+    Attributes:
+        directory: the folder of the cache; empty for no cache.
+        max_size: maximum size of the cache, in bytes; 0 for no limit.
+    """
+
+    directory: str = ""
+    max_size: int = 0
+
+
+@frozen
 class HostSettings:
     """Settings for one registry; None for the general setting.
 
@@ -210,6 +224,7 @@ class Settings:
     proxy: ProxySettings = field(factory=ProxySettings)
     transfer: TransferSettings = field(factory=TransferSettings)
     archive: ArchiveSettings = field(factory=ArchiveSettings)
+    cache: CacheSettings = field(factory=CacheSettings)
     hosts: Mapping[str, HostSettings] = field(factory=dict, hash=False)
     environment: EnvironmentCredential = field(factory=EnvironmentCredential)
 

@@ -25,6 +25,7 @@ __all__ = [
     "PendingDirectory",
     "PendingFile",
     "ResumableFile",
+    "Toucher",
     "names_of",
 ]
 
@@ -288,6 +289,20 @@ class Linker(Protocol):
             NotFoundError: if there is no file at `source`.
             UnsafePathError: if a path leads through a link, or an entry is not a file.
             FileAccessError: if the system refuses; some file systems have no hard links.
+        """
+        ...
+
+
+@runtime_checkable
+class Toucher(Protocol):
+    """A folder that records the use of its files."""
+
+    def touch(self, path: SafePath) -> None:
+        """Set the time `changed_at` of a file to now, if the system permits it.
+
+        Raises:
+            NotFoundError: if there is no such file.
+            UnsafePathError: if the path leads through a link.
         """
         ...
 

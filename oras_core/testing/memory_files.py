@@ -26,6 +26,7 @@ from oras_core.ports.files import (
     PendingDirectory,
     PendingFile,
     ResumableFile,
+    Toucher,
 )
 from oras_core.stores.layout.thread_locks import ThreadLocks
 from oras_core.testing.memory_content import Content, ContentBuffer
@@ -62,7 +63,7 @@ def _refuse(path: SafePath, node: _Node | None, *wanted: type) -> None:
         raise UnsafePathError(str(path), f"a {kind} has this name and is not replaced")
 
 
-class MemoryFileTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper):
+class MemoryFileTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialKeeper, Toucher):
     """Files, directories and symbolic links in memory. Thread-safe."""
 
     def __init__(
@@ -178,6 +179,14 @@ class MemoryFileTree(DigestKeeper, FileTree, Linker, Locker, NameRules, PartialK
             _refuse(path, parent.children.get(path.name), _File)
             parent.children[path.name] = node
 
+    def touch(self, path: SafePath) -> None:
+        """Record the use of a file."""
+        with self._lock:
+            node = self._find(path)
+            if not isinstance(node, _File):
+                raise NotFoundError(f"file {str(path)!r}", "the folder")
+            node.revision = self._next_revision()
+
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory."""
         with self._lock:
@@ -266,7 +275,7 @@ def _entry(path: SafePath, node: _Node) -> FileEntry:
             size=node.content.size,
             executable=node.executable,
             revision=node.revision,
-            changed_at=1,  # long ago: each change has a revision of its own
+            changed_at=int(node.revision),  # long ago: each change has a revision of its own
         )
     if isinstance(node, _Link):
         return FileEntry(path, "symlink", link_target=node.target)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from oras_adapters.registry_server import RegistryServer
     from oras_adapters.settings.settings import (
         ArchiveSettings,
+        CacheSettings,
         CredentialSettings,
         HostSettings,
         NetworkSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "ArchiveSettings",
     "AsyncClient",
     "AsyncLayerStream",
+    "CacheSettings",
     "Client",
     "ComposedRegistries",
     "Composition",
@@ -85,6 +87,7 @@ _MODULE_OF = {
     "ArchiveSettings": "settings.settings",
     "AsyncClient": "client.async_client",
     "AsyncLayerStream": "client.async_streams",
+    "CacheSettings": "settings.settings",
     "Client": "client.client",
     "ComposedRegistries": "mirroring.workers",
     "Composition": "factory",

@@ -165,9 +165,9 @@ class Parts:
             return None
         from oras_core.stores.cache import ContentCache  # noqa: PLC0415 - few programs have one
 
+        folder = self.folder(chosen.directory)
         with self._lock:
             if self._cache is None:
-                folder = self.folder(chosen.directory)
                 self._cache = ContentCache(folder, max_size=chosen.max_size or None)
             return self._cache
 

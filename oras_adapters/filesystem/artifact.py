@@ -74,9 +74,7 @@ class ArtifactFiles:
             self.manifest: Manifest = fetch_artifact(
                 fetcher, located.reference, platform=platform, limits=parts.limits
             )
-        self._reader = FileReader(
-            fetcher, held, TemporaryFile, parts.compressions, parts.limits
-        )
+        self._reader = FileReader(fetcher, held, TemporaryFile, parts.compressions, parts.limits)
         for layer in self.manifest.layers:
             path = _path_of(layer)
             if path:

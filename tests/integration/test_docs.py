@@ -82,7 +82,8 @@ def test_examples_of_embedding_run(registry):
     assert names["store"].exists(names["root"])
 
 
-def test_examples_of_data_run(registry, tmp_path):
+def test_examples_of_data_run(registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("ORAS_CACHE", "")  # restores the variable, which an example sets
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with Client() as client:
         client.login(registry, "alice", "secret")
@@ -90,6 +91,7 @@ def test_examples_of_data_run(registry, tmp_path):
     fsspec.register_implementation("oras", OrasFileSystem, clobber=True)
     OrasFileSystem.clear_instance_cache()
     names = run("data.md", registry)
+    assert names["used"] > 0
     assert (names["header"], names["first"]) == ("a,b\n", b"a,b\n1,2\n")
 
 

@@ -72,6 +72,16 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "C14",
+        "oras_core/stores/cache.py",
+        "                copy_verified(stream, descriptor, lambda _: None)\n",
+        "                pass\n",
+        (
+            "../unit/stores/test_content_cache.py"
+            "::test_damaged_blob_is_fetched_again_and_mended[CONTENT]",
+        ),
+    ),
+    Mutation(
         "C12",
         "oras_adapters/http/kept_connection.py",
         "            if head.status >= _FINAL:",

@@ -18,6 +18,7 @@ SECTIONS = {
     "proxy": settings.ProxySettings,
     "transfer": settings.TransferSettings,
     "archive": settings.ArchiveSettings,
+    "cache": settings.CacheSettings,
     'hosts."HOST"': settings.HostSettings,
 }
 

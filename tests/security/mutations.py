@@ -77,8 +77,7 @@ MUTATIONS = (
         "                copy_verified(stream, descriptor, lambda _: None)\n",
         "                pass\n",
         (
-            "../unit/stores/test_content_cache.py"
-            "::test_damaged_blob_is_fetched_again_and_mended[CONTENT]",
+            "../unit/stores/test_content_cache.py::test_wrong_bytes_in_the_cache_are_fetched_again",
         ),
     ),
     Mutation(

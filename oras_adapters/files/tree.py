@@ -261,7 +261,6 @@ class FolderTree(
 
     def touch(self, path: SafePath) -> None:
         """Set the modification time of a file to now; see the port."""
-        # The file may belong to another user; Windows takes no descriptor.
         with closing(self._open(path)) as file, suppress(PermissionError, TypeError):
             os.utime(file.fileno())
 

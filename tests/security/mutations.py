@@ -76,9 +76,7 @@ MUTATIONS = (
         "oras_core/stores/cache.py",
         "                copy_verified(stream, descriptor, lambda _: None)\n",
         "                pass\n",
-        (
-            "../unit/stores/test_content_cache.py::test_wrong_bytes_in_the_cache_are_fetched_again",
-        ),
+        ("../unit/stores/test_content_cache.py::test_wrong_bytes_in_the_cache_are_fetched_again",),
     ),
     Mutation(
         "C12",

@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Thread
 
 from oras_core.errors import FileAccessError, NotFoundError, UnsafePathError
-from oras_core.ports.files import FileTree
+from oras_core.ports.files import FileTree, Toucher
 from oras_core.testing.contracts.directories import DirectoryContract
 from oras_core.testing.contracts.expect import raises
 from oras_core.testing.contracts.tree_access import at, kind_at, names, read, write
@@ -210,6 +210,21 @@ class FileTreeContract(DirectoryContract):
         for path in ("missing", "f", "f/g"):
             with raises(NotFoundError):
                 list(tree.entries(at(path)))
+
+    def test_touching_changes_the_time_and_no_byte(self, tree: FileTree) -> None:
+        """The use of a file is recorded, if the folder can do so."""
+        if not isinstance(tree, Toucher):
+            return
+        write(tree, "f", b"x")
+        before = tree.entry(at("f"))
+        tree.touch(at("f"))
+        after = tree.entry(at("f"))
+        assert before is not None
+        assert after is not None
+        assert after.changed_at >= before.changed_at
+        assert read(tree, "f") == b"x"
+        with raises(NotFoundError):
+            tree.touch(at("missing"))
 
     def test_removing(self, tree: FileTree) -> None:
         """Files, links and empty directories are removed; the target of a link stays."""

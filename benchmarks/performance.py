@@ -93,9 +93,11 @@ def _measure(
         for workload in workloads:
             tournament.run(workload)
         rows = list(tournament.results.rows())
+        measured = {row.workload for row in rows}
         for curve in curves:
-            for _, files in curve.points[:-1]:  # the last is in the table
-                tournament.run(files)
+            for _, workload in curve.points:
+                if workload not in measured:
+                    tournament.run(workload)
     return tournament.results, rows
 
 
@@ -117,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=int, help="number of text files in the folder")
     parser.add_argument("--tags", type=int)
     parser.add_argument("--delay", type=float, metavar="MS", help="of the line, each way")
+    parser.add_argument("--limited", type=int, metavar="MIB", help="size of the file on that line")
     parser.add_argument("--delayed-files", type=int, help="number of files over that line")
     return parser
 
@@ -141,6 +144,7 @@ def _sizes(options: argparse.Namespace) -> Sizes:
         "tags": options.tags,
         "delay": options.delay and options.delay / 1000,
         "delayed_files": options.delayed_files,
+        "limited": options.limited and options.limited * MEBIBYTE,
     }
     return evolve(sizes, **{name: value for name, value in given.items() if value is not None})
 

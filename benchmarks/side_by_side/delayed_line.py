@@ -11,16 +11,17 @@ _PIECE = 64 * 1024
 
 
 @contextlib.contextmanager
-def delayed_line(address: str, delay: float) -> Iterator[str]:
+def delayed_line(address: str, delay: float, rate: int = 0) -> Iterator[str]:
     """Give an address from which TCP connections go on to `address`, `delay` seconds each way.
 
     Bytes follow one another as in a pipe: the delay holds nothing back that comes after. A
-    connection takes one round trip to open. Without a delay it is `address` itself.
+    connection takes one round trip to open. Each connection passes on `rate` bytes a second from
+    the server; 0 for no limit. Without delay and limit it is `address` itself.
     """
-    if not delay:
+    if not delay and not rate:
         yield address
         return
-    line = _Line(address, delay)
+    line = _Line(address, delay, rate)
     thread = threading.Thread(target=asyncio.run, args=(line.serve(),), name="delayed-line")
     thread.start()
     try:
@@ -32,10 +33,11 @@ def delayed_line(address: str, delay: float) -> Iterator[str]:
 
 
 class _Line:
-    def __init__(self, address: str, delay: float) -> None:
+    def __init__(self, address: str, delay: float, rate: int) -> None:
         self._host, _, port = address.rpartition(":")
         self._server_port = int(port)
         self._delay = delay
+        self._rate = rate
         self._ended = asyncio.Event()
         self.open = threading.Event()
         self.port = 0
@@ -58,7 +60,9 @@ class _Line:
         try:
             answers, server = await asyncio.open_connection(self._host, self._server_port)
             writers.append(server)
-            await asyncio.gather(self._way(there, server, opened), self._way(answers, back, opened))
+            await asyncio.gather(
+                self._way(there, server, opened, 0), self._way(answers, back, opened, self._rate)
+            )
         except (OSError, asyncio.CancelledError):
             return  # one side has hung up, or everything ends
         finally:
@@ -66,14 +70,18 @@ class _Line:
                 writer.close()
 
     async def _way(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, opened: float
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, opened: float, rate: int
     ) -> None:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        free = 0.0  # when the limited line has passed on all before
         arriving = asyncio.create_task(self._arrive(under_way, sink))
         try:
             while piece := await source.read(_PIECE):
-                under_way.put_nowait((max(self._loop.time(), opened) + self._delay, piece))
-            under_way.put_nowait((self._loop.time() + self._delay, b""))
+                free = max(self._loop.time(), opened, free) + (len(piece) / rate if rate else 0)
+                under_way.put_nowait((free + self._delay, piece))
+                if rate:  # what a sender has not yet sent waits at the sender
+                    await asyncio.sleep(free - self._loop.time())
+            under_way.put_nowait((max(self._loop.time(), free) + self._delay, b""))
             await arriving
         finally:
             arriving.cancel()

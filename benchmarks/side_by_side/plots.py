@@ -28,12 +28,13 @@ _STYLE = {
 
 
 def write_plot(curve: Curve, results: Results, path: Path) -> None:
-    """Draw a curve for every client, pushes left and pulls right, as an SVG file."""
+    """Draw a curve for every client, with a part for each step, as an SVG file."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        for axes, step in ((left, Step.PUSH), (right, Step.PULL)):
+        parts = figure.subplots(1, len(curve.steps), sharey=True, squeeze=False)[0]
+        for axes, step in zip(parts, curve.steps, strict=True):
             _draw(axes, curve, results, step)
+        left = parts[0]
         left.set_ylabel("seconds, the whole process")
         handles, names = left.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)

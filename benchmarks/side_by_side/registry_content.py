@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import ssl
 from pathlib import Path
 
 import oras.client
@@ -12,15 +13,17 @@ from side_by_side.clients.client import REPOSITORY, TAG
 from side_by_side.clients.manifest import MANIFEST_TYPE
 from side_by_side.material import Content, files_in, hash_file
 from side_by_side.measuring import ClientError
+from support.docker_registry import DockerRegistry
 
 _DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 
-def fill(address: str, content: Content) -> None:
+def fill(registry: DockerRegistry, content: Content) -> None:
     """Push a content, for all clients to pull."""
-    client = oras.client.OrasClient(insecure=True)
+    verify = str(registry.ca_file) if registry.ca_file else True
+    client = oras.client.OrasClient(insecure=registry.ca_file is None, tls_verify=verify)
     client.push(
-        target=f"{address}/{REPOSITORY}:{TAG}",
+        target=f"{registry.address}/{REPOSITORY}:{TAG}",
         files=[str(path) for path in content.paths],
         disable_path_validation=True,
         quiet=True,
@@ -34,13 +37,17 @@ def multiply_tag(storage: Path, count: int) -> None:
         shutil.copytree(tags / TAG, tags / f"tag-{number:05}")
 
 
-def check_pushed(address: str, content: Content) -> None:
+def check_pushed(registry: DockerRegistry, content: Content) -> None:
     """See that the manifest names what was pushed.
 
     Raises:
         ClientError: it does not, or there is none.
     """
-    connection = http.client.HTTPConnection(address, timeout=30)
+    if registry.ca_file is None:
+        connection = http.client.HTTPConnection(registry.address, timeout=30)
+    else:
+        context = ssl.create_default_context(cafile=registry.ca_file)
+        connection = http.client.HTTPSConnection(registry.address, timeout=30, context=context)
     try:
         accepted = {"Accept": f"{MANIFEST_TYPE}, {_DOCKER_MANIFEST_TYPE}"}
         connection.request("GET", f"/v2/{REPOSITORY}/manifests/{TAG}", headers=accepted)

@@ -15,17 +15,21 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from side_by_side.clients.client import Client, Job
+from side_by_side.clients.present import CURL, OURS
 from side_by_side.delayed_line import delayed_line
 from side_by_side.material import Content, Material
-from side_by_side.measuring import ClientError, measure
+from side_by_side.measuring import ClientError, Measure, measure
 from side_by_side.registry_content import check_pulled, check_pushed, fill, multiply_tag
 from side_by_side.results import Results, Row
 from side_by_side.workloads import Files, Folder, Start, Step, Tags, Workload
+from support.certificates import write_certificates
 from support.docker_registry import DockerRegistry, RegistryConfig
 
 _STARTS = 5
 """Starts for one repetition of anything else: each takes only tens of milliseconds."""
 
+
+_SETTLE_SECONDS = 2.2
 
 _LONG_SECONDS = 5.0
 """A turn that takes longer is not repeated: chance weighs little in it, and minutes are dear."""
@@ -72,16 +76,16 @@ class Tournament:
 
     def _transfers(self, workload: Files | Folder, content: Content) -> None:
         self._turns(workload, content, self._push, self._repetitions)
-        with self._registry() as registry:
-            fill(registry.address, content)
+        with self._registry(workload) as registry:
+            fill(registry, content)
             self._turns(
                 workload, content, lambda turn: self._pull(turn, registry), self._repetitions
             )
 
     def _listings(self, workload: Tags, count: int) -> None:
         content = self._material.files(1, 1)
-        with self._registry() as registry:
-            fill(registry.address, content)
+        with self._registry(workload) as registry:
+            fill(registry, content)
             multiply_tag(registry.storage, count)
             self._turns(
                 workload, content, lambda turn: self._list(turn, registry), self._repetitions
@@ -114,10 +118,10 @@ class Tournament:
 
     def _push(self, turn: _Turn) -> None:
         # A registry without content, or memory of any, for every push.
-        with self._registry() as registry, _line(turn, registry) as address:
+        with self._registry(turn.workload) as registry, _line(turn, registry) as address:
             self._step(turn, Step.PUSH, registry, address)
             if turn.is_first:
-                check_pushed(registry.address, turn.content)
+                check_pushed(registry, turn.content)
             if _is_repeated(turn):
                 self._step(turn, Step.PUSH_AGAIN, registry, address)
 
@@ -129,6 +133,10 @@ class Tournament:
             if turn.is_first:
                 check_pulled(self._output, turn.content)
             if _is_repeated(turn):
+                if _remembers(turn.workload):
+                    # A digest is kept of a file that was written two seconds ago, and no sooner.
+                    time.sleep(_SETTLE_SECONDS)
+                    self._run(turn, Step.PULL_AGAIN, registry, address)
                 self._step(turn, Step.PULL_AGAIN, registry, address)
 
     def _list(self, turn: _Turn, registry: DockerRegistry) -> None:
@@ -143,35 +151,63 @@ class Tournament:
         self, turn: _Turn, step: Step, registry: DockerRegistry | None, address: str
     ) -> int | None:
         """Measure one process; return the number of tags that it has listed, where it says so."""
-        scratch = self._folder / "scratch"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        job = Job(step, address, turn.content, scratch, self._output)
-        command = turn.client.command(job)
-        if command is None:
-            raise _UnableError
-        if registry is None:
-            measured = measure(command, scratch)
-        else:
-            with registry.recording() as requests:
-                measured = measure(command, scratch)
-            measured = evolve(measured, requests=len(requests))
+        measured = self._run(turn, step, registry, address)
         row = Row(step, turn.workload)
         self.results.add(row, turn.client.name, measured)
         self._tell(f"{row.title}: {turn.client.name} {measured.wall:.3f} s")
         return measured.listed
 
+    def _run(
+        self, turn: _Turn, step: Step, registry: DockerRegistry | None, address: str
+    ) -> Measure:
+        if not _is_able(turn.client, turn.workload):
+            raise _UnableError
+        scratch = self._folder / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        job = Job(
+            step,
+            address,
+            turn.content,
+            scratch,
+            self._output,
+            ca_file=registry.ca_file if registry else None,
+            cache=self._folder / "cache" if _remembers(turn.workload) else None,
+        )
+        command = turn.client.command(job)
+        if command is None:
+            raise _UnableError
+        if registry is None:
+            return measure(command, scratch)
+        with registry.recording() as requests:
+            measured = measure(command, scratch)
+        return evolve(measured, requests=len(requests))
+
     @property
     def _output(self) -> Path:
         return self._folder / "output"
 
-    def _registry(self) -> DockerRegistry:
-        return DockerRegistry(RegistryConfig(self._folder))
+    def _registry(self, workload: Workload) -> DockerRegistry:
+        if not (isinstance(workload, Files) and workload.tls):
+            return DockerRegistry(RegistryConfig(self._folder))
+        folder = self._folder / "certificates"
+        folder.mkdir(exist_ok=True)
+        return DockerRegistry(RegistryConfig(self._folder, certificates=write_certificates(folder)))
 
 
 def _line(turn: _Turn, registry: DockerRegistry) -> AbstractContextManager[str]:
-    delay = turn.workload.delay if isinstance(turn.workload, Files) else 0.0
-    return delayed_line(registry.address, delay)
+    files = turn.workload if isinstance(turn.workload, Files) else Files(0, 0)
+    return delayed_line(registry.address, files.delay, files.rate)
+
+
+def _remembers(workload: Workload) -> bool:
+    return isinstance(workload, Files) and workload.remembers
+
+
+def _is_able(client: Client, workload: Workload) -> bool:
+    """Tell whether a client can be measured: others have no setting for it here."""
+    special = isinstance(workload, Files) and (workload.tls or workload.remembers)
+    return not special or client.name in (OURS, CURL)
 
 
 def _is_repeated(turn: _Turn) -> bool:

@@ -29,21 +29,32 @@ class Step(StrEnum):
 class Files:
     """So many files of `size` bytes each, which no compressor makes smaller.
 
-    `delay` are the seconds that every byte takes to the registry, and back. `again` asks for both
-    steps a second time, when everything is there.
+    Attributes:
+        count: the number of files.
+        size: of each, in bytes.
+        delay: the seconds that every byte takes to the registry, and back.
+        again: whether both steps are done a second time, when everything is there.
+        rate: bytes in a second that one connection passes on to the client; 0 for no limit.
+        tls: whether the registry speaks HTTPS.
+        remembers: whether clients keep the digests of files from one step to the next.
     """
 
     count: int
     size: int
     delay: float = 0.0
     again: bool = False
+    rate: int = field(default=0, kw_only=True)
+    tls: bool = field(default=False, kw_only=True)
+    remembers: bool = field(default=False, kw_only=True)
 
     @property
     def what(self) -> str:
         """The content, in words."""
         files = "a file" if self.count == 1 else f"{self.count:,} files"
         line = f" over a line of {self.delay * 1000:g} ms" if self.delay else ""
-        return f"{files} of {_size(self.size)}{line}"
+        rate = f" at {self.rate / 1e6:g} MB/s a connection" if self.rate else ""
+        kind = (", over HTTPS" if self.tls else "") + (", digests kept" if self.remembers else "")
+        return f"{files} of {_size(self.size)}{line}{rate}{kind}"
 
 
 @frozen
@@ -94,23 +105,35 @@ class Sizes:
     tags: int = 5000
     delay: float = 0.02
     delayed_files: int = 30
+    limited: int = 96 * MEBIBYTE
+    rate: int = 25_000_000
+    listed: tuple[int, ...] = (10, 100, 1000, 10_000, 100_000)
     repetitions: int = 3
 
 
 FULL = Sizes()
 QUICK = Sizes(
-    big=MEBIBYTE, files=10, folder=10, tags=20, delay=0.002, delayed_files=3, repetitions=1
+    big=MEBIBYTE,
+    files=10,
+    folder=10,
+    tags=20,
+    delay=0.002,
+    delayed_files=3,
+    limited=MEBIBYTE,
+    listed=(10,),
+    repetitions=1,
 )
 """Enough to see that everything works, and too little to learn anything."""
 
 
 @frozen
 class Curve:
-    """How cost grows along one axis: the same kind of files, at several `points`."""
+    """How cost grows along one axis: the same steps with the same kind of thing, at `points`."""
 
     name: str
     axis: str
-    points: tuple[tuple[float, Files], ...]
+    points: tuple[tuple[float, Workload], ...]
+    steps: tuple[Step, ...] = field(default=(Step.PUSH, Step.PULL), kw_only=True)
     logarithmic: bool = field(default=True, kw_only=True)
 
 
@@ -121,13 +144,17 @@ def table_of(sizes: Sizes) -> dict[str, Workload]:
         "files": Files(sizes.files, sizes.small, again=True),
         "folder": Folder(sizes.folder),
         "line": Files(sizes.delayed_files, sizes.small, sizes.delay),
+        "limited": Files(1, sizes.limited, sizes.delay, rate=sizes.rate),
+        "tls-file": Files(1, sizes.big, tls=True),
+        "tls-files": Files(sizes.files, sizes.small, tls=True),
+        "kept": Files(1, sizes.big, again=True, remembers=True),
         "tags": Tags(sizes.tags),
         "start": Start(),
     }
 
 
 def curves_of(sizes: Sizes) -> dict[str, Curve]:
-    """Return the curves by the workload of the table that is the last point of each."""
+    """Return the curves by the workload of the table that is a point of each."""
     lengths = [sizes.big // part for part in (512, 64, 8)]
     counts = [sizes.files // part for part in (500, 50, 5) if sizes.files >= part]
     delays = [sizes.delay * part for part in (0.0, 0.25, 0.5)]
@@ -153,6 +180,12 @@ def curves_of(sizes: Sizes) -> dict[str, Curve]:
             f"delay each way, ms ({several})",
             tuple((w.delay * 1000, w) for w in by_delay),
             logarithmic=False,
+        ),
+        "tags": Curve(
+            "tags",
+            "number of tags",
+            tuple((count, Tags(count)) for count in sorted((*sizes.listed, sizes.tags))),
+            steps=(Step.LIST,),
         ),
     }
 

@@ -20,7 +20,8 @@ class Job:
     """One step, and all that a client needs to know of it.
 
     `scratch` is an empty folder for what the client wants to have at hand; a pull writes to the
-    folder `output`.
+    folder `output`. `ca_file` is the authority of a registry that speaks HTTPS. `cache` is a folder
+    that stays from one step to the next, for clients that keep digests.
     """
 
     step: Step
@@ -28,11 +29,18 @@ class Job:
     content: Content
     scratch: Path
     output: Path
+    ca_file: Path | None = None
+    cache: Path | None = None
 
     @property
     def target(self) -> str:
         """The artifact, as a reference."""
         return f"{self.address}/{REPOSITORY}:{TAG}"
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "http" if self.ca_file is None else "https"
 
 
 @frozen

@@ -83,8 +83,10 @@ class Curl:
         script = (_FOLDER_SCRIPTS if folder else _SCRIPTS).get(job.step)
         if script is None:
             return None
-        base = f"http://{job.address}/v2/{REPOSITORY}"
+        base = f"{job.scheme}://{job.address}/v2/{REPOSITORY}"
         environment = {"BASE": base, "TAG": TAG, "OUTPUT": str(job.output)}
+        if job.ca_file is not None:
+            environment["CURL_CA_BUNDLE"] = str(job.ca_file)
         (job.scratch / "config").write_bytes(EMPTY_CONFIG)
         if folder:
             environment |= _prepare_folder(job)

@@ -20,7 +20,7 @@ def main(step: str, target: str, *paths: str) -> None:
     """Push, pull or list."""
     begin = time.perf_counter()
     report: dict[str, float] = {}
-    client = oras.client.OrasClient(insecure=True)
+    client = oras.client.OrasClient(insecure="SSL_CERT_FILE" not in os.environ)
     if step == "push":
         client.push(target=target, files=list(paths), disable_path_validation=True)
     elif step == "pull":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from attrs import field, frozen
@@ -25,6 +26,10 @@ class OrasLibrary:
         """Push, pull, list or import by `oras.client`."""
         # One name may stand for two libraries, so that the environment says which.
         environment = {} if self.path is None else {"PYTHONPATH": str(self.path)}
+        if job.ca_file is not None:
+            environment["SSL_CERT_FILE"] = str(job.ca_file)
+        if job.cache is not None:
+            environment["ORAS_CONFIG"] = str(_settings(job.scratch, job.cache))
         if job.step is Step.START:
             arguments: tuple[str, ...] = ("-c", "import oras.client")
         else:
@@ -63,6 +68,13 @@ class PythonAlone:
     def command(self, job: Job) -> Command | None:
         """Start."""
         return Command((str(self.python), "-c", "pass")) if job.step is Step.START else None
+
+
+def _settings(scratch: Path, cache: Path) -> Path:
+    path = scratch / "config.toml"
+    lines = ["[transfer]", "digest_cache = true", f"cache_directory = {json.dumps(str(cache))}"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
 
 
 def _verb(step: Step) -> str:

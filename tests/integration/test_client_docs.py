@@ -15,18 +15,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trio
 
 import oras
 from oras_adapters import HostSettings, RegistryServer, Settings, TlsSettings
 from oras_core.testing import EmbeddedRegistry
 from support.certificates import write_certificates
 from support.docker_registry import guarded_registry, open_registry
+from support.stalling_proxy import StallingProxy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 MB = 1000 * 1000
 FOLDER_MB = int(os.environ.get("ORAS_FOLDER_MB", "3"))
 """The size of the folder that is pushed: `tox -e folder` pushes 300 MB."""
 
+CARD = b"# A model\n"
 MAX_IMPORTS, MAX_LINES = 3, 12
 
 
@@ -60,7 +63,7 @@ def registry(request, tmp_path, monkeypatch):
         with (work / "weights" / f"layer{number}.bin").open("wb") as file:
             for _ in range(FOLDER_MB // 3):
                 file.write(os.urandom(MB))
-    (work / "card.md").write_text("# A model\n")
+    (work / "card.md").write_bytes(CARD)
     (work / "sbom.json").write_text('{"components": []}')
     monkeypatch.chdir(work)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -160,6 +163,29 @@ def test_serve_a_file_from_asyncio(pushed):
 
     assert asyncio.run(main()) == b"# A model\n"
     assert not [t for t in threading.enumerate() if t.name.startswith("oras-")]
+
+
+def test_a_thread_of_trio_ends_with_its_task(pushed, tmp_path):
+    in_thread = run("trio", pushed)["in_thread"]
+    ended = threading.Event()
+
+    def pull(client, place):
+        try:
+            client.pull(place, tmp_path / "out")
+        finally:
+            ended.set()
+
+    async def main():
+        with oras.Client() as client, StallingProxy(pushed, down=0) as proxy:
+            assert await in_thread(client.read, f"{pushed}/team/model:v2", "card.md") == CARD
+            with trio.fail_after(30):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(in_thread, pull, client, f"{proxy.address}/team/model:v2")
+                    await trio.to_thread.run_sync(proxy.stalled.acquire)
+                    nursery.cancel_scope.cancel()
+            assert await trio.to_thread.run_sync(ended.wait, 2)
+
+    trio.run(main)
 
 
 def fetched(url):

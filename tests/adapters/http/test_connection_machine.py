@@ -261,3 +261,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 TestKeptConnections = KeptConnections.TestCase
 TestKeptConnectionsByLibrary = KeptConnectionsByLibrary.TestCase
+
+
+def test_both_parsers_are_driven():
+    assert KeptConnections.parse is not parse_by_library, "httptools is not installed"
+    assert KeptConnectionsByLibrary.parse is parse_by_library

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from oras_adapters.http.kept_connection import KeptConnection
-from oras_adapters.http.receiver import WireError
+from oras_adapters.http.receiver import HungUpError
 from oras_adapters.http.routes import ProxyLogin, Route
 from oras_adapters.http.urllib3_connection import Dialing, open_link
 from oras_core.cancellation import current_token
@@ -44,7 +44,7 @@ class ConnectionPool:
         """Return an idle connection, or a new one; the thread's token can shut it down.
 
         Raises:
-            WireError: if the server sends something before the request.
+            HungUpError: if the server sends something before the request.
             Exception: what opening a connection raises.
         """
         while (connection := self._pop()) is not None:
@@ -56,7 +56,7 @@ class ConnectionPool:
         connection = KeptConnection(link, self._dialing.read, self._dialing.parse)
         if not connection.is_quiet:
             connection.close()
-            raise WireError("the server sent data, or hung up, before the request")
+            raise HungUpError("the server sent data, or hung up, before the request")
         with self._lock:
             self._open.add(connection)
         return connection

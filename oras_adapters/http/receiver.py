@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from urllib3.util.wait import wait_for_read
 
-__all__ = ["BLOCKED", "Receiver", "WireError"]
+__all__ = ["BLOCKED", "HungUpError", "Receiver", "WireError"]
 
 MIN_PROGRESS: Final = 1024
 """Bytes that must arrive within one timeout, once a response has begun: no real line is slower."""
@@ -39,6 +39,10 @@ BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 class WireError(Exception):
     """The server broke HTTP/1.1, or closed the connection within a response."""
+
+
+class HungUpError(WireError):
+    """The server closed the connection in place of a response, or sent something else before."""
 
 
 @cache
@@ -106,8 +110,8 @@ class Receiver:
             piece = self._receive(RECEIVED)
             if not piece:
                 if self._buffer:
-                    raise WireError("the connection was closed within the header fields")
-                raise WireError("the server closed the connection without an answer")
+                    raise HungUpError("the connection was closed within the header fields")
+                raise HungUpError("the server closed the connection without an answer")
             self._buffer += piece
 
     def complete_head(self) -> bytes | None:
@@ -140,7 +144,7 @@ class Receiver:
         """
         piece = self._receive_now()
         if piece == b"" and not self._buffer:
-            raise WireError("the server closed the connection")
+            raise HungUpError("the server closed the connection")
         self._buffer += piece or b""
         while self._buffer:
             if self._buffer[:7] != b"HTTP/1."[: len(self._buffer)]:

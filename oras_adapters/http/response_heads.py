@@ -19,7 +19,14 @@ from attrs import frozen
 
 from oras_core.errors.redaction import one_line
 
-__all__ = ["HeadParser", "MalformedHeadError", "ResponseHead", "parse_by_library", "parser"]
+__all__ = [
+    "HeadParser",
+    "MalformedHeadError",
+    "NoHttpError",
+    "ResponseHead",
+    "parse_by_library",
+    "parser",
+]
 
 MAX_FIELDS: Final = 100
 """Header fields of one response, the limit of `http.client`."""
@@ -27,6 +34,10 @@ MAX_FIELDS: Final = 100
 
 class MalformedHeadError(Exception):
     """A response's status line or header fields break RFC 9112."""
+
+
+class NoHttpError(MalformedHeadError):
+    """The server does not speak HTTP/1.1."""
 
 
 @frozen
@@ -77,7 +88,7 @@ def parse_by_library(block: bytes) -> ResponseHead:
     block = fold.sub(b" ", block)  # RFC 9112, section 5.2
     status = status_line.match(block)
     if status is None:
-        raise MalformedHeadError("the status line is not one of HTTP/1.1")
+        raise NoHttpError("the status line is not one of HTTP/1.1")
     try:
         message = http.client.parse_headers(io.BytesIO(block[status.end() :]))
     except http.client.HTTPException as error:

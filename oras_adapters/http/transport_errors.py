@@ -9,8 +9,8 @@ from typing import Final
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 from oras_adapters.http.body_frames import BrokenFrameError
-from oras_adapters.http.receiver import WireError
-from oras_adapters.http.response_heads import MalformedHeadError
+from oras_adapters.http.receiver import HungUpError, WireError
+from oras_adapters.http.response_heads import MalformedHeadError, NoHttpError
 from oras_adapters.http.urllib3_connection import ProxyStepError, TunnelRefusedError
 from oras_core.errors import TlsError, TransportError, TransportTimeoutError
 from oras_core.errors.redaction import redact_text
@@ -76,8 +76,8 @@ def _translation(
 
 
 def _hint(url: str, root: BaseException, *, begun: bool) -> str:
-    """Return a hint for a server that hung up on a request without TLS."""
-    hung_up = isinstance(root, ConnectionError | MalformedHeadError | WireError)
+    """Return a hint for a server that did not answer a request without TLS by HTTP."""
+    hung_up = isinstance(root, ConnectionError | HungUpError | NoHttpError)
     if begun or not hung_up or isinstance(root, ConnectionRefusedError):
         return ""
     if not url.startswith("http://"):

@@ -306,6 +306,22 @@ def test_so_does_a_server_that_hangs_up(opened, hang_up):
         fetch(transport, server.url)
 
 
+@pytest.mark.parametrize(
+    "head", ["Content-Length: -1", "Transfer-Encoding: br", "A : b", "A: \0"], ids=repr
+)
+def test_a_malformed_response_does_not_hint_at_tls(opened, head):
+    def script(connection):
+        connection.read_request()
+        connection.send(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+        connection.wait()
+
+    server = opened(ScriptedServer(script))
+    transport = opened(Urllib3Transport())
+    with pytest.raises(TransportError) as caught:
+        fetch(transport, server.url)
+    assert "TLS" not in str(caught.value)
+
+
 def test_a_refused_connection_does_not_hint_at_tls(opened):
     with ScriptedServer(answering()) as server:
         pass  # its port is free again

@@ -39,7 +39,7 @@ from oras_core.mirroring.plan import TAGS_PER_JOB, Mirror, plan_mirror  # noqa: 
 
 FULL, QUICK = Shape(20_000, 50), Shape(400, 50)
 STEP = 100_000
-LATENCY = 0.1
+LATENCY = 0.5
 CONCURRENCY = 16
 
 
@@ -67,7 +67,7 @@ def planning(*, quick: bool) -> Iterator[str]:
 
 def duration(*, quick: bool) -> Iterator[str]:
     """Run with 1, 2 and 4 worker processes; yield rows with the model's duration."""
-    jobs = 8 if quick else 24
+    jobs = 4 if quick else 12
     shape = Shape(jobs, TAGS_PER_JOB)
     tags = jobs * TAGS_PER_JOB
     setup = Setup(shape, LATENCY, CONCURRENCY)
@@ -80,7 +80,7 @@ def duration(*, quick: bool) -> Iterator[str]:
     yield ""
     yield "| workers | limit | model | measured |"
     yield "| ---: | ---: | ---: | ---: |"
-    for limit in (None, 200.0):
+    for limit in (None, 50.0):
         model = Model(cost, LATENCY, TAGS_PER_JOB, CONCURRENCY, limit)
         for workers in (1, 2, 4):
             limited = evolve(setup, requests=limit, shares=workers)
@@ -110,7 +110,7 @@ def _extrapolated(model: Model) -> Iterator[str]:
 
 def throughput(*, quick: bool) -> Iterator[str]:
     """Mirror the same with each executor; yield rows."""
-    shape = Shape(8 if quick else 32, TAGS_PER_JOB)
+    shape = Shape(4 if quick else 16, TAGS_PER_JOB)
     tags = shape.repositories * shape.tags
     setup = Setup(shape, LATENCY, CONCURRENCY)
     repositories = shape.repositories

@@ -26,6 +26,9 @@ from oras_core.verbs.mirror import mirror
 
 SOURCE, DESTINATION = "source.example", "mirror.example"
 
+WARM = 6.0
+"""Seconds that each worker is occupied at the start: processes take that long on a busy machine."""
+
 
 @frozen
 class Setup:
@@ -85,7 +88,7 @@ def simulate(setup: Setup, run: RunRules) -> tuple[Report, float]:
     slots = run.workers * run.jobs
     with ExitStack() as stack:
         executor: Executor = stack.enter_context(open_executor(run))
-        wait([executor.submit(warm, 1.0) for _ in range(slots)])
+        wait([executor.submit(warm, WARM) for _ in range(slots)])
         started = time.monotonic()
         report = run_mirrors(
             [everything],

@@ -26,7 +26,7 @@ from support.mirror_material import fill, records, write_rules
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         os.environ.get("ORAS_CLUSTER") != "1", reason="needs Dask: run tox -e cluster"
     ),
@@ -54,11 +54,11 @@ def mirrored(registry):
 
 def wait_for(registry, count, process):
     """Wait until a run has come as far."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while mirrored(registry) < count:
         assert process.poll() is None, "the run ended too early"
-        assert time.monotonic() < deadline, f"{mirrored(registry)} repositories after two minutes"
-        time.sleep(0.01)
+        assert time.monotonic() < deadline, f"{mirrored(registry)} repositories after five minutes"
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def test_a_mirror_survives_the_loss_of_a_worker_and_an_interruption(registries, 
     with running(rules, tmp_path) as process:
         wait_for(destination, REPOSITORIES // 3, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(120) == 130
     assert REPOSITORIES // 3 <= mirrored(destination) < REPOSITORIES
     with SqliteLedger(path) as ledger:
         done = ledger.totals().done_jobs
@@ -126,7 +126,7 @@ def test_a_mirror_survives_the_loss_of_a_worker_and_an_interruption(registries, 
         wait_for(destination, REPOSITORIES * 2 // 3, process)
         victim = workers_of(process)[0]
         os.kill(victim, signal.SIGKILL)
-        output, _ = process.communicate(timeout=180)
+        output, _ = process.communicate(timeout=400)
         assert process.returncode == 0, output
     report = json.loads(output)
     assert report["complete"]

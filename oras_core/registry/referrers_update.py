@@ -38,7 +38,7 @@ list before this one wrote it may need that long to overwrite it."""
 SLOWNESS: Final = 6.0
 """By how much others may be slower than this client, which waits longer if it is slow itself."""
 
-MAX_SETTLING: Final = 20.0
+MAX_SETTLING: Final = 10.0
 """The longest such time in seconds."""
 
 CALM_READS: Final = 3

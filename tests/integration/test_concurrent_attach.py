@@ -26,6 +26,7 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_concurrent_attaches_of_processes_lose_no_referrer(shared_registry, repository_name):
     address = shared_registry.address
     with Urllib3Transport() as transport:

@@ -45,6 +45,7 @@ while True:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_concurrent_pushes_and_reads_all_succeed(
     shared_registry: DockerRegistry, repository_name, tmp_path: Path
 ):

@@ -45,7 +45,6 @@ POSIX_NAMES = {
     "initgroups",
     "killpg",
     "lchown",
-    "link",
     "lockf",
     "major",
     "minor",

@@ -8,7 +8,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.content.reading import CHUNK_SIZE
+from oras_core.content.sources import BytesSource
 from oras_core.errors import InvalidInputError, UnsupportedError
 from oras_core.ports.content import ByteSource, ByteStream
 

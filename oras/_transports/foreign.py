@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from oras._transports.bodies import Upload, as_data, joined
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import OrasError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.transports.redirects import origin_of

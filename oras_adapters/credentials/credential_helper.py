@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from oras_core.cancellation import current_token
+from oras_core.cancellation import LOOK_SECONDS, current_token
 from oras_core.credentials import config_key
 from oras_core.errors import CredentialHelperError
 from oras_core.errors.redaction import redact_text
@@ -22,9 +22,6 @@ __all__ = ["CredentialHelperStore"]
 
 TIMEOUT: Final = 60.0
 """Timeout in seconds: a helper may ask the user to unlock a keychain."""
-
-LOOK_SECONDS: Final = 0.1
-"""Seconds between checks for cancellation while a helper runs."""
 
 TOKEN_USERNAME: Final = "<token>"  # noqa: S105 - the protocol's mark, not a secret
 """The user name that marks a helper's secret as an identity token (R3)."""

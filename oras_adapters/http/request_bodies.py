@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from oras_adapters.http.body_frames import BodyFrame, BrokenFrameError
+from oras_core.content.reading import read_rest
 from oras_core.errors import TransportError
 from oras_core.ports.content import ByteSource, ByteStream
 
@@ -59,7 +60,7 @@ class _RequestStream(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
+            return read_rest(self)
         try:
             return self._frame.read(size)
         except (BrokenFrameError, OSError) as error:

@@ -24,6 +24,7 @@ from oras_adapters.http.response_heads import HeadParser, parser
 from oras_adapters.http.routes import Route
 from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
+from oras_core.content.reading import read_rest
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
@@ -275,7 +276,7 @@ class _Body(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
+            return read_rest(self)
         if self._failure is not None:
             raise self._failure
         if self._connection is None:

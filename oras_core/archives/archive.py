@@ -24,7 +24,8 @@ from oras_core.archives.tar_format import (
 from oras_core.archives.tar_reader import TarReader
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.read_ahead import read_ahead
-from oras_core.content.sources import CHUNK_SIZE, FileSource
+from oras_core.content.reading import CHUNK_SIZE
+from oras_core.content.sources import FileSource
 from oras_core.errors import (
     DigestMismatchError,
     NotFoundError,

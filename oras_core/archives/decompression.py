@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from oras_core.archives.tar_format import ArchiveDamage
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.ports.compression import Compression, DamagedStreamError, Decompressor
 from oras_core.ports.content import ByteStream
 

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from oras_core.archives.archive import PackedDirectory
-from oras_core.content.sources import CHUNK_SIZE, FileSource
+from oras_core.content.reading import read_rest
+from oras_core.content.sources import FileSource
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileTree, PendingFile
@@ -168,7 +169,7 @@ class _PartsStream:
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         while size:
             if self._stream is None:
                 part = self._source.part(self._number)

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from oras_core.archives.gzip_streams import GZIP
 from oras_core.cancellation import current_token
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import UnsupportedError
 from oras_core.ports.compression import Compression, Decompressor
 from oras_core.ports.content import ByteStream

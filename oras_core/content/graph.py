@@ -129,7 +129,7 @@ class ManifestCache:
         if isinstance(self._fetcher, ManifestCache):
             return self._fetcher.source(descriptor)
         if self._parts is not None:
-            return RangedSource(self._blobs, self._parts, descriptor)
+            return RangedSource(self._blobs, descriptor, self._parts)
         return FetchedSource(self._blobs, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:

@@ -8,7 +8,7 @@ from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import DigestMismatchError, InvalidInputError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher

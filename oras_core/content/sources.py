@@ -6,11 +6,12 @@ import io
 from collections.abc import Callable, Iterable
 from functools import partial
 from secrets import token_hex
-from typing import Final, cast
+from typing import cast
 
 from attrs import Factory, field, frozen
 
 from oras_core.cancellation import current_token
+from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
@@ -18,7 +19,6 @@ from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher
 from oras_core.ports.files import FileEntry, FileTree
 
 __all__ = [
-    "CHUNK_SIZE",
     "BytesSource",
     "FetchedSource",
     "FileSource",
@@ -26,9 +26,6 @@ __all__ = [
     "RangedSource",
     "spool",
 ]
-
-CHUNK_SIZE: Final = 256 * 1024
-"""Bytes of one read: large enough to make calls cheap, small enough for many parallel blobs."""
 
 
 @frozen
@@ -69,25 +66,10 @@ class FetchedSource:
 
 
 @frozen
-class RangedSource:
+class RangedSource(FetchedSource):
     """A blob of another target that supports ranges. Not yet verified."""
 
-    fetcher: Fetcher = field(repr=False)
     ranges: RangeFetcher = field(repr=False)
-    descriptor: Descriptor
-
-    @property
-    def size(self) -> int:
-        """The number of bytes by the descriptor."""
-        return self.descriptor.size
-
-    def open(self) -> ByteStream:
-        """Return a new stream from the first byte.
-
-        Raises:
-            NotFoundError: if the target does not have the blob.
-        """
-        return self.fetcher.fetch(self.descriptor)
 
     def open_from(self, start: int) -> ByteStream:
         """Return a new stream from offset `start`.
@@ -227,7 +209,7 @@ class _UnchangedStream:
             FileAccessError: instead of the last bytes, if the file is larger than its size.
         """
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         if size == 0:
             return b""
         chunk = self._stream.read(min(size, self._left)) if self._left else b""

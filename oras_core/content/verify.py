@@ -11,7 +11,7 @@ from typing import Final
 
 from oras_core.cancellation import current_token, interrupts_cancelling
 from oras_core.content.read_ahead import ReadAhead
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import ContentError, DigestMismatchError, SizeLimitError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
@@ -59,7 +59,7 @@ class VerifyingReader:
             DigestMismatchError: if the digest differs.
         """
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         if size == 0 or self._verified:
             return b""
         if self._failure is not None:

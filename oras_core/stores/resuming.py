@@ -9,7 +9,7 @@ from functools import partial
 from io import BytesIO
 from typing import Final
 
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import read_rest
 from oras_core.content.verify import copy_verified
 from oras_core.errors import (
     CancelledError,
@@ -127,7 +127,7 @@ class _Continued:
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         chunk = self._stream.read(size)
         if chunk or size == 0 or self._then is None:
             return chunk

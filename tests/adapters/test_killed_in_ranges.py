@@ -77,7 +77,7 @@ def watched():
 
 def pull(watched, folder):
     repository = RemoteRegistry("reg.io", watched).repository("app")
-    FileStore(LocalFileTree(folder)).push(BLOB, RangedSource(repository, repository, BLOB))
+    FileStore(LocalFileTree(folder)).push(BLOB, RangedSource(repository, BLOB, repository))
 
 
 def starts(watched):

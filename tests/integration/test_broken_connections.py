@@ -21,7 +21,8 @@ from oras_adapters.factory import compose
 from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings.settings import HostSettings, NetworkSettings, Settings
-from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.content.reading import CHUNK_SIZE
+from oras_core.content.sources import BytesSource
 from oras_core.packing import ingestion
 from oras_core.testing import EmbeddedRegistry
 from oras_core.verbs.pull import pull

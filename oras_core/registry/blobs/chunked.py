@@ -7,7 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from oras_core.content.sources import CHUNK_SIZE, BytesSource
+from oras_core.content.reading import CHUNK_SIZE, read_rest
+from oras_core.content.sources import BytesSource
 from oras_core.errors import RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteStream
@@ -131,7 +132,7 @@ class _ChunkStream:
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         wanted = min(size, self._end - self._position)
         piece = self._reading.read(self._position, wanted) if wanted else b""
         self._position += len(piece)

@@ -22,7 +22,8 @@ from typing import Final
 
 from attrs import define, field
 
-from oras_core.cancellation import CancelToken, current_token
+from oras_core.cancellation import LOOK_SECONDS, CancelToken, current_token
+from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import OrasError
 from oras_core.forks import ForkSafeLock
 from oras_core.registry.blobs.resuming import ResumingStream, Span
@@ -40,8 +41,6 @@ SEGMENT_SIZE: Final = 6 * MiB
 LEAST_SEGMENT: Final = MiB
 """Bytes of the last ranges, which are smaller, so that all connections end at the same time."""
 
-CHUNK_SIZE: Final = 256 * 1024
-
 PROBE_SIZE: Final = 2 * MiB
 """Bytes after which the speed of a single connection is judged, again and again."""
 
@@ -50,9 +49,6 @@ FAST: Final = 64 * MiB
 
 LEAST_REST: Final = 16 * MiB
 """Bytes that must be left so that further connections are worth their requests."""
-
-LOOK_SECONDS: Final = 0.1
-"""Seconds between two checks for a cancellation."""
 
 Connect = Callable[[Span], ResumingStream]
 """Requests a span and returns its stream."""
@@ -122,7 +118,7 @@ class ParallelStream:
         Raises: as `ResumingStream.read`.
         """
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_SIZE), b""))
+            return read_rest(self)
         if self._ranges is not None and self._ranges.failure is not None:
             self._leave_ranges(self._ranges)
         ranges = self._ranges

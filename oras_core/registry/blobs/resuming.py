@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
+from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import SizeMismatchError, TransportError, TransportTimeoutError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.http import HttpRequest, HttpResponse
@@ -26,8 +27,6 @@ PROGRESS: Final = 64 * 1024
 
 FRUITLESS_TIMEOUT: Final = 3
 """How much an interruption by a timeout counts: a server that was silent twice stays so."""
-
-SKIP_SIZE: Final = 256 * 1024
 
 
 @frozen
@@ -147,7 +146,7 @@ class ResumingStream:
         if self._closed:
             raise ValueError("read of a closed stream")
         if size < 0:
-            return b"".join(iter(lambda: self.read(SKIP_SIZE), b""))
+            return read_rest(self)
         while size > 0 and self._offset < self._end:
             if self._response is None:
                 self.connect()
@@ -166,7 +165,7 @@ class ResumingStream:
             return b""
         body = self._response.body
         while self._to_skip > 0:
-            skipped = body.read(min(self._to_skip, SKIP_SIZE))
+            skipped = body.read(min(self._to_skip, CHUNK_SIZE))
             if not skipped:
                 return b""
             self._to_skip -= len(skipped)

@@ -7,7 +7,7 @@ from contextlib import closing
 from attrs import frozen
 
 from oras_core.content.read_ahead import ReadAhead
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.content.verify import READ_AHEAD_SIZE, VerifyingReader
 from oras_core.errors import SizeMismatchError
 from oras_core.model.descriptor import Descriptor

@@ -16,7 +16,7 @@ from oras_core.archives.tar_format import (
     padding_of,
 )
 from oras_core.archives.tar_reader import TarReader
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.content.verify import copy_verified
 from oras_core.errors import (
     AlreadyExistsError,
@@ -33,14 +33,20 @@ from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileTree, Locker
-from oras_core.stores.layout.files import INDEX_NAME, MARKER_NAME, LayoutFiles, blob_path
+from oras_core.stores.layout.files import (
+    INDEX_NAME,
+    MARKER_NAME,
+    MAX_MARKER_SIZE,
+    LayoutFiles,
+    blob_path,
+)
 from oras_core.stores.layout.index import MAX_INDEX_SIZE
 from oras_core.stores.layout.locks import wait_for_lock
 from oras_core.stores.layout.store import OciLayoutStore
 
 __all__ = ["archived_layout", "pack_layout", "unpack_layout"]
 
-MAX_SMALL_FILE: Final = {MARKER_NAME: 64 * 1024, INDEX_NAME: MAX_INDEX_SIZE}
+MAX_SMALL_FILE: Final = {MARKER_NAME: MAX_MARKER_SIZE, INDEX_NAME: MAX_INDEX_SIZE}
 """Largest accepted size of the two files that are held in memory, in bytes."""
 
 

@@ -22,7 +22,7 @@ from oras_core.archives.archive import unpack
 from oras_core.archives.decompression import decompressed
 from oras_core.archives.gzip_streams import GZIP
 from oras_core.content.read_ahead import read_ahead
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.content.verify import VerifyingReader
 from oras_core.errors import (
     DigestMismatchError,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from oras_core.content.sources import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE
 from oras_core.copying.copy import copy, copy_graph
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import CopyError, SizeMismatchError

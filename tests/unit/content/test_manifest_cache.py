@@ -45,9 +45,8 @@ def test_a_graph_that_is_too_large_ends_the_copy(monkeypatch):
     index = codec.encode_index(manifests=[document.descriptor for document in documents])
     push_document(source, index)
     source.tag(index.descriptor, "v1")
-    monkeypatch.setattr(
-        ManifestCache.__init__, "__kwdefaults__", {"limit": 4096, "graph_limit": 9999}
-    )
+    defaults = {**ManifestCache.__init__.__kwdefaults__, "limit": 4096, "graph_limit": 9999}
+    monkeypatch.setattr(ManifestCache.__init__, "__kwdefaults__", defaults)
     destination = MemoryStore()
     with pytest.raises(SizeLimitError):
         copy(source, "v1", destination, options=CopyOptions(concurrency=1))

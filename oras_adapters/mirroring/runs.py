@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
@@ -28,7 +29,7 @@ from oras_core.mirroring.verification import Difference, verify_mirror
 
 __all__ = ["run_rules", "verify_rules"]
 
-QUEUED: int = 2
+QUEUED: Final = 2
 """Jobs that wait for each job that runs: a worker never waits for the planner."""
 
 

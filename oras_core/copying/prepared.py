@@ -64,8 +64,11 @@ def prepare(
     *,
     referrers: ReferrerFilter | None = None,
     options: CopyOptions | None = None,
+    cached: ManifestCache | None = None,
 ) -> Prepared:
     """Find the referrers of `roots`, and what the destination lacks of all of them.
+
+    `cached` gives the manifests of `source` that were read before.
 
     Raises:
         UnsupportedError: if the source cannot list referrers.
@@ -74,7 +77,7 @@ def prepare(
         OrasError: as `copy_graph`.
     """
     options = options or CopyOptions()
-    cached = ManifestCache(source, limit=options.manifest_size)
+    cached = cached or ManifestCache(source, limit=options.manifest_size)
     with Crew(options.concurrency) as crew:
         search = ReferrerSearch(source, cached, referrers or ReferrerFilter(), options)
         found = search.run(roots, crew)

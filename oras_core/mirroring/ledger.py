@@ -149,21 +149,22 @@ class MemoryLedger(Ledger):
 
     def __init__(self) -> None:
         """Begin without a run."""
+        self._places: dict[tuple[str, Digest], str] = {}
         self._rules: str | None = None
         self._ended = True
+        self._forget()
+
+    def _forget(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._records: dict[str, Record] = {}
         self._planned: set[Planned] = set()
         self._all_planned = False
-        self._places: dict[tuple[str, Digest], str] = {}
 
     def begin(self, rules: str) -> bool:
         """Begin a run, or go on with one."""
         goes_on = not self._ended and self._rules == rules
         if not goes_on:
-            places = self._places
-            self.__init__()  # type: ignore[misc]
-            self._places = places
+            self._forget()
         self._rules, self._ended = rules, False
         return goes_on
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
+from oras_core.content.graph import ManifestCache
 from oras_core.content.platforms import select_manifest
 from oras_core.content.referrers import is_of_type
 from oras_core.copying.copy import receiving
@@ -122,6 +123,7 @@ class _Work:
         self._job = task.job
         self._source = repository_in(registries, task.job.source)
         self._destination = repository_in(registries, task.job.destination)
+        self._cached = ManifestCache(self._source, limit=options.manifest_size)
         self._options = evolve(
             options, mount_source=_mounting(self._job.destination_host, task.mounts, registries)
         )
@@ -187,6 +189,7 @@ class _Work:
                 self._destination,
                 referrers=referrer_filter(self._job.choice),
                 options=self._options,
+                cached=self._cached,
             )
         except SizeLimitError:
             return None
@@ -201,10 +204,10 @@ class _Work:
         lacking = list(left_out)
         for tag, root in tags.items():
             # An absent root is an error of its own: `examine` looks at the tags again.
-            with closing(self._source.fetch(root)):
+            with closing(self._cached.fetch(root)):
                 pass
             try:
-                found = select_manifest(self._source, root, platform, limit=limit)
+                found = select_manifest(self._cached, root, platform, limit=limit)
             except NotFoundError:
                 lacking.append(tag)
             else:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
+
+import pytest
 
 import oras
 import oras.client
@@ -61,3 +65,17 @@ def test_the_client_sends_no_more_requests(tmp_path, monkeypatch):
         )
     facade.connections.close()
     assert found == expected
+
+
+@pytest.mark.slow
+def test_the_benchmark_compares_a_first_operation_of_both(tmp_path):
+    program = Path(__file__).parents[3] / "benchmarks" / "client_cost.py"
+    benchmark = runpy.run_path(str(program))
+    file = tmp_path / "small.bin"
+    file.write_bytes(b"small")
+    with RegistryServer(EmbeddedRegistry()) as server:
+        pairs = benchmark["measured"]("push", f"{server.address}/a:v1", file, 1)
+        with oras.Client() as client:
+            assert client.read(f"{server.address}/a:v1") == b"small"
+    assert len(pairs.facade) == len(pairs.client) == 1
+    assert pairs.ratio() == pairs.client[0].cpu / pairs.facade[0].cpu

@@ -46,11 +46,20 @@ async def awaited_verbs(client: oras.AsyncClient) -> None:
         assert_type(await stream.read(1), bytes)
 
 
+def one_needs_no_list(client: oras.Client) -> None:
+    assert_type(client.push(PLACE, "card.md", tags="latest"), Descriptor)
+    assert_type(client.push(PLACE, Path("card.md")), Descriptor)
+    assert_type(client.attach(PLACE, {"a.md": Path("card.md")}, artifact_type="a/b"), Descriptor)
+    assert_type(client.index(PLACE, "v1"), Descriptor)
+    assert_type(client.update_index(PLACE, add="v2", remove=["v1"]), Descriptor)
+
+
 async def mistakes_are_noticed(client: oras.AsyncClient, blocking: oras.Client) -> None:
     await client.push(PLACE)  # type: ignore[call-arg]
     await client.push(PLACE, ["card.md"], compresion="none")  # type: ignore[call-arg]
     await client.push(PLACE, ["card.md"], compression="lzma")  # type: ignore[arg-type]
     await client.pull(17)  # type: ignore[arg-type]
+    await client.push(PLACE, 17)  # type: ignore[arg-type]
     blocking.push(PLACE, ["card.md"], compression="lzma")  # type: ignore[arg-type]
     client.pusch(PLACE)  # type: ignore[attr-defined]
 

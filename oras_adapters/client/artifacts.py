@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from oras_core.model.annotations import AnnotationSet
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.manifest import Manifest
+    from oras_core.model.paths import SafePath
     from oras_core.model.platform import Platform
     from oras_core.ports.content import ReadOnlyTarget
     from oras_core.verbs.open import FileReader
@@ -321,18 +322,24 @@ def _selection(
 ) -> Callable[[Descriptor], bool]:
     """Return a test of layers; those of which a file is in `kept` fail it."""
     from oras_core.model.globs import any_of
-    from oras_core.model.paths import sanitize_path
+    from oras_core.model.paths import sanitize_folder
 
     included, excluded = any_of(include), any_of(exclude)
 
     def is_chosen(layer: Descriptor) -> bool:
         if layer.title is None:
             return False
-        title = str(sanitize_path(layer.title))
+        path = sanitize_folder(layer.title)
+        title = str(path)
         return (
             (not included or any(pattern.matches(title) for pattern in included))
             and not any(pattern.matches(title) for pattern in excluded)
-            and (kept is None or kept.entry(sanitize_path(title)) is None)
+            and (kept is None or not _exists(kept, path))
         )
 
     return is_chosen
+
+
+def _exists(tree: LocalFileTree, path: SafePath) -> bool:
+    """Tell whether a path exists; the folder itself counts if it is not empty."""
+    return tree.entry(path) is not None if path.parts else any(tree.entries())

@@ -15,7 +15,7 @@ from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
-from oras_core.model.paths import sanitize_path
+from oras_core.model.paths import sanitize_folder
 from oras_core.ports.content import Fetcher
 from oras_core.stores.file import is_marked_for_unpacking
 
@@ -56,8 +56,10 @@ def find_file(manifest: Manifest, name: str | None) -> tuple[Descriptor, str]:
         if name in (layer.title, str(layer.digest)):
             return layer, ""
     for layer in manifest.layers:
-        if is_marked_for_unpacking(layer) and layer.title and name.startswith(f"{layer.title}/"):
-            return layer, name[len(layer.title) + 1 :]
+        if is_marked_for_unpacking(layer) and layer.title:
+            folder = "" if layer.title in (".", "./") else f"{layer.title}/"
+            if name.startswith(folder):
+                return layer, name.removeprefix(folder)
     raise NotFoundError(f"file {name!r}", f"{manifest.digest}, which has {_names(manifest)}")
 
 
@@ -123,7 +125,7 @@ class FileReader:
         """
         from oras_core.archives.members import PackedFiles, is_compressed, write_tar  # noqa: PLC0415
 
-        prefix = sanitize_path(layer.title) if layer.title else None
+        prefix = sanitize_folder(layer.title) if layer.title else None
         archive = self.held.enter_context(RandomAccess(self.source, layer))
         if not verified and not is_compressed(archive.read(MAGIC_SIZE) or b"", self.compressions()):
             return PackedFiles(archive, prefix=prefix, limits=self.limits)

@@ -11,9 +11,15 @@ from oras_adapters import Client, RegistryServer, Settings, compose
 from oras_adapters.client.progress import watch_for
 from oras_core import BytesSource, File
 from oras_core.errors import AuthenticationError, InvalidConfigurationError, InvalidInputError
+from oras_core.model import media_types
+from oras_core.packing.manifest import pack_manifest
 from oras_core.ports import Credential, ProgressListener
+from oras_core.stores.memory import MemoryStore
 from oras_core.testing import EmbeddedRegistry
+from oras_core.testing.contracts.content_access import push_blob, push_document
+from support.artifacts import layer
 from support.clients import FACES, HOST, embedded_client
+from support.tar_archives import directory, member, tgz
 
 FILES = [File("a", BytesSource(b"a"))]
 
@@ -120,3 +126,20 @@ def test_a_composition_gives_the_client():
 def test_a_timeout_is_one_or_two_positive_numbers(timeout):
     with pytest.raises(InvalidConfigurationError, match=r"timeout.*seconds above 0"):
         compose(Settings(), timeout=timeout)
+
+
+@pytest.mark.parametrize("title", [".", "./"])
+def test_a_folder_with_the_title_of_a_dot_is_pulled_into_the_folder_itself(title, tmp_path):
+    store, content = MemoryStore(), tgz(directory("."), member("a", b"a"), member("d/b", b"b"))
+    push_blob(store, content)
+    push_blob(store, b"{}")
+    manifest = pack_manifest([layer(content, title, **{media_types.ANNOTATION_UNPACK: "true"})])
+    push_document(store, manifest)
+    store.tag(manifest.descriptor.plain(), "v1")
+    out, new = tmp_path / "out", tmp_path / "new"
+    with embedded_client("blocking") as client:
+        assert client.pull((store, "v1"), out).files == (out,)
+        assert (out / "d" / "b").read_bytes() == b"b"
+        assert client.pull((store, "v1"), out, overwrite=False).files == ()
+        assert client.pull((store, "v1"), new, overwrite=False).files == (new,)
+        assert client.read((store, "v1"), "d/b") == b"b"

@@ -15,7 +15,7 @@ from typing import Final
 from oras_core.content.sources import FileSource
 from oras_core.model.digest import Digest
 from oras_core.ports.content import ByteSource
-from oras_core.ports.digests import DigestKeeper, DigestMemory
+from oras_core.ports.digests import DigestMemory, digests_of
 
 __all__ = ["begin_hashing", "known_digest"]
 
@@ -50,7 +50,7 @@ def _forget(_: Digest) -> None:
 
 
 def _remembered(source: ByteSource) -> tuple[FileSource, DigestMemory] | None:
-    if not isinstance(source, FileSource) or not isinstance(source.tree, DigestKeeper):
+    if not isinstance(source, FileSource):
         return None
-    memory = source.tree.digests
+    memory = digests_of(source.tree)
     return None if memory is None else (source, memory)

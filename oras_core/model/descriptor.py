@@ -113,7 +113,7 @@ class Descriptor:
     @property
     def has_successors(self) -> bool:
         """Whether the content refers to other blobs or manifests: a manifest or an index does."""
-        return self.is_manifest or self.is_index
+        return self.media_type in media_types.ACCEPTED_MANIFESTS
 
     def with_annotations(self, items: Mapping[str, str]) -> Descriptor:
         """Return a copy with `items` added to the annotations."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from oras_core.model.digest import Digest
-from oras_core.ports.files import FileEntry
+from oras_core.ports.files import FileEntry, FileTree
 
-__all__ = ["DigestKeeper", "DigestMemory"]
+__all__ = ["DigestKeeper", "DigestMemory", "digests_of"]
 
 
 class DigestMemory(Protocol):
@@ -26,7 +26,6 @@ class DigestMemory(Protocol):
         ...
 
 
-@runtime_checkable
 class DigestKeeper(Protocol):
     """A folder that remembers the digests of its files."""
 
@@ -34,3 +33,9 @@ class DigestKeeper(Protocol):
     def digests(self) -> DigestMemory | None:
         """The memory; None if the digests of this folder are not remembered."""
         ...
+
+
+def digests_of(tree: FileTree) -> DigestMemory | None:
+    """Return the memory of a folder; None if it has none."""
+    memory: DigestMemory | None = getattr(tree, "digests", None)
+    return memory

@@ -198,7 +198,9 @@ class NameRules(Protocol):
 
 def names_of(tree: FileTree) -> NamePolicy:
     """Return the rules for names in a folder; those of POSIX if it has none of its own."""
-    return tree.names if isinstance(tree, NameRules) else POSIX_NAMES
+    # `isinstance` examines all members of a protocol each time, which costs more than the check.
+    names: NamePolicy = getattr(tree, "names", POSIX_NAMES)
+    return names
 
 
 class ResumableFile(PendingFile, Protocol):

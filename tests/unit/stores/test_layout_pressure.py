@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from threading import Event, Thread
 
 import pytest
@@ -252,6 +253,72 @@ def test_a_collection_is_cancelled(tree, store, keep):
     with token.scope(), pytest.raises(CancelledError):
         store.collect_garbage(keep=keep)
     assert files(tree) == before
+
+
+class CancellingTree(MemoryFileTree):
+    """Cancels a token at one of the calls of `open` or `remove` for blobs, and counts them."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = CancelToken()
+        self.cancel_at = {}
+        self.calls = Counter()
+
+    def _note(self, called, path):
+        if path.parts[0] == "blobs":
+            self.calls[called] += 1
+            if self.calls[called] == self.cancel_at.get(called):
+                self.token.cancel()
+
+    def open(self, path):
+        self._note("open", path)
+        return super().open(path)
+
+    def remove(self, path):
+        self._note("remove", path)
+        super().remove(path)
+
+
+def cancelled_at(called, prepare, action):
+    """Cancel an action at its third call, and return how many calls there are in all."""
+    tree = CancellingTree()
+    store = OciLayoutStore(tree)
+    with store.receiving() as receiver:
+        prepared = prepare(receiver)
+    tree.calls.clear()
+    tree.cancel_at = {called: 3}
+    with tree.token.scope(), pytest.raises(CancelledError):
+        action(OciLayoutStore(tree), prepared)
+    return tree.calls[called]
+
+
+def push_many(receiver):
+    parts = [push_artifact(receiver, b"%d" % number).descriptor for number in range(20)]
+    return push_document(receiver, codec.encode_index(manifests=parts))
+
+
+@pytest.mark.parametrize("keep", ["listed", "tagged"])
+def test_a_collection_that_reads_is_cancelled(keep):
+    def push_untagged(receiver):
+        for number in range(20):
+            push_artifact(receiver, b"%d" % number)
+
+    calls = cancelled_at("open", push_untagged, lambda store, _: store.collect_garbage(keep=keep))
+    assert calls == 3
+
+
+def test_a_collection_that_removes_is_cancelled():
+    def push_garbage(receiver):
+        for number in range(20):
+            push_blob(receiver, b"%d" % number)
+
+    calls = cancelled_at("remove", push_garbage, lambda store, _: store.collect_garbage())
+    assert calls == 3
+
+
+def test_a_deletion_that_reads_is_cancelled():
+    calls = cancelled_at("open", push_many, lambda store, index: store.delete(index))
+    assert calls == 3
 
 
 def test_a_deletion_is_cancelled(tree, store):

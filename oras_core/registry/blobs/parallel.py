@@ -35,7 +35,7 @@ _logger = logging.getLogger(__name__)
 
 MiB: Final = 1024 * 1024
 
-SEGMENT_SIZE: Final = 6 * MiB
+SEGMENT_SIZE: Final = 5 * MiB
 """Bytes of one range: large enough to make its request cheap, small enough for the memory."""
 
 LEAST_SEGMENT: Final = MiB

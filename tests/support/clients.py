@@ -10,7 +10,7 @@ from oras_adapters import AsyncClient, Client, Settings
 from oras_core import MemoryStore
 from oras_core.testing import EmbeddedRegistry
 
-__all__ = ["FACES", "PLACES", "AsyncFace", "at", "embedded_client", "engine_threads"]
+__all__ = ["FACES", "PLACES", "VERBS", "AsyncFace", "at", "embedded_client", "engine_threads"]
 
 HOST = "registry.test"
 
@@ -74,6 +74,7 @@ async def _listed(items):
 
 
 FACES = {"blocking": Client, "asyncio": AsyncFace}
+VERBS = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if name[0] != "_"}
 PLACES = ("registry", "layout", "archive", "memory")
 
 

@@ -37,6 +37,7 @@ from side_by_side.workloads import (  # noqa: E402
     QUICK,
     Curve,
     Sizes,
+    Step,
     Workload,
     curves_of,
     table_of,
@@ -75,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.write is None:
         print(measured)
         return
+    listings = [curve for curve in curves.values() if Step.LIST in curve.steps]
+    measured += "".join(
+        f"\n\n{_picture(curve)}" for curve in listings if curve.name in options.only
+    )
     page = options.write / "performance.md"
     page.write_text(replace_measured(page.read_text("utf-8"), measured), encoding="utf-8")
     from side_by_side.plots import write_plot  # noqa: PLC0415 - matplotlib draws, and no more
@@ -82,6 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, curve in curves.items():
         if name in options.only:
             write_plot(curve, results, options.write / f"performance-{curve.name}.svg")
+
+
+def _picture(curve: Curve) -> str:
+    return f"![Seconds over the {curve.axis}, for each client](performance-{curve.name}.svg)"
 
 
 def _measure(

@@ -31,6 +31,8 @@ _STARTS = 5
 
 _SETTLE_SECONDS = 2.2
 
+_MANY = 2000
+
 _LONG_SECONDS = 5.0
 """A turn that takes longer is not repeated: chance weighs little in it, and minutes are dear."""
 
@@ -205,9 +207,13 @@ def _remembers(workload: Workload) -> bool:
 
 
 def _is_able(client: Client, workload: Workload) -> bool:
-    """Tell whether a client can be measured: others have no setting for it here."""
-    special = isinstance(workload, Files) and (workload.tls or workload.remembers)
-    return not special or client.name in (OURS, CURL)
+    """Tell whether a client is measured.
+
+    HTTPS and kept digests are set up for some clients only, and many files take the others minutes.
+    """
+    if not isinstance(workload, Files) or client.name in (OURS, CURL):
+        return True
+    return not (workload.tls or workload.remembers or workload.count > _MANY)
 
 
 def _is_repeated(turn: _Turn) -> bool:

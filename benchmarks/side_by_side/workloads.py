@@ -107,6 +107,7 @@ class Sizes:
     delayed_files: int = 30
     limited: int = 96 * MEBIBYTE
     rate: int = 25_000_000
+    many: int = 10_000
     listed: tuple[int, ...] = (10, 100, 1000, 10_000, 100_000)
     repetitions: int = 3
 
@@ -120,6 +121,7 @@ QUICK = Sizes(
     delay=0.002,
     delayed_files=3,
     limited=MEBIBYTE,
+    many=10,
     listed=(10,),
     repetitions=1,
 )
@@ -161,6 +163,7 @@ def curves_of(sizes: Sizes) -> dict[str, Curve]:
     last = {name: w for name, w in table_of(sizes).items() if isinstance(w, Files)}
     by_size = [*(Files(1, length) for length in lengths), last["file"]]
     by_count = [*(Files(count, sizes.small) for count in counts), last["files"]]
+    many = [Files(sizes.many, sizes.small)] if sizes.many > sizes.files else []
     by_delay = [
         *(Files(sizes.delayed_files, sizes.small, delay) for delay in delays),
         last["line"],
@@ -173,7 +176,7 @@ def curves_of(sizes: Sizes) -> dict[str, Curve]:
         "files": Curve(
             "count",
             f"number of files of {_size(sizes.small)}",
-            tuple((w.count, w) for w in by_count),
+            tuple((w.count, w) for w in [*by_count, *many]),
         ),
         "line": Curve(
             "latency",

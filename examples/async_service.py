@@ -1,8 +1,8 @@
-"""Serve many at once in one event loop: small artifacts come and go while a large blob moves.
+"""Handle many requests in one event loop while a large blob is transferred.
 
 Run it with the address of a registry: `python examples/async_service.py localhost:5000`. A
-second argument is the size of the large blob in MiB, 1024 by default. The program tells how
-late the event loop was meanwhile.
+second argument is the size of the large blob in MiB, 1024 by default. The program prints the
+delay of the event loop during the transfer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 
 async def handle(client: oras.AsyncClient, registry: str, folder: Path, number: int) -> None:
-    """Push a small artifact and pull it, as a request to a service might ask for."""
+    """Push a small artifact and pull it, like a request to a service."""
     place = f"{registry}/examples/service/{number}:v1"
     note = folder / f"{number}.txt"
     note.write_text(f"note {number}\n")
@@ -31,7 +31,7 @@ async def handle(client: oras.AsyncClient, registry: str, folder: Path, number: 
 
 
 async def latencies(late: list[float]) -> None:
-    """Note again and again by how many seconds the event loop is late."""
+    """Record the delay of the event loop repeatedly, in seconds."""
     while True:
         wanted = time.perf_counter() + 0.005
         await asyncio.sleep(0.005)
@@ -39,7 +39,7 @@ async def latencies(late: list[float]) -> None:
 
 
 def large_file(folder: Path, size: int) -> Path:
-    """Write a file that no compression makes smaller."""
+    """Write an incompressible file."""
     path = folder / "large.bin"
     with path.open("wb") as file:
         for _ in range(size):
@@ -48,7 +48,7 @@ def large_file(folder: Path, size: int) -> Path:
 
 
 async def serve(registry: str, folder: Path, size: int) -> list[float]:
-    """Move a large blob and handle many requests at the same time."""
+    """Transfer a large blob and handle many requests at the same time."""
     late: list[float] = []
     large = f"{registry}/examples/service/large:v1"
     async with oras.AsyncClient() as client:

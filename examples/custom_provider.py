@@ -1,4 +1,4 @@
-"""A provider of one's own: each layer with its media type, its title and its annotations.
+"""A custom provider: each layer has its own media type, title and annotations.
 
 Run it with the address of a registry: `python examples/custom_provider.py localhost:5000`.
 """
@@ -23,7 +23,7 @@ from oras.types import container_type
 
 
 class Recipes(oras.provider.Registry):
-    """Pushes recipes: a list of files, each with what there is to say about it."""
+    """Pushes recipes: a list of files with their media types and annotations."""
 
     @ensure_container
     def push_recipe(self, container: container_type, archives: list[dict[str, Any]]) -> Response:
@@ -42,7 +42,7 @@ class Recipes(oras.provider.Registry):
             manifest["layers"].append(layer)
             self._check_200_response(self.upload_blob(blob, container, layer))
             if is_folder:
-                shutil.rmtree(os.path.dirname(blob))  # it has a temporary folder of its own
+                shutil.rmtree(os.path.dirname(blob))  # its temporary folder
 
         config, config_file = oras.oci.ManifestConfig()
         self._check_200_response(self.upload_blob(config_file, container, config))

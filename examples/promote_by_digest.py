@@ -1,7 +1,7 @@
 """Promote the artifact that was tested from one registry to another, by its digest.
 
-Between the test and the promotion somebody may move the tag; a digest cannot move. Run it
-with the addresses of two registries:
+A tag can move between the test and the promotion; a digest cannot. Run the program with the
+addresses of two registries:
 `python examples/promote_by_digest.py localhost:5000 localhost:5001`.
 """
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
         tested = client.push(f"{staging}:candidate", File("app", BytesSource(b"good")))
         client.attach(f"{staging}@{tested.digest}", artifact_type=REPORT)
 
-        # Meanwhile somebody pushes another candidate.
+        # Another candidate is pushed to the same tag.
         client.push(f"{staging}:candidate", File("app", BytesSource(b"untested")))
 
         client.copy(

@@ -157,3 +157,12 @@ def test_it(oras_registry_server):
 
 def test_the_example_package_tests_itself(run):
     assert passed(run(folder=ROOT / "examples" / "embedding")) == 4
+
+
+def test_examples_of_the_page_on_testing_pass(run, tmp_path):
+    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    test, options, faults = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    sources = {"plain": test, "options": options + test, "faults": faults}
+    for name, source in sources.items():
+        (tmp_path / f"test_{name}.py").write_text(source)
+    assert passed(run()) == len(sources)

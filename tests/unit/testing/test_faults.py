@@ -12,6 +12,7 @@ import pytest
 
 from oras_adapters.factory import compose
 from oras_adapters.settings.settings import NetworkSettings, Settings
+from oras_core import testing
 from oras_core.content.sources import BytesSource
 from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.model.digest import Digest
@@ -279,3 +280,7 @@ def test_a_client_passes_composed_faults(read_back):
 def test_the_table_lists_every_fault():
     listed = set(re.findall(r"^\| `(\w+)`", DOCUMENT.read_text("utf-8"), re.MULTILINE))
     assert set(faults.__all__) - {"Fault"} <= listed
+
+
+def test_every_fault_is_a_public_name_of_oras_core_testing():
+    assert set(faults.__all__) <= set(testing.__all__)

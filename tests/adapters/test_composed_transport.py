@@ -52,7 +52,7 @@ def own(certificates, **more):
 
 
 @pytest.mark.parametrize("name", ["LOCALHOST:{}", "localhost.:{}", "LocalHost.:{}"])
-def test_the_settings_of_a_host_apply_in_any_spelling(opened, certificates, name):
+def test_settings_of_a_host_apply_in_any_spelling(opened, certificates, name):
     server = opened(ScriptedServer(answering, tls=certificates.server_context()))
     named = name.format(server.port)
     hosts = {named: HostSettings(plain_http=False, tls=own(certificates))}
@@ -76,7 +76,7 @@ def test_names_of_one_registry_share_their_settings(spelling, authority):
     assert Settings(hosts={spelling: chosen}).host(authority) == chosen
 
 
-def test_sessions_are_resumed(opened, certificates):
+def test_tls_sessions_are_resumed(opened, certificates):
     context = certificates.server_context()
     reused = []
 
@@ -106,14 +106,14 @@ def test_sessions_are_resumed(opened, certificates):
     ],
     ids=["bundle", "authority", "certificate", "key"],
 )
-def test_a_missing_file_is_named(opened, tls):
+def test_missing_file_is_named(opened, tls):
     composition = opened(compose(Settings(tls=tls)))
     with pytest.raises(InvalidConfigurationError, match=r"missing\.pem"):
         composition.repository("registry.test/demo").resolve("v1")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_a_missing_bundle_of_a_variable_is_named(monkeypatch, tmp_path, variable):
+def test_missing_bundle_of_a_variable_is_named(monkeypatch, tmp_path, variable):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
@@ -124,7 +124,7 @@ def test_a_missing_bundle_of_a_variable_is_named(monkeypatch, tmp_path, variable
     assert "missing.pem" in str(caught.value)
 
 
-def test_a_missing_bundle_of_an_argument_is_named(monkeypatch, tmp_path):
+def test_missing_bundle_of_an_argument_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     client = oras.client.OrasClient(tls_verify=str(tmp_path / "missing.pem"))
     with pytest.raises(InvalidConfigurationError) as caught:
@@ -132,7 +132,7 @@ def test_a_missing_bundle_of_an_argument_is_named(monkeypatch, tmp_path):
     assert "missing.pem" in str(caught.value)
 
 
-def test_a_proxy_that_cannot_be_used_is_named_where_it_would_be_used(opened):
+def test_invalid_proxy_is_named_when_used(opened):
     def script(connection):
         while connection.read_request() is not None:
             connection.answer(b"hello")
@@ -156,7 +156,7 @@ def silent(connection):
     connection.wait()  # whatever arrives: a request, or the question whether it speaks TLS
 
 
-def test_a_silent_registry_ends_in_an_error_within_a_few_timeouts(opened, monkeypatch, tmp_path):
+def test_silent_registry_is_an_error_within_a_few_timeouts(opened, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     server = opened(ScriptedServer(silent))
     start = time.monotonic()
@@ -170,7 +170,7 @@ def test_a_silent_registry_ends_in_an_error_within_a_few_timeouts(opened, monkey
     assert time.monotonic() - start < 2 * SEVERAL
 
 
-def test_a_blob_that_stalls_ends_in_an_error_within_a_few_timeouts(opened):
+def test_stalled_blob_is_an_error_within_a_few_timeouts(opened):
     content = bytes(1000)
 
     def stalling(connection):

@@ -76,7 +76,7 @@ def log_in(composition, credential=ALICE):
 
 
 @pytest.mark.parametrize("named", [{"credHelpers": {HOST: "working"}}, {"credsStore": "working"}])
-def test_login_and_logout_go_to_the_helper_that_the_file_names(docker, helper, named):
+def test_login_and_logout_use_the_configured_helper(docker, helper, named):
     docker.write_text(json.dumps(named))
     with compose(settings(docker)) as composition:
         log_in(composition)
@@ -90,7 +90,7 @@ def test_login_and_logout_go_to_the_helper_that_the_file_names(docker, helper, n
         assert not login.logout(composition.credentials, [HOST])
 
 
-def test_a_helper_for_one_registry_goes_before_that_for_all(docker, helper, tmp_path):
+def test_helper_of_a_registry_overrides_the_default_helper(docker, helper, tmp_path):
     make_helper(tmp_path, "other")
     docker.write_text(json.dumps({"credsStore": "other", "credHelpers": {HOST: "working"}}))
     store = store_of(docker)
@@ -101,7 +101,7 @@ def test_a_helper_for_one_registry_goes_before_that_for_all(docker, helper, tmp_
     assert list(others) == ["elsewhere.example"]
 
 
-def test_a_password_in_the_file_is_used_last_and_removed_by_a_login(docker, helper):
+def test_password_in_the_file_is_used_last_and_removed_by_a_login(docker, helper):
     document = {
         "credsStore": "working",
         "auths": {HOST: encoded("old", "from-the-file"), "b.example": encoded("b", "swordfish")},
@@ -116,7 +116,7 @@ def test_a_password_in_the_file_is_used_last_and_removed_by_a_login(docker, help
     assert json.loads(docker.read_text()) == {"credsStore": "working", "auths": {}}
 
 
-def test_a_helper_that_is_configured_later_is_used(docker, helper):
+def test_helper_configured_later_is_used(docker, helper):
     store = store_of(docker)
     store.put(HOST, BOB)
     docker.write_text(json.dumps({**json.loads(docker.read_text()), "credsStore": "working"}))
@@ -126,7 +126,7 @@ def test_a_helper_that_is_configured_later_is_used(docker, helper):
 
 
 @pytest.mark.parametrize("name", ["../evil", "a b", "/bin/sh", "x;y"])
-def test_a_helper_s_name_in_a_file_starts_nothing_else(docker, name):
+def test_helper_name_in_a_file_starts_no_other_program(docker, name):
     docker.write_text(json.dumps({"credsStore": name}))
     with pytest.raises(CredentialError, match="its name may hold letters"):
         store_of(docker).get(HOST)
@@ -144,7 +144,7 @@ def slow(request, docker, helper):
     return store_of(docker)
 
 
-def test_a_helper_is_started_once_for_all_repositories_of_a_host(slow, helper):
+def test_helper_is_started_once_per_host(slow, helper):
     assert slow.get(HOST) is None
     for name in ("a", "b/c", "d"):
         assert slow.get(f"{HOST}/{name}") is None
@@ -159,7 +159,7 @@ def test_a_helper_is_started_once_for_all_repositories_of_a_host(slow, helper):
     assert helper.actions[4:] == ["erase", "get"]
 
 
-def test_a_refusal_asks_the_helper_again(slow, helper):
+def test_helper_is_started_again_after_a_refusal(slow, helper):
     slow.put(HOST, BOB)
     assert slow.get(HOST) == BOB
     registry = EmbeddedRegistry(users={"alice": "open sesame"})
@@ -170,7 +170,7 @@ def test_a_refusal_asks_the_helper_again(slow, helper):
     assert helper.actions == ["store", "get", "store", "get"]
 
 
-def test_a_helper_that_fails_is_asked_again(tmp_path, helper, slow):
+def test_failed_helper_is_started_again(tmp_path, helper, slow):
     program = tmp_path / "docker-credential-working"
     working = program.read_text()
     make_helper(tmp_path, "working", "import sys; print('locked'); sys.exit(1)")
@@ -195,7 +195,7 @@ def podman(tmp_path, **documents):
     }
 
 
-def test_podman_s_files_are_read_in_their_order_and_the_first_is_written(tmp_path):
+def test_podman_s_files_are_read_in_order_and_the_first_is_written(tmp_path):
     files = podman(
         tmp_path,
         fallback={HOST: encoded("fallback", "x"), "b.example": encoded("fallback", "x")},
@@ -215,7 +215,7 @@ def test_podman_s_files_are_read_in_their_order_and_the_first_is_written(tmp_pat
     assert store.get(HOST) is None
 
 
-def test_docker_s_file_is_not_read_twice_where_it_is_a_store_of_its_own(tmp_path, helper):
+def test_docker_s_file_is_read_once_if_it_is_also_a_separate_store(tmp_path, helper):
     files = podman(tmp_path)
     files["docker"].write_text(json.dumps({"credsStore": "working"}))
     store = store_of(stores=("docker", "podman"), **files)
@@ -223,13 +223,13 @@ def test_docker_s_file_is_not_read_twice_where_it_is_a_store_of_its_own(tmp_path
     assert helper.actions == ["get"]
 
 
-def test_a_file_that_the_user_names_is_podman_s_only_one(tmp_path):
+def test_given_file_replaces_podman_s_default_files(tmp_path):
     files = podman(tmp_path, docker={HOST: encoded("docker", "x")})
     store = store_of(stores=("podman",), **{**files, "auth_file_fallbacks": ()})
     assert store.get(HOST) is None
 
 
-def test_a_podman_store_without_a_path_is_read_only():
+def test_podman_store_without_a_path_is_read_only():
     store = store_of(stores=("podman",))
     assert store.get(HOST) is None
     with pytest.raises(CredentialError, match="read-only"):
@@ -250,7 +250,7 @@ def test_a_podman_store_without_a_path_is_read_only():
         (EnvironmentCredential(), HOST, None),
     ],
 )
-def test_the_environment_s_credential(environment, registry, credential):
+def test_credential_of_the_environment_is_used(environment, registry, credential):
     own = Settings(credentials=CredentialSettings(stores=("environment",)), environment=environment)
     store = compose(own).credentials
     assert store.get(registry) == credential
@@ -260,7 +260,7 @@ def test_the_environment_s_credential(environment, registry, credential):
         store.put(HOST, ALICE)
 
 
-def test_in_a_chain_the_environment_comes_first_and_keeps_nothing(docker):
+def test_environment_is_first_in_a_chain_and_read_only(docker):
     own = Settings(
         credentials=CredentialSettings(stores=("environment", "docker"), docker_config=str(docker)),
         environment=EnvironmentCredential("alice", "open sesame", registry=HOST),
@@ -274,7 +274,7 @@ def test_in_a_chain_the_environment_comes_first_and_keeps_nothing(docker):
 # --- Threads ------------------------------------------------------------------------------
 
 
-def test_threads_start_a_helper_once(docker, helper):
+def test_threads_share_one_helper_start(docker, helper):
     docker.write_text(json.dumps({"credsStore": "working"}))
     store = store_of(docker)
     together = threading.Barrier(8)

@@ -37,7 +37,7 @@ def get(server, read):
 
 @pytest.mark.parametrize("fault", [faults.ResetResponses, faults.StalledResponses])
 @pytest.mark.parametrize("after", [0, 100])
-def test_the_connection_ends_at_the_byte(registry, fault, after, caplog):
+def test_connection_ends_at_the_given_byte(registry, fault, after, caplog):
     with (
         RegistryServer(fault(registry, after=after, times=1)) as server,
         caplog.at_level(logging.WARNING),
@@ -49,14 +49,14 @@ def test_the_connection_ends_at_the_byte(registry, fault, after, caplog):
     assert caplog.records == []
 
 
-def test_the_connection_ends_before_the_header(registry):
+def test_connection_ends_before_the_header(registry):
     with RegistryServer(faults.ResetResponses(registry, times=1)) as server:
         with pytest.raises(http.client.RemoteDisconnected):
             get(server, lambda response: response.status)
         assert get(server, lambda response: response.status) == 200
 
 
-def test_a_blob_is_redirected_to_the_other_name_of_the_server(registry):
+def test_blob_is_redirected_to_the_other_name_of_the_server(registry):
     with RegistryServer(faults.RedirectedBlobs(registry, host="localhost")) as server:
         location = get(server, lambda response: response.headers["Location"])
         port = server.address.rpartition(":")[2]

@@ -49,7 +49,7 @@ def address():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--tls",)], ids=["http", "https"])
-def test_parent_and_child_get_their_own_answers(arguments):
+def test_parent_and_child_get_their_own_responses(arguments):
     """`tox -e forks` runs a thousand rounds."""
     program = ["-X", "dev", "-W", "error", fork_rounds.__file__, "--rounds", "12", *arguments]
     assert "12 rounds, 0 wrong" in run_python(*program)
@@ -102,7 +102,7 @@ def held():
         thread.join()
 
 
-def test_a_lock_that_a_thread_of_the_parent_holds_is_free_in_the_child(held):
+def test_lock_held_by_a_parent_thread_is_free_in_the_child(held):
     lock = ForkSafeLock()
     held(lock)
     assert not lock.acquire(timeout=0.01)
@@ -115,7 +115,7 @@ def test_a_lock_that_a_thread_of_the_parent_holds_is_free_in_the_child(held):
     assert not lock.acquire(timeout=0.01)
 
 
-def test_a_value_is_made_once_for_each_process():
+def test_value_is_made_once_per_process():
     made, discarded = [], []
     value = PerProcess(lambda: made.append(1) or object(), discarded.append)
     own = value.get()
@@ -129,7 +129,7 @@ def test_a_value_is_made_once_for_each_process():
     assert discarded == []
 
 
-def test_a_response_that_the_parent_opened_is_an_error_in_the_child(address):
+def test_response_opened_by_the_parent_is_an_error_in_the_child(address):
     with Urllib3Transport() as transport:
         response = transport.send(HttpRequest("GET", f"http://{address}/v2/none/tags/list"))
         with pytest.raises(TransportError, match="another process"):
@@ -156,7 +156,7 @@ def resolved(composition, reference):
         pytest.param("fork", marks=pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")),
     ],
 )
-def test_a_composition_works_in_a_worker(address, method):
+def test_pickled_composition_works_in_a_worker(address, method):
     settings = Settings(hosts={address: HostSettings(plain_http=True)})
     with compose(settings) as composition:
         repository = composition.repository(f"{address}/demo")
@@ -166,7 +166,7 @@ def test_a_composition_works_in_a_worker(address, method):
             assert pool.apply_async(resolved, arguments).get(TIMEOUT) == str(root.digest)
 
 
-def test_a_pickled_composition_has_the_settings_and_limits():
+def test_pickled_composition_keeps_settings_and_limits():
     composition = compose(Settings(hosts={"a": HostSettings(chunk_size=5)}))
     restored = pickle.loads(pickle.dumps(composition))
     assert (restored.settings, restored.limits) == (composition.settings, composition.limits)
@@ -187,7 +187,7 @@ def test_secrets_in_the_settings_are_not_pickled(settings):
         pickle.dumps(compose(settings))
 
 
-def test_what_the_program_gave_is_not_pickled():
+def test_composition_with_given_objects_cannot_be_pickled():
     with pytest.raises(TypeError, match="in the worker"):
         pickle.dumps(compose(Settings(), credentials=NoCredentials()))
 
@@ -205,7 +205,7 @@ def test_what_the_program_gave_is_not_pickled():
     ],
     ids=["registry", "repository", "client", "Client", "AsyncClient", "transport", "OrasClient"],
 )
-def test_what_holds_connections_says_how_to_make_one_in_a_worker(make):
+def test_pickle_error_of_a_connected_object_says_how_to_make_one_in_a_worker(make):
     thing = make(compose(Settings()))
     with pytest.raises(TypeError, match=r"it holds connections.*worker"):
         pickle.dumps(thing)

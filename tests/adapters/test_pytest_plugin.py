@@ -51,13 +51,13 @@ def passed(finished) -> int:
     return int(re.search(r"(\d+) passed", finished.stdout)[1])
 
 
-def test_the_distribution_names_the_plugin():
+def test_distribution_declares_the_plugin():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert setup["options.entry_points"]["pytest11"].strip() == f"oras = {PLUGIN}"
 
 
-def test_an_unused_plugin_imports_nothing_of_the_library(run):
+def test_unused_plugin_imports_nothing_of_the_library(run):
     finished = run(
         source="""
 import sys
@@ -109,7 +109,7 @@ def test_each_test_gets_an_empty_registry(oras_registry):
 """
 
 
-def test_every_option_works_in_processes_side_by_side(run):
+def test_options_work_in_parallel_processes(run):
     assert passed(run("-n", "2", source=EVERY_ACCESS)) == 12
 
 
@@ -123,11 +123,11 @@ def test_second(oras_client):
 """
 
 
-def test_session_scope_keeps_the_registry(run):
+def test_session_scope_shares_one_registry(run):
     assert passed(run(source=SHARED, ini="oras_registry_scope = session")) == 2
 
 
-def test_an_unknown_scope_is_named(run):
+def test_unknown_scope_is_named(run):
     finished = run(source=SHARED, ini="oras_registry_scope = forever")
     assert finished.returncode != 0
     assert "oras_registry_scope is 'forever', not function or session" in (
@@ -135,7 +135,7 @@ def test_an_unknown_scope_is_named(run):
     )
 
 
-def test_tls_without_trustme_names_the_extra(run):
+def test_missing_trustme_error_names_the_extra(run):
     finished = run(
         source="""
 import sys
@@ -155,7 +155,7 @@ def test_it(oras_registry_server):
     assert "pip install 'oras-sdk[testing]'" in finished.stdout
 
 
-def test_the_example_package_tests_itself(run):
+def test_tests_of_the_example_package_pass(run):
     assert passed(run(folder=ROOT / "examples" / "embedding")) == 4
 
 

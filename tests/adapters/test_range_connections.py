@@ -12,7 +12,7 @@ from oras_adapters.settings.settings import HostSettings, Settings, TransferSett
     ("general", "host", "expected"),
     [(4, None, 4), (2, None, 2), (0, None, 1), (4, 1, 1), (4, 0, 1), (1, 8, 8)],
 )
-def test_a_host_has_its_own_number_of_range_connections(general, host, expected):
+def test_host_has_its_own_number_of_range_connections(general, host, expected):
     settings = Settings(
         transfer=TransferSettings(range_connections=general),
         hosts={"reg.io": HostSettings(range_connections=host)},
@@ -22,7 +22,7 @@ def test_a_host_has_its_own_number_of_range_connections(general, host, expected)
     assert composition._profile("other.io").range_connections == max(general, 1)
 
 
-def test_the_chunk_size_of_a_host_is_independent():
+def test_chunk_size_of_a_host_is_independent():
     composition = compose(Settings(hosts={"reg.io": HostSettings(chunk_size=5)}))
     profile = composition._profile("reg.io")
     assert (profile.chunked, profile.chunk_size, profile.range_connections) == (True, 5, 4)

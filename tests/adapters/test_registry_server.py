@@ -65,13 +65,13 @@ def upload(transport, base, content, digest, body=None):
         return response.status
 
 
-def test_a_blob_goes_up_and_down(server, transport):
+def test_blob_is_uploaded_and_downloaded(server, transport):
     assert upload(transport, server.url, CONTENT, DIGEST) == 201
     with transport.send(HttpRequest("GET", f"{server.url}/v2/app/blobs/{DIGEST}")) as response:
         assert response.body.read() == CONTENT
 
 
-def test_a_blob_goes_up_in_chunks_of_http(server, transport, registry):
+def test_blob_is_uploaded_with_chunked_encoding(server, transport, registry):
     class Unsized(BytesSource):
         size = None
 
@@ -93,12 +93,12 @@ def test_one_connection_serves_many_requests(server):
     connection.close()
 
 
-def test_the_address_asked_for_has_the_clients_host(server, registry):
+def test_request_url_has_the_client_s_host(server, registry):
     raw(server, b"GET /v2/?a=1 HTTP/1.1\r\nHost: name.test:99\r\nConnection: close\r\n\r\n")
     assert registry.requests[-1].url == "http://name.test:99/v2/?a=1"
 
 
-def test_an_upload_that_breaks_off_is_not_kept(server, transport):
+def test_interrupted_upload_is_not_stored(server, transport):
     with transport.send(HttpRequest("POST", f"{server.url}/v2/app/blobs/uploads/")) as response:
         location = response.headers["Location"]
     raw(
@@ -120,14 +120,14 @@ def test_an_upload_that_breaks_off_is_not_kept(server, transport):
         b"Transfer-Encoding: gzip, chunked\r\n\r\n",
     ],
 )
-def test_a_body_whose_end_is_unclear_is_refused(server, framing):
+def test_body_of_ambiguous_length_is_refused(server, framing):
     answer = raw(server, b"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: x\r\n" + framing)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"Connection: close" in answer
 
 
 @pytest.mark.parametrize("chunks", [b"x\r\n", b"-3\r\nabc\r\n", b"5\r\nabc", b"3\r\nabcdef", b""])
-def test_chunks_that_are_none_are_refused(server, chunks):
+def test_invalid_chunks_are_refused(server, chunks):
     digest = Digest.of(b"abc")
     answer = raw(
         server,
@@ -162,7 +162,7 @@ def test_each_tag_has_a_field_of_its_own():
     assert response.headers.get_all("OCI-Tag") == ["v1", "v2"]
 
 
-def test_an_early_answer_leaves_the_connection_usable():
+def test_connection_is_usable_after_an_early_response():
     with RegistryServer(EmbeddedRegistry(users={"u": "p"})) as server:
         connection = http.client.HTTPConnection(server.address, timeout=10)
         for _ in range(2):
@@ -173,7 +173,7 @@ def test_an_early_answer_leaves_the_connection_usable():
         connection.close()
 
 
-def test_a_body_is_sent_as_it_comes():
+def test_response_body_is_streamed():
     released = threading.Event()
 
     class Slow:
@@ -219,7 +219,7 @@ def test_an_answer_that_fails_midway_is_visibly_cut_off(headers, caplog):
     assert "the disk failed" in caplog.text
 
 
-def test_a_transport_that_fails_unexpectedly_ends_one_connection(caplog):
+def test_unexpected_error_ends_one_connection(caplog):
     class Odd:
         def send(self, request):
             if request.url.endswith("/odd"):
@@ -232,7 +232,7 @@ def test_a_transport_that_fails_unexpectedly_ends_one_connection(caplog):
     assert "KeyError" in caplog.text
 
 
-def test_it_ends_while_connections_are_idle_and_frees_its_threads(registry):
+def test_server_stops_with_idle_connections_and_ends_its_threads(registry):
     before = threading.active_count()
     with RegistryServer(registry) as server:
         connection = http.client.HTTPConnection(server.address, timeout=10)
@@ -244,7 +244,7 @@ def test_it_ends_while_connections_are_idle_and_frees_its_threads(registry):
     connection.close()
 
 
-def test_it_speaks_tls(registry, tmp_path):
+def test_server_speaks_tls(registry, tmp_path):
     certificates = write_certificates(tmp_path)
     tls = ssl_context(ca_bundle=str(certificates.ca_file))
     with (
@@ -257,7 +257,7 @@ def test_it_speaks_tls(registry, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "registry.test", ""])
-def test_addresses_that_others_could_reach_are_refused(registry, host):
+def test_non_loopback_addresses_are_refused(registry, host):
     with pytest.raises(InvalidConfigurationError):
         RegistryServer(registry, host=host)
 

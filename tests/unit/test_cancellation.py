@@ -64,7 +64,7 @@ def test_a_token_is_cancelled_for_good(token):
     assert caught.value.operation == "try"
 
 
-def test_who_registered_is_called_once(token):
+def test_callback_is_called_once(token):
     called = []
     token.on_cancel(lambda: called.append(1))
     token.on_cancel(lambda: called.append(2))
@@ -76,7 +76,7 @@ def test_who_registered_is_called_once(token):
     assert sorted(called) == [1, 2]
 
 
-def test_who_comes_late_is_called_at_once(token):
+def test_callback_registered_after_cancellation_is_called_at_once(token):
     called = []
     token.cancel()
     forget = token.on_cancel(lambda: called.append(1))
@@ -84,7 +84,7 @@ def test_who_comes_late_is_called_at_once(token):
     forget()
 
 
-def test_one_that_fails_keeps_no_other_from_being_called(token, caplog):
+def test_failing_callback_does_not_prevent_others(token, caplog):
     def fail():
         raise OSError("closed already")
 
@@ -97,7 +97,7 @@ def test_one_that_fails_keeps_no_other_from_being_called(token, caplog):
     assert "closed already" in caplog.text
 
 
-def test_a_callback_has_ended_when_it_is_taken_back(token):
+def test_unregister_waits_for_a_running_callback(token):
     begun, go_on, order = threading.Event(), threading.Event(), []
 
     def slow():
@@ -134,7 +134,7 @@ def test_a_callback_may_cancel_and_register_again(token):
     assert called == [1]
 
 
-def test_a_parent_cancels_its_children_and_not_the_other_way(token):
+def test_parent_cancels_its_children_but_not_vice_versa(token):
     one, two = CancelToken(token), CancelToken(token)
     one.cancel()
     assert (token.cancelled, two.cancelled) == (False, False)
@@ -143,7 +143,7 @@ def test_a_parent_cancels_its_children_and_not_the_other_way(token):
     assert CancelToken(token).cancelled
 
 
-def test_a_child_that_is_closed_is_forgotten(token):
+def test_closed_child_is_released(token):
     child = CancelToken(token)
     child.close()
     assert token._callbacks == {}
@@ -151,7 +151,7 @@ def test_a_child_that_is_closed_is_forgotten(token):
     assert not child.cancelled
 
 
-def test_a_handler_of_a_signal_may_cancel_whatever_it_interrupts(token):
+def test_signal_handler_can_cancel_at_any_point(token):
     # The handler runs between any two instructions of this thread, those of the token included.
     tokens = [token]
     old = signal.signal(signal.SIGALRM, lambda *_: tokens[-1].cancel())
@@ -178,7 +178,7 @@ def test_a_handler_of_a_signal_may_cancel_whatever_it_interrupts(token):
 # --- Scopes -------------------------------------------------------------------------------
 
 
-def test_a_token_governs_within_its_scope_alone(token):
+def test_token_applies_within_its_scope_only(token):
     outside = current_token()
     with token.scope() as given:
         assert given is token
@@ -196,7 +196,7 @@ def test_a_scope_ends_with_an_error_too(token):
     assert current_token() is outside
 
 
-def test_threads_know_it_by_their_context_alone(token):
+def test_threads_get_the_token_from_their_context(token):
     seen = []
     with token.scope():
         context = contextvars.copy_context()
@@ -208,7 +208,7 @@ def test_threads_know_it_by_their_context_alone(token):
     assert seen[1] is not token
 
 
-def test_nobody_cancels_where_no_token_governs():
+def test_default_token_is_never_cancelled():
     nobody = current_token()
     called = []
     nobody.on_cancel(lambda: called.append(1))()
@@ -248,7 +248,7 @@ def test_a_bell_may_ring_before_the_wait_and_more_than_once():
     assert bell.wait(0.0) is False
 
 
-def test_a_pause_ends_by_an_error(token, soon):
+def test_cancelled_pause_raises(token, soon):
     with token.scope():
         sleep(0.001)
         soon.set()
@@ -258,7 +258,7 @@ def test_a_pause_ends_by_an_error(token, soon):
     assert time.monotonic() - start < PROMPT
 
 
-def test_waiting_for_another_thread_ends(token, soon):
+def test_cancellation_ends_waiting_for_another_thread(token, soon):
     done, never = Future(), Future()
     done.set_result(1)
     with token.scope():
@@ -270,7 +270,7 @@ def test_waiting_for_another_thread_ends(token, soon):
     wait_for(done)
 
 
-def test_waiting_for_a_lock_ends(token, soon):
+def test_cancellation_ends_waiting_for_a_lock(token, soon):
     lock = threading.Lock()
     with token.scope():
         with acquired(lock):
@@ -287,7 +287,7 @@ def test_waiting_for_a_lock_ends(token, soon):
 # --- A little more time -------------------------------------------------------------------
 
 
-def test_a_respite_begins_with_the_cancellation(token):
+def test_respite_starts_with_the_cancellation(token):
     with token.scope():
         with respite(0.05):
             assert not current_token().wait(0.15)
@@ -297,13 +297,13 @@ def test_a_respite_begins_with_the_cancellation(token):
         assert current_token() is token
 
 
-def test_a_respite_of_what_is_cancelled_already(token):
+def test_respite_of_a_cancelled_token(token):
     token.cancel()
     with token.scope(), respite(LONG):
         assert not current_token().cancelled
 
 
-def test_a_respite_that_was_long_enough_cancels_nothing_afterwards(token):
+def test_respite_left_in_time_cancels_nothing(token):
     with token.scope(), respite(0.02):
         own = current_token()
         token.cancel()
@@ -311,13 +311,13 @@ def test_a_respite_that_was_long_enough_cancels_nothing_afterwards(token):
     assert token._callbacks == {}
 
 
-def test_a_respite_where_no_token_governs():
+def test_respite_without_a_token():
     nobody = current_token()
     with respite(0.001):
         assert current_token() is nobody
 
 
-def test_what_is_not_done_within_its_time_is_cancelled(token):
+def test_deadline_cancels_unfinished_work(token):
     token.cancel()
     with token.scope(), within(0.05):
         assert current_token().deadline - time.monotonic() <= 0.05
@@ -326,7 +326,7 @@ def test_what_is_not_done_within_its_time_is_cancelled(token):
         assert current_token().wait(LONG)
 
 
-def test_what_is_done_within_its_time_is_not():
+def test_deadline_does_not_cancel_finished_work():
     with within(0.02):
         own = current_token()
     assert not own.wait(0.1)
@@ -336,14 +336,14 @@ def test_what_is_done_within_its_time_is_not():
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_cancels(token, kind):
+def test_interrupt_cancels_the_token(token, kind):
     with token.scope(), pytest.raises(kind), interrupts_cancelling():
         raise kind
     assert token.cancelled
 
 
 @pytest.mark.parametrize("kind", [OSError, GeneratorExit])
-def test_an_error_does_not(token, kind):
+def test_error_does_not_cancel_the_token(token, kind):
     with token.scope(), pytest.raises(kind), interrupts_cancelling():
         raise kind
     assert not token.cancelled

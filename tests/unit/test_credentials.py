@@ -57,18 +57,18 @@ class Broken:
         ("registry-1.docker.io/library/alpine", "docker.io/library/alpine"),
     ],
 )
-def test_the_key_to_store_under(registry, key):
+def test_storage_key_of_a_registry(registry, key):
     assert config_key(registry) == key
     assert registry_keys(registry)[0] == key
 
 
-def test_the_longest_path_comes_first_and_the_host_last():
+def test_lookup_keys_go_from_the_longest_path_to_the_host():
     keys = registry_keys("quay.io/team/group/app")
     assert keys[:4] == ("quay.io/team/group/app", "quay.io/team/group", "quay.io/team", "quay.io")
     assert set(keys[3:]) == set(key_forms("quay.io"))
 
 
-def test_a_host_has_many_forms():
+def test_host_is_found_in_every_spelling():
     forms = key_forms("ghcr.io")
     for form in ("https://ghcr.io", "https://ghcr.io/v1/", "http://ghcr.io/", "ghcr.io/v2/"):
         assert form in forms
@@ -76,7 +76,7 @@ def test_a_host_has_many_forms():
     assert len(set(forms)) == len(forms)
 
 
-def test_docker_hub_has_all_its_names():
+def test_docker_hub_is_found_by_all_its_names():
     forms = registry_keys("docker.io/library/alpine")
     assert forms[:3] == ("docker.io/library/alpine", "docker.io/library", HUB_KEY)
     for form in ("docker.io", "https://registry-1.docker.io", "index.docker.io"):
@@ -87,7 +87,7 @@ def test_docker_hub_has_all_its_names():
 # --- Stores -------------------------------------------------------------------------------
 
 
-def test_one_credential_for_all_registries():
+def test_static_credential_for_all_registries():
     store = StaticCredentials(ALICE)
     assert store.get("a.example") == ALICE
     assert store.get("docker.io/library/alpine") == ALICE
@@ -99,14 +99,14 @@ def test_one_credential_for_all_registries():
 
 
 @pytest.mark.parametrize("key", ["docker.io", "index.docker.io", "registry-1.docker.io"])
-def test_credentials_by_registry(key):
+def test_static_credentials_per_registry(key):
     store = StaticCredentials({key: ALICE, "ghcr.io/team": BOB})
     assert store.get("docker.io/library/alpine") == ALICE
     assert store.get("ghcr.io/team/app") == BOB
     assert store.get("ghcr.io") is None
 
 
-def test_changes_stay_in_the_store():
+def test_changes_do_not_affect_the_given_mapping():
     given = {"a.example": ALICE}
     store = StaticCredentials(given)
     store.put("b.example", BOB)
@@ -122,7 +122,7 @@ def test_no_credentials_is_read_only():
         store.put("a.example", ALICE)
 
 
-def test_the_first_store_that_knows_answers():
+def test_first_store_with_a_credential_is_used():
     empty = StaticCredentials({"b.example": Credential()})
     chain = ChainedCredentialStore(
         [NoCredentials(), empty, StaticCredentials({"b.example": BOB}), StaticCredentials(ALICE)]
@@ -138,7 +138,7 @@ def test_a_broken_store_is_not_skipped():
         chain.get("a.example")
 
 
-def test_put_goes_into_the_first_store():
+def test_put_writes_into_the_first_store():
     first, second = StaticCredentials({}), StaticCredentials({})
     ChainedCredentialStore([first, second]).put("a.example", ALICE)
     assert first.get("a.example") == ALICE
@@ -233,7 +233,7 @@ def test_a_refusal_reaches_a_cache_behind_other_stores():
     assert len(slow.asked) == 2
 
 
-def test_a_successor_takes_over_what_is_put():
+def test_successor_store_moves_credentials_on_put():
     new, old = StaticCredentials({}), StaticCredentials({"r.example": BOB})
     store = SuccessorCredentialStore(new, old)
     assert store.get("r.example") == BOB

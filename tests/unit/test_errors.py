@@ -136,7 +136,7 @@ def tree(kind=OrasError):
     return found
 
 
-def test_every_error_is_exported_and_named_so():
+def test_every_error_is_exported_under_its_name():
     assert {kind.__name__ for kind in tree()} == set(oras_core.errors.__all__) - {"redact_url"}
     assert all(kind.__name__.endswith("Error") for kind in tree())
 
@@ -154,7 +154,7 @@ def test_every_error_is_documented(kind):
 
 
 @pytest.mark.parametrize(("error", "message"), EXAMPLES)
-def test_messages(error, message):
+def test_error_messages(error, message):
     assert str(error) == message
 
 
@@ -184,7 +184,7 @@ def test_no_secret_shows_anywhere(error):
         ),
     ],
 )
-def test_errors_cross_to_another_process(error, again):
+def test_errors_can_be_pickled(error, again):
     other = again(error)
     assert other is not error
     assert type(other) is type(error)
@@ -194,7 +194,7 @@ def test_errors_cross_to_another_process(error, again):
     assert other.args == error.args
 
 
-def test_notes_cross_too():
+def test_notes_are_pickled():
     error = NotFoundError("a", "b")
     error.add_note("while copying")
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["while copying"]
@@ -224,19 +224,19 @@ def test_notes_cross_too():
         (CredentialHelperError, CredentialError),
     ],
 )
-def test_kinship(kind, kin):
+def test_errors_have_their_builtin_base_classes(kind, kin):
     assert issubclass(kind, kin)
     assert issubclass(kind, OrasError)
 
 
-def test_absent_and_refused_are_kept_apart_r8():
+def test_absent_and_refused_are_different_errors_r8():
     kinds = (AuthenticationError, AccessDeniedError, RegistryNotFoundError)
     for kind in kinds:
         assert not any(issubclass(kind, other) for other in kinds if other is not kind)
     assert not issubclass(AccessDeniedError, LookupError)
 
 
-def test_what_is_missing_at_a_registry():
+def test_registry_not_found_error_has_what_and_where():
     error = RegistryNotFoundError("pull a", **ANSWER)
     assert (error.what, error.where) == ("pull a", "https://r.io/v2/a")
     assert pickle.loads(pickle.dumps(error)).what == "pull a"
@@ -247,14 +247,14 @@ def test_codes_are_a_tuple():
     assert RegistryError("pull", **ANSWER).codes == ()
 
 
-def test_the_pause_asked_for():
+def test_rate_limited_error_has_retry_after():
     error = RateLimitedError("pull", **ANSWER)
     assert error.retry_after is None
     error.retry_after = 3.5
     assert pickle.loads(pickle.dumps(error)).retry_after == 3.5
 
 
-def test_what_may_succeed_later():
+def test_retryable_errors():
     assert TransportError("GET", "http://r.io/", "reset").retryable
     assert TransportTimeoutError("GET", "http://r.io/", "late").retryable
     assert not TransportError("GET", "http://r.io/", "refused", retryable=False).retryable
@@ -283,7 +283,7 @@ def test_what_may_succeed_later():
         ("", ""),
     ],
 )
-def test_redacting(url, shown):
+def test_secrets_are_redacted(url, shown):
     assert redact_url(url) == shown
 
 
@@ -294,7 +294,7 @@ _words = st.text("abcé%@:./", max_size=8)
 @example("", "@//", "")
 @example("//", "", "")
 @example("", "@:/", "")
-def test_whatever_is_secret_in_a_url_goes(user, password, query):
+def test_secrets_in_urls_are_removed(user, password, query):
     secret = "S3CRET"
     url = f"https://{user}:{password}{secret}@r.io/a?{query}{secret}"
     # A user name with a slash ends the host: there is no user information then.

@@ -39,7 +39,7 @@ def test_threads_can_be_started_here():
 
 @pytest.mark.usefixtures("no_threads")
 class TestWithout:
-    def test_it_is_noticed(self):
+    def test_missing_threads_are_detected(self):
         assert not can_start_threads()
 
     def test_push_copy_and_pull_work(self):
@@ -57,7 +57,7 @@ class TestWithout:
         monkeypatch.undo()
         assert b"".join(GZIP.compress([LARGE])) == packed
 
-    def test_a_failure_is_the_same(self):
+    def test_errors_are_the_same(self):
         def chunks():
             yield b"one"
             raise KeyError("two")

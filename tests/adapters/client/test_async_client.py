@@ -86,7 +86,7 @@ def run(main):
     assert engine_threads() == []
 
 
-def test_a_cancelled_pull_ends_and_names_nothing(registry, large, tmp_path):
+def test_cancelled_pull_ends_and_writes_no_file(registry, large, tmp_path):
     out = tmp_path / "out"
     with Client() as client:
         client.push(f"{registry.address}/a:v1", [large])
@@ -110,7 +110,7 @@ def test_a_cancelled_pull_ends_and_names_nothing(registry, large, tmp_path):
     run(main)
 
 
-def test_a_cancelled_push_ends_and_deletes_its_upload(large):
+def test_cancelled_push_ends_and_deletes_its_upload(large):
     embedded, moment = Recording(EmbeddedRegistry()), []
 
     async def pushed_until_silent(client, proxy):
@@ -151,7 +151,7 @@ class Recording:
         return self._registry.send(request)
 
 
-def test_a_failing_sibling_ends_what_a_task_group_does(registry, large, tmp_path):
+def test_failing_task_cancels_the_operations_of_its_task_group(registry, large, tmp_path):
     with Client() as client:
         client.push(f"{registry.address}/a:v1", [large])
     moment = []
@@ -176,7 +176,7 @@ def test_a_failing_sibling_ends_what_a_task_group_does(registry, large, tmp_path
     run(main)
 
 
-def test_a_task_that_is_cancelled_while_it_waits_for_a_thread_never_begins(registry, tmp_path):
+def test_task_cancelled_while_waiting_for_a_thread_never_starts(registry, tmp_path):
     async def main():
         async with AsyncClient(threads=1) as client:
             held, reached = threading.Event(), threading.Event()
@@ -199,7 +199,7 @@ def test_a_task_that_is_cancelled_while_it_waits_for_a_thread_never_begins(regis
     run(main)
 
 
-def test_a_token_of_the_program_governs_awaited_verbs_too(registry, large, tmp_path):
+def test_caller_s_cancel_token_cancels_awaited_verbs(registry, large, tmp_path):
     with Client() as client:
         client.push(f"{registry.address}/a:v1", [large])
 
@@ -217,7 +217,7 @@ def test_a_token_of_the_program_governs_awaited_verbs_too(registry, large, tmp_p
     run(main)
 
 
-def test_a_stream_that_nobody_waits_for_any_more_is_closed():
+def test_stream_is_closed_if_its_task_was_cancelled():
     class Stream:
         def __init__(self):
             self.closed = threading.Event()
@@ -248,7 +248,7 @@ def test_a_stream_that_nobody_waits_for_any_more_is_closed():
 # --- Listings -----------------------------------------------------------------------------
 
 
-def test_a_listing_that_is_left_early_is_closed():
+def test_abandoned_listing_is_closed():
     closed = threading.Event()
 
     def items():
@@ -270,7 +270,7 @@ def test_a_listing_that_is_left_early_is_closed():
     run(main)
 
 
-def test_errors_of_a_listing_are_raised_where_it_is_iterated_over():
+def test_listing_errors_are_raised_during_iteration():
     async def main():
         async with AsyncClient(Settings(), transport=EmbeddedRegistry()) as client:
             with pytest.raises(LookupError):
@@ -338,7 +338,7 @@ def test_every_event_reaches_the_event_loop():
     run(main)
 
 
-def test_an_exception_of_a_listener_ends_the_operation():
+def test_exception_of_a_listener_ends_the_operation():
     class Broken(ProgressListener):
         def started(self, descriptor):
             raise ZeroDivisionError
@@ -378,12 +378,12 @@ def test_operations_run_in_a_bounded_number_of_named_threads():
     run(main)
 
 
-def test_a_client_without_threads_is_refused():
+def test_client_without_threads_is_refused():
     with pytest.raises(InvalidConfigurationError, match="threads"):
         AsyncClient(Settings(), threads=0)
 
 
-def test_a_client_serves_several_event_loops_one_after_the_other():
+def test_client_works_in_successive_event_loops():
     client = AsyncClient(Settings(), transport=EmbeddedRegistry())
     asyncio.run(client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))]))
     assert asyncio.run(client.read(f"{HOST}/a:v1")) == b"a"
@@ -395,7 +395,7 @@ def _in_child(client, queue):
     queue.put(asyncio.run(client.read(f"{HOST}/a:v1")))
 
 
-def test_a_client_works_in_a_forked_child():
+def test_client_works_in_a_forked_child():
     client = AsyncClient(Settings(), transport=EmbeddedRegistry())
     asyncio.run(client.push(f"{HOST}/a:v1", [File("a", BytesSource(b"a"))]))
     context = multiprocessing.get_context("fork")

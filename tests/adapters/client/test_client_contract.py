@@ -74,7 +74,7 @@ def pushed(client, place, work):
 # --- Files --------------------------------------------------------------------------------
 
 
-def test_what_was_pushed_is_pulled(client, place, pushed, tmp_path):
+def test_pull_restores_a_push(client, place, pushed, tmp_path):
     pulled = client.pull(place("v1"), tmp_path / "out")
     assert pulled.root.digest == pushed.digest
     assert pulled.manifest.artifact_type == TYPE
@@ -83,7 +83,7 @@ def test_what_was_pushed_is_pulled(client, place, pushed, tmp_path):
     assert (tmp_path / "out" / "weights" / "layer0.bin").stat().st_size == 256 * 40
 
 
-def test_a_pull_takes_what_is_included_and_not_excluded(client, place, pushed, tmp_path):
+def test_pull_applies_include_and_exclude_patterns(client, place, pushed, tmp_path):
     assert client.pull(place("v1"), tmp_path / "a", include="*.md").files == (
         tmp_path / "a" / "card.md",
     )
@@ -93,7 +93,7 @@ def test_a_pull_takes_what_is_included_and_not_excluded(client, place, pushed, t
     assert client.pull(place("v1"), tmp_path / "c", include="*.md", exclude="card.*").files == ()
 
 
-def test_a_pull_takes_layers_of_a_type_or_with_annotations(client, place, work, tmp_path):
+def test_pull_selects_layers_by_media_type_and_annotation(client, place, work, tmp_path):
     annotations = AnnotationSet({"weights/layer0.bin": {"split": "train"}})
     files = ["weights/layer0.bin", "card.md:text/markdown"]
     client.push(place("v1"), files, annotations=annotations)
@@ -107,7 +107,7 @@ def test_a_pull_takes_layers_of_a_type_or_with_annotations(client, place, work, 
     assert client.pull(place("v1"), tmp_path / "out", annotations={"split": "test"}).files == ()
 
 
-def test_a_pull_keeps_files_that_exist_if_told_so(client, place, pushed, tmp_path):
+def test_pull_can_keep_existing_files(client, place, pushed, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "card.md").write_text("mine")
     pulled = client.pull(place("v1"), tmp_path / "out", overwrite=False)
@@ -117,18 +117,18 @@ def test_a_pull_keeps_files_that_exist_if_told_so(client, place, pushed, tmp_pat
     assert (tmp_path / "out" / "card.md").read_text() == "# A model\n"
 
 
-def test_a_pull_without_a_folder_writes_into_the_working_directory(client, place, pushed, work):
+def test_pull_without_a_folder_writes_into_the_working_directory(client, place, pushed, work):
     (work / "card.md").unlink()
     client.pull(place("v1"), include="card.md")
     assert (work / "card.md").exists()
 
 
-def test_an_artifact_without_tag_is_latest(client, place, work):
+def test_tag_defaults_to_latest(client, place, work):
     root = client.push(place(), ["card.md"])
     assert client.resolve(place("latest")).digest == root.digest == client.resolve(place()).digest
 
 
-def test_a_push_takes_all_its_options(client, place, work):
+def test_push_accepts_all_options(client, place, work):
     (work / "config.json").write_text("{}")
     subject = client.push(place("base"), ["card.md"])
     root = client.push(
@@ -149,7 +149,7 @@ def test_a_push_takes_all_its_options(client, place, work):
     assert {client.resolve(place(tag)).digest for tag in ("stable", "v1.0")} == {root.digest}
 
 
-def test_a_push_takes_the_core_s_files_too(client, place):
+def test_push_accepts_files_of_the_core(client, place):
     tree = MemoryFileTree()
     root = client.push(
         place("v1"),
@@ -187,7 +187,7 @@ def test_one_text_stands_for_itself_and_not_for_its_characters(client, place, wo
 @pytest.mark.parametrize(
     ("compression", "suffix"), [("none", ""), ("gzip", "+gzip"), ("zstd", "+zstd"), ("auto", "")]
 )
-def test_a_push_chooses_the_compression_of_folders(
+def test_push_selects_the_compression_of_folders(
     client, place, work, tmp_path, compression, suffix
 ):
     (work / "weights" / "layer0.bin").write_bytes(random.Random(1).randbytes(100_000))
@@ -198,7 +198,7 @@ def test_a_push_chooses_the_compression_of_folders(
     assert (tmp_path / "out" / "weights" / "layer0.bin").exists()
 
 
-def test_a_file_is_opened_and_read_anywhere(client, place, work):
+def test_opened_file_is_read_at_any_position(client, place, work):
     content = bytes(range(256)) * 40
     client.push(place("v1"), ["weights/layer0.bin", "card.md"])
     with client.open(place("v1"), "weights/layer0.bin") as stream:
@@ -214,7 +214,7 @@ def test_a_file_is_opened_and_read_anywhere(client, place, work):
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-def test_a_file_of_a_folder_is_opened_and_read(client, place, work, compression):
+def test_file_of_a_folder_is_opened_and_read(client, place, work, compression):
     content = bytes(range(256)) * 40
     (work / "weights" / "deep").mkdir()
     (work / "weights" / "deep" / "b.txt").write_text("b")
@@ -238,7 +238,7 @@ def test_a_file_of_a_folder_is_opened_and_read(client, place, work, compression)
         client.open(place("v1"), "weights/deep")
 
 
-def test_a_file_is_read(client, place, pushed):
+def test_file_is_read_whole(client, place, pushed):
     assert client.read(place("v1"), "card.md") == b"# A model\n"
     digest = client.manifest(place("v1")).layers[1].digest
     assert client.read(place("v1"), str(digest)) == b"# A model\n"
@@ -253,7 +253,7 @@ def test_a_file_is_read(client, place, pushed):
         client.open(place("v1"), "card.txt")
 
 
-def test_the_only_file_needs_no_name(client, place, work):
+def test_single_file_is_opened_without_its_name(client, place, work):
     client.push(place("v1"), ["card.md"])
     assert client.read(place("v1")) == b"# A model\n"
     with client.open(place("v1")) as stream:
@@ -263,7 +263,7 @@ def test_the_only_file_needs_no_name(client, place, work):
 # --- Names --------------------------------------------------------------------------------
 
 
-def test_an_artifact_is_resolved_and_looked_at(client, place, pushed):
+def test_artifact_is_resolved_and_inspected(client, place, pushed):
     assert client.resolve(place("v1")).digest == pushed.digest
     manifest = client.manifest(place("v1"))
     assert isinstance(manifest, Manifest)
@@ -274,7 +274,7 @@ def test_an_artifact_is_resolved_and_looked_at(client, place, pushed):
     assert config.descriptor.digest == manifest.config.digest
 
 
-def test_an_artifact_that_is_absent_does_not_exist(client, place, pushed):
+def test_missing_artifact_does_not_exist(client, place, pushed):
     assert client.exists(place("v1")) is True
     assert client.exists(place(str(pushed.digest))) is True
     assert client.exists(place("v2")) is False
@@ -290,7 +290,7 @@ def test_tags_are_listed_added_and_removed(client, place, pushed):
     assert client.exists(place("v1"))
 
 
-def test_an_artifact_is_deleted_with_its_tags(client, place, pushed, work):
+def test_artifact_is_deleted_with_its_tags(client, place, pushed, work):
     other = client.push(place("v2"), ["card.md"])
     client.tag(place("v1"), "stable")
     assert client.delete(place("v1")).digest == pushed.digest
@@ -302,7 +302,7 @@ def test_an_artifact_is_deleted_with_its_tags(client, place, pushed, work):
 # --- Graphs -------------------------------------------------------------------------------
 
 
-def test_what_is_attached_is_found(client, place, pushed, work):
+def test_attached_artifact_is_discovered(client, place, pushed, work):
     (work / "sbom.json").write_text("{}")
     sbom = client.attach(place("v1"), ["sbom.json:application/spdx+json"], artifact_type=SBOM)
     note = client.attach(place("v1"), artifact_type="text/plain", annotations={"by": "hand"})
@@ -318,7 +318,7 @@ def test_what_is_attached_is_found(client, place, pushed, work):
     assert client.read(place(str(sbom.digest))) == b"{}"
 
 
-def test_an_index_is_made_and_changed(client, place, work):
+def test_index_is_created_and_changed(client, place, work):
     roots = [client.push(place(tag), ["card.md"], annotations={"of": tag}) for tag in "abc"]
     index = client.index(
         place("all"), ["a", str(roots[1].digest)], tags=["newest"], annotations={"k": "v"}
@@ -335,7 +335,7 @@ def test_an_index_is_made_and_changed(client, place, work):
     assert client.resolve(place("newest")).digest == index.digest
 
 
-def test_a_platform_chooses_a_manifest(client, place, work, tmp_path):
+def test_platform_selects_a_manifest(client, place, work, tmp_path):
     entries = []
     for name in ("amd64", "arm64"):
         image = {"os": "linux", "architecture": name}
@@ -366,7 +366,7 @@ def other(request, tmp_path):
     return at(request.param, tmp_path / "others", "two")
 
 
-def test_an_artifact_is_copied_with_what_refers_to_it(client, place, other, pushed, work):
+def test_artifact_is_copied_with_its_referrers(client, place, other, pushed, work):
     note = client.attach(place("v1"), artifact_type="text/plain")
     copied = client.copy(place("v1"), other("v2"), referrers=True, tags=["newest"])
     assert isinstance(copied, Copied)
@@ -379,14 +379,14 @@ def test_an_artifact_is_copied_with_what_refers_to_it(client, place, other, push
     assert len(again.moved) <= 1  # a registry gets the manifest again, for its tag
 
 
-def test_a_copy_keeps_its_tag_unless_another_is_named(client, place, other, pushed):
+def test_copy_keeps_the_tag_unless_another_is_given(client, place, other, pushed):
     client.copy(place("v1"), other())
     assert list(client.tags(other())) == ["v1"]
     client.copy(place(str(pushed.digest)), other())
     assert list(client.tags(other())) == ["v1"]
 
 
-def test_a_repository_is_mirrored(client, place, other, pushed, work):
+def test_repository_is_mirrored(client, place, other, pushed, work):
     client.push(place("v2"), ["card.md"])
     client.attach(place("v2"), artifact_type="text/plain")
     first = client.mirror(place(), other())
@@ -398,14 +398,14 @@ def test_a_repository_is_mirrored(client, place, other, pushed, work):
     assert (second.moved, second.mounted, second.bytes, second.created) == ((), (), 0, ())
 
 
-def test_a_mirror_takes_the_tags_that_are_included(client, place, other, pushed):
+def test_mirror_copies_the_included_tags(client, place, other, pushed):
     client.tag(place("v1"), "v1.1", "v1.2-rc", "nightly")
     client.mirror(place(), other(), include=["v1*"], exclude="*-rc")
     assert sorted(client.tags(other())) == ["v1", "v1.1"]
 
 
 @pytest.mark.parametrize("name", ["backup", "backup.tar"])
-def test_a_repository_is_backed_up_and_restored(client, place, other, pushed, tmp_path, name):
+def test_repository_is_backed_up_and_restored(client, place, other, pushed, tmp_path, name):
     client.backup(place(), tmp_path / name)
     assert (tmp_path / name).is_file() is name.endswith(".tar")
     restored = client.restore(tmp_path / name, other())
@@ -457,7 +457,7 @@ def test_errors_say_once_what_to_do(client, place, other, pushed, tmp_path):
         assert advice.startswith("To do: check the name")
 
 
-def test_a_whole_repository_is_not_named_by_a_tag(client, place, other, pushed):
+def test_repository_argument_with_a_tag_is_refused(client, place, other, pushed):
     for call in (
         lambda: list(client.tags(place("v1"))),
         lambda: client.mirror(place("v1"), other()),
@@ -467,7 +467,7 @@ def test_a_whole_repository_is_not_named_by_a_tag(client, place, other, pushed):
             call()
 
 
-def test_nothing_is_removed_without_its_name(client, place, pushed, work):
+def test_delete_needs_an_explicit_tag_or_digest(client, place, pushed, work):
     client.push(place("latest"), ["card.md"])
     with pytest.raises(InvalidReferenceError, match="name what is meant"):
         client.delete(place())
@@ -478,7 +478,7 @@ def test_nothing_is_removed_without_its_name(client, place, pushed, work):
     assert client.exists(place("latest"))
 
 
-def test_a_digest_cannot_be_chosen_for_what_is_written(client, place, other, pushed, work):
+def test_digest_is_refused_as_a_target_to_write(client, place, other, pushed, work):
     for call in (
         lambda: client.push(place(str(pushed.digest)), ["card.md"]),
         lambda: client.index(place(str(pushed.digest)), ["v1"]),
@@ -500,7 +500,7 @@ def test_a_digest_cannot_be_chosen_for_what_is_written(client, place, other, pus
         (["card.md:not/a/type:more"], NotFoundError),
     ],
 )
-def test_files_that_cannot_be_pushed_are_refused(client, place, work, files, kind):
+def test_unsupported_files_are_refused(client, place, work, files, kind):
     with pytest.raises(kind) as caught:
         client.push(place("v1"), files)
     assert isinstance(caught.value, OrasError)
@@ -509,14 +509,14 @@ def test_files_that_cannot_be_pushed_are_refused(client, place, work, files, kin
 @pytest.mark.parametrize(
     "place_of_none", ["oci:no/such", "oci-archive:no/such.tar:v1", f"{HOST}/no"]
 )
-def test_a_place_that_is_absent_is_not_found(client, work, place_of_none):
+def test_missing_source_is_not_found(client, work, place_of_none):
     with pytest.raises(NotFoundError):
         client.read(place_of_none)
     assert client.exists(place_of_none) is False
     assert not (work / "no").exists()
 
 
-def test_what_is_no_place_is_refused(client, work):
+def test_invalid_location_is_refused(client, work):
     with pytest.raises(InvalidReferenceError, match="expected HOST/REPOSITORY"):
         client.resolve("model:v1")
     with pytest.raises(InvalidReferenceError, match="neither a place nor a target"):
@@ -525,7 +525,7 @@ def test_what_is_no_place_is_refused(client, work):
         client.push((object(), "v1"), ["card.md"])
 
 
-def test_a_target_that_cannot_list_says_so(client, work):
+def test_target_without_listing_is_an_error(client, work):
     class Plain:
         """A target, and nothing more."""
 

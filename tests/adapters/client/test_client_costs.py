@@ -21,7 +21,7 @@ def loaded(program):
     return set(json.loads(run_python("-c", code)))
 
 
-def test_the_client_loads_no_more_modules():
+def test_client_loads_no_more_modules():
     client = loaded("import oras; oras.Client()")
     facade = loaded("import oras.client; oras.client.OrasClient().connections.composition")
     assert len(client) <= len(facade)
@@ -49,7 +49,7 @@ def requests_of(push, pull):
         return pushed, sorted(registry.methods)
 
 
-def test_the_client_sends_no_more_requests(tmp_path, monkeypatch):
+def test_client_sends_no_more_requests(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["a.txt", "b.txt"]
     for name in names:

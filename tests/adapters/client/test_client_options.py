@@ -32,7 +32,7 @@ def private(tmp_path, monkeypatch):
         yield server.address
 
 
-def test_progress_is_logged_where_there_is_no_terminal(caplog):
+def test_progress_is_logged_without_a_terminal(caplog):
     with (
         caplog.at_level(logging.INFO, "oras_adapters.progress"),
         embedded_client("blocking", progress=True) as client,
@@ -41,7 +41,7 @@ def test_progress_is_logged_where_there_is_no_terminal(caplog):
     assert "3 of 3 blobs done" in caplog.text
 
 
-def test_one_display_serves_operations_that_go_on_at_once(monkeypatch):
+def test_concurrent_operations_share_one_progress_display(monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     pytest.importorskip("rich")
     watch = watch_for(True)
@@ -52,13 +52,13 @@ def test_one_display_serves_operations_that_go_on_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("progress", [None, False])
-def test_nobody_watches_unless_asked_to(progress):
+def test_progress_is_off_by_default(progress):
     with watch_for(progress).watching() as listener:
         assert type(listener) is ProgressListener
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_a_credential_is_stored_once_it_is_accepted_and_deleted_again(private, tmp_path, face):
+def test_login_stores_an_accepted_credential_and_logout_deletes_it(private, tmp_path, face):
     file = tmp_path / ".docker" / "config.json"
     with FACES[face]() as client:
         with pytest.raises(AuthenticationError) as caught:
@@ -79,14 +79,14 @@ def test_a_credential_is_stored_once_it_is_accepted_and_deleted_again(private, t
 
 
 @pytest.mark.parametrize("credential", [("alice", "secret"), Credential("alice", "secret")])
-def test_credentials_are_given_by_registry(private, credential):
+def test_credentials_are_set_per_registry(private, credential):
     with Client(credentials={private: credential}) as client:
         client.push(f"{private}/a:v1", FILES)
     assert "secret" not in repr(client)
 
 
 @pytest.mark.parametrize("timeout", [5, (1, 5)])
-def test_a_timeout_is_one_number_or_two(timeout):
+def test_timeout_is_one_number_or_two(timeout):
     network = Settings().with_timeout(timeout).network
     assert network.read_timeout == 5
     assert network.connect_timeout == (5 if timeout == 5 else 1)
@@ -106,14 +106,14 @@ def test_a_timeout_is_one_number_or_two(timeout):
     ],
     ids=repr,
 )
-def test_options_that_cannot_be_used_are_refused(options):
+def test_invalid_options_are_refused(options):
     (name,) = options
     with pytest.raises(InvalidConfigurationError, match=name) as caught:
         Client(**{"settings": Settings(), **options})
     assert "s3" not in str(caught.value)
 
 
-def test_a_composition_gives_the_client():
+def test_composition_makes_a_client():
     with compose(Settings(), transport=EmbeddedRegistry()) as composition:
         client = composition.client()
         client.push(f"{HOST}/a:v1", FILES)

@@ -76,7 +76,7 @@ def without(monkeypatch, *modules):
 # --- Every implementation -----------------------------------------------------------------
 
 
-def test_a_folder_comes_back(tree, compression):
+def test_folder_round_trips(tree, compression):
     content, result = packed(tree, compression)
     copy = MemoryFileTree()
     unpack(
@@ -91,11 +91,11 @@ def test_a_folder_comes_back(tree, compression):
     assert result.size == len(content)
 
 
-def test_the_tar_is_the_same_whatever_compresses_it(tree, compression):
+def test_tar_is_independent_of_the_compression(tree, compression):
     assert packed(tree, compression)[1].tar_digest == packed(tree, GZIP)[1].tar_digest
 
 
-def test_the_digest_of_the_tar_is_checked(tree, compression):
+def test_tar_digest_is_verified(tree, compression):
     content, _ = packed(tree, compression)
     with pytest.raises(DigestMismatchError, match="the uncompressed archive"):
         unpack(
@@ -108,13 +108,13 @@ def test_the_digest_of_the_tar_is_checked(tree, compression):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
-def test_the_number_of_threads_does_not_matter(monkeypatch, tree, compression, threads):
+def test_output_is_independent_of_the_number_of_threads(monkeypatch, tree, compression, threads):
     wanted = packed(tree, compression)
     monkeypatch.setattr(gzip_streams, "THREADS", threads)
     assert packed(tree, compression) == wanted
 
 
-def test_tools_read_it(tree, compression, tmp_path):
+def test_command_line_tools_read_the_output(tree, compression, tmp_path):
     content, _ = packed(tree, compression)
     archive = tmp_path / "archive"
     archive.write_bytes(content)
@@ -130,7 +130,7 @@ def test_tools_read_it(tree, compression, tmp_path):
 
 
 @pytest.mark.parametrize("program", ["gzip", "zstd"])
-def test_what_tools_write_is_read(program):
+def test_output_of_command_line_tools_is_read(program):
     if program == "zstd":
         require_module(zstd_compression.MODULE)
     archive = tar(member("f", TEXT))
@@ -162,7 +162,7 @@ def unzstd(content):
     return copy
 
 
-def test_windows_up_to_the_limit_are_taken(zstd):
+def test_windows_up_to_the_limit_are_accepted(zstd):
     assert read(unzstd(windowed(zstd, MAX_WINDOW_LOG)), "f") == b"x"
 
 
@@ -171,7 +171,7 @@ def test_larger_windows_are_refused(zstd):
         unzstd(windowed(zstd, MAX_WINDOW_LOG + 1))
 
 
-def test_our_own_windows_are_what_every_reader_takes(zstd):
+def test_written_windows_are_within_the_limit_of_every_reader(zstd):
     """RFC 8878, 3.1.1.1.2: 8 MiB, which the highest level needs for much content."""
     content = b"".join(Zstd(level=19).compress(iter([bytes(2**20)] * 12)))
     exponent = content[5] >> 3  # of the window's descriptor, 3.1.1.1.2
@@ -179,7 +179,7 @@ def test_our_own_windows_are_what_every_reader_takes(zstd):
     assert 2 ** (10 + exponent) <= 8 * 2**20
 
 
-def test_several_frames_are_one_stream(zstd):
+def test_several_frames_are_read_as_one_stream(zstd):
     archive = tar(member("f", TEXT))
     skipped = b"\x53\x2a\x4d\x18\x05\0\0\0hello"
     frames = zstd.compress(archive[:700]) + skipped + zstd.compress(archive[700:]) + skipped
@@ -191,12 +191,12 @@ def test_zeros_after_zstd_are_refused(zstd):
         unzstd(zstd.compress(tar(member("f"))) + bytes(100))
 
 
-def test_a_frame_that_breaks_off_is_refused(zstd):
+def test_truncated_frame_is_refused(zstd):
     with pytest.raises(UnsafeArchiveError, match="is truncated"):
         unzstd(zstd.compress(tar(member("f")))[:-5])
 
 
-def test_a_missing_zstd_names_the_extra(monkeypatch, tree):
+def test_missing_zstd_error_names_the_extra(monkeypatch, tree):
     without(monkeypatch, zstd_compression.MODULE)
     with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[zstd\]'"):
         packed(tree, Zstd())
@@ -204,7 +204,7 @@ def test_a_missing_zstd_names_the_extra(monkeypatch, tree):
         unzstd(b"\x28\xb5\x2f\xfd" + bytes(600))
 
 
-def test_the_core_alone_names_what_it_does_not_read():
+def test_core_without_adapters_names_the_unsupported_compression():
     with pytest.raises(UnsafeArchiveError):
         unpack(io.BytesIO(b"\x28\xb5\x2f\xfd" + bytes(600)), MemoryFileTree(), limits=Limits())
 
@@ -212,7 +212,7 @@ def test_the_core_alone_names_what_it_does_not_read():
 # --- Choosing -----------------------------------------------------------------------------
 
 
-def test_levels_are_the_librarys_own(monkeypatch):
+def test_levels_are_mapped_to_those_of_each_library(monkeypatch):
     require_module("isal.isal_zlib")
     levels = [find_compression("gzip", "isal", level).level for level in range(1, 10)]
     assert levels == [1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -224,26 +224,26 @@ def test_levels_are_the_librarys_own(monkeypatch):
 
 
 @pytest.mark.parametrize("installed", ["2.2.5", "2.3.3", "3.0.0"])
-def test_auto_takes_a_zlib_ng_that_is_the_same_everywhere(monkeypatch, installed):
+def test_auto_selects_a_zlib_ng_with_reproducible_output(monkeypatch, installed):
     module = SimpleNamespace(ZLIBNG_VERSION=installed)
     monkeypatch.setattr(compressions, "_load", {"zlib-ng": module, "zlib": gzip.zlib}.get)
     assert find_compression("gzip", "auto", None).name == "zlib-ng"
 
 
 @pytest.mark.parametrize("installed", ["2.1.5", "2.0.7", "1.9.9", "of no number"])
-def test_auto_leaves_a_zlib_ng_that_depends_on_the_processor(monkeypatch, installed):
+def test_auto_skips_a_zlib_ng_whose_output_depends_on_the_processor(monkeypatch, installed):
     module = SimpleNamespace(ZLIBNG_VERSION=installed)
     monkeypatch.setattr(compressions, "_load", {"zlib-ng": module, "zlib": gzip.zlib}.get)
     assert find_compression("gzip", "auto", None) == GZIP
 
 
-def test_auto_never_takes_isal(monkeypatch):
+def test_auto_never_selects_isal(monkeypatch):
     without(monkeypatch, "zlib_ng.zlib_ng")
     assert find_compression("gzip", "auto", None) == GZIP
 
 
 @pytest.mark.parametrize("name", sorted(set(GZIP_LIBRARIES) - {"zlib"}))
-def test_what_is_named_and_missing_is_an_error_that_names_the_extra(monkeypatch, name):
+def test_missing_library_error_names_the_extra(monkeypatch, name):
     library = GZIP_LIBRARIES[name]
     without(monkeypatch, library.module)
     with pytest.raises(UnsupportedError) as caught:
@@ -265,7 +265,7 @@ def test_what_is_named_and_missing_is_an_error_that_names_the_extra(monkeypatch,
         (("zstd", "auto", 20), "20 is not a level of zstd; levels are 1 to 19"),
     ],
 )
-def test_what_is_not_known_is_an_error_that_names_what_is(wrong, message):
+def test_unknown_library_error_lists_the_known_ones(wrong, message):
     with pytest.raises(InvalidConfigurationError) as caught:
         find_compression(*wrong)
     assert message in str(caught.value)
@@ -274,7 +274,7 @@ def test_what_is_not_known_is_an_error_that_names_what_is(wrong, message):
 # --- Settings -----------------------------------------------------------------------------
 
 
-def test_settings_choose(tmp_path):
+def test_settings_select_the_compression(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text('[archive]\nformat = "zstd"\nlevel = 7\n')
     settings = load_settings({"ORAS_CONFIG": str(file)})
@@ -282,7 +282,7 @@ def test_settings_choose(tmp_path):
     assert Composition(settings).compression() == Zstd(7)
 
 
-def test_the_environment_goes_before_the_file(tmp_path):
+def test_environment_overrides_the_settings_file(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text('[archive]\nformat = "zstd"\nlevel = 7\n')
     environment = {
@@ -295,12 +295,12 @@ def test_the_environment_goes_before_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["fast", "-1", "1.5", "٣", "9" * 5000])
-def test_a_level_is_a_number(text):
+def test_level_must_be_a_number(text):
     with pytest.raises(InvalidConfigurationError, match="ORAS_ARCHIVE_LEVEL"):
         load_settings({"ORAS_ARCHIVE_LEVEL": text})
 
 
-def test_nothing_is_loaded_before_a_folder_is_packed_or_unpacked():
+def test_compression_library_is_imported_on_first_use():
     program = (
         "import sys, oras.provider; from oras_adapters.factory import Composition;"
         "from oras_adapters.settings.settings import Settings; Composition(Settings());"
@@ -310,5 +310,5 @@ def test_nothing_is_loaded_before_a_folder_is_packed_or_unpacked():
     assert run_python("-c", program) == "[]\n"
 
 
-def test_defaults_are_gzip_by_what_is_the_same_everywhere():
+def test_default_is_gzip_with_reproducible_output():
     assert Composition(Settings()).compression().suffix == "gzip"

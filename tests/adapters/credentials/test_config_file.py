@@ -40,14 +40,14 @@ def owner(path):
 
 
 @root_only
-def test_a_login_by_root_keeps_the_owner_and_the_group(path):
+def test_login_as_root_keeps_owner_and_group(path):
     os.chown(path, OTHER, OTHER + 1)
     put(path)
     assert owner(path) == (OTHER, OTHER + 1)
 
 
 @root_only
-def test_files_that_root_makes_belong_to_the_owner_of_the_folder(tmp_path):
+def test_files_made_by_root_belong_to_the_owner_of_the_folder(tmp_path):
     os.chown(tmp_path, OTHER, OTHER)
     path = tmp_path / ".docker" / "config.json"
     put(path)
@@ -58,13 +58,13 @@ def test_files_that_root_makes_belong_to_the_owner_of_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o660, 0o660), (0o644, 0o600)]
 )
-def test_the_mode_stays_unless_everybody_may_read(path, before, after):
+def test_mode_is_kept_unless_the_file_is_world_readable(path, before, after):
     path.chmod(before)
     put(path)
     assert stat.S_IMODE(path.stat().st_mode) == after
 
 
-def test_hard_links_stay(path):
+def test_hard_links_are_kept(path):
     twin = path.with_name("twin.json")
     twin.hardlink_to(path)
     put(path)
@@ -72,7 +72,7 @@ def test_hard_links_stay(path):
     assert DockerConfigStore(twin).get("r.example") == ALICE
 
 
-def test_extended_attributes_stay(path):
+def test_extended_attributes_are_kept(path):
     try:
         os.setxattr(path, "user.note", b"kept")
     except OSError:
@@ -81,7 +81,7 @@ def test_extended_attributes_stay(path):
     assert os.getxattr(path, "user.note") == b"kept"
 
 
-def test_a_file_is_overwritten_if_a_new_one_cannot_be_like_it(path, monkeypatch):
+def test_file_is_overwritten_in_place_if_its_attributes_cannot_be_copied(path, monkeypatch):
     before = path.stat().st_ino
 
     def refused(*_):
@@ -97,7 +97,7 @@ def test_a_file_is_overwritten_if_a_new_one_cannot_be_like_it(path, monkeypatch)
 
 
 @pytest.mark.parametrize("code", [1, 13, 16, 30])
-def test_a_file_in_a_folder_that_cannot_be_written_is_overwritten(path, monkeypatch, code):
+def test_file_in_a_read_only_folder_is_overwritten_in_place(path, monkeypatch, code):
     def refused(*_, **__):
         raise OSError(code, "refused")
 
@@ -105,7 +105,7 @@ def test_a_file_in_a_folder_that_cannot_be_written_is_overwritten(path, monkeypa
     put(path)
 
 
-def test_a_lock_of_another_user_does_not_prevent_a_login(path, monkeypatch):
+def test_lock_file_of_another_user_does_not_prevent_a_login(path, monkeypatch):
     opening = os.open
 
     def refused(name, *arguments):
@@ -120,7 +120,7 @@ def test_a_lock_of_another_user_does_not_prevent_a_login(path, monkeypatch):
 # --- Pipes --------------------------------------------------------------------------------
 
 
-def test_a_pipe_is_read_once(tmp_path):
+def test_pipe_is_read_once(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     store = DockerConfigStore(pipe)
@@ -140,7 +140,7 @@ def test_a_pipe_is_read_once(tmp_path):
         os.close(reader)
 
 
-def test_a_pipe_that_is_never_written_is_an_error(tmp_path, monkeypatch):
+def test_pipe_without_a_writer_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(config_file, "PIPE_SECONDS", 0.05)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -168,7 +168,7 @@ def test_process_substitution_is_read_once():
     assert done.stdout.strip() == "['open sesame', 'open sesame']", done.stderr
 
 
-def test_nothing_is_written_to_a_pipe(tmp_path):
+def test_pipe_is_never_written(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(CredentialError, match="not a regular file"):
@@ -191,7 +191,7 @@ def unreadable(path, monkeypatch):
     return path
 
 
-def test_a_file_that_the_user_may_not_read_is_skipped_with_a_warning(unreadable, caplog):
+def test_unreadable_file_is_skipped_with_a_warning(unreadable, caplog):
     store = DockerConfigStore(unreadable)
     assert [store.get("r.example"), store.get("s.example")] == [None, None]
     assert store.helper_for("r.example") is None
@@ -203,13 +203,13 @@ def test_a_file_that_the_user_may_not_read_is_skipped_with_a_warning(unreadable,
 @pytest.mark.parametrize(
     "change", [lambda store: store.put("r.example", ALICE), lambda store: store.delete("r.example")]
 )
-def test_a_file_that_the_user_may_not_read_is_an_error_for_a_login(unreadable, change):
+def test_unreadable_file_is_an_error_for_a_login(unreadable, change):
     with pytest.raises(CredentialError, match="Permission denied"):
         change(DockerConfigStore(unreadable))
     assert json.loads(unreadable.read_text()) == {"other": 1}
 
 
-def test_a_home_that_is_no_folder_has_no_credentials(tmp_path):
+def test_home_that_is_not_a_folder_has_no_credentials(tmp_path):
     (tmp_path / "home").write_text("")
     assert DockerConfigStore(tmp_path / "home" / ".docker" / "config.json").get("r.example") is None
 
@@ -217,7 +217,7 @@ def test_a_home_that_is_no_folder_has_no_credentials(tmp_path):
 # --- Replacing one credential -------------------------------------------------------------
 
 
-def test_a_credential_is_replaced_in_its_own_entry_only(path):
+def test_credential_is_replaced_in_its_own_entry_only(path):
     store = DockerConfigStore(path)
     old, new = Credential(identity_token="one"), Credential(identity_token="two")
     store.put("r.example", ALICE)

@@ -34,7 +34,7 @@ class TestContract(CredentialStoreContract):
         return CredentialHelperStore("working")
 
 
-def test_secrets_and_hosts_are_in_no_argument(helpers):
+def test_secrets_and_hosts_are_not_passed_as_arguments(helpers):
     program = make_helper(helpers, "working")
     store = CredentialHelperStore("working")
     store.put("registry.example", Credential("alice", "open sesame"))
@@ -44,25 +44,25 @@ def test_secrets_and_hosts_are_in_no_argument(helpers):
     assert [json.loads(line) for line in log] == [["store"], ["get"], ["erase"]]
 
 
-def test_docker_hub_has_its_old_key(helpers):
+def test_docker_hub_uses_its_legacy_key(helpers):
     make_helper(helpers, "working")
     store = CredentialHelperStore("working")
     store.put("docker.io", Credential("alice", "open sesame"))
     assert store.registries() == {"https://index.docker.io/v1/": "alice"}
 
 
-def test_an_identity_token_is_marked_by_its_user_name(helpers):
+def test_identity_token_is_marked_by_its_user_name(helpers):
     make_helper(helpers, "t", 'import sys; print(\'{"Username": "<token>", "Secret": "refresh"}\')')
     assert CredentialHelperStore("t").get("x.example") == Credential(identity_token="refresh")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a b", "a;b", "$(x)", "x\n", "é"])
-def test_a_name_that_could_name_anything_else_is_refused(name):
+def test_helper_name_with_invalid_characters_is_refused(name):
     with pytest.raises(CredentialHelperError, match="letters, digits"):
         CredentialHelperStore(name)
 
 
-def test_a_missing_program_is_named(helpers):
+def test_missing_program_is_named(helpers):
     with pytest.raises(CredentialHelperError, match=r"docker-credential-absent.*no such program"):
         CredentialHelperStore("absent").get("x.example")
 
@@ -80,21 +80,21 @@ def test_a_missing_program_is_named(helpers):
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "status -9"),
     ],
 )
-def test_nonsense_is_an_error_that_says_what_was_wrong(helpers, body, reason):
+def test_invalid_output_is_an_error_with_the_reason(helpers, body, reason):
     make_helper(helpers, "bad", body)
     with pytest.raises(CredentialHelperError, match=reason) as caught:
         CredentialHelperStore("bad").get("x.example")
     assert caught.value.store == "docker-credential-bad"
 
 
-def test_a_helper_that_hangs_is_ended(helpers):
+def test_hanging_helper_is_terminated(helpers):
     make_helper(helpers, "slow", "import time; print('secret', flush=True); time.sleep(60)")
     with pytest.raises(CredentialHelperError, match=r"more than 0\.5 seconds") as caught:
         CredentialHelperStore("slow", timeout=0.5).get("x.example")
     assert caught.value.__cause__ is None
 
 
-def test_cancellation_ends_a_helper_that_hangs(helpers, tmp_path):
+def test_cancellation_terminates_a_hanging_helper(helpers, tmp_path):
     begun = tmp_path / "begun"
     make_helper(helpers, "slow", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)")
     token = CancelToken()
@@ -114,14 +114,14 @@ def test_cancellation_ends_a_helper_that_hangs(helpers, tmp_path):
     assert time.monotonic() - start < 10
 
 
-def test_a_helper_that_repeats_the_secret_is_not_quoted(helpers):
+def test_helper_error_that_repeats_the_secret_is_not_shown(helpers):
     make_helper(helpers, "chatty", "import sys; print(sys.stdin.read()); sys.exit(1)")
     with pytest.raises(CredentialHelperError) as caught:
         CredentialHelperStore("chatty").put("x.example", Credential("alice", "open sesame"))
     assert "open sesame" not in str(caught.value)
 
 
-def test_a_registry_token_cannot_be_kept(helpers):
+def test_registry_token_cannot_be_stored(helpers):
     make_helper(helpers, "working")
     with pytest.raises(CredentialHelperError, match="identity tokens only"):
         CredentialHelperStore("working").put("x.example", Credential(registry_token="t"))
@@ -142,14 +142,14 @@ def test_a_registry_token_cannot_be_kept(helpers):
         ("no such secret", "stderr"),
     ],
 )
-def test_no_credential_in_the_words_of_many_helpers(helpers, words, stream):
+def test_not_found_messages_of_known_helpers_mean_no_credential(helpers, words, stream):
     make_helper(helpers, "w", f'import sys; print("{words}", file=sys.{stream}); sys.exit(1)')
     assert CredentialHelperStore("w").get("r.example") is None
     CredentialHelperStore("w").delete("r.example")
 
 
 @pytest.mark.parametrize("words", ["the keychain is locked", "user canceled", "access denied", ""])
-def test_other_failures_of_helpers_are_errors(helpers, words):
+def test_other_helper_failures_are_errors(helpers, words):
     make_helper(helpers, "w", f'import sys; print("{words}"); sys.exit(1)')
     with pytest.raises(CredentialHelperError):
         CredentialHelperStore("w").get("r.example")

@@ -94,7 +94,7 @@ def test_another_registry_is_not_found(store, write, key):
     assert store.get("ghcr.io/team") is None
 
 
-def test_the_longest_path_wins(store, write):
+def test_longest_matching_path_is_used(store, write):
     write(
         {
             "auths": {
@@ -134,7 +134,7 @@ def test_entries_are_read(store, write, entry, credential):
     assert store.get("ghcr.io") == credential
 
 
-def test_an_entry_without_secrets_is_skipped(store, write):
+def test_entry_without_secrets_is_skipped(store, write):
     # docker leaves such an entry where a helper keeps the password.
     write({"auths": {"ghcr.io": {}, "https://ghcr.io": {"auth": encoded("u", "p")}}})
     assert store.get("ghcr.io") == Credential("u", "p")
@@ -143,7 +143,7 @@ def test_an_entry_without_secrets_is_skipped(store, write):
 @pytest.mark.parametrize(
     "content", [None, "", " \n", "{}", '{"auths": null}', '\ufeff{"auths": {}}']
 )
-def test_a_file_without_entries_is_no_error(store, write, path, content):
+def test_file_without_entries_is_accepted(store, write, path, content):
     if content is not None:
         write(content)
     assert store.get("ghcr.io") is None
@@ -166,7 +166,7 @@ def test_a_file_without_entries_is_no_error(store, write, path, content):
         ("[" * 100_000, "not JSON"),
     ],
 )
-def test_an_unreadable_entry_is_named_but_not_shown(store, write, path, content, reason):
+def test_invalid_entry_is_named_without_its_value(store, write, path, content, reason):
     write(content)
     with pytest.raises(CredentialError) as caught:
         store.get("ghcr.io")
@@ -176,7 +176,7 @@ def test_an_unreadable_entry_is_named_but_not_shown(store, write, path, content,
     assert path.read_text(encoding="utf-8") == content
 
 
-def test_base64_of_something_else_is_not_shown(store, write):
+def test_invalid_base64_value_is_not_shown(store, write):
     raw = base64.b64encode(SECRET.encode()).decode()  # no colon
     write({"auths": {"ghcr.io": {"auth": raw}}})
     with pytest.raises(CredentialError) as caught:
@@ -186,23 +186,23 @@ def test_base64_of_something_else_is_not_shown(store, write):
     assert raw not in shown
 
 
-def test_base64_with_other_characters_is_an_error(store, write):
+def test_base64_with_invalid_characters_is_an_error(store, write):
     write({"auths": {"ghcr.io": {"auth": "!" + encoded("u", "p")}}})
     with pytest.raises(CredentialError):
         store.get("ghcr.io")
 
 
-def test_a_broken_entry_of_another_registry_does_not_matter(store, write):
+def test_invalid_entry_of_another_registry_is_ignored(store, write):
     write({"auths": {"a.example": {"auth": "%%%"}, "b.example": {"auth": encoded("u", "p")}}})
     assert store.get("b.example") == Credential("u", "p")
 
 
-def test_a_folder_in_place_of_the_file_is_an_error(tmp_path):
+def test_folder_in_place_of_the_file_is_an_error(tmp_path):
     with pytest.raises(CredentialError):
         DockerConfigStore(tmp_path).get("ghcr.io")
 
 
-def test_a_huge_file_is_not_read_whole(store, write, monkeypatch):
+def test_huge_file_is_refused_without_reading_it_whole(store, write, monkeypatch):
     monkeypatch.setattr(config_file, "MAX_CONFIG_SIZE", 100)
     write({"padding": "x" * 200})
     with pytest.raises(CredentialError, match="100 bytes"):
@@ -212,7 +212,7 @@ def test_a_huge_file_is_not_read_whole(store, write, monkeypatch):
 # --- Writing ------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_what_docker_reads(store, path):
+def test_written_entry_has_docker_s_format(store, path):
     store.put("ghcr.io", Credential("u", "p"))
     store.put("docker.io", Credential("hub", "q", "refresh", "bearer"))
     assert json.loads(path.read_text()) == {
@@ -227,7 +227,7 @@ def test_what_is_written_is_what_docker_reads(store, path):
     }
 
 
-def test_everything_else_stays(store, write, path):
+def test_rest_of_the_file_is_kept(store, write, path):
     document = {
         "HttpHeaders": {"X": "ü"},
         "credHelpers": {"gcr.io": "gcloud"},
@@ -251,7 +251,7 @@ def test_everything_else_stays(store, write, path):
     assert json.loads(path.read_text()) == expected
 
 
-def test_deleting_a_registry_keeps_its_paths_and_the_other_way_round(store, write, path):
+def test_registry_and_path_entries_are_deleted_separately(store, write, path):
     entry = {"auth": encoded("u", "p")}
     write({"auths": {"quay.io": entry, "https://quay.io": entry, "quay.io/team": entry}})
     store.delete("quay.io/team")
@@ -261,7 +261,7 @@ def test_deleting_a_registry_keeps_its_paths_and_the_other_way_round(store, writ
     assert list(json.loads(path.read_text())["auths"]) == ["quay.io/team"]
 
 
-def test_nothing_to_delete_leaves_the_file_as_it_is(store, write, path):
+def test_delete_of_a_missing_entry_does_not_change_the_file(store, write, path):
     write('{  "auths": {"b.example": {}}}')
     before = path.stat()
     store.delete("a.example")
@@ -269,7 +269,7 @@ def test_nothing_to_delete_leaves_the_file_as_it_is(store, write, path):
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-def test_only_the_owner_can_read(tmp_path):
+def test_new_file_is_readable_by_its_owner_only(tmp_path):
     path = tmp_path / "home" / ".docker" / "config.json"
     store = DockerConfigStore(path)
     store.put("ghcr.io", Credential("u", "p"))
@@ -281,7 +281,7 @@ def test_only_the_owner_can_read(tmp_path):
     assert names(path.parent) == ["config.json", "config.json.lock"]
 
 
-def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+def test_symbolic_link_is_kept_and_its_target_replaced(tmp_path):
     real = tmp_path / "dotfiles" / "docker.json"
     real.parent.mkdir()
     real.write_text('{"auths": {}, "x": 1}')
@@ -300,7 +300,7 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path):
     assert store.get("ghcr.io") == Credential("u", "p")
 
 
-def test_a_dangling_link_gets_its_target(tmp_path):
+def test_dangling_link_gets_its_target(tmp_path):
     link = tmp_path / "config.json"
     link.symlink_to(tmp_path / "new" / "config.json")
     DockerConfigStore(link).put("ghcr.io", Credential("u", "p"))
@@ -308,14 +308,14 @@ def test_a_dangling_link_gets_its_target(tmp_path):
     assert mode(tmp_path / "new" / "config.json") == 0o600
 
 
-def test_a_file_that_cannot_be_read_is_not_overwritten(store, write, path):
+def test_unreadable_file_is_not_overwritten(store, write, path):
     write("no JSON at all")
     with pytest.raises(CredentialError):
         store.put("ghcr.io", Credential("u", "p"))
     assert path.read_text() == "no JSON at all"
 
 
-def test_a_failed_write_leaves_the_old_file_alone(store, path, monkeypatch):
+def test_failed_write_keeps_the_old_file(store, path, monkeypatch):
     store.put("ghcr.io", Credential("u", "old"))
     before = path.read_bytes()
 
@@ -330,7 +330,7 @@ def test_a_failed_write_leaves_the_old_file_alone(store, path, monkeypatch):
     assert names(path.parent) == ["config.json", "config.json.lock"]
 
 
-def test_what_killed_processes_left_is_cleared_up(store, path):
+def test_temporary_files_of_killed_processes_are_removed(store, path):
     old, young = (path.parent / f".config.json.{name}.tmp" for name in "ab")
     other = path.parent / ".other.json.c.tmp"
     for file in (old, young, other):
@@ -341,13 +341,13 @@ def test_what_killed_processes_left_is_cleared_up(store, path):
     assert [file.exists() for file in (old, young, other)] == [False, True, True]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+def test_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CredentialError):
         DockerConfigStore(tmp_path / "file" / "config.json").put("a.example", Credential("u", "p"))
 
 
-def test_a_user_name_with_a_colon_is_refused(store, path):
+def test_user_name_with_a_colon_is_refused(store, path):
     with pytest.raises(CredentialError, match="colon"):
         store.put("ghcr.io", Credential("a:b", "p"))
     assert not path.exists()
@@ -362,7 +362,7 @@ def _put_many(path, name):
         store.put(f"{name}{number}.example", Credential(name, "p"))
 
 
-def test_two_processes_lose_nothing_of_one_another(path):
+def test_concurrent_writes_of_two_processes_lose_no_entry(path):
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_put_many, args=(path, name)) for name in ("a", "b")]
     for process in processes:
@@ -373,7 +373,7 @@ def test_two_processes_lose_nothing_of_one_another(path):
     assert len(json.loads(path.read_text())["auths"]) == 40
 
 
-def test_a_lock_that_is_never_released_ends_in_an_error(store, path, monkeypatch):
+def test_lock_that_is_never_released_is_an_error(store, path, monkeypatch):
     monkeypatch.setattr(config_file, "LOCK_SECONDS", 0.0)
     with (path.parent / "config.json.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -382,7 +382,7 @@ def test_a_lock_that_is_never_released_ends_in_an_error(store, path, monkeypatch
     store.put("ghcr.io", Credential("u", "p"))
 
 
-def test_a_file_system_without_locks_is_supported(store, monkeypatch):
+def test_file_system_without_locks_is_supported(store, monkeypatch):
     def unsupported(*_):
         raise OSError(config_file.errno.ENOLCK, "No locks available")
 
@@ -407,7 +407,7 @@ def test_a_file_system_without_locks_is_supported(store, monkeypatch):
         ({"auths": {"gcr.io": {}}}, "gcr.io", None),
     ],
 )
-def test_the_helper_is_named(store, write, document, registry, helper):
+def test_configured_helper_is_returned(store, write, document, registry, helper):
     write(document)
     assert store.helper_for(registry) == helper
 
@@ -415,11 +415,11 @@ def test_the_helper_is_named(store, write, document, registry, helper):
 @pytest.mark.parametrize(
     "document", [{"credsStore": 1}, {"credHelpers": {"a.example": ["x"]}}, {"credHelpers": 1}]
 )
-def test_a_helper_that_is_no_name_is_an_error(store, write, document):
+def test_invalid_helper_name_is_an_error(store, write, document):
     write(document)
     with pytest.raises(CredentialError):
         store.helper_for("a.example")
 
 
-def test_the_repr_names_the_file_alone(store, path):
+def test_repr_shows_the_file_only(store, path):
     assert repr(store) == f"DockerConfigStore({str(path)!r})"

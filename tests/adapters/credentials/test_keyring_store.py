@@ -50,7 +50,7 @@ class TestContract(CredentialStoreContract):
         return KeyringStore(MemoryKeyring())
 
 
-def test_a_path_has_an_entry_of_its_own():
+def test_each_path_has_its_own_entry():
     store = KeyringStore(MemoryKeyring())
     store.put("x.example", Credential("host", "1"))
     store.put("x.example/team", Credential("team", "2"))
@@ -68,7 +68,7 @@ class CountingKeyring(MemoryKeyring):
         return super().get_password(service, username)
 
 
-def test_an_entry_is_read_once_until_it_changes_or_is_refused():
+def test_entry_is_cached_until_it_changes_or_is_refused():
     backend = CountingKeyring()
     store = KeyringStore(backend)
     store.put("x.example", Credential("alice", "open sesame"))
@@ -87,14 +87,14 @@ def test_an_entry_is_read_once_until_it_changes_or_is_refused():
     assert store.get("x.example") is None
 
 
-def test_the_error_of_a_locked_keyring_does_not_repeat_its_message():
+def test_locked_keyring_error_omits_the_backend_s_message():
     with pytest.raises(CredentialError, match="KeyringLocked") as caught:
         KeyringStore(LockedKeyring()).get("x.example")
     assert "sesame" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_a_machine_without_a_keyring_is_told_what_to_do():
+def test_missing_keyring_error_says_what_to_do():
     from keyring.backends.fail import Keyring
 
     with pytest.raises(CredentialError, match=r"credentials\.stores"):
@@ -102,14 +102,14 @@ def test_a_machine_without_a_keyring_is_told_what_to_do():
 
 
 @pytest.mark.parametrize("secret", ["", "[]", "null", "{", '{"username": 1}'])
-def test_an_entry_of_unknown_format_is_an_error(secret):
+def test_entry_of_unknown_format_is_an_error(secret):
     backend = MemoryKeyring()
     backend.set_password("oras-sdk", "x.example", secret)
     with pytest.raises(CredentialError, match="unknown format"):
         KeyringStore(backend).get("x.example")
 
 
-def test_the_backend_that_the_library_chooses_is_used(tmp_path):
+def test_backend_selected_by_keyring_is_used(tmp_path):
     pytest.importorskip("keyrings.alt")
     program = """
 from oras_adapters.credentials.keyring_store import KeyringStore
@@ -129,7 +129,7 @@ else:
     assert run_python("-c", program, "get", **environment) == "open sesame\n"
 
 
-def test_keyring_is_loaded_at_the_first_use_only():
+def test_keyring_is_imported_on_first_use():
     program = "import sys, oras_adapters.factory; print('keyring' in sys.modules)"
     assert run_python("-c", program) == "False\n"
     assert "keyring" in sys.modules

@@ -125,7 +125,7 @@ OLD = json.dumps(
 
 @pytest.mark.parametrize("old", ["", OLD], ids=["no-file", "file"])
 @pytest.mark.parametrize(("how", "least"), [("line", 60), ("call", 8), ("byte", 60)])
-def test_a_login_that_is_killed_leaves_a_whole_configuration(tmp_path, how, least, old):
+def test_killed_login_leaves_a_whole_configuration(tmp_path, how, least, old):
     results = json.loads(run_python("-c", PROGRAM, how, str(tmp_path), old))
     assert results["steps"] >= least
     # Both outcomes occur, or nothing was shown; and a kill in the middle of writing happened.

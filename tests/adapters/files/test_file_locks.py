@@ -44,7 +44,7 @@ def holder(tmp_path):
         yield start
 
 
-def test_another_process_keeps_us_out_and_lets_us_in_when_it_ends(tree, holder):
+def test_lock_is_exclusive_until_its_process_ends(tree, holder):
     process = holder("alone")
     assert tree.try_lock(LOCK) is None
     assert tree.try_lock(LOCK, shared=True) is None
@@ -54,7 +54,7 @@ def test_another_process_keeps_us_out_and_lets_us_in_when_it_ends(tree, holder):
         pass
 
 
-def test_a_killed_process_holds_nothing(tree, holder):
+def test_lock_of_a_killed_process_is_released(tree, holder):
     process = holder("alone")
     process.kill()
     process.wait()
@@ -62,27 +62,27 @@ def test_a_killed_process_holds_nothing(tree, holder):
         pass
 
 
-def test_another_process_may_share_it(tree, holder):
+def test_shared_lock_is_shared_with_another_process(tree, holder):
     holder("shared")
     assert tree.try_lock(LOCK) is None
     with tree.try_lock(LOCK, shared=True):
         pass
 
 
-def test_the_file_stays(tree, tmp_path):
+def test_lock_file_is_kept(tree, tmp_path):
     with tree.try_lock(LOCK):
         pass
     assert (tmp_path / "sub" / "lock").read_bytes() == b""
 
 
-def test_who_may_only_read_the_file_can_lock_it(tree, tmp_path):
+def test_read_permission_is_enough_to_lock(tree, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "lock").touch(0o444)
     with tree.try_lock(LOCK):
         assert tree.try_lock(LOCK) is None
 
 
-def test_no_link_is_followed(tree, tmp_path):
+def test_symbolic_link_is_refused_as_a_lock_file(tree, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileAccessError, match="lock 'sub/lock'"):
@@ -90,13 +90,13 @@ def test_no_link_is_followed(tree, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_no_folder_is_left(tree, tmp_path):
+def test_lock_file_below_a_link_is_refused(tree, tmp_path):
     (tmp_path / "sub").symlink_to("/tmp")
     with pytest.raises(UnsafePathError):
         tree.try_lock(LOCK)
 
 
-def test_a_system_without_locks_says_so(tree, monkeypatch):
+def test_system_without_locks_is_an_error(tree, monkeypatch):
     def flock(descriptor, operation):
         raise OSError(37, "No locks available")
 

@@ -71,30 +71,30 @@ def mode(path):
 # --- The root -------------------------------------------------------------------------------
 
 
-def test_a_root_that_is_missing_is_not_found(tmp_path):
+def test_missing_root_is_not_found(tmp_path):
     with pytest.raises(NotFoundError, match="missing"):
         LocalFileTree(tmp_path / "missing")
 
 
-def test_a_root_is_made_with_its_parents(tmp_path):
+def test_root_is_made_with_its_parents(tmp_path):
     write(LocalFileTree(str(tmp_path / "a/b"), create=True), "f", b"x")
     assert (tmp_path / "a/b/f").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_root_that_is_a_file_is_refused(tmp_path, create):
+def test_root_that_is_a_file_is_refused(tmp_path, create):
     (tmp_path / "f").touch()
     with pytest.raises(FileAccessError, match="open folder"):
         LocalFileTree(tmp_path / "f", create=create)
 
 
-def test_links_on_the_way_to_the_root_are_the_callers_own(tmp_path, root):
+def test_links_in_the_path_of_the_root_are_followed(tmp_path, root):
     (tmp_path / "link").symlink_to("root")
     write(LocalFileTree(tmp_path / "link"), "f", b"x")
     assert (root / "f").read_bytes() == b"x"
 
 
-def test_a_root_stays_the_same_folder(tmp_path, root, tree, outside):
+def test_root_stays_the_same_folder_after_a_rename(tmp_path, root, tree, outside):
     root.rename(tmp_path / "moved")
     root.symlink_to(outside)
     write(tree, "victim", b"new")
@@ -104,7 +104,7 @@ def test_a_root_stays_the_same_folder(tmp_path, root, tree, outside):
 # --- Links set while something goes on ------------------------------------------------------
 
 
-def test_a_folder_swapped_for_a_link_in_mid_write(tmp_path, root, tree, outside):
+def test_folder_replaced_by_a_link_during_a_write_is_not_followed(tmp_path, root, tree, outside):
     with tree.create(at("d/victim")) as file:
         file.write(b"evil")
         (root / "d").rename(root / "e")
@@ -113,7 +113,7 @@ def test_a_folder_swapped_for_a_link_in_mid_write(tmp_path, root, tree, outside)
     assert (root / "e/victim").read_bytes() == b"evil"
 
 
-def test_a_folder_swapped_for_a_link_while_a_directory_is_filled(root, tree, outside):
+def test_folder_replaced_by_a_link_while_a_directory_is_filled_is_not_followed(root, tree, outside):
     with tree.create_directory(at("d/new")) as directory:
         write(directory.tree, "deep/victim", b"evil")
         (root / "d").rename(root / "e")
@@ -123,7 +123,7 @@ def test_a_folder_swapped_for_a_link_while_a_directory_is_filled(root, tree, out
     assert (root / "e/new/victim").read_bytes() == b"evil"
 
 
-def test_a_link_set_within_a_merge_is_not_entered(root, tree, outside, monkeypatch):
+def test_link_created_during_a_merge_is_not_followed(root, tree, outside, monkeypatch):
     """After all was checked, somebody swaps a folder for a link."""
     write(tree, "d/sub/kept", b"kept")
     real_listdir, calls = os.listdir, []
@@ -143,7 +143,7 @@ def test_a_link_set_within_a_merge_is_not_entered(root, tree, outside, monkeypat
     assert len(calls) >= 3
 
 
-def test_a_link_is_never_entered_however_fast_it_is_swapped(root, tree, outside):
+def test_link_swapped_repeatedly_is_never_followed(root, tree, outside):
     """A thread turns a folder into a link and back, as often as it can."""
     (root / "real").mkdir()
     (root / "real/victim").write_text("inside")
@@ -180,7 +180,7 @@ def test_a_link_is_never_entered_however_fast_it_is_swapped(root, tree, outside)
     ("mask", "file", "program", "folder"),
     [(0o022, 0o644, 0o755, 0o755), (0o077, 0o600, 0o700, 0o700), (0o002, 0o664, 0o775, 0o775)],
 )
-def test_the_umask_decides_who_may_read(root, tree, mask, file, program, folder):
+def test_files_follow_the_umask(root, tree, mask, file, program, folder):
     with umask(mask):
         write(tree, "d/f", b"x")
         write(tree, "d/run", b"x", executable=True)
@@ -191,7 +191,7 @@ def test_the_umask_decides_who_may_read(root, tree, mask, file, program, folder)
     assert [mode(root / name) for name in ("d", "e", "g")] == [folder] * 3
 
 
-def test_the_mode_of_a_folder_that_is_there_stays(root, tree):
+def test_mode_of_an_existing_folder_is_kept(root, tree):
     (root / "d").mkdir(mode=0o700)
     with tree.create_directory(at("d")) as directory:
         write(directory.tree, "f", b"x")
@@ -199,7 +199,7 @@ def test_the_mode_of_a_folder_that_is_there_stays(root, tree):
     assert mode(root / "d") == 0o700
 
 
-def test_what_is_unfinished_lies_beside_its_final_name(root, tree):
+def test_temporary_file_lies_next_to_its_final_name(root, tree):
     (root / "d").mkdir()
     with tree.create(at("d/f")), tree.create_directory(at("d/g")):
         unfinished = os.listdir(root / "d")
@@ -208,20 +208,20 @@ def test_what_is_unfinished_lies_beside_its_final_name(root, tree):
     assert os.listdir(root / "d") == []
 
 
-def test_a_folder_with_a_name_that_cannot_be_written_elsewhere_is_not_listed(root, tree):
+def test_folder_with_a_name_that_is_not_utf_8_is_refused(root, tree):
     os.close(os.open(os.fsencode(root) + b"/caf\xe9", os.O_CREAT))
     with pytest.raises(UnsafePathError):
         tree.entries()
 
 
-def test_what_somebody_named_as_unfinished_files_are_is_not_passed_over(root, tree):
+def test_user_file_named_like_a_partial_file_is_refused(root, tree):
     """It would be missing from what is pushed, and nobody would know."""
     (root / "draft.oras-partial").write_bytes(b"x")
     with pytest.raises(UnsafePathError, match="reserved for partial files"):
         tree.entries()
 
 
-def test_what_vanishes_while_it_is_listed_was_never_there(root, tree, monkeypatch):
+def test_file_removed_during_a_listing_is_not_listed(root, tree, monkeypatch):
     write(tree, "f", b"x")
     monkeypatch.setattr(os, "listdir", lambda _: ["f", "gone"])
     assert names(tree) == ["f"]
@@ -230,7 +230,7 @@ def test_what_vanishes_while_it_is_listed_was_never_there(root, tree, monkeypatc
 # --- Devices, FIFOs, sockets ----------------------------------------------------------------
 
 
-def test_a_fifo_holds_up_nobody(root, tree):
+def test_fifo_does_not_block(root, tree):
     os.mkfifo(root / "fifo")
     assert tree.entry(at("fifo")).kind == "other"
     with pytest.raises(FileAccessError, match="not a regular file"):
@@ -243,7 +243,7 @@ def test_a_fifo_holds_up_nobody(root, tree):
     assert os.listdir(root) == []
 
 
-def test_a_socket_is_no_file(root, tree, monkeypatch):
+def test_socket_is_not_a_file(root, tree, monkeypatch):
     monkeypatch.chdir(root)  # the path of a socket is short
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind("socket")
@@ -255,7 +255,7 @@ def test_a_socket_is_no_file(root, tree, monkeypatch):
 # --- Revisions ------------------------------------------------------------------------------
 
 
-def test_a_revision_notices_a_time_that_was_set_back(root, tree):
+def test_revision_changes_if_the_modification_time_is_reset(root, tree):
     write(tree, "f", b"one")
     before, times = tree.entry(at("f")), (root / "f").stat()
     (root / "f").write_bytes(b"two")
@@ -268,7 +268,7 @@ def test_a_revision_notices_a_time_that_was_set_back(root, tree):
 # --- Faults ---------------------------------------------------------------------------------
 
 
-def test_a_full_disk_keeps_the_older_file(root, tree):
+def test_full_disk_keeps_the_older_file(root, tree):
     write(tree, "d/f", b"old")
     with (
         file_size_limit(1000),
@@ -282,7 +282,7 @@ def test_a_full_disk_keeps_the_older_file(root, tree):
     assert read(tree, "d/f") == b"old"
 
 
-def test_a_write_that_is_cut_short_goes_on(tree, monkeypatch):
+def test_short_write_is_continued(tree, monkeypatch):
     real_write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: real_write(file, data[:7]))
     write(tree, "f", bytes(range(100)))
@@ -290,7 +290,7 @@ def test_a_write_that_is_cut_short_goes_on(tree, monkeypatch):
 
 
 @pytest.mark.parametrize("call", ["rename", "fsync", "close"])
-def test_a_commit_that_fails_keeps_the_older_file(root, monkeypatch, call):
+def test_failed_commit_keeps_the_older_file(root, monkeypatch, call):
     tree = LocalFileTree(root, durable=True)
     write(tree, "f", b"old")
     real_close = os.close
@@ -310,7 +310,7 @@ def test_a_commit_that_fails_keeps_the_older_file(root, monkeypatch, call):
     assert read(tree, "f") == b"old"
 
 
-def test_a_merge_that_fails_removes_what_it_did_not_move(root, tree, monkeypatch):
+def test_failed_merge_removes_its_temporary_files(root, tree, monkeypatch):
     write(tree, "d/a", b"old")
     write(tree, "d/b", b"old")
 
@@ -327,7 +327,7 @@ def test_a_merge_that_fails_removes_what_it_did_not_move(root, tree, monkeypatch
     assert (read(tree, "d/a"), read(tree, "d/b")) == (b"old", b"old")
 
 
-def test_a_directory_made_by_another_process_meanwhile_is_merged_into(root, tree, monkeypatch):
+def test_directory_made_meanwhile_by_another_process_is_merged(root, tree, monkeypatch):
     real_rename = os.rename
 
     def rename(*arguments, **keywords):
@@ -342,7 +342,7 @@ def test_a_directory_made_by_another_process_meanwhile_is_merged_into(root, tree
     assert describe(root).keys() == {"d", "d/ours", "d/theirs"}
 
 
-def test_what_cannot_be_removed_is_logged_and_hides_no_error(root, tree, monkeypatch, caplog):
+def test_failed_removal_is_logged_and_hides_no_error(root, tree, monkeypatch, caplog):
     def fail(*_, **__):
         raise OSError(errno.EIO, "no")
 
@@ -356,7 +356,7 @@ def test_what_cannot_be_removed_is_logged_and_hides_no_error(root, tree, monkeyp
     assert "cannot remove the partial entry" in caplog.text
 
 
-def test_reading_fails_with_the_name_of_the_file():
+def test_read_error_names_the_file():
     with (
         closing(LocalFileTree("/proc/self").open(at("mem"))) as memory,  # nothing lies at address 0
         pytest.raises(FileAccessError, match="cannot read 'mem'"),
@@ -378,7 +378,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_process_leaves_nothing_under_a_final_name(root, tree):
+def test_killed_process_leaves_no_file_under_a_final_name(root, tree):
     write(tree, "f", b"old")
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(root)],
@@ -393,7 +393,7 @@ def test_a_killed_process_leaves_nothing_under_a_final_name(root, tree):
     assert all(name.endswith(".oras-partial") for name in others)
 
 
-def test_many_fill_one_directory_at_once(root):
+def test_concurrent_writers_fill_one_directory(root):
     """As several processes do: each has its own tree, and whole files come of it."""
     barrier = threading.Barrier(6)
     failures = []
@@ -429,7 +429,7 @@ def test_many_fill_one_directory_at_once(root):
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(False, []), (True, ["file", "folder"])])
-def test_the_disk_is_waited_for_only_if_wanted(root, monkeypatch, durable, expected):
+def test_fsync_is_called_only_if_requested(root, monkeypatch, durable, expected):
     synchronised = []
 
     def fsync(descriptor):
@@ -442,7 +442,7 @@ def test_the_disk_is_waited_for_only_if_wanted(root, monkeypatch, durable, expec
     assert synchronised == expected
 
 
-def test_no_descriptor_stays_open(root):
+def test_no_file_descriptor_is_leaked(root):
     tree = LocalFileTree(root)
     write(tree, "d/f", b"x")
     tree.make_symlink(at("d/l"), "f")
@@ -480,7 +480,7 @@ def test_no_descriptor_stays_open(root):
 # --- Scratch --------------------------------------------------------------------------------
 
 
-def test_scratch_is_private_and_goes(tmp_path):
+def test_scratch_is_private_and_removed(tmp_path):
     with scratch_directory(tmp_path) as tree:
         write(tree, "a/b", b"x")
         [made] = tmp_path.iterdir()
@@ -489,14 +489,14 @@ def test_scratch_is_private_and_goes(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scratch_goes_after_an_error_too(tmp_path):
+def test_scratch_is_removed_after_an_error(tmp_path):
     with raises(KeyError), scratch_directory(tmp_path) as tree:
         write(tree, "a/b", b"x")
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scratch_that_cannot_be_made_is_an_error(tmp_path):
+def test_scratch_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "f").touch()
     with (
         pytest.raises(FileAccessError, match="temporary folder"),

@@ -26,7 +26,7 @@ def work(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["a", "./a", "link/a", "link/../a", "file", "../w/a"])
 @pytest.mark.parametrize("absolute", [False, True])
-def test_a_path_resolves_as_in_the_operating_system(work, path, absolute):
+def test_paths_resolve_as_in_the_operating_system(work, path, absolute):
     named = os.path.join(work, path) if absolute else path
     with open(named, "rb") as file:
         wanted = file.read()
@@ -35,6 +35,6 @@ def test_a_path_resolves_as_in_the_operating_system(work, path, absolute):
 
 
 @pytest.mark.parametrize("path", [os.devnull, "null"])
-def test_the_null_device_is_empty(work, path):
+def test_null_device_is_empty(work, path):
     (work / "null").symlink_to(os.devnull)
     assert LocalFiles().source(path).size == 0

@@ -47,7 +47,7 @@ def as_ordinary_user(function):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/version"), reason="there is no /proc")
-def test_a_file_without_a_size_is_never_pushed_empty():
+def test_file_of_unknown_size_is_not_pushed_as_empty():
     store = MemoryStore()
     with pytest.raises(FileAccessError, match="given as 0 bytes, but it has more; push a copy"):
         push(store, "v1", File("version", LocalFiles().source("/proc/version")))
@@ -58,14 +58,14 @@ def test_a_file_without_a_size_is_never_pushed_empty():
 # --- Hard links ---------------------------------------------------------------------------
 
 
-def test_a_new_hard_link_is_no_change(tmp_path):
+def test_new_hard_link_is_not_a_change(tmp_path):
     (tmp_path / "a").write_bytes(b"content")
     source = FileSource(LocalFileTree(tmp_path), at("a"))
     os.link(tmp_path / "a", tmp_path / "b")
     assert hash_source(source)[1] == 7
 
 
-def test_a_write_is_a_change_with_a_new_link_too(tmp_path):
+def test_write_is_a_change_even_with_a_new_hard_link(tmp_path):
     (tmp_path / "a").write_bytes(b"content")
     source = FileSource(LocalFileTree(tmp_path), at("a"))
     os.link(tmp_path / "a", tmp_path / "b")
@@ -86,7 +86,7 @@ def reachable():
         yield Path(name)
 
 
-def test_a_folder_that_may_only_be_entered_is_read_by_name(reachable, monkeypatch):
+def test_folder_without_read_permission_is_read_by_file_name(reachable, monkeypatch):
     folder = reachable / "drop"
     (folder / "inner").mkdir(parents=True)
     (folder / "a").write_bytes(b"content")
@@ -111,7 +111,7 @@ def test_a_folder_that_may_only_be_entered_is_read_by_name(reachable, monkeypatc
 
 
 @pytest.mark.parametrize("older", [b"same size", b"another size"])
-def test_a_pull_over_an_unreadable_file_says_so_whatever_its_size(tmp_path, monkeypatch, older):
+def test_pull_over_an_unreadable_file_is_an_error_for_every_size(tmp_path, monkeypatch, older):
     store = MemoryStore()
     push(store, "v1", File("a", BytesSource(b"size same")))
     folder = tmp_path / "out"
@@ -156,7 +156,7 @@ LOCALES = [
 ]
 
 
-def test_digests_do_not_depend_on_the_locale(tmp_path):
+def test_digests_are_independent_of_the_locale(tmp_path):
     folder = os.fsencode(tmp_path / "data")
     os.makedirs(folder + "/d\u00e9".encode())
     for name in ("\u00fc", "z", "d\u00e9/\U0001f382"):
@@ -181,7 +181,7 @@ def test_digests_do_not_depend_on_the_locale(tmp_path):
     assert "xfc" in output
 
 
-def test_a_folder_is_packed_with_its_names_in_utf8(tmp_path):
+def test_folder_is_packed_with_names_in_utf8(tmp_path):
     (tmp_path / "\u00e9").write_bytes(b"content")
     contents = [Directory("data", LocalFileTree(tmp_path))]
     root = push(MemoryStore(), "v1", contents, scratch=MemoryFileTree())

@@ -41,7 +41,9 @@ def on(monkeypatch, **changed):
         ("posix", "linux", POSIX_NAMES),
     ],
 )
-def test_the_system_decides_about_names(tree, monkeypatch, system, platform, policy):
+def test_operating_system_decides_which_names_are_valid(
+    tree, monkeypatch, system, platform, policy
+):
     monkeypatch.setattr(entries, "os", SimpleNamespace(**{**vars(os), "name": system}))
     monkeypatch.setattr(entries, "sys", SimpleNamespace(platform=platform))
     assert tree.names is policy
@@ -75,13 +77,13 @@ def test_windows_names_are_refused_by_every_method_that_creates(tree, monkeypatc
         ("\\\\?\\C:\\data", "\\\\?\\C:\\data"),
     ],
 )
-def test_roots_have_the_form_that_takes_long_paths(monkeypatch, resolved, root):
+def test_roots_have_the_long_path_prefix(monkeypatch, resolved, root):
     view = SimpleNamespace(sep="\\", path=SimpleNamespace(realpath=lambda _: resolved))
     monkeypatch.setattr(portable, "os", view)
     assert portable._absolute("anything") == root
 
 
-def test_links_are_shown_with_slashes(monkeypatch):
+def test_link_targets_have_slashes(monkeypatch):
     view = SimpleNamespace(sep="\\", path=os.path, readlink=lambda _: "\\\\?\\..\\a\\b")
     monkeypatch.setattr(portable, "os", view)
     assert portable.PathFolder("folder").link_text("anything") == "../a/b"
@@ -96,7 +98,7 @@ def test_links_are_shown_with_slashes(monkeypatch):
         (0, "directory"),
     ],
 )
-def test_a_junction_counts_as_a_link(tag, kind):
+def test_junction_is_treated_as_a_link(tag, kind):
     status = SimpleNamespace(st_mode=stat.S_IFDIR, st_reparse_tag=tag)
     assert system_errors.kind_of(status) == kind
 
@@ -104,7 +106,7 @@ def test_a_junction_counts_as_a_link(tag, kind):
 # --- Replacing ----------------------------------------------------------------------------
 
 
-def test_a_file_that_is_open_for_a_moment_is_replaced(tree, monkeypatch):
+def test_file_that_is_briefly_open_is_replaced(tree, monkeypatch):
     write(tree, "a", b"old")
     refusals = [PermissionError(errno.EACCES, "Access is denied")] * 3
 
@@ -119,7 +121,7 @@ def test_a_file_that_is_open_for_a_moment_is_replaced(tree, monkeypatch):
     assert read(tree, "a") == b"new"
 
 
-def test_a_file_that_stays_open_is_an_error_that_says_so(tree, tmp_path, monkeypatch):
+def test_file_that_stays_open_is_an_error_with_the_reason(tree, tmp_path, monkeypatch):
     write(tree, "a", b"old")
 
     def replace(source, target):
@@ -133,7 +135,7 @@ def test_a_file_that_stays_open_is_an_error_that_says_so(tree, tmp_path, monkeyp
     assert read(tree, "a") == b"old"
 
 
-def test_a_read_only_file_is_replaced(tree, tmp_path, monkeypatch):
+def test_read_only_file_is_replaced(tree, tmp_path, monkeypatch):
     write(tree, "a", b"old")
     (tmp_path / "a").chmod(0o444)
 
@@ -164,14 +166,14 @@ def msvcrt(monkeypatch):
 
 @pytest.mark.usefixtures("msvcrt")
 class TestMsvcrt:
-    def test_one_owner_at_a_time(self, tree):
+    def test_exclusive_lock_has_one_owner(self, tree):
         with tree.try_lock(at("lock")):
             assert tree.try_lock(at("lock")) is None
             assert tree.try_lock(at("lock"), shared=True) is None
         with tree.try_lock(at("lock")):
             pass
 
-    def test_many_share(self, tree):
+    def test_shared_lock_has_many_owners(self, tree):
         shared = [tree.try_lock(at("lock"), shared=True) for _ in range(20)]
         assert all(shared)
         assert tree.try_lock(at("lock")) is None
@@ -179,7 +181,7 @@ class TestMsvcrt:
             lock.release()
         assert tree.try_lock(at("lock")) is not None
 
-    def test_a_partial_file_has_one_owner(self, tree):
+    def test_partial_file_has_one_owner(self, tree):
         digest = Digest.of(b"whole")
         with tree.resume(at("a"), digest) as file:
             file.write(b"wh")
@@ -196,7 +198,7 @@ def without_locks(*_, **__):
     raise OSError(errno.ENOLCK, "this system has no locks")
 
 
-def test_a_system_without_locks_says_so_and_resumes_nothing(tree, tmp_path, monkeypatch):
+def test_system_without_locks_is_an_error_and_resumes_nothing(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "_flock", without_locks)
     monkeypatch.setattr(locks, "_locking", without_locks)
     with pytest.raises(FileAccessError, match="this system has no locks"):
@@ -206,7 +208,7 @@ def test_a_system_without_locks_says_so_and_resumes_nothing(tree, tmp_path, monk
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_is_replaced_at_the_moment_of_opening_is_noticed(tree, tmp_path, monkeypatch):
+def test_file_replaced_while_it_is_opened_is_detected(tree, tmp_path, monkeypatch):
     write(tree, "a", b"old")
 
     def opened(name, flags, mode):

@@ -33,7 +33,7 @@ def partial(tmp_path):
     return tmp_path / "root" / NAME
 
 
-def test_it_lies_beside_the_final_name_and_goes_with_the_commit(tree, partial):
+def test_partial_file_lies_next_to_the_final_name_and_is_removed_by_commit(tree, partial):
     with tree.resume(at("a"), DIGEST) as file:
         file.write(b"the ")
     assert partial.read_bytes() == b"the "
@@ -44,7 +44,7 @@ def test_it_lies_beside_the_final_name_and_goes_with_the_commit(tree, partial):
     assert (partial.parent / "a").read_bytes() == b"the whole"
 
 
-def test_nothing_that_was_not_written_lies_there(tree, partial):
+def test_empty_partial_file_is_removed(tree, partial):
     with tree.resume(at("a"), DIGEST):
         pass
     with tree.resume(at("a"), DIGEST) as file:
@@ -54,7 +54,7 @@ def test_nothing_that_was_not_written_lies_there(tree, partial):
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o022])
-def test_the_umask_decides_who_may_read(tree, partial, mask):
+def test_partial_file_follows_the_umask(tree, partial, mask):
     before = os.umask(mask)
     try:
         with tree.resume(at("a"), DIGEST) as file:
@@ -66,7 +66,9 @@ def test_the_umask_decides_who_may_read(tree, partial, mask):
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "socket", "directory"])
-def test_what_another_has_put_there_is_not_written_to(tree, tmp_path, partial, monkeypatch, kind):
+def test_foreign_file_in_place_of_a_partial_file_is_not_written(
+    tree, tmp_path, partial, monkeypatch, kind
+):
     victim = tmp_path / "victim"
     victim.write_text("old")
     if kind == "symlink":
@@ -87,14 +89,16 @@ def test_what_another_has_put_there_is_not_written_to(tree, tmp_path, partial, m
     assert not (partial.parent / "a").exists()
 
 
-def test_a_file_of_another_user_is_not_trusted(tree, partial, monkeypatch):
+def test_partial_file_of_another_user_is_not_resumed(tree, partial, monkeypatch):
     partial.write_bytes(b"the ")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert tree.resume(at("a"), DIGEST) is None
     assert partial.read_bytes() == b"the "
 
 
-def test_who_was_faster_leaves_a_new_beginning(tree, partial, monkeypatch):
+def test_commit_of_another_process_while_opening_starts_a_new_partial_file(
+    tree, partial, monkeypatch
+):
     """The owner commits between our opening and our locking."""
     first = tree.resume(at("a"), DIGEST)
     first.write(b"the whole")
@@ -115,7 +119,7 @@ def test_who_was_faster_leaves_a_new_beginning(tree, partial, monkeypatch):
     assert partial.read_bytes() == b"x"
 
 
-def test_what_was_put_in_its_place_does_not_become_the_file(tree, partial):
+def test_replaced_partial_file_is_not_committed(tree, partial):
     """What was verified is what was written, and not what its name has come to mean."""
     (partial.parent / "a").write_bytes(b"old")
     with tree.resume(at("a"), DIGEST) as file:
@@ -128,14 +132,14 @@ def test_what_was_put_in_its_place_does_not_become_the_file(tree, partial):
     assert partial.read_bytes() == b"evil"
 
 
-def test_what_was_put_in_its_place_is_not_removed_either(tree, partial):
+def test_replaced_partial_file_is_not_removed(tree, partial):
     with tree.resume(at("a"), DIGEST):
         partial.unlink()
         partial.write_bytes(b"theirs")
     assert partial.read_bytes() == b"theirs"
 
 
-def test_its_folder_may_come_to_lie_elsewhere(tree, tmp_path):
+def test_partial_file_follows_its_renamed_folder(tree, tmp_path):
     """A link that takes the folder's place leads nobody out of it."""
     folder, outside = tmp_path / "root" / "d", tmp_path / "outside"
     outside.mkdir()
@@ -150,7 +154,7 @@ def test_its_folder_may_come_to_lie_elsewhere(tree, tmp_path):
     assert [path.name for path in (tmp_path / "root" / "moved").iterdir()] == ["a"]
 
 
-def test_a_tree_lists_nothing_unfinished(tree, partial):
+def test_partial_files_are_not_listed(tree, partial):
     with tree.resume(at("a"), DIGEST) as file:
         file.write(b"the ")
     assert partial.exists()
@@ -159,7 +163,7 @@ def test_a_tree_lists_nothing_unfinished(tree, partial):
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 @pytest.mark.parametrize("kept", [b"", b"the "])
-def test_a_file_system_without_locks_resumes_nothing(tree, partial, monkeypatch, number, kept):
+def test_file_system_without_locks_resumes_nothing(tree, partial, monkeypatch, number, kept):
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 
@@ -172,7 +176,7 @@ def test_a_file_system_without_locks_resumes_nothing(tree, partial, monkeypatch,
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "directory"])
-def test_what_another_has_put_there_is_not_forgotten(tree, tmp_path, partial, kind):
+def test_foreign_file_in_place_of_a_partial_file_is_not_deleted(tree, tmp_path, partial, kind):
     victim = tmp_path / "victim"
     victim.write_text("old")
     makers = {
@@ -187,7 +191,7 @@ def test_what_another_has_put_there_is_not_forgotten(tree, tmp_path, partial, ki
     assert victim.read_text() == "old"
 
 
-def test_what_cannot_be_forgotten_is_logged(tree, partial, monkeypatch, caplog):
+def test_failed_deletion_of_a_partial_file_is_logged(tree, partial, monkeypatch, caplog):
     partial.write_bytes(b"the ")
 
     def refuse(*_, **__):
@@ -210,7 +214,9 @@ sys.stdin.read()
 """
 
 
-def test_another_process_is_waited_for_by_nobody_and_a_killed_one_leaves_its_part(tree, partial):
+def test_partial_file_in_use_is_not_waited_for_and_is_resumed_after_its_process_is_killed(
+    tree, partial
+):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(partial.parent)],
         stdin=subprocess.PIPE,

@@ -80,7 +80,7 @@ def data(address, tmp_path, monkeypatch):
     return place
 
 
-def test_the_protocol_is_registered():
+def test_protocol_is_registered():
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")
     assert parser["options.entry_points"]["fsspec.specs"].split() == [
@@ -119,7 +119,7 @@ def test_repositories_and_tags_are_folders(system, data, address):
         system.ls(f"{address}/team/absent")
 
 
-def test_files_are_found_by_patterns(system, data):
+def test_files_are_found_by_glob_patterns(system, data):
     assert system.glob(f"{data}/**/*.txt") == [
         f"{data}/docs/a.txt",
         f"{data}/docs/more/b.txt",
@@ -147,14 +147,14 @@ def test_files_are_read(system, data, tmp_path, tag):
     assert (tmp_path / "out" / "more" / "b.txt").read_text() == "# A model\n"
 
 
-def test_a_part_of_a_plain_folder_costs_a_part_of_its_bytes(system, data, counting):
+def test_partial_read_of_an_uncompressed_folder_downloads_a_part(system, data, counting):
     counting.reset()
     system.cat_file(f"{data}/weights/layer0.bin", MIB, MIB + 1000)
     assert counting.sent < MIB / 2
     assert len(counting.requests) <= 6
 
 
-def test_ranges_that_are_near_are_fetched_as_one(system, data, counting, tmp_path):
+def test_adjacent_ranges_are_merged_into_one_request(system, data, counting, tmp_path):
     content = (tmp_path / "weights" / "layer0.bin").read_bytes()
     path = f"{data}/weights/layer0.bin"
     system.info(path)
@@ -170,7 +170,7 @@ def test_ranges_that_are_near_are_fetched_as_one(system, data, counting, tmp_pat
         system.cat_ranges([f"{data}/absent"], 0, 3, on_error="raise")
 
 
-def test_other_file_systems_are_chained(system, data, address, tmp_path):
+def test_file_systems_can_be_chained(system, data, address, tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("inner.txt", "inside")
     with Client() as client:
@@ -182,7 +182,7 @@ def test_other_file_systems_are_chained(system, data, address, tmp_path):
         assert file.read() == b"# A model\n"
 
 
-def test_a_folder_that_is_put_is_pushed(system, address, tmp_path):
+def test_put_of_a_folder_pushes_it(system, address, tmp_path):
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "a.txt").write_text("a")
     (tmp_path / "in" / "deep" / "b.txt").write_text("b")
@@ -193,7 +193,7 @@ def test_a_folder_that_is_put_is_pushed(system, address, tmp_path):
         assert client.manifest(place).artifact_type == "text/x"
 
 
-def test_nothing_else_is_written(system, data, tmp_path):
+def test_other_writes_are_refused(system, data, tmp_path):
     with pytest.raises(UnsupportedError):
         system.open(f"{data}/new.txt", "wb")
     with pytest.raises(UnsupportedError):
@@ -204,7 +204,7 @@ def test_nothing_else_is_written(system, data, tmp_path):
         system.rm(f"{data}/card.md")
 
 
-def test_an_artifact_stays_the_one_that_its_tag_named(system, data, tmp_path):
+def test_tag_is_resolved_once(system, data, tmp_path):
     assert system.cat_file(f"{data}/card.md") == b"# A model\n"
     (tmp_path / "card.md").write_text("changed")
     with Client() as client:
@@ -218,7 +218,7 @@ def test_an_artifact_stays_the_one_that_its_tag_named(system, data, tmp_path):
     assert system.ukey(f"{data}/card.md") != key
 
 
-def test_many_threads_read_at_once(system, data, tmp_path):
+def test_threads_read_concurrently(system, data, tmp_path):
     content = (tmp_path / "weights" / "layer0.bin").read_bytes()
     path = data.replace(":v1", ":zipped") + "/weights/layer0.bin"
     failed = []
@@ -243,7 +243,7 @@ def _in_child(system, path, queue):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_child_processes_use_it(system, data, tmp_path, method):
+def test_child_processes_can_use_the_file_system(system, data, tmp_path, method):
     content = (tmp_path / "weights" / "layer0.bin").read_bytes()
     path = data.replace(":v1", ":zipped") + "/weights/layer0.bin"
     system.info(path)
@@ -259,7 +259,7 @@ def test_child_processes_use_it(system, data, tmp_path, method):
 # --- Libraries that build on it -----------------------------------------------------------
 
 
-def test_a_column_of_a_parquet_file_costs_a_part_of_its_bytes(system, address, counting, tmp_path):
+def test_read_of_one_parquet_column_downloads_a_part(system, address, counting, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = 400_000
@@ -289,7 +289,7 @@ def test_a_column_of_a_parquet_file_costs_a_part_of_its_bytes(system, address, c
     assert len(counting.requests) < 20
 
 
-def test_pandas_reads_parquet(system, address, tmp_path):
+def test_pandas_reads_a_parquet_file(system, address, tmp_path):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     frame = pandas.DataFrame({"a": range(1000), "b": [str(n) for n in range(1000)]})
@@ -316,7 +316,7 @@ def test_zarr_reads_an_array(system, address, counting, tmp_path):
     assert len([one for one in counting.requests if "/blobs/" in one[1]]) <= 4
 
 
-def test_a_zip_file_is_read_without_its_other_members(system, address, counting, tmp_path):
+def test_read_of_one_zip_member_downloads_a_part(system, address, counting, tmp_path):
     content = random.Random(1).randbytes(500_000)
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for number in range(20):

@@ -65,7 +65,7 @@ def get(url):
     return HttpRequest("GET", url)
 
 
-def test_a_server_that_says_nothing(serve, transport):
+def test_wait_for_a_silent_server_is_cancelled(serve, transport):
     reached = threading.Event()
 
     def script(connection):
@@ -91,7 +91,7 @@ def test_a_server_that_says_nothing(serve, transport):
     ids=["kept", "closed", "old", "chunked"],
 )
 @pytest.mark.parametrize("reads", [3, 5, -1])
-def test_a_body_that_does_not_go_on(serve, transport, head, reads):
+def test_read_of_a_stalled_body_is_cancelled(serve, transport, head, reads):
     reached = threading.Event()
 
     def script(connection):
@@ -105,7 +105,7 @@ def test_a_body_that_does_not_go_on(serve, transport, head, reads):
             continue
 
 
-def test_a_header_that_does_not_end(serve, transport):
+def test_read_of_an_endless_header_is_cancelled(serve, transport):
     reached = threading.Event()
 
     def script(connection):
@@ -118,7 +118,7 @@ def test_a_header_that_does_not_end(serve, transport):
         transport.send(get(serve(script).url))
 
 
-def test_a_server_that_does_not_read(serve, transport):
+def test_write_to_a_server_that_does_not_read_is_cancelled(serve, transport):
     reached = threading.Event()
 
     def script(connection):
@@ -131,7 +131,7 @@ def test_a_server_that_does_not_read(serve, transport):
         transport.send(HttpRequest("PUT", url, body=BytesSource(bytes(50_000_000))))
 
 
-def test_a_handshake_that_does_not_begin(serve, tmp_path):
+def test_stalled_tls_handshake_is_cancelled(serve, tmp_path):
     reached = threading.Event()
 
     def script(connection):
@@ -145,7 +145,7 @@ def test_a_handshake_that_does_not_begin(serve, tmp_path):
         Guarded(transport).send(get(url))
 
 
-def test_an_address_where_nobody_takes_the_connection(transport):
+def test_connect_to_an_unresponsive_address_is_cancelled(transport):
     # A full queue: the system lets further ones wait, as a firewall that drops packets does.
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -160,7 +160,7 @@ def test_an_address_where_nobody_takes_the_connection(transport):
             transport.send(get(f"http://127.0.0.1:{address[1]}/"))
 
 
-def test_a_name_that_is_not_resolved(transport, monkeypatch):
+def test_name_resolution_is_cancelled(transport, monkeypatch):
     reached, released = threading.Event(), threading.Event()
 
     def getaddrinfo(*_):
@@ -174,7 +174,7 @@ def test_a_name_that_is_not_resolved(transport, monkeypatch):
     released.set()
 
 
-def test_an_address_is_not_looked_for(serve, transport, monkeypatch):
+def test_ip_address_is_connected_without_a_resolver_thread(serve, transport, monkeypatch):
     """No thread is needed for what the resolver does not wait for."""
     server = serve(lambda connection: connection.answer(b"x"))
     monkeypatch.setattr("oras_adapters.http.dialing.threading", None)
@@ -182,7 +182,7 @@ def test_an_address_is_not_looked_for(serve, transport, monkeypatch):
         assert response.body.read() == b"x"
 
 
-def test_a_body_that_waits_for_its_own_source(serve, transport):
+def test_upload_that_waits_for_its_source_is_cancelled(serve, transport):
     """The source waits in a connection of its own, which the same token cuts."""
     reached = threading.Event()
 
@@ -207,7 +207,7 @@ def test_a_body_that_waits_for_its_own_source(serve, transport):
         transport.send(HttpRequest("PUT", serve(reader).url, body=Source()))
 
 
-def test_what_is_cancelled_already_is_not_sent(serve, transport):
+def test_cancelled_token_prevents_the_request(serve, transport):
     server = serve(lambda connection: connection.answer(b"x"))
     token = CancelToken()
     token.cancel()
@@ -216,7 +216,7 @@ def test_what_is_cancelled_already_is_not_sent(serve, transport):
     assert server.connections == 0
 
 
-def test_an_answer_is_not_read_on_after_a_cancellation(serve, transport):
+def test_response_is_not_read_after_a_cancellation(serve, transport):
     def script(connection):
         connection.read_request()
         connection.answer(bytes(100_000))
@@ -229,7 +229,7 @@ def test_an_answer_is_not_read_on_after_a_cancellation(serve, transport):
             response.body.read(10)
 
 
-def test_a_kept_connection_is_not_cut_by_those_whom_it_served(serve, transport):
+def test_cancellation_of_a_finished_request_does_not_close_its_reused_connection(serve, transport):
     def script(connection):
         while connection.read_request():
             connection.answer(b"x")
@@ -247,7 +247,7 @@ def test_a_kept_connection_is_not_cut_by_those_whom_it_served(serve, transport):
     assert server.connections == 1
 
 
-def test_an_error_without_a_cancellation_stays_what_it_is(serve, transport):
+def test_transport_error_without_cancellation_is_unchanged(serve, transport):
     with CancelToken().scope(), pytest.raises(TransportError):
         transport.send(get(serve(lambda connection: connection.close()).url))
 
@@ -261,7 +261,7 @@ def _read_and_cancelled(transport, url):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not list them")
-def test_no_descriptor_is_left(serve, tmp_path):
+def test_no_file_descriptor_is_leaked(serve, tmp_path):
     def kept(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegin")
@@ -297,7 +297,7 @@ def _sockets():
     return {link for link in found if link.startswith("socket:")}
 
 
-def test_a_lifeline_shuts_the_connection_down_from_elsewhere():
+def test_lifeline_shuts_the_connection_down_from_another_thread():
     one, other = socket.socketpair()
     lifeline, token = Lifeline(one), CancelToken()
     lifeline.tie(token)

@@ -53,14 +53,14 @@ def test_authorities_and_a_pair_are_found_by_their_suffixes(folder):
     )
 
 
-def test_of_several_pairs_the_first_counts(folder):
+def test_first_of_several_pairs_is_used(folder):
     directory = folder("2.cert", "2.key", "1.cert", "1.key")
     found = find_certificates([directory], HOST)
     assert found.client_certificate.endswith("/1.cert")
     assert found.client_key.endswith("/1.key")
 
 
-def test_the_first_folder_that_has_one_for_the_registry_counts(folder):
+def test_first_folder_with_the_registry_is_used(folder):
     first = folder("first.crt", directory="first", host="other.example")
     second = folder("second.crt", directory="second")
     third = folder("third.crt", directory="third")
@@ -71,13 +71,13 @@ def test_the_first_folder_that_has_one_for_the_registry_counts(folder):
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:5001", "other:5000", "", ".", "..", "a/b"]
 )
-def test_another_registry_has_none(folder, host):
+def test_other_registries_have_no_certificates(folder, host):
     directory = folder("ca.crt")
     assert find_certificates([directory], host) == HostCertificates()
 
 
 @pytest.mark.parametrize(("name", "missing"), [("own.cert", "own.key"), ("own.key", "own.cert")])
-def test_half_a_pair_is_an_error_that_names_the_other_half(folder, name, missing):
+def test_incomplete_pair_error_names_the_missing_file(folder, name, missing):
     with pytest.raises(
         InvalidConfigurationError, match=rf"{missing} is missing beside it"
     ) as caught:
@@ -85,7 +85,7 @@ def test_half_a_pair_is_an_error_that_names_the_other_half(folder, name, missing
     assert caught.value.value.endswith(name)
 
 
-def test_a_folder_that_may_not_be_read_counts_as_absent(folder, monkeypatch, caplog):
+def test_unreadable_folder_is_ignored(folder, monkeypatch, caplog):
     directory = folder("ca.crt")
 
     def refuse(self):
@@ -97,7 +97,7 @@ def test_a_folder_that_may_not_be_read_counts_as_absent(folder, monkeypatch, cap
     assert f"{directory}: Permission denied" in caplog.text
 
 
-def test_a_file_in_place_of_a_folder_counts_as_absent(tmp_path):
+def test_file_in_place_of_a_folder_is_ignored(tmp_path):
     (tmp_path / HOST).write_text("")
     assert find_certificates([str(tmp_path)], HOST) == HostCertificates()
 
@@ -142,7 +142,7 @@ def ping(address, tls, **options):
         composition.registry(address).ping()
 
 
-def test_a_private_authority_is_trusted_for_its_registry_alone(server, installed):
+def test_private_authority_is_trusted_for_its_registry_only(server, installed):
     trusted, other = server(), server()
     tls = installed(trusted)
     ping(trusted, tls)
@@ -151,18 +151,18 @@ def test_a_private_authority_is_trusted_for_its_registry_alone(server, installed
         ping(other, tls, hosts=https)
 
 
-def test_a_client_certificate_is_shown(server, installed):
+def test_client_certificate_is_sent(server, installed):
     address = server(demands_client=True)
     ping(address, installed(address, pair=True))
 
 
-def test_without_it_the_server_ends_the_connection(server, installed):
+def test_server_ends_the_connection_without_a_client_certificate(server, installed):
     address = server(demands_client=True)
     with pytest.raises(TransportError):
         ping(address, installed(address))
 
 
-def test_a_setting_for_the_registry_goes_before_the_folder(server, installed, certificates):
+def test_settings_of_the_registry_override_the_folder(server, installed, certificates):
     address = server()
     tls = installed(address)
     own = TlsSettings(ca_bundle=str(certificates.ca_file))
@@ -172,7 +172,7 @@ def test_a_setting_for_the_registry_goes_before_the_folder(server, installed, ce
         ping(address, tls, hosts=nobody)
 
 
-def test_certificates_for_a_registry_on_this_machine_mean_tls(installed):
+def test_certificates_for_a_loopback_registry_select_tls(installed):
     tls = installed("localhost:5000")
     composition = compose(Settings(tls=tls))
     assert not composition.plain_http("localhost:5000")
@@ -192,7 +192,7 @@ def trust(request, monkeypatch):
     return request.param
 
 
-def test_extra_authorities_are_trusted_besides(trust, server, certificates):
+def test_extra_authorities_are_trusted_in_addition(trust, server, certificates):
     context = ssl_context(extra_authorities=[str(certificates.ca_file)])
     assert type(context).__module__.startswith("truststore" if trust == "truststore" else "ssl")
     address = server()
@@ -203,7 +203,7 @@ def test_extra_authorities_are_trusted_besides(trust, server, certificates):
         ping(address, TlsSettings(), hosts=https)
 
 
-def test_extra_authorities_stand_beside_a_bundle(certificates, tmp_path):
+def test_extra_authorities_are_added_to_a_bundle(certificates, tmp_path):
     another = tmp_path / "another"
     another.mkdir()
     bundle = write_certificates(another).ca_file
@@ -211,7 +211,7 @@ def test_extra_authorities_stand_beside_a_bundle(certificates, tmp_path):
     assert len(context.get_ca_certs()) == 2
 
 
-def test_the_usual_authorities_stay(monkeypatch, certificates):
+def test_default_authorities_are_kept(monkeypatch, certificates):
     # Truststore asks the operating system when a server shows its certificate; OpenSSL knows now.
     monkeypatch.setattr(tls_module.importlib.util, "find_spec", lambda _: None)
     usual = len(ssl_context().get_ca_certs())
@@ -220,7 +220,7 @@ def test_the_usual_authorities_stay(monkeypatch, certificates):
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_an_extra_authority_that_is_none_is_named(tmp_path, content):
+def test_invalid_extra_authority_is_named(tmp_path, content):
     path = tmp_path / "ca.crt"
     if content:
         path.write_text(content)
@@ -232,7 +232,7 @@ def test_an_extra_authority_that_is_none_is_named(tmp_path, content):
 # --- Checking nothing ---------------------------------------------------------------------
 
 
-def test_a_client_that_checks_nothing_says_so_and_stays_alone(server, caplog):
+def test_disabled_verification_warns_and_does_not_affect_other_clients(server, caplog):
     address = server()
     https = {address: HostSettings(plain_http=False)}
     with (

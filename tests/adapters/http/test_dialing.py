@@ -76,7 +76,7 @@ def connect(dialer, timeout=LONG):
     return dialer.connect(("registry.example", 443), timeout, (), CancelToken())
 
 
-def test_a_dead_address_costs_a_fraction_of_the_timeout(dead, live, resolves):
+def test_unresponsive_address_takes_a_fraction_of_the_timeout(dead, live, resolves):
     resolves(dead, dead, live)
     start = time.monotonic()
     with connect(Dialer()) as sock:
@@ -84,7 +84,7 @@ def test_a_dead_address_costs_a_fraction_of_the_timeout(dead, live, resolves):
     assert time.monotonic() - start < PROMPT
 
 
-def test_the_address_that_answered_is_tried_first(dead, live, resolves):
+def test_last_working_address_is_tried_first(dead, live, resolves):
     resolves(dead, live)
     dialer = Dialer()
     connect(dialer).close()
@@ -95,7 +95,7 @@ def test_the_address_that_answered_is_tried_first(dead, live, resolves):
     assert time.monotonic() - start < PROMPT  # 20 delays would take five seconds
 
 
-def test_an_address_that_died_since_does_not_stay_the_first(dead, live, refusing, resolves):
+def test_address_that_stops_working_is_no_longer_tried_first(dead, live, refusing, resolves):
     resolves(dead, live)
     dialer = Dialer()
     connect(dialer).close()
@@ -104,20 +104,20 @@ def test_an_address_that_died_since_does_not_stay_the_first(dead, live, refusing
         assert sock.getpeername() == live
 
 
-def test_a_refusing_address_costs_nothing(refusing, live, resolves):
+def test_refused_connection_moves_to_the_next_address_at_once(refusing, live, resolves):
     resolves(*[refusing] * 20, live)
     start = time.monotonic()
     connect(Dialer()).close()
     assert time.monotonic() - start < PROMPT
 
 
-def test_all_addresses_that_refuse_are_an_error(refusing, resolves):
+def test_error_if_all_addresses_refuse(refusing, resolves):
     resolves(refusing, refusing)
     with pytest.raises(ConnectionRefusedError):
         connect(Dialer())
 
 
-def test_all_addresses_that_are_dead_are_a_timeout(dead, resolves):
+def test_timeout_if_no_address_responds(dead, resolves):
     resolves(dead, dead)
     start = time.monotonic()
     with pytest.raises(TimeoutError):
@@ -125,20 +125,20 @@ def test_all_addresses_that_are_dead_are_a_timeout(dead, resolves):
     assert time.monotonic() - start < PROMPT
 
 
-def test_no_address_is_an_error(resolves):
+def test_name_without_addresses_is_an_error(resolves):
     resolves()
     with pytest.raises(OSError, match="no address"):
         connect(Dialer())
 
 
-def test_families_alternate():
+def test_address_families_alternate():
     six, four = (socket.AF_INET6, "a"), (socket.AF_INET, "b")
     assert list(_alternating([six, six, six, four, four])) == [six, four, six, four, six]
     assert list(_alternating([four, six])) == [four, six]
     assert list(_alternating([])) == []
 
 
-def test_resolving_is_bounded_by_the_connect_timeout(monkeypatch):
+def test_name_resolution_is_bounded_by_the_connect_timeout(monkeypatch):
     released = threading.Event()
 
     def getaddrinfo(*_):
@@ -157,7 +157,7 @@ def test_resolving_is_bounded_by_the_connect_timeout(monkeypatch):
     released.set()
 
 
-def test_the_transport_uses_what_answers(dead, live, resolves):
+def test_transport_uses_the_responsive_address(dead, live, resolves):
     asked = resolves(dead, live)
     with Urllib3Transport() as transport:
         for _ in range(3):
@@ -166,7 +166,7 @@ def test_the_transport_uses_what_answers(dead, live, resolves):
     assert asked == ["registry.example"]
 
 
-def test_a_label_that_is_too_long_is_an_error():
+def test_host_name_with_a_long_label_is_an_error():
     url = f"http://{'a' * 64}.example/"
     with Urllib3Transport() as transport, pytest.raises(TransportError) as caught:
         transport.send(HttpRequest("GET", url))

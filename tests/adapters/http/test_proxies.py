@@ -55,7 +55,7 @@ def test_each_scheme_has_its_own_proxy():
         ("2001:db8::/32", "https://[2001:db8:0:1::7]:5000/"),
     ],
 )
-def test_reached_directly(no_proxy, url):
+def test_hosts_in_no_proxy_are_reached_directly(no_proxy, url):
     assert goes_directly(no_proxy, url)
 
 
@@ -78,7 +78,7 @@ def test_reached_directly(no_proxy, url):
         ("1.2.3", "http://9.1.2.3/"),
     ],
 )
-def test_reached_by_proxy(no_proxy, url):
+def test_other_hosts_are_reached_by_proxy(no_proxy, url):
     assert not goes_directly(no_proxy, url)
 
 
@@ -92,16 +92,16 @@ def test_reached_by_proxy(no_proxy, url):
         "http://[::1]:5000/",
     ],
 )
-def test_this_machine_is_always_reached_directly(url):
+def test_loopback_is_always_reached_directly(url):
     assert goes_directly("", url)
 
 
 @pytest.mark.parametrize("url", ["", "registry.test", "ftp://registry.test/", "http://[::1/"])
-def test_what_is_no_http_address_has_no_proxy(url):
+def test_url_that_is_not_http_has_no_proxy(url):
     assert ProxySettings(http=HTTP, https=HTTPS).proxy_for(url) is None
 
 
-def test_an_address_without_scheme_is_an_http_proxy():
+def test_proxy_without_a_scheme_is_an_http_proxy():
     assert ProxySettings(https=" proxy.test:3128 ").https == HTTP
 
 
@@ -109,7 +109,7 @@ def test_an_address_without_scheme_is_an_http_proxy():
     "address",
     ["ftp://proxy.test", "http://", "http://:3128", "http://proxy.test:99999", "http://[::1"],
 )
-def test_an_unusable_proxy_is_an_error_where_it_would_be_used(address):
+def test_invalid_proxy_is_an_error_when_used(address):
     settings = ProxySettings(http=address, no_proxy="near.test")
     assert settings.proxy_for("http://localhost/") is None
     assert settings.proxy_for("http://near.test/") is None
@@ -121,7 +121,7 @@ def test_an_unusable_proxy_is_an_error_where_it_would_be_used(address):
 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5H"])
-def test_socks_proxies_are_proxies(scheme, monkeypatch):
+def test_socks_proxies_are_accepted(scheme, monkeypatch):
     settings = ProxySettings(https=f"{scheme}://proxy.test:1080")
     assert settings.proxy_for("https://far.test/") == f"{scheme.lower()}://proxy.test:1080"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -131,7 +131,7 @@ def test_socks_proxies_are_proxies(scheme, monkeypatch):
 
 
 @pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "a@b", "a/b#c?d@e", "a%2Fb"])
-def test_a_password_may_hold_any_character(password):
+def test_proxy_password_can_contain_any_character(password):
     settings = ProxySettings(http=f"http://user:{password}@proxy.test:3128")
     address = settings.proxy_for("http://far.test/")
     parts = urlsplit(address)
@@ -144,7 +144,7 @@ def test_a_password_may_hold_any_character(password):
     assert "user" not in str(caught.value)
 
 
-def test_a_login_shows_nowhere():
+def test_proxy_credential_is_not_shown():
     settings = ProxySettings(http="http://user:s3cret@proxy.test:3128")
     assert settings.proxy_for("http://a.test/") == "http://user:s3cret@proxy.test:3128"
     assert "s3cret" not in repr(settings)

@@ -28,11 +28,11 @@ def head(*lines, end=b"\r\n"):
     return end.join([*lines, b"", b""])
 
 
-def test_the_parser_in_c_is_used_where_it_is_installed():
+def test_c_parser_is_used_if_installed():
     assert parser() is not parse_by_library
 
 
-def test_without_it_the_standard_library_parses(monkeypatch):
+def test_standard_library_parser_is_the_fallback(monkeypatch):
     monkeypatch.setitem(sys.modules, "httptools", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert parser() is parse_by_library
@@ -67,7 +67,7 @@ def test_without_it_the_standard_library_parses(monkeypatch):
         ),
     ],
 )
-def test_what_is_read(parse, block, expected):
+def test_valid_heads_are_parsed(parse, block, expected):
     assert parse(block) == expected
 
 
@@ -90,7 +90,7 @@ def test_what_is_read(parse, block, expected):
         head(b"HTTP/1.1 200 OK", *[b"A: 1"] * (MAX_FIELDS + 1)),
     ],
 )
-def test_what_is_refused(parse, block):
+def test_invalid_heads_are_refused(parse, block):
     with pytest.raises(MalformedHeadError):
         parse(block)
 
@@ -115,7 +115,7 @@ def outcome(parse, block):
     fields=st.lists(st.tuples(NAMES, TEXT), max_size=4),
 )
 @example(b"HTTP/1.1", b"200", b"OK", [(b"Content-Length", b"+3")])
-def test_both_parsers_read_the_same(version, status, reason, fields):
+def test_both_parsers_agree(version, status, reason, fields):
     lines = [b" ".join([version, status, reason]), *(b": ".join(field) for field in fields)]
     block = head(*lines)
     block = block[: block.index(b"\r\n\r\n") + 4]  # as the receiver splits heads off

@@ -72,7 +72,7 @@ class OneProxy:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_requests_go_through_the_proxy_which_resolves_names(opened, tmp_path, secure):
+def test_socks5h_proxy_resolves_names(opened, tmp_path, secure):
     certificates = write_certificates(tmp_path)
     tls = certificates.server_context() if secure else None
     server = opened(ScriptedServer(answering, tls=tls))
@@ -89,7 +89,7 @@ def test_requests_go_through_the_proxy_which_resolves_names(opened, tmp_path, se
     assert asked == [(b"localhost", 7)]
 
 
-def test_names_are_resolved_here_without_the_h(opened, monkeypatch):
+def test_socks5_names_are_resolved_locally(opened, monkeypatch):
     server = opened(ScriptedServer(answering))
     asked = []
     proxy = opened(ScriptedServer(socks5(server.address, asked)))
@@ -98,7 +98,7 @@ def test_names_are_resolved_here_without_the_h(opened, monkeypatch):
     assert asked == [(socket.inet_aton("127.0.0.1"), 7)]
 
 
-def test_a_proxy_that_is_away_is_an_error_that_says_so(opened):
+def test_unreachable_proxy_is_an_error_that_names_the_proxy(opened):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     settings = ProxySettings(http=f"socks5h://me:s3cret@127.0.0.1:{port}")
@@ -109,7 +109,7 @@ def test_a_proxy_that_is_away_is_an_error_that_says_so(opened):
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_proxy_that_does_not_answer_is_a_timeout(opened):
+def test_unresponsive_proxy_is_a_timeout(opened):
     proxy = opened(ScriptedServer(lambda connection: connection.wait()))
     settings = ProxySettings(http=f"socks5h://{proxy.address}")
     timeouts = Timeouts(connect=0.2, read=30.0)
@@ -118,7 +118,7 @@ def test_a_proxy_that_does_not_answer_is_a_timeout(opened):
         fetch(transport, "http://registry.test/")
 
 
-def test_a_wrong_login_is_an_error(opened):
+def test_wrong_proxy_credential_is_an_error(opened):
     proxy = opened(ScriptedServer(socks5("127.0.0.1:1", [], login=(b"me", b"right"))))
     settings = ProxySettings(http=f"socks5h://me:wrong@{proxy.address}")
     transport = opened(Urllib3Transport(proxies=settings))

@@ -27,7 +27,7 @@ def test_servers_are_verified_by_default(caplog):
     assert not caplog.records
 
 
-def test_a_bundle_is_trusted_instead_of_the_system(certificates):
+def test_bundle_replaces_the_system_authorities(certificates):
     context = ssl_context(ca_bundle=str(certificates.ca_file))
     assert len(context.get_ca_certs()) == 1
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -35,7 +35,7 @@ def test_a_bundle_is_trusted_instead_of_the_system(certificates):
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_a_folder_of_pem_files_is_trusted(certificates, tmp_path):
+def test_folder_of_pem_files_is_trusted(certificates, tmp_path):
     tmp_path.joinpath("company.pem").write_bytes(certificates.ca_file.read_bytes())
     tmp_path.joinpath("README").write_text("The authorities of the company.")
     context = ssl_context(ca_bundle=str(tmp_path))
@@ -43,18 +43,18 @@ def test_a_folder_of_pem_files_is_trusted(certificates, tmp_path):
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_folder_of_hashed_names_is_read_by_openssl(certificates, tmp_path):
+def test_folder_of_hashed_names_is_read_by_openssl(certificates, tmp_path):
     tmp_path.joinpath("5ed36f99.0").write_bytes(certificates.ca_file.read_bytes())
     ssl_context(ca_bundle=str(tmp_path))
 
 
-def test_a_folder_without_certificates_is_refused(tmp_path):
+def test_folder_without_certificates_is_refused(tmp_path):
     tmp_path.joinpath("README").write_text("Nothing yet.")
     with pytest.raises(InvalidConfigurationError, match="no file in it"):
         ssl_context(ca_bundle=str(tmp_path))
 
 
-def test_no_verification_is_warned_of(caplog):
+def test_disabled_verification_logs_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         context = ssl_context(verify=False)
     assert context.verify_mode is ssl.CERT_NONE
@@ -64,7 +64,7 @@ def test_no_verification_is_warned_of(caplog):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_bundle_that_is_none_is_named(tmp_path, content):
+def test_invalid_bundle_is_named(tmp_path, content):
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_bytes(content)
@@ -73,14 +73,14 @@ def test_a_bundle_that_is_none_is_named(tmp_path, content):
     assert caught.value.value == str(path)
 
 
-def test_a_client_certificate_is_loaded(certificates):
+def test_client_certificate_is_loaded(certificates):
     ssl_context(
         client_certificate=str(certificates.client_certificate),
         client_key=str(certificates.client_key),
     )
 
 
-def test_certificate_and_key_may_share_a_file(certificates, tmp_path):
+def test_certificate_and_key_can_share_a_file(certificates, tmp_path):
     both = tmp_path / "both.pem"
     both.write_bytes(
         certificates.client_certificate.read_bytes() + certificates.client_key.read_bytes()
@@ -88,12 +88,12 @@ def test_certificate_and_key_may_share_a_file(certificates, tmp_path):
     ssl_context(client_certificate=str(both))
 
 
-def test_a_certificate_without_its_key_is_refused(certificates):
+def test_certificate_without_its_key_is_refused(certificates):
     with pytest.raises(InvalidConfigurationError, match="key"):
         ssl_context(client_certificate=str(certificates.client_certificate))
 
 
-def test_the_key_of_another_certificate_is_refused(certificates):
+def test_key_of_another_certificate_is_refused(certificates):
     with pytest.raises(InvalidConfigurationError):
         ssl_context(
             client_certificate=str(certificates.client_certificate),
@@ -101,17 +101,17 @@ def test_the_key_of_another_certificate_is_refused(certificates):
         )
 
 
-def test_a_key_alone_is_refused(certificates):
+def test_key_without_a_certificate_is_refused(certificates):
     with pytest.raises(InvalidConfigurationError, match="certificate"):
         ssl_context(client_key=str(certificates.client_key))
 
 
-def test_a_missing_certificate_is_named(tmp_path):
+def test_missing_certificate_is_named(tmp_path):
     with pytest.raises(InvalidConfigurationError, match="cannot be read"):
         ssl_context(client_certificate=str(tmp_path / "missing.pem"))
 
 
-def test_an_encrypted_key_is_refused_without_asking_on_the_terminal(certificates, tmp_path):
+def test_encrypted_key_is_refused_without_a_prompt(certificates, tmp_path):
     from cryptography.hazmat.primitives import serialization as s
 
     key = s.load_pem_private_key(certificates.client_key.read_bytes(), None)
@@ -127,7 +127,7 @@ def test_an_encrypted_key_is_refused_without_asking_on_the_terminal(certificates
         )
 
 
-def test_truststore_is_used_where_it_is_installed(monkeypatch):
+def test_truststore_is_used_if_installed(monkeypatch):
     class SystemContext(ssl.SSLContext):
         """Stands for truststore's class."""
 

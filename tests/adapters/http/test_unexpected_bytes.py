@@ -64,7 +64,7 @@ def test_informational_responses_are_skipped(serve, transport, status, times):
     assert server.connections == 1
 
 
-def test_a_switch_of_protocols_is_an_error(serve, transport):
+def test_protocol_switch_is_an_error(serve, transport):
     server = serve(numbered(before=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"))
     with pytest.raises(TransportError, match="another protocol"):
         fetched(transport, server.url)
@@ -91,7 +91,7 @@ def test_bytes_after_a_response_end_the_connection(
     assert server.connections == 3
 
 
-def test_head_with_a_body_ends_the_connection(serve, transport):
+def test_head_response_with_a_body_ends_the_connection(serve, transport):
     def script(connection):
         while connection.read_request() is not None:
             connection.answer(b"a body that HEAD must not have")
@@ -103,7 +103,7 @@ def test_head_with_a_body_ends_the_connection(serve, transport):
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_a_body_where_none_is_allowed_ends_the_connection(serve, transport, status):
+def test_body_of_a_bodyless_status_ends_the_connection(serve, transport, status):
     def script(connection):
         while connection.read_request() is not None:
             connection.answer(b"a body", status)
@@ -114,7 +114,7 @@ def test_a_body_where_none_is_allowed_ends_the_connection(serve, transport, stat
     assert server.connections == 2
 
 
-def test_an_answer_before_the_request_is_refused(serve, transport, monkeypatch):
+def test_response_before_the_request_is_refused(serve, transport, monkeypatch):
     sent = Event()
 
     def script(connection):
@@ -133,7 +133,7 @@ def test_an_answer_before_the_request_is_refused(serve, transport, monkeypatch):
         fetched(transport, server.url)
 
 
-def test_an_answer_that_comes_while_the_connection_is_idle_is_dropped(serve, transport):
+def test_response_on_an_idle_connection_is_dropped(serve, transport):
     def script(connection):
         connection.read_request()
         answered.append(connection)
@@ -154,7 +154,7 @@ def test_an_answer_that_comes_while_the_connection_is_idle_is_dropped(serve, tra
         b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
     ],
 )
-def test_chunks_beside_a_length_end_the_connection(serve, transport, fields):
+def test_transfer_encoding_with_content_length_ends_the_connection(serve, transport, fields):
     def script(connection):
         while connection.read_request() is not None:
             connection.send(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n5\r\nhello\r\n0\r\n\r\n")
@@ -168,14 +168,14 @@ def test_chunks_beside_a_length_end_the_connection(serve, transport, fields):
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity"])
-def test_an_unknown_transfer_coding_is_an_error(serve, transport, coding):
+def test_unknown_transfer_coding_is_an_error(serve, transport, coding):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\n\r\n5\r\nhello\r\n0\r\n\r\n" % coding
     server = serve(lambda connection: (connection.read_request(), connection.send(head)))
     with pytest.raises(TransportError, match="transfer coding"):
         fetched(transport, server.url)
 
 
-def test_a_body_that_failed_goes_on_failing(serve, transport):
+def test_failed_body_keeps_failing(serve, transport):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"
     server = serve(lambda connection: (connection.read_request(), connection.send(head)))
     with transport.send(HttpRequest("GET", server.url)) as response:
@@ -190,7 +190,7 @@ def test_a_body_that_failed_goes_on_failing(serve, transport):
 
 @pytest.mark.parametrize("before", ["", "HTTP/1.1 100 Continue\r\n\r\n" * 2])
 @pytest.mark.parametrize("split", [False, True])
-def test_an_early_answer_is_noticed_at_once(serve, transport, before, split):
+def test_early_response_stops_the_upload_at_once(serve, transport, before, split):
     def script(connection):
         connection.read_head()
         answer = before.encode() + b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
@@ -216,7 +216,7 @@ def test_an_early_answer_is_noticed_at_once(serve, transport, before, split):
 @pytest.mark.parametrize(
     "head", [b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n"]
 )
-def test_draining_is_bounded_in_all(serve, transport, head):
+def test_total_drain_time_is_bounded(serve, transport, head):
     def script(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 500 X\r\n" + head)
@@ -233,7 +233,7 @@ def test_draining_is_bounded_in_all(serve, transport, head):
 # --- What is shown ------------------------------------------------------------------------
 
 
-def test_a_reason_cannot_control_a_terminal(serve, transport):
+def test_reason_phrase_is_escaped_for_terminals(serve, transport):
     server = serve(numbered(status=b"404 \x1b]0;title\x07\x1b[2J gone"))
     with transport.send(HttpRequest("GET", server.url)) as response:
         assert response.reason.isprintable()

@@ -55,7 +55,7 @@ def fetch(transport, url):
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
-def test_a_trusted_server_is_spoken_to(opened, certificates, name):
+def test_trusted_server_is_accepted(opened, certificates, name):
     server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
     transport = opened(Urllib3Transport(tls=trusting(certificates)))
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_a_trusted_server_is_spoken_to(opened, certificates, name):
     assert server.connections == 1
 
 
-def test_bodies_pass_whole_over_tls(opened, certificates):
+def test_bodies_are_complete_over_tls(opened, certificates):
     content = bytes(range(256)) * 20_000
 
     def script(connection):
@@ -75,7 +75,7 @@ def test_bodies_pass_whole_over_tls(opened, certificates):
         assert response.body.read() == content
 
 
-def test_an_untrusted_server_is_refused(opened, certificates):
+def test_untrusted_server_is_refused(opened, certificates):
     server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
     transport = opened(Urllib3Transport())
     with pytest.raises(TlsError) as caught:
@@ -85,7 +85,7 @@ def test_an_untrusted_server_is_refused(opened, certificates):
     assert SECRET not in str(caught.value)
 
 
-def test_a_certificate_for_another_name_is_refused(opened, tmp_path):
+def test_certificate_for_another_name_is_refused(opened, tmp_path):
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -98,7 +98,7 @@ def test_a_certificate_for_another_name_is_refused(opened, tmp_path):
     assert "localhost" in caught.value.reason
 
 
-def test_a_server_without_tls_is_named_so(opened, certificates):
+def test_plain_http_server_error_says_so(opened, certificates):
     def script(connection):
         connection._file.read(5)
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -110,7 +110,7 @@ def test_a_server_without_tls_is_named_so(opened, certificates):
     assert "plain HTTP" in caught.value.reason
 
 
-def test_an_old_tls_is_refused(opened, certificates):
+def test_old_tls_version_is_refused(opened, certificates):
     context = certificates.server_context()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -123,7 +123,7 @@ def test_an_old_tls_is_refused(opened, certificates):
     assert not caught.value.retryable
 
 
-def test_without_verification_anybody_is_spoken_to_without_a_warning_each_time(
+def test_disabled_verification_accepts_any_server_without_a_warning_per_request(
     opened, certificates
 ):
     server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
@@ -131,7 +131,7 @@ def test_without_verification_anybody_is_spoken_to_without_a_warning_each_time(
     assert fetch(transport, server.url) == (200, b"hello")  # a warning is an error in the tests
 
 
-def test_a_client_certificate_is_shown(opened, certificates):
+def test_client_certificate_is_sent(opened, certificates):
     server = opened(ScriptedServer(answering(), tls=demanding(certificates)))
     tls = trusting(
         certificates,
@@ -141,7 +141,7 @@ def test_a_client_certificate_is_shown(opened, certificates):
     assert fetch(opened(Urllib3Transport(tls=tls)), server.url) == (200, b"hello")
 
 
-def test_a_missing_client_certificate_is_an_error(opened, certificates):
+def test_missing_client_certificate_is_an_error(opened, certificates):
     server = opened(ScriptedServer(answering(), tls=demanding(certificates)))
     transport = opened(Urllib3Transport(tls=trusting(certificates)))
     with pytest.raises(TransportError) as caught:
@@ -156,7 +156,7 @@ def demanding(certificates):
     return context
 
 
-def test_a_handshake_that_stalls_is_a_timeout(opened, certificates):
+def test_stalled_handshake_is_a_timeout(opened, certificates):
     server = opened(ScriptedServer(lambda connection: connection.wait()))
     timeouts = Timeouts(connect=0.1, read=5.0)
     transport = opened(Urllib3Transport(tls=trusting(certificates), timeouts=timeouts))
@@ -164,7 +164,7 @@ def test_a_handshake_that_stalls_is_a_timeout(opened, certificates):
         transport.send(HttpRequest("GET", f"https://{server.address}/"))
 
 
-def test_a_handshake_that_breaks_off_is_worth_another_attempt(opened, certificates):
+def test_interrupted_handshake_is_retryable(opened, certificates):
     server = opened(ScriptedServer(lambda connection: connection._file.read(5)))
     transport = opened(Urllib3Transport(tls=trusting(certificates)))
     with pytest.raises(TransportError) as caught:
@@ -172,7 +172,7 @@ def test_a_handshake_that_breaks_off_is_worth_another_attempt(opened, certificat
     assert caught.value.retryable
 
 
-def test_an_early_answer_is_read_over_tls(opened, certificates):
+def test_early_response_is_read_over_tls(opened, certificates):
     def script(connection):
         connection.read_head()
         connection.answer(b"", "401 Unauthorized")
@@ -217,7 +217,7 @@ def test_plain_http_goes_through_the_proxy(opened):
     assert request.headers["proxy-authorization"] == login(f"user:{SECRET}@")
 
 
-def test_what_needs_no_proxy_goes_directly(opened):
+def test_hosts_in_no_proxy_are_reached_directly(opened):
     server = opened(ScriptedServer(answering(b"directly")))
     settings = ProxySettings(http="http://127.0.0.1:1")
     assert fetch(opened(Urllib3Transport(proxies=settings)), server.url) == (200, b"directly")
@@ -233,7 +233,7 @@ def tunnelling(address, seen):
 
 
 @pytest.mark.parametrize("proxy_speaks_tls", [False, True], ids=["http", "https"])
-def test_https_is_tunnelled_and_the_server_itself_is_verified(
+def test_https_is_tunnelled_and_the_server_is_verified(
     opened, certificates, tmp_path, proxy_speaks_tls
 ):
     target = write_certificates(tmp_path)
@@ -262,7 +262,7 @@ class _OneProxy:
         return self.address
 
 
-def test_a_proxy_that_wants_another_login_says_so(opened, certificates):
+def test_proxy_authentication_failure_is_an_error(opened, certificates):
     def script(connection):
         connection.read_head()
         connection.answer(b"", "407 Proxy Authentication Required")
@@ -278,7 +278,7 @@ def test_a_proxy_that_wants_another_login_says_so(opened, certificates):
     assert SECRET not in str(caught.value)
 
 
-def test_a_proxy_that_is_away_is_worth_another_attempt(opened, certificates):
+def test_unreachable_proxy_is_retryable(opened, certificates):
     settings = ProxySettings(http="http://127.0.0.1:1", https="http://127.0.0.1:1")
     transport = opened(Urllib3Transport(tls=trusting(certificates), proxies=settings))
     for url in ("http://registry.test/", "https://registry.test/"):
@@ -291,7 +291,7 @@ def test_a_proxy_that_is_away_is_worth_another_attempt(opened, certificates):
 # --- Plain HTTP to a server that expects TLS ----------------------------------------------
 
 
-def test_a_request_without_tls_to_a_server_with_tls_hints_at_it(opened, certificates):
+def test_plain_http_request_to_a_tls_server_hints_at_tls(opened, certificates):
     server = opened(ScriptedServer(answering(), tls=certificates.server_context()))
     transport = opened(Urllib3Transport())
     with pytest.raises(TransportError, match="If the registry uses TLS, set plain_http = false"):
@@ -299,7 +299,7 @@ def test_a_request_without_tls_to_a_server_with_tls_hints_at_it(opened, certific
 
 
 @pytest.mark.parametrize("hang_up", ["close", "reset"])
-def test_so_does_a_server_that_hangs_up(opened, hang_up):
+def test_closed_connection_hints_at_tls(opened, hang_up):
     server = opened(ScriptedServer(lambda connection: getattr(connection, hang_up)()))
     transport = opened(Urllib3Transport())
     with pytest.raises(TransportError, match="sent without TLS"):
@@ -322,7 +322,7 @@ def test_a_malformed_response_does_not_hint_at_tls(opened, head):
     assert "TLS" not in str(caught.value)
 
 
-def test_a_refused_connection_does_not_hint_at_tls(opened):
+def test_refused_connection_does_not_hint_at_tls(opened):
     with ScriptedServer(answering()) as server:
         pass  # its port is free again
     transport = opened(Urllib3Transport())

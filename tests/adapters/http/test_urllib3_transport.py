@@ -100,7 +100,7 @@ def exchange(serve, transport):
     return exchanged
 
 
-def test_a_known_length_is_announced(exchange):
+def test_known_length_is_sent_as_content_length(exchange):
     seen = exchange("PUT", "/x?a=1", body=BytesSource(b"hello"))
     assert seen.line == "PUT /x?a=1 HTTP/1.1"
     assert seen.headers["content-length"] == "5"
@@ -108,7 +108,7 @@ def test_a_known_length_is_announced(exchange):
     assert seen.body == b"hello"
 
 
-def test_an_unknown_length_is_sent_in_chunks(exchange):
+def test_unknown_length_is_sent_with_chunked_encoding(exchange):
     seen = exchange("PATCH", "/x", body=Body(None, b"hel", b"lo"))
     assert seen.headers["transfer-encoding"] == "chunked"
     assert "content-length" not in seen.headers
@@ -116,16 +116,16 @@ def test_an_unknown_length_is_sent_in_chunks(exchange):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_no_body_is_announced_as_none(exchange, method):
+def test_missing_body_of_a_write_has_content_length_zero(exchange, method):
     assert exchange(method, "/x").headers["content-length"] == "0"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-def test_no_body_is_not_announced(exchange, method):
+def test_missing_body_of_a_read_has_no_content_length(exchange, method):
     assert "content-length" not in exchange(method, "/x").headers
 
 
-def test_framing_of_the_caller_is_replaced(exchange):
+def test_framing_headers_of_the_caller_are_replaced(exchange):
     headers = {"Content-Length": "99", "Host": "elsewhere", "Transfer-Encoding": "chunked"}
     seen = exchange("PUT", "/x", headers, BytesSource(b"five!"))
     assert seen.headers["content-length"] == "5"
@@ -133,12 +133,12 @@ def test_framing_of_the_caller_is_replaced(exchange):
     assert "transfer-encoding" not in seen.headers
 
 
-def test_nothing_encoded_is_asked_for(exchange):
+def test_no_content_encoding_is_requested(exchange):
     assert exchange("GET", "/x").headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("pieces", [(b"four",), (b"five!", b"six")])
-def test_a_body_that_lies_about_its_size_is_not_sent_whole(serve, transport, pieces):
+def test_body_with_a_wrong_size_is_not_sent_whole(serve, transport, pieces):
     body = Body(5, *pieces)
     arrived = []
 
@@ -164,14 +164,14 @@ def test_a_body_that_lies_about_its_size_is_not_sent_whole(serve, transport, pie
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_of_the_body_is_passed_on_as_it_is(serve, transport, error):
+def test_error_of_the_body_is_raised_unchanged(serve, transport, error):
     server = serve(lambda connection: connection.read_request())
     with pytest.raises(type(error)) as caught:
         Guarded(transport).send(HttpRequest("PUT", server.url, body=Body(9, b"abc", error)))
     assert caught.value is error
 
 
-def test_a_field_that_would_break_the_request_is_refused_without_repeating_it(serve, transport):
+def test_invalid_header_field_is_refused_and_not_shown(serve, transport):
     server = serve(lambda connection: None)
     request = get(server.url, Authorization=f"Bearer {SECRET}\r\nX: y")
     with pytest.raises(TransportError) as caught:
@@ -183,7 +183,7 @@ def test_a_field_that_would_break_the_request_is_refused_without_repeating_it(se
 # --- What comes back ----------------------------------------------------------------------
 
 
-def test_fields_that_come_twice_are_joined(serve, transport):
+def test_repeated_header_fields_are_joined(serve, transport):
     fields = ("WWW-Authenticate: Basic", "WWW-Authenticate: Bearer realm=x")
     server = serve(lambda c: (c.read_request(), c.answer(b"", "401 No", *fields)))
     with transport.send(get(server.url)) as response:
@@ -202,7 +202,7 @@ def test_fields_that_come_twice_are_joined(serve, transport):
     ],
 )
 @pytest.mark.parametrize("size", [3, 1000, -1])
-def test_a_body_that_is_cut_is_an_error(serve, transport, sent, size):
+def test_truncated_body_is_an_error(serve, transport, sent, size):
     server = serve(lambda c: (c.read_request(), c.send(sent)))
     with transport.send(get(server.url)) as response, pytest.raises(TransportError) as caught:
         drain(response.body, size)
@@ -221,21 +221,21 @@ def test_a_body_that_is_cut_is_an_error(serve, transport, sent, size):
         b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabc",
     ],
 )
-def test_an_answer_that_is_none_is_an_error(serve, transport, sent):
+def test_invalid_response_is_an_error(serve, transport, sent):
     server = serve(lambda c: (c.read_request(), c.send(sent)))
     with pytest.raises(TransportError) as caught:
         transport.send(get(server.url))
     assert caught.value.retryable
 
 
-def test_a_reset_before_the_answer_is_an_error(serve, transport):
+def test_reset_before_the_response_is_an_error(serve, transport):
     server = serve(lambda c: (c.read_request(), c.reset()))
     with pytest.raises(TransportError) as caught:
         transport.send(get(server.url))
     assert caught.value.retryable
 
 
-def test_a_reset_within_the_body_is_an_error(serve, transport):
+def test_reset_within_the_body_is_an_error(serve, transport):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     server = serve(lambda c: (c.read_request(), c.send(head), c.reset()))
     with pytest.raises(TransportError) as caught, transport.send(get(server.url)) as response:
@@ -255,7 +255,7 @@ def test_endless_header_fields_are_an_error(serve, transport):
         transport.send(get(server.url))
 
 
-def test_endless_informational_answers_are_an_error(serve, transport):
+def test_endless_informational_responses_are_an_error(serve, transport):
     def script(connection):
         connection.read_request()
         while True:
@@ -270,14 +270,14 @@ def test_endless_informational_answers_are_an_error(serve, transport):
 # --- Time ---------------------------------------------------------------------------------
 
 
-def test_no_answer_in_time_is_a_timeout(serve, hasty):
+def test_missing_response_is_a_timeout(serve, hasty):
     server = serve(lambda c: (c.read_request(), c.wait()))
     with pytest.raises(TransportTimeoutError) as caught:
         hasty.send(get(server.url))
     assert caught.value.retryable
 
 
-def test_a_body_that_stalls_is_a_timeout(serve, hasty):
+def test_stalled_body_is_a_timeout(serve, hasty):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     server = serve(lambda c: (c.read_request(), c.send(head), c.wait()))
     with hasty.send(get(server.url)) as response, pytest.raises(TransportTimeoutError):
@@ -289,7 +289,7 @@ def test_a_body_that_stalls_is_a_timeout(serve, hasty):
     [b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "],
     ids=["body", "header"],
 )
-def test_a_byte_now_and_then_is_a_timeout(serve, hasty, head):
+def test_trickling_body_is_a_timeout(serve, hasty, head):
     def script(connection):
         connection.read_request()
         connection.send(head)
@@ -302,7 +302,7 @@ def test_a_byte_now_and_then_is_a_timeout(serve, hasty, head):
     assert "bytes came within" in caught.value.reason
 
 
-def test_a_slow_reader_is_no_stalled_server(serve, hasty):
+def test_slow_reader_is_not_a_timeout(serve, hasty):
     released = []
 
     def script(connection):
@@ -318,14 +318,14 @@ def test_a_slow_reader_is_no_stalled_server(serve, hasty):
     assert b"".join(released) == b"x" * 2000
 
 
-def test_a_server_that_reads_nothing_is_a_timeout(serve, hasty):
+def test_server_that_reads_nothing_is_a_timeout(serve, hasty):
     big = BytesSource(b"x" * 50_000_000)
     server = serve(lambda c: c.wait())
     with pytest.raises(TransportTimeoutError):
         hasty.send(HttpRequest("PUT", server.url, body=big))
 
 
-def test_a_slow_upload_that_moves_is_no_timeout(serve):
+def test_slow_upload_is_not_a_timeout(serve):
     # The connect timeout is no limit for sending, whatever urllib3 makes of it.
     content = b"x" * 8_000_000
 
@@ -344,7 +344,7 @@ def test_a_slow_upload_that_moves_is_no_timeout(serve):
         assert response.status == 201
 
 
-def test_no_connection_in_time_is_a_timeout():
+def test_unfinished_connect_is_a_timeout():
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -363,7 +363,7 @@ def test_no_connection_in_time_is_a_timeout():
 
 
 @pytest.mark.parametrize("hang_up", ["close", "reset"])
-def test_an_answer_before_the_end_of_the_body_is_read(serve, transport, hang_up):
+def test_response_before_the_end_of_the_upload_is_read(serve, transport, hang_up):
     def script(connection):
         connection.read_head()
         connection.answer(b"too large", "413 Content Too Large", "Connection: close")
@@ -376,7 +376,7 @@ def test_an_answer_before_the_end_of_the_body_is_read(serve, transport, hang_up)
         assert (response.status, response.body.read()) == (413, b"too large")
 
 
-def test_an_answer_stops_a_body_that_nobody_reads_and_ends_the_connection(serve, transport):
+def test_early_response_stops_an_unread_upload_and_ends_the_connection(serve, transport):
     def script(connection):
         connection.read_head()
         connection.answer(b"denied", "403 Forbidden")
@@ -390,7 +390,7 @@ def test_an_answer_stops_a_body_that_nobody_reads_and_ends_the_connection(serve,
     assert fetched(transport, server.url) == b"next"
 
 
-def test_an_answer_stops_a_body_that_is_read_on(serve, transport):
+def test_early_response_stops_an_upload_that_is_still_read(serve, transport):
     answered = Event()
 
     def script(connection):
@@ -411,7 +411,7 @@ def test_an_answer_stops_a_body_that_is_read_on(serve, transport):
 
 
 @pytest.mark.parametrize("fault", ["hangs up", "answers"])
-def test_a_body_is_closed_at_once_however_little_of_it_was_sent(serve, transport, fault):
+def test_request_body_is_closed_after_a_partial_upload(serve, transport, fault):
     held = []
 
     def script(connection):
@@ -433,7 +433,7 @@ def test_a_body_is_closed_at_once_however_little_of_it_was_sent(serve, transport
     assert held or fault == "answers"
 
 
-def test_an_informational_answer_does_not_stop_a_body(serve, transport):
+def test_informational_response_does_not_stop_an_upload(serve, transport):
     def script(connection):
         head = connection.read_head()
         connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -456,14 +456,14 @@ def repeatedly(body):
     return script
 
 
-def test_a_connection_is_used_again_after_a_body_was_read(serve, transport):
+def test_connection_is_reused_after_a_read_body(serve, transport):
     server = serve(repeatedly(b"12345"))
     for _ in range(5):
         assert fetched(transport, server.url) == b"12345"
     assert server.connections == 1
 
 
-def test_a_connection_is_used_again_after_head(serve, transport):
+def test_connection_is_reused_after_head(serve, transport):
     def script(connection):
         while connection.read_request() is not None:
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
@@ -474,14 +474,14 @@ def test_a_connection_is_used_again_after_head(serve, transport):
     assert server.connections == 1
 
 
-def test_a_connection_is_used_again_after_a_short_body_was_left(serve, transport):
+def test_connection_is_reused_after_a_short_unread_body(serve, transport):
     server = serve(repeatedly(b"x" * 200))
     for _ in range(3):
         transport.send(get(server.url)).close()
     assert server.connections == 1
 
 
-def test_a_connection_is_not_used_again_after_a_long_body_was_left(serve, transport):
+def test_connection_is_not_reused_after_a_long_unread_body(serve, transport):
     seen = Queue()
 
     def script(connection):
@@ -496,7 +496,7 @@ def test_a_connection_is_not_used_again_after_a_long_body_was_left(serve, transp
     assert [seen.get(timeout=5), seen.get(timeout=5)] == [True, True]
 
 
-def test_closing_the_transport_ends_idle_connections_at_once(serve, transport):
+def test_close_of_the_transport_ends_idle_connections_at_once(serve, transport):
     seen = Queue()
 
     def script(connection):
@@ -513,7 +513,7 @@ def test_closing_the_transport_ends_idle_connections_at_once(serve, transport):
     assert pool is not None
 
 
-def test_closing_does_not_wait_for_a_body_that_does_not_come(serve, transport):
+def test_close_does_not_wait_for_a_stalled_body(serve, transport):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     server = serve(
         lambda c: (c.read_request(), c.send(head), c.wait()),
@@ -525,7 +525,7 @@ def test_closing_does_not_wait_for_a_body_that_does_not_come(serve, transport):
     assert fetched(transport, server.url) == b"next"
 
 
-def test_a_connection_that_was_closed_while_idle_is_not_used(serve, transport):
+def test_connection_closed_while_idle_is_not_reused(serve, transport):
     closed = Queue()
 
     def once(connection):
@@ -540,7 +540,7 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(serve, transport):
         assert closed.get(timeout=5)
 
 
-def test_closing_the_transport_closes_idle_connections(serve, transport):
+def test_close_of_the_transport_closes_idle_connections(serve, transport):
     seen = Queue()
 
     def script(connection):
@@ -555,7 +555,7 @@ def test_closing_the_transport_closes_idle_connections(serve, transport):
     assert seen.get(timeout=5)
 
 
-def test_a_connection_whose_answer_is_refused_is_closed_at_once(serve, transport):
+def test_connection_with_an_invalid_response_is_closed_at_once(serve, transport):
     seen = Queue()
 
     def script(connection):
@@ -572,13 +572,13 @@ def test_a_connection_whose_answer_is_refused_is_closed_at_once(serve, transport
 # --- Errors and logs ----------------------------------------------------------------------
 
 
-def test_an_unknown_host_is_not_worth_another_attempt(transport):
+def test_unknown_host_is_not_retryable(transport):
     with pytest.raises(TransportError) as caught:
         transport.send(get("http://registry.invalid/v2/"))
     assert "resolved" in caught.value.reason
 
 
-def test_a_refused_connection_is_worth_another_attempt(transport):
+def test_refused_connection_is_retryable(transport):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(TransportError) as caught:
@@ -588,13 +588,13 @@ def test_a_refused_connection_is_worth_another_attempt(transport):
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "host/x", "http://[::1/x", "http:///x"])
-def test_what_is_no_http_address_is_refused(transport, url):
+def test_url_that_is_not_http_is_refused(transport, url):
     with pytest.raises(TransportError) as caught:
         transport.send(get(url))
     assert not caught.value.retryable
 
 
-def test_no_query_shows_in_errors_and_logs(serve, transport, caplog):
+def test_query_is_not_shown_in_errors_and_logs(serve, transport, caplog):
     caplog.set_level(logging.DEBUG)
 
     def script(connection):
@@ -615,7 +615,7 @@ def test_no_query_shows_in_errors_and_logs(serve, transport, caplog):
     assert f"GET {server.url}/x: 200" in caplog.text
 
 
-def test_the_log_of_others_who_use_urllib3_is_left_alone(transport, caplog):
+def test_other_users_of_urllib3_keep_their_log(transport, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3.connectionpool").debug("of somebody else")
     assert "of somebody else" in caplog.text

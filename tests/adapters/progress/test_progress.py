@@ -37,7 +37,7 @@ def lines(caplog):
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def test_a_log_has_the_totals_first_and_last(lines):
+def test_log_starts_and_ends_with_the_totals(lines):
     source, manifest = store_with(b"one", b"there")
     destination = MemoryStore()
     push_blob(destination, b"there")
@@ -47,7 +47,7 @@ def test_a_log_has_the_totals_first_and_last(lines):
     assert lines()[-1] == f"4 of 4 blobs done (1 skipped), {size} of {size} bytes"
 
 
-def test_a_log_is_not_flooded(lines):
+def test_log_messages_are_rate_limited(lines):
     clock = iter(range(1000))
     listener = LogProgress(interval=3, now=lambda: next(clock))
     source, _ = store_with(*(bytes([number]) for number in range(20)))
@@ -55,7 +55,7 @@ def test_a_log_is_not_flooded(lines):
     assert 3 < len(lines()) < 20
 
 
-def test_what_moves_again_is_counted_once(lines):
+def test_repeated_transfer_is_counted_once(lines):
     source, manifest = store_with(b"one")
     copy(source, "v1", Breaking(), options=CopyOptions(listener=LogProgress(), concurrency=1))
     size = 3 + 2 + len(manifest.content)
@@ -63,7 +63,7 @@ def test_what_moves_again_is_counted_once(lines):
     assert lines()[-1].endswith(f"{size} of {size} bytes")
 
 
-def test_a_failure_is_logged(lines):
+def test_failure_is_logged(lines):
     source, manifest = store_with(b"one")
     source.delete(manifest.layers[0])
     with pytest.raises(NotFoundError):
@@ -74,7 +74,7 @@ def test_a_failure_is_logged(lines):
 LARGE = 33 * 1024 * 1024
 
 
-def test_nothing_to_transfer_is_counted_too(lines):
+def test_skipped_blobs_are_counted(lines):
     source, manifest = store_with(b"one")
     destination = MemoryStore()
     copy(source, "v1", destination)
@@ -83,7 +83,7 @@ def test_nothing_to_transfer_is_counted_too(lines):
     assert lines()[-1] == f"1 of 1 blobs done (1 skipped), {size} of {size} bytes"
 
 
-def test_a_push_of_present_files_has_the_right_totals(lines):
+def test_push_of_existing_files_has_the_right_totals(lines):
     destination = MemoryStore()
     contents = [File("a", BytesSource(b"one")), File("b", BytesSource(b"two"))]
     push(destination, "v1", contents)
@@ -91,7 +91,7 @@ def test_a_push_of_present_files_has_the_right_totals(lines):
     assert re.fullmatch(r"1 of 1 blobs done \(1 skipped\), (\d+) of \1 bytes", lines()[-1])
 
 
-def test_a_log_shows_the_packing_of_a_directory(lines):
+def test_log_shows_the_packing_of_a_directory(lines):
     contents = [Directory("data", tree_of(a=b"x" * 1000, b=b"y" * 2000))]
     listener = LogProgress(interval=0)
     push(MemoryStore(), "v1", contents, scratch=MemoryFileTree(), options=watched(listener))
@@ -102,7 +102,7 @@ def test_a_log_shows_the_packing_of_a_directory(lines):
     ]
 
 
-def test_a_log_shows_the_hashing_of_a_large_file(lines):
+def test_log_shows_the_hashing_of_a_large_file(lines):
     contents = [File("big", BytesSource(bytes(LARGE)))]
     push(MemoryStore(), "v1", contents, options=watched(LogProgress(interval=0)))
     assert lines()[0] == f"preparing 'big', {LARGE} bytes"
@@ -125,7 +125,7 @@ class TestRich:
 
         return rich.Progress(console=Console(file=terminal, force_terminal=True, width=100))
 
-    def test_the_whole_is_full_in_the_end(self, progress, terminal):
+    def test_total_bar_is_complete_at_the_end(self, progress, terminal):
         from oras_adapters.progress.rich_progress import RichProgress
 
         source, manifest = store_with(b"one", b"there")
@@ -137,7 +137,7 @@ class TestRich:
         assert whole.completed == whole.total == 8 + 2 + len(manifest.content)
         assert "100%" in terminal.getvalue()
 
-    def test_a_title_steers_no_terminal(self, progress, terminal):
+    def test_title_is_escaped_for_terminals(self, progress, terminal):
         from oras_adapters.progress.rich_progress import RichProgress
 
         _, manifest = store_with(b"one")
@@ -153,14 +153,14 @@ class TestRich:
         assert not re.search("\x1b\\]0|\x07", terminal.getvalue())
         assert "(red]evil" in terminal.getvalue()
 
-    def test_without_rich_the_error_names_the_extra(self, monkeypatch):
+    def test_missing_rich_error_names_the_extra(self, monkeypatch):
         from oras_adapters.progress.rich_progress import RichProgress
 
         monkeypatch.setitem(sys.modules, "rich.progress", None)
         with pytest.raises(UnsupportedError, match=r"pip install 'oras-sdk\[progress\]'"):
             RichProgress()
 
-    def test_the_bar_of_a_directory_moves_while_it_is_packed(self, progress):
+    def test_bar_of_a_directory_moves_while_it_is_packed(self, progress):
         from oras_adapters.progress.rich_progress import RichProgress
 
         bars = []

@@ -31,7 +31,7 @@ def test_defaults_without_any_configuration():
     assert load_settings({}) == Settings(tls=TlsSettings(certificate_directories=folders))
 
 
-def test_the_paths_of_podmans_files(monkeypatch):
+def test_podman_s_file_paths(monkeypatch):
     def places(**environment):
         own = load_settings(environment).credentials
         return own.auth_file, own.auth_file_fallbacks
@@ -54,7 +54,7 @@ def test_the_paths_of_podmans_files(monkeypatch):
     assert places(HOME="/h") == (*usual, usual)
 
 
-def test_the_paths_of_certificate_folders(load):
+def test_certificate_folder_paths(load):
     folders = load("", HOME="/h").tls.certificate_directories
     assert folders == (
         "/h/.config/containers/certs.d",
@@ -66,7 +66,7 @@ def test_the_paths_of_certificate_folders(load):
     assert chosen.certificate_directories == ("/own",)
 
 
-def test_the_usual_places(tmp_path):
+def test_settings_are_read_from_the_default_files(tmp_path):
     folder = tmp_path / ".config" / "oras"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text("[transfer]\nconcurrency = 3\n")
@@ -117,7 +117,7 @@ def test_every_section_can_be_set(load):
     assert found.host("other.example") == HostSettings()
 
 
-def test_own_variables_win_over_the_file_and_the_file_over_shared_ones(load):
+def test_oras_variables_override_the_file_and_the_file_overrides_shared_variables(load):
     text = '[credentials]\nstores = ["docker"]\n[tls]\nca_bundle = "/file.pem"\n'
     settings = load(text, ORAS_CREDENTIAL_STORES=" keyring, docker ", SSL_CERT_FILE="/shared.pem")
     assert settings.credentials.stores == ("keyring", "docker")
@@ -126,7 +126,7 @@ def test_own_variables_win_over_the_file_and_the_file_over_shared_ones(load):
     assert load("", REQUESTS_CA_BUNDLE="/requests.pem").tls.ca_bundle == "/requests.pem"
 
 
-def test_shared_variables(load):
+def test_shared_variables_are_read(load):
     settings = load(
         "",
         DOCKER_CONFIG="/docker",
@@ -145,7 +145,7 @@ def test_upper_case_http_proxy_is_ignored_in_a_cgi_program(load):
     assert load("", HTTP_PROXY="http://evil:1", REQUEST_METHOD="GET").proxy.http == ""
 
 
-def test_no_repr_shows_the_credential_of_the_environment(load):
+def test_repr_hides_the_credential_of_the_environment(load):
     settings = load("", ORAS_USER="alice", ORAS_PASS="open sesame", ORAS_TOKEN="bearer")
     assert settings.environment.password == "open sesame"
     assert "sesame" not in repr(settings)
@@ -166,12 +166,12 @@ def test_no_repr_shows_the_credential_of_the_environment(load):
         ("x =", "not TOML"),
     ],
 )
-def test_an_invalid_setting_is_named_with_its_place(load, text, complaint):
+def test_invalid_setting_is_named_with_its_location(load, text, complaint):
     with pytest.raises(InvalidConfigurationError, match=complaint):
         load(text, SSL_CERT_FILE="/ca.pem")
 
 
-def test_a_named_file_must_be_there():
+def test_given_settings_file_must_exist():
     with pytest.raises(InvalidConfigurationError, match=r"no file '/nowhere\.toml'"):
         load_settings({"ORAS_CONFIG": "/nowhere.toml"})
 
@@ -188,17 +188,17 @@ def refused(monkeypatch, tmp_path):
     return {"HOME": str(tmp_path)}
 
 
-def test_an_unreadable_home_leaves_the_defaults_with_a_warning(refused, caplog):
+def test_unreadable_home_folder_gives_the_defaults_with_a_warning(refused, caplog):
     assert load_settings(refused).network == Settings().network
     assert "Permission denied" in caplog.text
 
 
-def test_an_unreadable_file_that_the_user_names_is_an_error(refused):
+def test_unreadable_given_file_is_an_error(refused):
     with pytest.raises(InvalidConfigurationError, match="Permission denied"):
         load_settings({**refused, "ORAS_CONFIG": "/x/config.toml"})
 
 
-def test_the_settings_do_not_need_the_users_of_posix(monkeypatch):
+def test_settings_work_without_the_pwd_module(monkeypatch):
     monkeypatch.delattr(environment.os, "getuid")
     own = load_settings({"USERPROFILE": "/h"}).credentials
     assert (own.docker_config, own.auth_file) == ("/h/.docker/config.json", "")

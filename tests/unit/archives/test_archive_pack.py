@@ -56,13 +56,13 @@ def tree():
     return tree
 
 
-def test_what_is_reported_is_what_was_written(tree):
+def test_reported_size_and_digest_match_the_archive(tree):
     content, result = packed(tree)
     assert (result.digest, result.size) == (Digest.of(content), len(content))
     assert result.tar_digest == Digest.of(gzip.decompress(content))
 
 
-def test_members_stand_sorted_under_the_prefix(tree):
+def test_members_are_sorted_under_the_prefix(tree):
     content, _ = packed(tree, prefix="models/v1")
     assert list(listing(content)) == [
         "models/v1",
@@ -75,7 +75,7 @@ def test_members_stand_sorted_under_the_prefix(tree):
     ]
 
 
-def test_nothing_is_told_of_machine_and_user(tree):
+def test_archive_has_no_owner_and_no_times(tree):
     content, _ = packed(tree)
     for info in listing(content).values():
         owner = (info.uid, info.gid, info.uname, info.gname, info.mtime, info.devmajor)
@@ -84,7 +84,7 @@ def test_nothing_is_told_of_machine_and_user(tree):
     assert content[:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
 
-def test_modes_are_the_two_of_git(tree):
+def test_modes_are_644_or_755(tree):
     found = listing(packed(tree)[0])
     modes = {name: info.mode for name, info in found.items() if not info.issym()}
     assert modes == {
@@ -97,7 +97,7 @@ def test_modes_are_the_two_of_git(tree):
     }
 
 
-def test_these_bytes_never_change(tree):
+def test_archive_bytes_equal_the_recorded_ones(tree):
     """A new digest for the same files breaks every cache: change this only by decision."""
     _, result = packed(tree)
     assert result.tar_digest.encoded == (
@@ -105,7 +105,7 @@ def test_these_bytes_never_change(tree):
     )
 
 
-def test_what_was_written_first_does_not_matter(tree):
+def test_order_of_creation_does_not_change_the_archive(tree):
     other = MemoryFileTree()
     other.make_symlink(at("b/link"), "../a.txt")
     other.make_directory(at("empty"))
@@ -115,7 +115,7 @@ def test_what_was_written_first_does_not_matter(tree):
     assert packed(other) == packed(tree)
 
 
-def test_pieces_read_do_not_matter():
+def test_sizes_of_reads_do_not_change_the_archive():
     """Short reads must not move the borders between blocks."""
     content = b"".join(b"line %d\n" % number for number in range(200_000))
 
@@ -147,7 +147,7 @@ def test_the_level_changes_the_archive_but_not_the_tar(tree):
     assert fast[1].tar_digest == small[1].tar_digest
 
 
-def test_blocks_know_what_came_before_them():
+def test_compression_blocks_share_their_history():
     """Else a file that repeats itself would be begun anew in every block."""
     tree = MemoryFileTree()
     write(tree, "f", os.urandom(30_000) * 100)
@@ -155,7 +155,7 @@ def test_blocks_know_what_came_before_them():
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, BLOCK_SIZE - 512, BLOCK_SIZE, 3_000_000])
-def test_content_of_every_length_comes_back(size):
+def test_files_of_every_size_round_trip(size):
     tree, content = MemoryFileTree(), bytes(range(251)) * (size // 251 + 1)
     write(tree, "f", content[:size])
     archive, _ = packed(tree)
@@ -176,7 +176,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_long_and_foreign_names_come_back(name):
+def test_long_and_non_ascii_names_round_trip(name):
     tree = MemoryFileTree()
     write(tree, name, b"x")
     tree.make_symlink(at("link"), name)
@@ -187,7 +187,7 @@ def test_long_and_foreign_names_come_back(name):
     assert f"data/{at(name).parent}" in found or at(name).parent is None
 
 
-def test_tar_reads_it(tree, tmp_path):
+def test_gnu_tar_reads_the_archive(tree, tmp_path):
     program = shutil.which("tar") or skip_or_fail("tar is not installed")
     write(tree, NAMES["other scripts"], b"x")
     write(tree, NAMES["long"], b"x")
@@ -238,7 +238,7 @@ def test_a_link_that_stays_inside_is_kept(tree, target):
 
 
 @pytest.mark.parametrize("target", UNSAFE_LINKS)
-def test_a_link_that_leads_out_is_refused(tree, target):
+def test_link_to_the_outside_is_refused(tree, target):
     tree.make_symlink(at("b/up"), "..")
     tree.make_symlink(at("new"), target)
     with pytest.raises(UnsafePathError, match="link") as caught:
@@ -246,7 +246,7 @@ def test_a_link_that_leads_out_is_refused(tree, target):
     assert caught.value.value == "new"
 
 
-def test_links_that_lead_out_together_are_refused(tree):
+def test_links_that_combine_to_the_outside_are_refused(tree):
     tree.make_symlink(at("x"), ".")
     tree.make_symlink(at("y"), "x/x/x/..")
     with pytest.raises(UnsafePathError) as caught:
@@ -254,7 +254,7 @@ def test_links_that_lead_out_together_are_refused(tree):
     assert caught.value.value == "y"
 
 
-def test_a_circle_of_links_is_refused(tree):
+def test_cycle_of_links_is_refused(tree):
     tree.make_symlink(at("x"), "y")
     tree.make_symlink(at("y"), "x")
     with pytest.raises(UnsafePathError, match="too many links"):
@@ -278,7 +278,7 @@ def test_devices_and_sockets_are_refused():
         packed(Odd())
 
 
-def test_what_would_not_be_unpacked_is_not_packed():
+def test_folders_beyond_the_nesting_limit_are_refused():
     tree = MemoryFileTree()
     write(tree, "/".join("d" * 256), b"")
     packed(tree)
@@ -288,7 +288,7 @@ def test_what_would_not_be_unpacked_is_not_packed():
 
 
 @pytest.mark.parametrize("prefix", ["", "..", "/abs", "a/../../b"])
-def test_a_prefix_that_leads_out_is_refused(tree, prefix):
+def test_prefix_outside_the_folder_is_refused(tree, prefix):
     with pytest.raises(UnsafePathError):
         packed(tree, prefix=prefix)
 
@@ -312,7 +312,7 @@ def test_a_directory_that_vanishes_is_an_error(tree):
         packed(Vanishing())
 
 
-def test_an_error_of_the_writer_passes_through(tree):
+def test_error_of_the_writer_is_raised_unchanged(tree):
     write(tree, "large", bytes(range(256)) * 10_000)
 
     def full(_):
@@ -341,7 +341,7 @@ def planted(files):
 
 @settings(deadline=None)
 @given(FILES, PATHS)
-def test_any_tree_comes_back(files, prefix):
+def test_every_tree_round_trips(files, prefix):
     tree = planted(files)
     archive, result = packed(tree, prefix=prefix)
     other = MemoryFileTree()
@@ -358,7 +358,7 @@ def test_any_tree_comes_back(files, prefix):
 
 @settings(deadline=None)
 @given(FILES)
-def test_tarfile_agrees(files):
+def test_tarfile_reads_the_same_members(files):
     tree = planted(files)
     expected = snapshot(tree)
     with tarfile.open(fileobj=io.BytesIO(packed(tree)[0])) as archive:

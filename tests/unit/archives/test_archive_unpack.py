@@ -86,7 +86,7 @@ def test_files_folders_and_links_are_unpacked(make, form):
 @pytest.mark.parametrize(
     "name", ["n" * 200, "/".join(["folder"] * 30), "日本語/ü", "d" * 150 + "/" + "f" * 100]
 )
-def test_long_and_foreign_names_are_unpacked(form, name):
+def test_long_and_non_ascii_names_are_unpacked(form, name):
     tree = unpacked(tar(member(name, b"x"), symlink("link", name), hardlink("h", name), form=form))
     assert read(tree, name) == read(tree, "h") == b"x"
     assert tree.entry(at("link")).link_target == name
@@ -126,7 +126,7 @@ def test_an_old_directory_is_a_directory():
     assert kind_at(unpacked(bytes(block) + bytes(1024)), "d") == "directory"
 
 
-def test_the_folder_itself_is_no_member():
+def test_member_for_the_folder_itself_is_ignored():
     tree = unpacked(tar(directory("."), directory("./"), member("./f", b"x"), directory("./d/.")))
     assert names(tree) == ["d", "f"]
 
@@ -171,7 +171,7 @@ def test_the_end_may_be_padded(ending):
 
 
 @pytest.mark.parametrize("make", [tar, tgz])
-def test_a_stream_may_give_little_at_a_time(make):
+def test_stream_with_short_reads_is_unpacked(make):
     content = make(directory("d"), member("d/f", b"abc" * 500))
 
     class Slow(io.BytesIO):
@@ -187,7 +187,7 @@ def test_a_stream_may_give_little_at_a_time(make):
 
 
 @pytest.mark.parametrize("root", ["models/v1", "v1"])
-def test_the_prefix_is_taken_off(root):
+def test_prefix_is_removed(root):
     """All of it, as oras packs, or its last component, as oras-py does."""
     tree = unpacked(
         tar(
@@ -202,33 +202,33 @@ def test_the_prefix_is_taken_off(root):
     assert read(tree, "h") == b"x"
 
 
-def test_folders_above_the_prefix_are_passed():
+def test_folders_above_the_prefix_are_skipped():
     content = tar(
         directory("."), directory("models"), directory("models/v1"), member("models/v1/f")
     )
     assert names(unpacked(content, prefix="models/v1")) == ["f"]
 
 
-def test_an_archive_without_prefix_is_taken_as_it_is():
+def test_archive_without_the_prefix_is_unpacked_unchanged():
     assert names(unpacked(tar(member("f"), member("d/g")), prefix="data")) == ["d", "f"]
 
 
-def test_a_file_named_like_the_folder_is_in_it():
+def test_file_named_like_the_folder_is_unpacked_into_it():
     assert names(unpacked(tar(member("data", b"x")), prefix="data")) == ["data"]
 
 
 @pytest.mark.parametrize("other", ["f", "datax/f", "other/f", "dat"])
-def test_nothing_lies_beside_the_prefix(other):
+def test_member_outside_the_prefix_is_refused(other):
     error = refusal(tar(member("data/a"), member(other)), prefix="data")
     assert (error.member, error.reason) == (other, "it is outside of 'data'")
 
 
-def test_no_link_leads_beside_the_prefix():
+def test_link_to_a_path_outside_the_prefix_is_refused():
     for evil in (symlink("data/l", "../other"), hardlink("data/h", "other")):
         refusal(tar(member("data/a"), evil), prefix="data")
 
 
-def test_no_name_turns_evil_when_the_prefix_is_taken_off():
+def test_names_stay_safe_after_the_prefix_is_removed():
     assert "drive letter" in refusal(tar(member("data/c:/x")), prefix="data").reason
 
 
@@ -317,7 +317,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("members", EVIL.values(), ids=EVIL)
-def test_evil_is_refused(members):
+def test_unsafe_member_is_refused(members):
     tree = MemoryFileTree()
     error = refusal(tar(*members, form=tarfile.PAX_FORMAT), tree=tree)
     assert error.reason
@@ -327,7 +327,7 @@ def test_evil_is_refused(members):
 
 
 @pytest.mark.parametrize("members", EVIL.values(), ids=EVIL)
-def test_evil_leaves_nothing_behind(members, tmp_path):
+def test_refused_archive_leaves_nothing(members, tmp_path):
     """Neither in the folder nor beside it, and an older file stays."""
     (tmp_path / "victim").write_text("old")
     (tmp_path / "out/data").mkdir(parents=True)
@@ -343,7 +343,7 @@ def test_evil_leaves_nothing_behind(members, tmp_path):
     assert (tmp_path / "out/data/kept").read_text() == "old"
 
 
-def test_links_that_lie_in_the_folder_already_are_not_followed(tmp_path):
+def test_existing_links_in_the_folder_are_not_followed(tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to("../outside")
@@ -387,7 +387,7 @@ def refused_by_tarfile(content, folder):
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(MEMBERS, min_size=1, max_size=6))
-def test_what_tarfile_refuses_is_refused(members):
+def test_members_refused_by_tarfile_are_refused(members):
     content = tar(*members)
     with tempfile.TemporaryDirectory() as temporary:
         ours, theirs = Path(temporary, "deep/ours").resolve(), Path(temporary, "deep/theirs")
@@ -406,7 +406,7 @@ def test_what_tarfile_refuses_is_refused(members):
 
 @settings(deadline=None, max_examples=300)
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "d/e", "d/f", "d/g/h"]), WAYS))
-def test_links_that_are_let_through_stay_inside(links):
+def test_accepted_links_stay_inside(links):
     found = archive_links.find_unsafe_link(links)
     targets_allowed = not any(archive_links.objection_to_target(link) for link in links.values())
     if found or not targets_allowed:
@@ -435,13 +435,13 @@ def test_an_archive_cut_anywhere_is_refused(make):
         assert error.reason
 
 
-def test_a_cut_names_the_member():
+def test_truncation_error_names_the_member():
     error = refusal(tar(*SOME)[: 512 * 4])
     assert (error.member, error.reason) == ("d/f", "the archive is truncated in it")
 
 
 @pytest.mark.parametrize("make", [tar, tgz])
-def test_any_changed_byte_is_an_error_or_harmless(make):
+def test_changed_byte_is_an_error_or_has_no_effect(make):
     """Whatever is damaged: no foreign exception, no hang."""
     content = make(*SOME, member("h", pax_headers={"path": "日本"}))
     for place in range(0, len(content), 1 if make is tgz else 13):
@@ -455,14 +455,14 @@ def test_any_changed_byte_is_an_error_or_harmless(make):
 
 
 @given(st.binary(max_size=2000))
-def test_rubbish_is_refused(content):
+def test_random_bytes_are_refused(content):
     if not any(content):
         return
     refusal(content)
 
 
 @given(st.binary(max_size=600), st.binary(max_size=100))
-def test_rubbish_in_headers_is_an_error_or_harmless(rubbish, records):
+def test_random_header_bytes_are_an_error_or_have_no_effect(rubbish, records):
     header = headers(member("f", b"x"))
     extension = bytearray(tarfile.TarInfo.create_pax_global_header({"x": "y" * 600}))
     extension[512 : 512 + len(rubbish)] = rubbish
@@ -497,7 +497,7 @@ def patched(**fields):
         headers(member("f"))[:148] + b"0000000\0" + headers(member("f"))[156:],
     ],
 )
-def test_a_header_of_rubbish_is_refused(header):
+def test_random_header_is_refused(header):
     refusal(header + bytes(1024))
 
 
@@ -532,39 +532,39 @@ def extension(kind, content, size=None):
         "many globals": extension(b"g", b"") * 1001,
     }.values(),
 )
-def test_an_extension_of_rubbish_is_refused(beginning):
+def test_random_pax_extension_is_refused(beginning):
     refusal(beginning + tar(member("f", b"x")))
 
 
 @pytest.mark.parametrize("kind", [b"x", b"L", b"K", b"g"])
-def test_an_extension_is_bounded(kind):
+def test_pax_extension_size_is_limited(kind):
     record = b"1100000 comment=" + bytes(1_100_000 - 17) + b"\n"
     content = record if kind in b"xg" else b"name" + bytes(1_100_000)
     error = refusal(extension(kind, content) + tar(member("f", b"x")))
     assert "more than 1048576 bytes" in error.reason
 
 
-def test_an_extension_of_nothing_is_refused():
+def test_pax_extension_without_a_member_is_refused():
     assert "no member after it" in refusal(extension(b"L", b"a\0") + bytes(1024)).reason
 
 
 @pytest.mark.parametrize("make", [tar, lambda *members: gzip.compress(tar(*members) + b"x")])
-def test_nothing_may_follow_the_end(make):
+def test_data_after_the_end_is_refused(make):
     content = make(member("f", b"x"))
     if make is tar:
         content += tar(member("hidden"))
     assert refusal(content).reason == "data follows its end"
 
 
-def test_nothing_may_follow_the_compressed_data():
+def test_data_after_the_compressed_stream_is_refused():
     assert "damaged" in refusal(tgz(member("f")) + b"rubbish").reason
 
 
-def test_a_whole_archive_is_named_so():
+def test_error_of_the_whole_archive_names_the_archive():
     assert str(refusal(b"")).startswith("refusing to unpack the archive: ")
 
 
-def test_no_raw_error_of_zlib_comes_through():
+def test_error_of_zlib_is_translated():
     error = refusal(b"\x1f\x8b" + b"rubbish" * 10)
     assert isinstance(error.__cause__.__cause__.__cause__, zlib.error)
 
@@ -581,12 +581,12 @@ def test_more_bytes_than_allowed_are_refused_before_they_are_written():
     assert names(tree) == ["a"]
 
 
-def test_a_size_that_lies_is_refused_at_once():
+def test_size_beyond_the_limit_is_refused_at_once():
     with pytest.raises(SizeLimitError):
         unpacked(headers(member("a", size=2**60, pax_headers={"size": str(2**60)})))
 
 
-def test_hard_links_count_as_the_copies_that_they_become():
+def test_hard_links_count_against_the_size_limit():
     with pytest.raises(SizeLimitError, match="limit of 1000 bytes"):
         unpacked(
             tar(member("a", bytes(400)), hardlink("b", "a"), hardlink("c", "a")),
@@ -606,25 +606,25 @@ def test_implied_folders_count_as_members():
         unpacked(tar(member("/".join("d" * 50))), limits=Limits(archive_members=20))
 
 
-def test_names_are_bounded(monkeypatch):
+def test_name_length_is_limited(monkeypatch):
     monkeypatch.setattr(archive_policy, "MAX_NAMES", 500)
     with pytest.raises(SizeLimitError, match="names"):
         unpacked(tar(*(member(f"{number:0100}") for number in range(5))))
 
 
-def test_entangled_links_end_soon(monkeypatch):
+def test_many_links_are_resolved_in_bounded_time(monkeypatch):
     monkeypatch.setattr(archive_links, "MAX_STEPS", 1000)
     way = "/".join(["x"] * 100)
     chain = [symlink(f"l{number}", f"l{number + 1}/{way}") for number in range(30)]
     assert "too many links" in refusal(tar(*chain, directory("l30"))).reason
 
 
-def test_zeros_after_the_end_are_bounded():
+def test_zeros_after_the_end_are_limited():
     assert "zeros follow" in refusal(tgz() + gzip.compress(bytes(2_000_000))).reason
     assert tar_reader.MAX_PADDING < 2_000_000
 
 
-def test_a_compressed_bomb_is_read_piece_by_piece():
+def test_decompression_bomb_takes_bounded_memory():
     """64 MiB of zeros in 64 KiB: never more than a chunk of them is in memory."""
     bomb = gzip.compress(bytes(2**26), compresslevel=9)
     assert len(bomb) < 2**17
@@ -634,7 +634,7 @@ def test_a_compressed_bomb_is_read_piece_by_piece():
     assert sum(lengths) == 2**26
 
 
-def test_no_more_is_read_ahead_than_a_few_chunks():
+def test_read_ahead_is_limited():
     inflated = []
 
     def chunks():
@@ -662,7 +662,7 @@ def test_the_digest_of_the_tar_is_checked(make, algorithm):
 
 
 @pytest.mark.parametrize("make", [tar, tgz])
-def test_all_of_the_stream_is_verified(make):
+def test_whole_stream_is_verified(make):
     """Its last bytes too, though they are no part of any member."""
     content = make(*SOME)
     changed = content[:-1] + bytes([content[-1] ^ 1])
@@ -671,7 +671,7 @@ def test_all_of_the_stream_is_verified(make):
         unpack(VerifyingReader(io.BytesIO(changed), descriptor), MemoryFileTree(), limits=LIMITS)
 
 
-def test_changed_bytes_are_called_so_where_the_stream_knows():
+def test_changed_bytes_are_reported_by_the_verifying_stream():
     """Not damage, which they cause, but another digest than promised explains the failure."""
     content = tgz(*SOME)
     descriptor = Descriptor.of(content, "application/gzip")
@@ -682,7 +682,7 @@ def test_changed_bytes_are_called_so_where_the_stream_knows():
             unpack(reader, MemoryFileTree(), limits=LIMITS)
 
 
-def test_the_rest_of_a_long_stream_is_asked_before_damage_is_reported():
+def test_rest_of_the_stream_is_verified_before_damage_is_reported():
     content = tgz(*(member(f"{number}", os.urandom(2**20)) for number in range(4)))
     changed = content[:3] + b"\xff" + content[4:]
     reader = VerifyingReader(io.BytesIO(changed), Descriptor.of(content, "application/gzip"))
@@ -690,7 +690,7 @@ def test_the_rest_of_a_long_stream_is_asked_before_damage_is_reported():
         unpack(reader, MemoryFileTree(), limits=LIMITS)
 
 
-def test_a_short_stream_is_called_so():
+def test_truncated_stream_is_a_size_mismatch():
     content = tgz(*SOME)
     descriptor = Descriptor.of(content, "application/gzip")
     for length in range(0, len(content), 7):
@@ -700,7 +700,7 @@ def test_a_short_stream_is_called_so():
 
 
 @pytest.mark.parametrize("make", [tar, tgz])
-def test_an_error_of_the_stream_passes_through(make):
+def test_error_of_the_stream_is_raised_unchanged(make):
     content = make(*SOME)
 
     class Breaking(io.BytesIO):
@@ -713,7 +713,7 @@ def test_an_error_of_the_stream_passes_through(make):
         unpack(Breaking(content[:-300]), MemoryFileTree(), limits=LIMITS)
 
 
-def test_no_thread_stays():
+def test_no_thread_is_left():
     before = set(threading.enumerate())
     content = tgz(*SOME)
     unpacked(content)
@@ -728,7 +728,7 @@ def test_no_thread_stays():
     assert set(threading.enumerate()) <= before
 
 
-def test_the_stream_is_left_open():
+def test_stream_is_left_open():
     with closing(io.BytesIO(tgz(*SOME))) as stream:
         unpack(stream, MemoryFileTree(), limits=LIMITS)
         assert not stream.closed

@@ -105,7 +105,7 @@ def test_an_inner_folder_may_have_the_name_of_the_archive(folder):
         assert all_files(unpacked(made(folder.parent, *arguments), "a/data")) == expected
 
 
-def test_the_folder_itself_decides_that_there_is_no_prefix():
+def test_member_for_the_folder_itself_means_no_prefix():
     content = tar(directory("./"), directory("./data"), member("./data/x", b"x"), member("./y"))
     assert all_files(unpacked(content, "data")) == {"data/x": b"x", "y": b""}
 
@@ -150,7 +150,7 @@ def test_a_map_has_a_limit(monkeypatch):
         unpacked(sparse_pax(in_data, major="1", minor="0", realsize="10"))
 
 
-def test_a_sparse_name_is_judged_like_any_other():
+def test_name_of_a_sparse_file_is_checked():
     content = sparse_pax(b"abc", size="10", map="0,3", name="../evil")
     with pytest.raises(UnsafeArchiveError, match="evil"):
         unpacked(content)

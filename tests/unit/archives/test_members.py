@@ -54,23 +54,23 @@ def test_links_are_followed():
 
 
 @pytest.mark.parametrize("path", ["absent", "d/absent", "a/b", ""])
-def test_what_is_absent_is_not_found(path):
+def test_missing_file_is_not_found(path):
     with pytest.raises(NotFoundError, match="not found in data"):
         files_of(file("a", b"one"), file("d/b", b"")).open(path)
 
 
-def test_links_in_a_circle_are_refused():
+def test_cycle_of_links_is_refused():
     with pytest.raises(UnsafeArchiveError, match="too many links"):
         files_of(link("a", "b"), link("b", "a"))
 
 
 @pytest.mark.parametrize("target", ["../../etc/passwd", "/etc/passwd"])
-def test_links_that_lead_out_are_refused(target):
+def test_links_to_the_outside_are_refused(target):
     with pytest.raises(UnsafeArchiveError):
         files_of(link("a", target))
 
 
-def test_names_that_lead_out_are_refused():
+def test_names_outside_the_folder_are_refused():
     with pytest.raises(UnsafeArchiveError):
         files_of(file("../../x", b""))
 
@@ -95,7 +95,7 @@ def test_a_directory_is_not_opened():
 
 
 @pytest.mark.parametrize("compression", [None, PLAIN])
-def test_what_was_packed_is_found(compression):
+def test_packed_files_are_found(compression):
     tree = MemoryFileTree()
     for name in ("a.bin", "deep/b.bin"):
         with tree.create(sanitize_path(name)) as written:

@@ -48,7 +48,7 @@ def read(source, size=-1):
 
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 120, 1000])
-def test_it_gives_what_is_packed(scratch, length):
+def test_source_returns_the_packed_archive(scratch, length):
     with PackedSource(whole(CONTENT[:length]), scratch) as source:
         assert read(source) == CONTENT[:length]
         assert source.packed.size == source.size == length
@@ -56,13 +56,13 @@ def test_it_gives_what_is_packed(scratch, length):
     assert not any(name.startswith(".") for name in names(scratch))
 
 
-def test_several_read_at_once(scratch):
+def test_readers_run_concurrently(scratch):
     with PackedSource(whole(), scratch) as source, ThreadPoolExecutor(4) as readers:
         found = list(readers.map(lambda _: read(source), range(4)))
     assert found == [CONTENT] * 4
 
 
-def test_a_stream_gives_at_most_what_is_asked_for(scratch):
+def test_stream_returns_at_most_the_requested_size(scratch):
     with PackedSource(whole(), scratch) as source, closing(source.open()) as stream:
         pieces = list(iter(lambda: stream.read(7), b""))
         assert stream.read(0) == stream.read(7) == b""
@@ -70,7 +70,7 @@ def test_a_stream_gives_at_most_what_is_asked_for(scratch):
     assert max(map(len, pieces)) == 7
 
 
-def test_what_is_packed_is_given_before_the_rest_is(scratch):
+def test_packed_bytes_are_returned_before_packing_ends(scratch):
     seen, half = threading.Event(), whole(CONTENT[:500])
 
     def pack(write):
@@ -86,7 +86,7 @@ def test_what_is_packed_is_given_before_the_rest_is(scratch):
     assert len(beginning) > 100
 
 
-def test_what_goes_wrong_is_raised_by_all(scratch):
+def test_error_of_the_packing_is_raised_by_every_reader(scratch):
     def pack(write):
         whole(CONTENT[:250])(write)
         raise SourceChangedError("file 'a'", "it vanished")
@@ -100,7 +100,7 @@ def test_what_goes_wrong_is_raised_by_all(scratch):
     assert source.size is None
 
 
-def test_leaving_ends_the_packing(scratch):
+def test_leaving_the_with_block_ends_the_packing(scratch):
     before = threading.active_count()
 
     def pack(write):
@@ -112,7 +112,7 @@ def test_leaving_ends_the_packing(scratch):
     assert threading.active_count() == before
 
 
-def test_the_token_of_who_enters_governs_the_packing(scratch):
+def test_cancel_token_of_the_with_block_applies_to_the_packing(scratch):
     seen = []
 
     def pack(write):

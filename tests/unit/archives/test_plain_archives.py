@@ -64,7 +64,7 @@ def test_a_media_type_of_another_compression_is_refused():
         ({"a": b""}, False),
     ],
 )
-def test_what_does_not_compress_is_stored(files, plain):
+def test_incompressible_folder_is_stored(files, plain):
     tree = tree_of(**files)
     _, layer = pushed(tree, Automatic())
     suffix = "" if plain else "+gzip"
@@ -72,7 +72,7 @@ def test_what_does_not_compress_is_stored(files, plain):
     assert pushed(tree, PLAIN if plain else GZIP)[1] == layer
 
 
-def test_the_choice_is_the_same_for_every_kind_of_stream(tmp_path):
+def test_choice_does_not_depend_on_the_stream(tmp_path):
     content = RANDOM[:900_000] + TEXT[:100_000]
     (tmp_path / "a").write_bytes(content)
 
@@ -97,7 +97,7 @@ def test_the_choice_is_the_same_for_every_kind_of_stream(tmp_path):
     assert layers[0] == layers[1]
 
 
-def test_a_sample_reads_little(tmp_path):
+def test_sample_reads_a_limited_number_of_bytes(tmp_path):
     with (tmp_path / "large").open("wb") as file:
         file.truncate(100 * SAMPLES * SAMPLE_SIZE)
     read = []
@@ -114,7 +114,7 @@ def test_a_sample_reads_little(tmp_path):
     assert sum(read) <= SAMPLES * SAMPLE_SIZE
 
 
-def test_compressions_by_name():
+def test_compressions_are_found_by_name():
     assert find_compression("none", "auto", None) is PLAIN
     chooser = find_compression("auto", "zlib", 1)
     assert (chooser.compression.name, chooser.compression.level) == ("zlib", 1)

@@ -62,7 +62,7 @@ def test_reading_in_sequence_takes_few_requests_and_is_verified():
     assert target.fetched <= len(CONTENT) + 2 * MIB
 
 
-def test_a_read_elsewhere_fetches_little():
+def test_read_after_a_seek_fetches_a_part():
     target, file = opened(CONTENT)
     file.seek(5 * MIB + 17)
     assert file.read(100) == CONTENT[5 * MIB + 17 : 5 * MIB + 117]
@@ -111,7 +111,7 @@ def test_bytes_that_are_missing_are_an_error(size):
         file.read(10)
 
 
-def test_a_target_without_ranges_serves_too():
+def test_target_without_ranges_works():
     store = MemoryStore()
     descriptor = Descriptor.of(CONTENT, TYPE)
     store.push(descriptor, BytesSource(CONTENT))
@@ -155,7 +155,7 @@ SMALL = CONTENT[: 5 * BLOCK + 17]
         max_size=8,
     )
 )
-def test_it_reads_as_a_file_in_memory_does(steps):
+def test_blob_file_reads_like_a_file_in_memory(steps):
     _, file = opened(SMALL)
     expected = io.BytesIO(SMALL)
     with io.BufferedReader(file) as buffered:
@@ -167,7 +167,7 @@ def test_it_reads_as_a_file_in_memory_does(steps):
             assert buffered.tell() == expected.tell()
 
 
-def test_a_section_is_a_file_of_its_own():
+def test_section_is_a_separate_file():
     section = io.BufferedReader(Section(io.BytesIO(b"0123456789"), 3, 4))
     assert section.read() == b"3456"
     section.seek(-1, io.SEEK_END)

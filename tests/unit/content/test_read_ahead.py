@@ -112,6 +112,6 @@ def test_a_large_blob_is_verified(content, error):
     assert threading.active_count() == before
 
 
-def test_another_algorithm():
+def test_sha512_is_verified():
     digest = Digest.of(CONTENT, "sha512")
     copy_verified(io.BytesIO(CONTENT), evolve(DESCRIPTOR, digest=digest), io.BytesIO().write)

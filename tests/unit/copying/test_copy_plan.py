@@ -82,7 +82,7 @@ def test_the_size_counts_moved_blobs_only():
 @pytest.mark.parametrize(
     "circle", [{"r": "r"}, {"r": "m", "m": "r"}, {"r": "am", "m": "bn", "n": "cm"}]
 )
-def test_a_circle_is_refused(circle):
+def test_cycle_is_refused(circle):
     with pytest.raises(InvalidManifestError, match="refers to itself"):
         arrange([node("r")], edges(**circle))
 

@@ -120,7 +120,7 @@ def test_embedded_data_is_not_fetched():
     assert read(destination, child.config) == b"{}"
 
 
-def test_a_subject_comes_along():
+def test_subject_is_copied():
     source = MemoryStore()
     subject = push_artifact(source, b"one")
     attached = push_artifact(source, b"two", subject=subject.descriptor)

@@ -156,7 +156,7 @@ def test_the_subject_of_a_referrer_is_copied_without_its_other_referrers():
     assert there(destination, tree.all) == [tree.image, tree.sbom, tree.of_sbom, tree.of_of_sbom]
 
 
-def test_of_an_index_for_a_platform_the_manifest_and_its_referrers():
+def test_platform_of_an_index_is_copied_with_its_referrers():
     source, destination = MemoryStore(), MemoryStore()
     image = push_artifact(source, b"image")
     entry = Descriptor(image.media_type, image.digest, len(image.content), platform=AMD)
@@ -240,7 +240,7 @@ def test_every_blob_is_reported_once():
         assert kinds == ["started", "advanced", "finished"]
 
 
-def test_within_one_registry_no_byte_of_a_blob_moves():
+def test_copy_within_one_registry_transfers_no_blob_bytes():
     server = EmbeddedRegistry()
     source, destination = repository(server, "a"), repository(server, "b")
     tree = Tree(source)
@@ -368,7 +368,7 @@ def test_the_lists_are_written_before_the_root_gets_its_tag():
     assert puts.index(referrers_tag(subject.digest)) < puts.index("v1")
 
 
-def test_after_a_failure_what_was_pushed_is_listed():
+def test_pushed_referrers_are_listed_after_a_failure():
     source = MemoryStore()
     subject = push_artifact(source, b"subject").descriptor.plain()
     attached = push_artifact(source, b"signature", subject=subject).descriptor.plain()
@@ -384,7 +384,7 @@ def test_after_a_failure_what_was_pushed_is_listed():
     assert digests(destination.referrers(subject)) == [attached.digest]
 
 
-def test_outside_a_copy_a_referrer_is_listed_at_once():
+def test_referrer_pushed_outside_a_copy_is_listed_at_once():
     destination = repository(EmbeddedRegistry(referrers=False))
     subject = push_artifact(destination, b"subject").descriptor
     with destination.receiving():

@@ -40,7 +40,7 @@ def test_equal_annotations_hash_equally(annotations):
     assert pickle.loads(pickle.dumps(annotations)) == annotations
 
 
-def test_the_right_side_of_a_union_wins():
+def test_union_prefers_the_right_side():
     left = Annotations({"a": "1", "b": "1"})
     assert left | {"b": "2", "c": "2"} == {"a": "1", "b": "2", "c": "2"}
     assert isinstance(left | {}, Annotations)
@@ -50,19 +50,19 @@ def test_the_right_side_of_a_union_wins():
 @pytest.mark.parametrize(
     "items", [{"": "x"}, {1: "x"}, {None: "x"}, {"a": 1}, {"a": None}, {"a": b"x"}, {"a": ["x"]}]
 )
-def test_only_strings_annotate(items):
+def test_annotations_must_be_strings(items):
     with pytest.raises(InvalidAnnotationError):
         Annotations(items)
 
 
-def test_nothing_is_no_annotations():
+def test_none_and_an_empty_mapping_are_empty_annotations():
     assert Annotations() == Annotations(None) == Annotations({}) == {}
 
 
 # --- AnnotationSet ------------------------------------------------------------------------
 
 
-def test_an_annotation_file():
+def test_annotation_file_is_read():
     annotations = AnnotationSet.parse(
         b'{"$manifest": {"a": "1"}, "$config": {"b": "2"}, "cake.txt": {"c": "3"}}'
     )
@@ -73,7 +73,7 @@ def test_an_annotation_file():
     assert set(annotations.sections()) == {"$manifest", "$config", "cake.txt"}
 
 
-def test_an_empty_set():
+def test_empty_annotation_set():
     for empty in (AnnotationSet(), AnnotationSet.parse(b"{}")):
         assert empty.manifest == empty.config == {}
         assert empty.sections() == {}
@@ -81,7 +81,7 @@ def test_an_empty_set():
     assert hash(AnnotationSet()) == hash(AnnotationSet.parse(b"{}"))
 
 
-def test_adding_to_a_section():
+def test_annotation_is_added_to_a_section():
     first = AnnotationSet({"f": {"a": "1", "b": "1"}})
     second = first.with_section("f", {"b": "2"}).with_section("$manifest", {"c": "3"})
     assert second.section("f") == {"a": "1", "b": "2"}
@@ -89,7 +89,7 @@ def test_adding_to_a_section():
     assert first.section("f") == {"a": "1", "b": "1"}
 
 
-def test_sections_are_a_copy():
+def test_sections_are_copies():
     annotations = AnnotationSet({"f": {"a": "1"}})
     annotations.sections().clear()
     assert annotations.section("f") == {"a": "1"}
@@ -115,12 +115,12 @@ def test_sections_are_a_copy():
         (b" " * (MAX_ANNOTATION_FILE + 1), "it exceeds 4194304 bytes"),
     ],
 )
-def test_what_is_no_annotation_file_is_refused(content, reason):
+def test_invalid_annotation_file_is_refused(content, reason):
     with pytest.raises(InvalidAnnotationError, match=reason):
         AnnotationSet.parse(content)
 
 
 @given(st.dictionaries(strategies.texts, strategies.annotations, max_size=3))
-def test_a_file_of_sections_is_read_back(sections):
+def test_annotation_file_round_trips(sections):
     content = json.dumps({name: dict(items) for name, items in sections.items()}).encode()
     assert AnnotationSet.parse(content) == AnnotationSet(sections)

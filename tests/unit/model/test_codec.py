@@ -91,7 +91,7 @@ def test_an_index_and_its_descriptor():
     )
 
 
-def test_successors_begin_with_the_subject():
+def test_successors_start_with_the_subject():
     subject = {**LEAF, "size": 1}
     config = {**LEAF, "size": 2}
     found = decode(manifest(subject=subject, config=config)).successors
@@ -114,7 +114,7 @@ def test_successors_begin_with_the_subject():
     ],
 )
 @pytest.mark.parametrize("announced", [True, False])
-def test_the_four_types(content, kind, media_type, announced):
+def test_four_manifest_types_are_decoded(content, kind, media_type, announced):
     decoded = decode(content, media_type if announced else None)
     assert type(decoded) is kind
     assert decoded.media_type == media_type
@@ -133,7 +133,7 @@ def test_the_four_types(content, kind, media_type, announced):
         (index, media_types.DOCKER_MANIFEST_LIST, media_types.DOCKER_MANIFEST_LIST),
     ],
 )
-def test_without_media_type_the_announcement_or_the_members_decide(
+def test_missing_media_type_is_taken_from_the_announcement_or_the_members(
     content, announced, media_type, absent
 ):
     assert decode(content(mediaType=absent), announced).media_type == media_type
@@ -152,18 +152,18 @@ def test_without_media_type_the_announcement_or_the_members_decide(
         (index(annotations=None), "annotations", {}),
     ],
 )
-def test_null_is_what_go_writes_for_nothing(document, attribute, value):
+def test_null_members_are_read_as_absent(document, attribute, value):
     assert getattr(decode(document), attribute) == value
 
 
 @pytest.mark.parametrize(
     "member", ["urls", "annotations", "data", "artifactType", "platform", "somethingNew"]
 )
-def test_null_in_a_descriptor_is_nothing(member):
+def test_null_members_of_a_descriptor_are_absent(member):
     assert decode(layer(**{member: None})).layers == (DESCRIPTOR, DESCRIPTOR)
 
 
-def test_null_in_a_platform_is_nothing():
+def test_null_members_of_a_platform_are_absent():
     platform = {"os": "linux", "architecture": "x", "os.features": None, "variant": None}
     assert decode(layer(platform=platform)).layers[1].platform == Platform("linux", "x")
 
@@ -173,7 +173,7 @@ def test_unknown_members_are_ignored():
     assert decoded.config == DESCRIPTOR
 
 
-def test_text_of_all_kinds():
+def test_text_of_every_kind_round_trips():
     decoded = decode(manifest(annotations={"schlüssel": "値\n\u0000\u2028🎂"}))
     assert decoded.annotations == {"schlüssel": "値\n\u0000\u2028🎂"}
 
@@ -187,7 +187,7 @@ def test_embedded_data():
     assert empty.layers[1].data == b""
 
 
-def test_the_artifact_type_is_the_config_s_where_there_is_none_r30():
+def test_artifact_type_defaults_to_the_config_s_media_type_r30():
     assert decode_manifest(manifest()).effective_artifact_type == "text/plain"
     assert decode_manifest(manifest(artifactType="a/b")).effective_artifact_type == "a/b"
 
@@ -195,7 +195,7 @@ def test_the_artifact_type_is_the_config_s_where_there_is_none_r30():
 # --- Writing ------------------------------------------------------------------------------
 
 
-def test_the_canonical_bytes_of_a_manifest():
+def test_canonical_bytes_of_a_manifest():
     encoded = encode_manifest(
         config=Descriptor("a/config", Digest.of(b"{}"), 2, data=b"{}"),
         layers=[
@@ -228,7 +228,7 @@ def test_the_canonical_bytes_of_a_manifest():
     )
 
 
-def test_the_canonical_bytes_of_the_least_manifest_and_index():
+def test_canonical_bytes_of_the_smallest_manifest_and_index():
     leaf = '{"mediaType":"text/plain","digest":"' + ZEROS + '","size":3}'
     assert encode_manifest(config=DESCRIPTOR, layers=[]).content.decode() == (
         '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",'
@@ -264,7 +264,7 @@ indexes = st.builds(
 
 
 @given(manifests | indexes)
-def test_what_was_written_is_read_back(document):
+def test_encoded_manifest_round_trips(document):
     assert decode(document.content) == document
     assert decode(document.content, document.media_type) == document
     assert document.descriptor.size == len(document.content)
@@ -285,13 +285,13 @@ def test_equal_values_give_equal_bytes(data, of_manifest, of_layer):
     assert encoded(shuffled(of_manifest), shuffled(of_layer)) == encoded(of_manifest, of_layer)
 
 
-def test_an_empty_artifact_type_is_none():
+def test_empty_artifact_type_is_absent():
     encoded = encode_manifest(config=DESCRIPTOR, layers=[], artifact_type="")
     assert encoded.artifact_type is None
     assert b"artifactType" not in encoded.content
 
 
-def test_what_could_not_be_read_back_is_not_written():
+def test_undecodable_values_are_not_encoded():
     with pytest.raises(InvalidManifestError, match="not valid Unicode"):
         encode_manifest(config=DESCRIPTOR, layers=[], annotations={"a": "\ud800"})
     with pytest.raises(InvalidManifestError, match="not valid Unicode"):
@@ -302,7 +302,7 @@ def test_what_could_not_be_read_back_is_not_written():
         encode_index(manifests=[], artifact_type="\n")
 
 
-def test_more_than_registries_accept_is_not_written():
+def test_manifest_larger_than_registries_accept_is_not_encoded():
     with pytest.raises(InvalidManifestError, match="registries accept 4194304"):
         encode_manifest(config=DESCRIPTOR, layers=[], annotations={"a": "x" * MAX_MANIFEST_SIZE})
 
@@ -310,7 +310,7 @@ def test_more_than_registries_accept_is_not_written():
 # --- Choosing from an index ---------------------------------------------------------------
 
 
-def test_selecting_by_platform():
+def test_manifest_is_selected_by_platform():
     entries = [
         {**LEAF, "size": number, "platform": platform}
         for number, platform in enumerate(

@@ -136,7 +136,7 @@ PLATFORM = {"os": "linux", "architecture": "x"}
         (manifest(subject={**LEAF, "digest": "x"}), "subject.digest", "ALGORITHM:HEX"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_place(content, location, reason):
+def test_invalid_member_is_refused_with_its_location(content, location, reason):
     with pytest.raises(InvalidManifestError) as caught:
         decode(content)
     assert caught.value.location == location
@@ -169,12 +169,12 @@ def test_what_is_wrong_is_refused_with_its_place(content, location, reason):
         (manifest(mediaType=MISSING), "text/html", "is neither an image manifest nor"),
     ],
 )
-def test_a_document_is_one_thing_cve_2021_41190(content, announced, reason):
+def test_ambiguous_document_is_refused_cve_2021_41190(content, announced, reason):
     with pytest.raises(InvalidManifestError, match=reason):
         decode(content, announced)
 
 
-def test_the_kind_may_be_demanded():
+def test_required_kind_is_checked():
     assert isinstance(decode_manifest(manifest()), Manifest)
     assert isinstance(decode_index(index()), Index)
     with pytest.raises(InvalidManifestError, match="expected an image manifest"):
@@ -183,7 +183,7 @@ def test_the_kind_may_be_demanded():
         decode_index(manifest())
 
 
-def test_a_manifest_of_the_largest_size_is_read_and_no_larger_one():
+def test_manifest_size_limit_is_inclusive():
     content = manifest() + b" " * (MAX_MANIFEST_SIZE - len(manifest()))
     assert decode(content).content == content
     with pytest.raises(SizeLimitError) as caught:
@@ -191,7 +191,7 @@ def test_a_manifest_of_the_largest_size_is_read_and_no_larger_one():
     assert caught.value.limit == MAX_MANIFEST_SIZE == 4 * 1024 * 1024
 
 
-def test_another_limit():
+def test_size_limit_can_be_changed():
     content = manifest()
     assert decode(content, limit=len(content))
     for read in (decode, decode_manifest, decode_index):
@@ -199,7 +199,7 @@ def test_another_limit():
             read(content, limit=len(content) - 1)
 
 
-def test_a_message_shows_control_characters_harmlessly():
+def test_message_escapes_control_characters():
     with pytest.raises(InvalidManifestError) as caught:
         decode(manifest(mediaType="\x1b[2J\n"))
     assert "\x1b" not in str(caught.value)

@@ -18,7 +18,7 @@ TITLE = "org.opencontainers.image.title"
 ZEROS = Digest("sha256", "0" * 64)
 
 
-def test_describing_content():
+def test_descriptor_of_bytes():
     descriptor = Descriptor.of(b"hello", "text/plain", annotations={TITLE: "a.txt"})
     assert descriptor.media_type == "text/plain"
     assert str(descriptor.digest) == "sha256:" + hashlib.sha256(b"hello").hexdigest()
@@ -28,7 +28,7 @@ def test_describing_content():
     assert str(descriptor.plain()) == str(descriptor.digest)
 
 
-def test_defaults():
+def test_descriptor_defaults():
     descriptor = Descriptor("a/b", ZEROS, 0)
     assert descriptor.annotations == Annotations()
     assert descriptor.title is None
@@ -36,7 +36,7 @@ def test_defaults():
     assert descriptor.data is descriptor.artifact_type is descriptor.platform is None
 
 
-def test_annotations_may_be_any_mapping():
+def test_annotations_can_be_any_mapping():
     descriptor = Descriptor("a/b", ZEROS, 0, annotations={"a": "1"})
     assert isinstance(descriptor.annotations, Annotations)
     assert Descriptor("a/b", ZEROS, 0, annotations=None).annotations == {}
@@ -48,27 +48,27 @@ def test_a_size_is_an_int64(size):
 
 
 @pytest.mark.parametrize("size", [-1, 2**63, 10**30])
-def test_another_size_is_refused(size):
+def test_invalid_size_is_refused(size):
     with pytest.raises(InvalidDescriptorError, match="size is not between"):
         Descriptor("a/b", ZEROS, size)
 
 
 @pytest.mark.parametrize("media_type", ["a/b", "org.dinosaur.tool.data", "x" * 255, "a/b;c=d"])
-def test_types_in_use_are_taken(media_type):
+def test_media_types_in_use_are_accepted(media_type):
     assert Descriptor(media_type, ZEROS, 0, artifact_type=media_type).media_type == media_type
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "a b", "a/b\n", "a/b\x1b[2J", "ä/b", "x" * 256, "a/b\r\nX: y"]
 )
-def test_what_is_no_media_type_is_refused(text):
+def test_invalid_media_type_is_refused(text):
     with pytest.raises(InvalidDescriptorError, match="mediaType"):
         Descriptor(text, ZEROS, 0)
     with pytest.raises(InvalidDescriptorError, match="artifactType"):
         Descriptor("a/b", ZEROS, 0, artifact_type=text)
 
 
-def test_embedded_data_is_held_to_its_descriptor():
+def test_embedded_data_must_match_its_descriptor():
     digest = Digest.of(b"{}")
     assert Descriptor("a/b", digest, 2, data=b"{}").data == b"{}"
     with pytest.raises(InvalidDescriptorError, match="data has 3 bytes, size says 2"):
@@ -84,7 +84,7 @@ def test_a_representation_has_the_fields_that_are_set():
     assert shown == f"Descriptor(media_type='a/b', {fields})"
 
 
-def test_data_does_not_show():
+def test_repr_hides_embedded_data():
     assert "data" not in repr(Descriptor("a/b", Digest.of(b"pw"), 2, data=b"pw"))
 
 
@@ -100,20 +100,20 @@ def test_data_does_not_show():
         ("application/vnd.docker.distribution.manifest.v1+json", False, False),
     ],
 )
-def test_what_has_successors(media_type, is_manifest, is_index):
+def test_manifests_and_indexes_have_successors(media_type, is_manifest, is_index):
     descriptor = Descriptor(media_type, ZEROS, 0)
     assert descriptor.is_manifest is is_manifest
     assert descriptor.is_index is is_index
     assert descriptor.has_successors is (is_manifest or is_index)
 
 
-def test_adding_annotations():
+def test_with_annotations_adds_annotations():
     descriptor = Descriptor("a/b", ZEROS, 0, annotations={"a": "1", "b": "1"})
     assert descriptor.with_annotations({"b": "2"}).annotations == {"a": "1", "b": "2"}
     assert descriptor.annotations == {"a": "1", "b": "1"}
 
 
-def test_plain_is_the_same_content_whatever_its_use():
+def test_plain_descriptors_of_the_same_blob_are_equal():
     descriptor = Descriptor(
         "a/b",
         Digest.of(b"x"),

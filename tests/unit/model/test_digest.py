@@ -16,7 +16,7 @@ from support import strategies
 ZEROS = "0" * 64
 
 
-def test_the_parts_of_a_digest():
+def test_digest_has_algorithm_and_encoded_part():
     digest = Digest.parse(f"sha256:{ZEROS}")
     assert (digest.algorithm, digest.encoded) == ("sha256", ZEROS)
     assert str(digest) == f"sha256:{ZEROS}"
@@ -66,7 +66,7 @@ def test_parse_reads_what_str_writes(digest):
         ("sha256:" + "../" * 21 + "x", "64 lower-case hexadecimal digits"),
     ],
 )
-def test_what_is_no_digest_is_refused(text, reason):
+def test_invalid_digest_is_refused(text, reason):
     with pytest.raises(InvalidDigestError, match=reason.replace("+", r"\+")) as caught:
         Digest.parse(text)
     assert caught.value.value == text
@@ -81,7 +81,7 @@ def test_only_a_string_is_parsed(text):
 @pytest.mark.parametrize(
     ("algorithm", "encoded"), [("md5", "0" * 32), ("sha256", "../../etc"), ("sha256", "A" * 64)]
 )
-def test_no_digest_is_made_around_the_grammar(algorithm, encoded):
+def test_constructor_checks_the_grammar(algorithm, encoded):
     with pytest.raises(InvalidDigestError):
         Digest(algorithm, encoded)
 

@@ -40,12 +40,12 @@ UNMATCHED = [
 
 
 @pytest.mark.parametrize(("pattern", "path"), MATCHED)
-def test_a_pattern_matches_what_it_describes(pattern, path):
+def test_pattern_matches_its_paths(pattern, path):
     assert PathPattern(pattern).matches(path)
 
 
 @pytest.mark.parametrize(("pattern", "path"), UNMATCHED)
-def test_a_pattern_matches_nothing_else(pattern, path):
+def test_pattern_does_not_match_other_paths(pattern, path):
     assert not PathPattern(pattern).matches(path)
 
 
@@ -59,7 +59,7 @@ WORDS = st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=4)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "*", "**", "?"]), min_size=1, max_size=4), WORDS)
-def test_a_folder_may_hold_matches_whenever_it_does(parts, words):
+def test_folder_with_a_match_is_never_ruled_out(parts, words):
     pattern = PathPattern("/".join(parts))
     path = "/".join(words)
     for depth in range(1, len(words)):
@@ -79,9 +79,9 @@ def test_a_folder_may_hold_matches_whenever_it_does(parts, words):
         ("a/b", "a/c", False),
     ],
 )
-def test_a_folder_that_cannot_hold_a_match_is_known(pattern, folder, expected):
+def test_folder_without_a_possible_match_is_ruled_out(pattern, folder, expected):
     assert PathPattern(pattern).may_match_within(folder) is expected
 
 
-def test_one_pattern_is_as_good_as_a_list_of_one():
+def test_single_pattern_equals_a_list_of_one():
     assert [p.text for p in any_of("*.md")] == [p.text for p in any_of(["*.md"])] == ["*.md"]

@@ -77,7 +77,7 @@ def test_wrong_values_are_refused_as_before(content, location):
     assert caught.value.location == location
 
 
-def test_what_was_read_leniently_is_written_strictly():
+def test_leniently_read_document_is_written_strictly():
     entry = {**LEAF, "artifactType": "", "platform": {}, "annotations": {"a": None}, "urls": None}
     written = json.loads(encode_index(manifests=decode(index(manifests=[entry])).manifests).content)
     assert written["manifests"] == [
@@ -118,7 +118,7 @@ def test_an_artifact_manifest_is_a_manifest_whose_layers_are_its_blobs(artifact)
     assert decoded.is_artifact
 
 
-def test_it_has_no_config(artifact):
+def test_artifact_manifest_has_no_config(artifact):
     decoded = decode(encoded(artifact))
     assert (decoded.config.media_type, decoded.config.data) == (media_types.OCI_EMPTY, b"{}")
     assert decoded.config not in decoded.successors
@@ -127,7 +127,7 @@ def test_it_has_no_config(artifact):
 
 
 @pytest.mark.parametrize("blobs", [None, []])
-def test_it_may_have_no_blobs(artifact, blobs):
+def test_artifact_manifest_can_have_no_blobs(artifact, blobs):
     assert decode(encoded({**artifact, "blobs": blobs})).layers == ()
     del artifact["blobs"]
     assert decode(encoded(artifact)).layers == ()
@@ -151,12 +151,12 @@ def test_a_malformed_blob_is_reported_with_its_place(artifact):
     assert caught.value.location == "blobs[1].size"
 
 
-def test_a_descriptor_of_it_has_successors():
+def test_descriptor_of_an_artifact_manifest_has_successors():
     for media_type in media_types.ARTIFACT_MANIFESTS:
         assert Descriptor.of(b"{}", media_type).is_manifest
 
 
 @pytest.mark.parametrize("media_type", media_types.ARTIFACT_MANIFESTS)
-def test_it_is_never_written(media_type):
+def test_artifact_manifest_is_never_written(media_type):
     with pytest.raises(InvalidManifestError, match="read and not written"):
         encode_manifest(config=Descriptor.of(b"{}", "a/b"), layers=[], media_type=media_type)

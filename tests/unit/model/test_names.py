@@ -34,7 +34,7 @@ from oras_core.model.titles import find_collision
         ("*.txt", r"the character '\*'"),
     ],
 )
-def test_windows_refuses(name, reason):
+def test_windows_policy_refuses_reserved_names(name, reason):
     path = sanitize_path(name)
     POSIX_NAMES.check(path)
     MACOS_NAMES.check(path)
@@ -45,7 +45,7 @@ def test_windows_refuses(name, reason):
 @pytest.mark.parametrize(
     "name", ["a.txt", ".hidden", "CONTENT", "COM", "COM0", "COM10", "nulls", "a b", "x.nul", "日本"]
 )
-def test_windows_accepts(name):
+def test_windows_policy_accepts_other_names(name):
     WINDOWS_NAMES.check(sanitize_path(name))
 
 
@@ -61,7 +61,7 @@ def test_windows_accepts(name):
         ("a", "b", set()),
     ],
 )
-def test_twins(one, other, same_on):
+def test_names_that_differ_only_in_spelling_collide(one, other, same_on):
     policies = {"posix": POSIX_NAMES, "macos": MACOS_NAMES, "windows": WINDOWS_NAMES}
     for system, names in policies.items():
         assert (names.key(one) == names.key(other)) is (system in same_on), system

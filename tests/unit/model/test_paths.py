@@ -41,7 +41,7 @@ from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
         ("./" * 2000 + "a", ("a",)),
     ],
 )
-def test_what_stays_inside_is_normalised(text, parts):
+def test_path_inside_the_folder_is_normalised(text, parts):
     if parts is None:
         with pytest.raises(UnsafePathError):
             sanitize_path(text)
@@ -117,7 +117,7 @@ def test_what_stays_inside_is_normalised(text, parts):
         ("/".join(["a" * 255] * 16) + "/a", "longer than 4096 bytes"),
     ],
 )
-def test_what_leads_elsewhere_is_refused(text, reason):
+def test_path_outside_the_folder_is_refused(text, reason):
     with pytest.raises(UnsafePathError, match=reason) as caught:
         sanitize_path(text)
     assert caught.value.value == text[:200] + ("…" if len(text) > 200 else "")
@@ -136,7 +136,7 @@ def test_legal_posix_names_are_accepted(name):
 
 
 @pytest.mark.parametrize("text", [".", "./", "././."])
-def test_the_folder_itself(text):
+def test_folder_itself_is_accepted_as_dot(text):
     path = sanitize_folder(text)
     assert (str(path), path.name, path.parts, path.parent) == (".", ".", (), None)
     assert sanitize_path("a").is_under(path)
@@ -144,7 +144,7 @@ def test_the_folder_itself(text):
     assert pickle.loads(pickle.dumps(path)) == path
 
 
-def test_a_message_is_short_whatever_the_path():
+def test_message_is_short_for_every_path():
     with pytest.raises(UnsafePathError) as caught:
         sanitize_path("../" * 1_000_000)
     assert len(str(caught.value)) < 400
@@ -159,7 +159,7 @@ _texts = st.text("ab.C:/\\ \0\n~", max_size=12) | st.text(max_size=30)
 @example("x/C:y")
 @example("0:")
 @example("x/::")
-def test_whatever_is_accepted_stays_inside(text):
+def test_accepted_paths_stay_inside(text):
     try:
         path = sanitize_path(text)
     except UnsafePathError:
@@ -185,7 +185,7 @@ def test_whatever_is_accepted_stays_inside(text):
 
 
 @given(_texts, _texts)
-def test_whatever_is_joined_stays_inside(first, second):
+def test_joined_paths_stay_inside(first, second):
     try:
         joined = sanitize_path(first) / sanitize_path(second)
     except UnsafePathError:
@@ -195,7 +195,7 @@ def test_whatever_is_joined_stays_inside(first, second):
     assert posixpath.normpath(str(joined)) == str(joined)
 
 
-def test_moving_between_paths():
+def test_path_is_moved_between_folders():
     path = sanitize_path("a/b/c")
     assert path.name == "c"
     assert path.parent == sanitize_path("a/b")
@@ -209,7 +209,7 @@ def test_moving_between_paths():
     assert len({sanitize_path("a"), sanitize_path("./a/")}) == 1
 
 
-def test_no_safe_path_is_made_around_the_check():
+def test_constructor_checks_the_path():
     for arguments in ((("..",), None), (("..",), object())):
         with pytest.raises(TypeError, match="sanitize_path"):
             SafePath(*arguments)

@@ -45,12 +45,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", READ)
-def test_a_place_is_read_as_skopeo_and_oras_write_it(text):
+def test_locations_of_skopeo_and_oras_are_parsed(text):
     assert parse_place(text) == READ[text]
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_other_text_is_refused_with_what_to_write_instead(text):
+def test_invalid_location_error_says_what_to_write(text):
     with pytest.raises(InvalidReferenceError) as caught:
         parse_place(text)
     assert REFUSED[text] in str(caught.value)
@@ -62,12 +62,12 @@ def test_a_malformed_digest_is_refused():
 
 
 @pytest.mark.parametrize("text", [text for text in READ if text != "docker.io/alpine"])
-def test_a_place_is_written_as_it_was_read(text):
+def test_location_round_trips(text):
     assert str(parse_place(text)) == text
 
 
 @given(st.text(), st.sampled_from(["", "oci:", "oci-archive:", "localhost:5000/"]))
-def test_any_text_is_a_place_that_reads_the_same_again_or_an_error(text, prefix):
+def test_arbitrary_text_is_a_location_that_round_trips_or_an_error(text, prefix):
     try:
         place = parse_place(prefix + text)
     except (InvalidReferenceError, InvalidDigestError):
@@ -76,5 +76,5 @@ def test_any_text_is_a_place_that_reads_the_same_again_or_an_error(text, prefix)
 
 
 @pytest.mark.parametrize("text", ["oci:backup:v1", f"ghcr.io/team/model:v1@{DIGEST}"])
-def test_the_whole_of_a_place_has_no_name(text):
+def test_whole_location_has_no_tag_and_no_digest(text):
     assert (whole(parse_place(text)).tag, whole(parse_place(text)).digest) == (None, None)

@@ -17,7 +17,7 @@ from support import strategies
         ("unknown/unknown", Platform("unknown", "unknown")),
     ],
 )
-def test_parsing(text, platform):
+def test_platform_is_parsed(text, platform):
     assert Platform.parse(text) == platform
     assert str(platform) == text
 
@@ -40,7 +40,7 @@ def test_parsing(text, platform):
         7,
     ],
 )
-def test_another_form_is_refused(text):
+def test_invalid_platform_is_refused(text):
     with pytest.raises(InvalidPlatformError, match="expected OS/ARCHITECTURE") as caught:
         Platform.parse(text)
     assert caught.value.value == text
@@ -85,7 +85,7 @@ def test_another_form_is_refused(text):
         ),
     ],
 )
-def test_what_a_wish_accepts(wish, offer, accepted):
+def test_requested_platform_accepts_matching_platforms(wish, offer, accepted):
     assert wish.accepts(offer) is accepted
 
 

@@ -34,7 +34,7 @@ DIGEST = "sha256:" + "0" * 64
         ("r.io/a:_", "r.io", "a", "_", None),
     ],
 )
-def test_the_parts_of_a_reference(text, registry, repository, tag, digest):
+def test_reference_has_registry_repository_tag_and_digest(text, registry, repository, tag, digest):
     reference = Reference.parse(text)
     assert (reference.registry, reference.repository) == (registry, repository)
     assert reference.tag == tag
@@ -58,12 +58,12 @@ def test_the_parts_of_a_reference(text, registry, repository, tag, digest):
         ("localhost:5000", "docker.io/library/localhost:5000"),
     ],
 )
-def test_docker_hub_is_meant_where_no_registry_is_named_r11(text, meant):
+def test_registry_defaults_to_docker_hub_r11(text, meant):
     assert str(Reference.parse(text)) == meant
     assert Reference.parse(meant) == Reference.parse(text)
 
 
-def test_another_default_registry():
+def test_default_registry_can_be_changed():
     reference = Reference.parse("team/app:v1", default_registry="registry.example:5000")
     assert str(reference) == "registry.example:5000/team/app:v1"
     assert Reference.parse("app", default_registry="localhost:1").repository == "app"
@@ -71,7 +71,7 @@ def test_another_default_registry():
         Reference.parse("app", default_registry="https://registry.example")
 
 
-def test_the_digest_wins_r36():
+def test_digest_is_used_before_the_tag_r36():
     both = Reference.parse(f"r.io/a:v1@{DIGEST}")
     assert both.reference == DIGEST
     assert Reference.parse("r.io/a:v1").reference == "v1"
@@ -79,7 +79,7 @@ def test_the_digest_wins_r36():
     assert Reference.parse("r.io/a").tag is None
 
 
-def test_with_another_reference():
+def test_reference_with_another_tag_or_digest():
     both = Reference.parse(f"r.io/a:v1@{DIGEST}")
     assert str(both.with_reference("v2")) == "r.io/a:v2"
     other = "sha512:" + "1" * 128
@@ -137,18 +137,18 @@ def test_with_another_reference():
         ("oci://r.io/a", "remove the scheme"),
     ],
 )
-def test_what_is_no_reference_is_refused(text, reason):
+def test_invalid_reference_is_refused(text, reason):
     with pytest.raises(InvalidReferenceError, match=reason):
         Reference.parse(text)
 
 
 @pytest.mark.parametrize("digest", ["", "sha256", "sha256:00", "md5:" + "0" * 32, f"{DIGEST}@x"])
-def test_a_bad_digest_is_refused(digest):
+def test_invalid_digest_is_refused(digest):
     with pytest.raises(InvalidDigestError):
         Reference.parse(f"r.io/a@{digest}")
 
 
-def test_no_reference_is_made_around_the_grammar():
+def test_constructor_checks_the_grammar():
     with pytest.raises(InvalidReferenceError):
         Reference("r.io/x", "a")
     with pytest.raises(InvalidReferenceError):
@@ -157,7 +157,7 @@ def test_no_reference_is_made_around_the_grammar():
         Reference("r.io", "a", "b?c")
 
 
-def test_a_password_given_by_mistake_is_not_repeated():
+def test_error_hides_a_password_in_a_reference():
     with pytest.raises(InvalidReferenceError) as caught:
         Reference.parse("https://user:hunter2@r.io/a?token=hunter2")
     assert "hunter2" not in str(caught.value)
@@ -198,7 +198,7 @@ def test_any_text_is_a_reference_or_an_error(text):
     assert Reference.parse(str(reference)) == reference
 
 
-def test_long_names_are_judged_quickly():
+def test_long_names_are_parsed_in_bounded_time():
     # A grammar that backtracks would not come back.
     for text in ("a" * 100_000 + "!", "a-" * 50_000, "a." * 50_000 + "!"):
         assert not is_registry(text)

@@ -75,7 +75,7 @@ def blob_of(repository, content):
     return repository.exists(with_size)
 
 
-def test_it_goes_in_one_patch_and_is_named_by_the_put(between, repository):
+def test_large_file_is_sent_by_one_patch_and_its_digest_by_the_put(between, repository):
     push(repository, LARGE)
     uploads = [r for r in between.registry.requests if "/uploads/" in r.path]
     large = [r.method for r in uploads if r.method == "PATCH"]
@@ -83,12 +83,12 @@ def test_it_goes_in_one_patch_and_is_named_by_the_put(between, repository):
     assert pulled(repository) == [LARGE]
 
 
-def test_small_content_is_hashed_first(between, repository):
+def test_small_file_is_hashed_first(between, repository):
     push(repository, LARGE[:49_999])
     assert "PATCH" not in between.methods()
 
 
-def test_what_the_tag_names_already_is_hashed_first(between, repository):
+def test_file_for_an_existing_tag_is_hashed_first(between, repository):
     push(repository, LARGE)
     so_far = len(between.methods())
     push(repository, LARGE)
@@ -98,13 +98,13 @@ def test_what_the_tag_names_already_is_hashed_first(between, repository):
     assert pulled(repository) == [LARGE, b"small"]
 
 
-def test_the_same_under_a_further_tag_is_tagged(repository):
+def test_same_artifact_gets_a_further_tag(repository):
     push(repository, LARGE)
     root = push(repository, LARGE, further_tags=["v2"])
     assert repository.resolve("v2").digest == root.digest
 
 
-def test_several_travel_at_the_same_time(between, repository):
+def test_large_files_are_sent_concurrently(between, repository):
     together = threading.Barrier(2, timeout=10)
 
     def answer(request):
@@ -116,7 +116,7 @@ def test_several_travel_at_the_same_time(between, repository):
     assert pulled(repository) == [LARGE, LARGE[::-1]]
 
 
-def test_a_registry_that_takes_no_stream_is_asked_once(between, repository):
+def test_registry_without_streamed_uploads_is_probed_once(between, repository):
     def refuse(request):
         request.body.open().close()
         return HttpResponse(405, body=BytesSource(b"").open())
@@ -131,7 +131,7 @@ def test_a_registry_that_takes_no_stream_is_asked_once(between, repository):
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-def test_a_passing_refusal_proves_nothing(between, repository, status):
+def test_temporary_refusal_does_not_disable_streamed_uploads(between, repository, status):
     asked = []
 
     def refuse(request):
@@ -146,7 +146,7 @@ def test_a_passing_refusal_proves_nothing(between, repository, status):
     assert blob_of(repository, LARGE)
 
 
-def test_an_upload_that_broke_off_is_not_sent_again(between, repository):
+def test_interrupted_streamed_upload_is_not_streamed_again(between, repository):
     asked = []
 
     def break_off(request):
@@ -161,7 +161,7 @@ def test_an_upload_that_broke_off_is_not_sent_again(between, repository):
     assert pulled(repository) == [LARGE]
 
 
-def test_what_arrived_before_it_broke_off_is_not_sent_again(between, repository):
+def test_received_part_of_an_interrupted_upload_is_not_sent_again(between, repository):
     sent = []
 
     def break_off(request):
@@ -179,7 +179,7 @@ def test_what_arrived_before_it_broke_off_is_not_sent_again(between, repository)
     assert pulled(repository) == [LARGE]
 
 
-def test_a_registry_that_forgets_some_of_it_gets_it_again(between, repository):
+def test_lost_part_of_an_upload_is_sent_again(between, repository):
     def forget(request):
         response = between.registry.send(request)
         return evolve(response, headers=response.headers.with_fields({"Range": "0-9"}))
@@ -189,7 +189,7 @@ def test_a_registry_that_forgets_some_of_it_gets_it_again(between, repository):
     assert pulled(repository) == [LARGE]
 
 
-def test_what_is_there_is_not_sent_to_its_end(between, repository):
+def test_upload_of_an_existing_blob_is_stopped(between, repository):
     push(repository, LARGE, tag="other")
     looked = threading.Event()
     read = []
@@ -242,7 +242,7 @@ def test_a_file_that_changes_is_an_error_and_leaves_nothing(between, repository)
         repository.resolve("v1")
 
 
-def test_a_failure_ends_the_others_soon(between, repository):
+def test_failure_stops_concurrent_uploads(between, repository):
     begun, failed = threading.Event(), threading.Event()
 
     class Failing(BytesSource):
@@ -267,14 +267,14 @@ def test_a_failure_ends_the_others_soon(between, repository):
 
 
 @pytest.mark.parametrize("host", ["ghcr.io", "public.ecr.aws", "europe-docker.pkg.dev", "gcr.io"])
-def test_registries_known_to_take_none_are_sent_none(between, host):
+def test_registries_known_to_refuse_streamed_uploads_get_none(between, host):
     repository = RemoteRegistry(host, between).repository("a/b")
     repository.push(Descriptor.of(LARGE, TYPE), BytesSource(LARGE))
     repository.ingest(BytesSource(LARGE), TYPE)
     assert "PATCH" not in between.methods()
 
 
-def test_a_registry_that_begins_no_upload_says_so_in_the_push(between, repository):
+def test_refused_upload_start_is_an_error_of_the_push(between, repository):
     between.answers["POST"] = lambda _: HttpResponse(403, body=BytesSource(b"").open())
     assert repository.ingest(BytesSource(LARGE), TYPE) == Descriptor.of(LARGE, TYPE)
 
@@ -304,7 +304,7 @@ def patches(between):
     return between.methods().count("PATCH")
 
 
-def test_a_directory_goes_while_it_is_packed(between, repository, monkeypatch):
+def test_directory_is_sent_while_it_is_packed(between, repository, monkeypatch):
     streamed = push_folder(repository)
     assert patches(between) == 1
     assert_there(repository)
@@ -313,13 +313,13 @@ def test_a_directory_goes_while_it_is_packed(between, repository, monkeypatch):
     assert patches(between) == 1
 
 
-def test_a_directory_for_a_tag_that_is_there_is_packed_first(between, repository):
+def test_directory_for_an_existing_tag_is_packed_first(between, repository):
     push_folder(repository)
     push_folder(repository)
     assert patches(between) == 1
 
 
-def test_a_directory_whose_sending_breaks_off_is_sent_again(between, repository):
+def test_interrupted_upload_of_a_directory_is_repeated(between, repository):
     def broken(request):
         with contextlib.closing(request.body.open()) as stream:
             stream.read(1000)
@@ -344,7 +344,7 @@ def test_a_directory_that_changes_while_it_is_sent_is_an_error(between, reposito
     assert "DELETE" in between.methods()
 
 
-def test_a_push_that_is_cancelled_packs_no_further(between, repository):
+def test_cancelled_push_stops_packing(between, repository):
     token = CancelToken()
 
     def cancelling(request):

@@ -23,7 +23,7 @@ def document(manifest):
     return json.loads(manifest.content)
 
 
-def test_the_empty_config_r22():
+def test_empty_config_r22():
     config = empty_config()
     assert str(config.digest) == (
         "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
@@ -32,7 +32,7 @@ def test_the_empty_config_r22():
     assert config.media_type == "application/vnd.oci.empty.v1+json"
 
 
-def test_the_least_artifact():
+def test_smallest_artifact():
     manifest = pack_manifest([])
     assert document(manifest) == {
         "schemaVersion": 2,
@@ -48,7 +48,7 @@ def test_the_least_artifact():
     }
 
 
-def test_an_artifact_with_everything():
+def test_artifact_with_every_member():
     manifest = pack_manifest(
         [LAYER, LAYER],
         artifact_type="application/vnd.example",
@@ -65,7 +65,7 @@ def test_an_artifact_with_everything():
     assert codec.decode(manifest.content) == manifest
 
 
-def test_the_type_stands_where_the_config_says_nothing():
+def test_artifact_type_is_set_for_an_empty_config():
     assert pack_manifest([], config=CONFIG).artifact_type is None
     assert pack_manifest([], config=CONFIG).effective_artifact_type == CONFIG.media_type
     own_empty = Descriptor.of(b"{}", media_types.OCI_EMPTY, annotations={"a": "1"})
@@ -74,7 +74,7 @@ def test_the_type_stands_where_the_config_says_nothing():
     assert manifest.config == own_empty
 
 
-def test_nothing_is_added_to_the_annotations():
+def test_no_annotations_are_added():
     # A time of creation would give every push another digest.
     assert "annotations" not in document(pack_manifest([LAYER]))
     assert pack_manifest([LAYER]).digest == pack_manifest([LAYER]).digest
@@ -98,7 +98,7 @@ def test_image_spec_1_0():
         ({"config": CONFIG, "artifact_type": "a/b"}, "has no artifactType"),
     ],
 )
-def test_what_image_spec_1_0_cannot_express_is_refused(arguments, reason):
+def test_members_unknown_to_image_spec_1_0_are_refused(arguments, reason):
     with pytest.raises(InvalidManifestError, match=reason):
         pack_manifest([LAYER], version="1.0", **arguments)
 
@@ -118,7 +118,7 @@ def test_a_new_artifact_type_follows_rfc_6838(version, artifact_type):
     st.none() | strategies.descriptors,
     strategies.annotations,
 )
-def test_what_is_packed_is_read_back(layers, artifact_type, config, subject, annotations):
+def test_packed_manifest_is_decoded(layers, artifact_type, config, subject, annotations):
     manifest = pack_manifest(
         layers,
         artifact_type=artifact_type,
@@ -139,15 +139,15 @@ def test_what_is_packed_is_read_back(layers, artifact_type, config, subject, ann
     ("seconds", "text"),
     [(0, "1970-01-01T00:00:00Z"), (1_700_000_000, "2023-11-14T22:13:20Z")],
 )
-def test_a_time_that_is_given_is_written_by_rfc_3339(seconds, text):
+def test_created_time_is_written_by_rfc_3339(seconds, text):
     assert created_at(seconds) == {"org.opencontainers.image.created": text}
 
 
-def test_what_is_no_date_is_refused():
+def test_invalid_date_is_refused():
     with pytest.raises(InvalidManifestError, match="not a valid date"):
         created_at(10**20)
 
 
-def test_no_clock_is_looked_at():
+def test_manifest_has_no_time_by_default():
     assert pack_manifest([]) == pack_manifest([])
     assert b"created" not in pack_manifest([]).content

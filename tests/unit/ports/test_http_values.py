@@ -69,14 +69,14 @@ def test_headers_are_a_mapping_of_distinct_names(pairs):
 @pytest.mark.parametrize(
     "name", ["Authorization", "authorization", "Proxy-Authorization", "COOKIE", "Set-Cookie"]
 )
-def test_no_secret_shows(name):
+def test_headers_show_no_secret(name):
     headers = Headers({name: "Bearer s3cret", "Accept": "x"})
     assert headers[name] == "Bearer s3cret"
     assert repr(headers) == f"Headers({{{name!r}: '<hidden>', 'Accept': 'x'}})"
 
 
 @pytest.mark.parametrize("name", ["Location", "location", "Content-Location"])
-def test_no_presigned_address_shows_r32(name):
+def test_repr_hides_presigned_urls_r32(name):
     headers = Headers({name: PRESIGNED})
     assert headers[name] == PRESIGNED
     assert repr(headers) == f"Headers({{{name!r}: 'https://bucket.example/blob'}})"
@@ -85,7 +85,7 @@ def test_no_presigned_address_shows_r32(name):
 # --- Requests -----------------------------------------------------------------------------
 
 
-def test_a_request_takes_any_mapping_of_headers():
+def test_request_accepts_any_mapping_of_headers():
     request = HttpRequest("GET", "https://r.io/v2/", {"Accept": "a"})
     assert isinstance(request.headers, Headers)
     assert HttpRequest("GET", "https://r.io/v2/").headers == {}
@@ -122,7 +122,7 @@ def test_leaving_a_response_closes_its_body():
     response.close()
 
 
-def test_an_exception_closes_the_body_and_passes():
+def test_exception_closes_the_body_and_is_raised():
     body = io.BytesIO(b"x")
     with pytest.raises(KeyError), HttpResponse(200, body=body):
         raise KeyError
@@ -163,6 +163,6 @@ def test_a_credential_shows_no_secret():
         (Credential(registry_token="t"), False, False),
     ],
 )
-def test_what_a_credential_can_do(credential, is_empty, has_basic):
+def test_credential_knows_whether_it_is_empty_or_basic(credential, is_empty, has_basic):
     assert credential.is_empty is is_empty
     assert credential.has_basic is has_basic

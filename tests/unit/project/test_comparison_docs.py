@@ -43,13 +43,13 @@ def has_test(named: str) -> bool:
     return parts[1] in tests.union(*(inherited(module, ast.unparse(b)) for b in found.bases))
 
 
-def test_there_are_rows_and_tests():
+def test_table_has_rows_and_tests():
     assert len(ROWS) > 40
     assert len(NAMED) > 40
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
-def test_every_row_has_five_cells_and_a_tick_names_a_test(row):
+def test_every_row_has_five_cells_and_every_tick_cites_a_test(row):
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert len(cells) == 5
     assert all(cells)
@@ -57,7 +57,7 @@ def test_every_row_has_five_cells_and_a_tick_names_a_test(row):
 
 
 @pytest.mark.parametrize("named", NAMED)
-def test_every_test_that_is_named_exists(named):
+def test_every_cited_test_exists(named):
     assert has_test(named)
 
 
@@ -70,5 +70,5 @@ def test_every_test_that_is_named_exists(named):
         "tests/unit/stores/test_target_contract.py::TestAbsent::test_a_tag_goes_alone",
     ],
 )
-def test_what_does_not_exist_is_noticed(named):
+def test_citation_of_a_missing_test_is_reported(named):
     assert not has_test(named)

@@ -11,12 +11,12 @@ MAX_LINES = {"oras_core": 400, "oras_adapters": 400, "oras": 250}
 MODULES = sorted(path for package in MAX_LINES for path in (ROOT / package).rglob("*.py"))
 
 
-def test_there_are_modules_to_measure():
+def test_packages_have_modules():
     assert {path.relative_to(ROOT).parts[0] for path in MODULES} == set(MAX_LINES)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_module_is_no_longer_than_the_house_allows(path):
+def test_module_is_within_the_line_limit(path):
     lines = len(path.read_text(encoding="utf-8").splitlines())
     name = path.relative_to(ROOT)
     assert lines <= MAX_LINES[name.parts[0]], f"{name} has {lines} lines: split it by subject"

@@ -58,7 +58,7 @@ def test_the_page_has_a_row_for_every_step():
         assert row[2] != "-", "we do everything"
 
 
-def test_every_number_is_there():
+def test_every_number_is_present():
     _, details = tables()
     head, _, *rows = details
     assert head[0:2] == ["what", "client"]
@@ -72,20 +72,20 @@ def test_the_page_names_every_client():
     assert all(name in PAGE or name == "oras (Go)" for name in HOW_TO_GET)
 
 
-def test_only_what_stands_between_the_markers_is_replaced():
+def test_only_text_between_the_markers_is_replaced():
     before, after = PAGE.partition(BEGIN)[0], PAGE.partition(END)[2]
     assert replace_measured(PAGE, "new\n") == f"{before}{BEGIN}\n\nnew\n\n{END}{after}"
     assert replace_measured(replace_measured(PAGE, "a"), "b") == replace_measured(PAGE, "b")
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, f"{END} {BEGIN}"])
-def test_a_page_without_a_place_is_refused(page):
+def test_page_without_markers_is_refused(page):
     with pytest.raises(ValueError, match="no place for what was measured"):
         replace_measured(page, "new")
 
 
 @pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
-def test_every_picture_is_shown_small_and_says_what_it_shows(curve):
+def test_every_picture_has_a_width_and_an_alternative_text(curve):
     path = DOCS / f"performance-{curve.name}.svg"
     assert f"]({path.name})" in PAGE
     assert path.stat().st_size < 60_000
@@ -95,5 +95,5 @@ def test_every_picture_is_shown_small_and_says_what_it_shows(curve):
     assert {"push", "pull", "seconds, the whole process", OURS, "curl"} <= set(texts)
 
 
-def test_pictures_do_not_change_by_the_day():
+def test_pictures_are_reproducible():
     assert not [path for path in DOCS.glob("*.svg") if "dc:date" in path.read_text("utf-8")]

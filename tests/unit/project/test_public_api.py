@@ -29,14 +29,14 @@ def typed_names(package: str) -> dict[str, str]:
     }
 
 
-def test_the_public_names_are_those_of_the_list():
+def test_public_names_equal_the_checked_in_list():
     assert {name: sorted(module.__all__) for name, module in PUBLIC.items()} == json.loads(
         LIST.read_text("utf-8")
     )
 
 
 @pytest.mark.parametrize("package", LAZY)
-def test_type_checkers_see_the_names_that_resolve(package):
+def test_type_checkers_see_the_public_names(package):
     module = PUBLIC[package]
     assert typed_names(package) == module._MODULE_OF
     assert set(module.__all__) == set(module._MODULE_OF)

@@ -39,7 +39,7 @@ def citations() -> dict[int, Path]:
 CITED = citations()
 
 
-def test_the_rules_are_numbered_without_gaps():
+def test_rules_are_numbered_without_gaps():
     assert sorted(RULES) == list(range(1, len(RULES) + 1))
 
 

@@ -108,7 +108,7 @@ def test_a_planted_secret_fails_the_test(complaints, place):
     assert "shows" in complaints[place]
 
 
-def test_a_test_that_shows_nothing_passes(complaints):
+def test_test_without_shown_secrets_passes(complaints):
     assert complaints["nothing"] == ""
 
 
@@ -121,7 +121,7 @@ def test_a_secret_within_base64_is_found(before, secret):
         assert any(form in encode(f"{before}{secret}".encode()).decode() for form in forms(secret))
 
 
-def test_a_secret_in_an_address_is_found():
+def test_secret_in_a_url_is_found():
     assert any(form in quote_plus(SECRET) for form in forms(SECRET))
 
 
@@ -135,7 +135,7 @@ def test_without_secrets_nothing_is_found():
 # --- All that is there --------------------------------------------------------------------
 
 
-def test_no_object_of_ours_shows_a_secret(tmp_path, monkeypatch):
+def test_no_object_of_the_library_shows_a_secret(tmp_path, monkeypatch):
     """Let clients of every kind log in, and look at every object that there is then."""
     secrets = ("p4ssword-of-alice", "b34rer-token", "refr3sh-token", "3nvironment-pass")
     password, bearer, refresh, environment = secrets
@@ -182,16 +182,16 @@ def test_no_object_of_ours_shows_a_secret(tmp_path, monkeypatch):
         HttpRequest("GET", "https://r.example/", {"authorization": "Bearer x"}),
     ],
 )
-def test_what_holds_a_secret_is_not_pickled(secret):
+def test_object_with_a_secret_is_not_pickled(secret):
     with pytest.raises(TypeError, match="contains a secret"):
         pickle.dumps(secret)
 
 
-def test_settings_without_a_secret_may_cross_to_another_process():
+def test_settings_without_secrets_can_be_pickled():
     settings = load_settings({"HOME": "/h", "ORAS_REGISTRY": "r.example"})
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
-def test_a_credential_error_may_cross_to_another_process():
+def test_credential_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(CredentialError("read", "store", "it is locked")))
     assert error.reason == "it is locked"

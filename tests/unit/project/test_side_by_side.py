@@ -57,7 +57,7 @@ def round_trip(connection, data=b"x"):
     return time.monotonic() - begin
 
 
-def test_a_line_delays_each_way_and_takes_a_round_trip_to_open(echo):
+def test_delayed_line_delays_both_directions_and_the_handshake(echo):
     with delayed_line(echo, DELAY) as address:
         begin = time.monotonic()
         with connect(address) as connection:
@@ -66,14 +66,14 @@ def test_a_line_delays_each_way_and_takes_a_round_trip_to_open(echo):
             assert round_trip(connection) >= 2 * DELAY
 
 
-def test_bytes_follow_one_another_on_a_line(echo):
+def test_delayed_line_keeps_the_order_of_bytes(echo):
     with delayed_line(echo, 0.1) as address, connect(address) as connection:
         round_trip(connection)
         # 64 pieces, which would take 6.4 s if each waited for the one before.
         assert round_trip(connection, bytes(64 * 65536)) < 3
 
 
-def test_the_end_of_a_direction_arrives_too(echo):
+def test_delayed_line_forwards_a_half_close(echo):
     with delayed_line(echo, DELAY) as address, connect(address) as connection:
         connection.sendall(b"last")
         connection.shutdown(socket.SHUT_WR)
@@ -83,7 +83,7 @@ def test_the_end_of_a_direction_arrives_too(echo):
         assert received == b"last"
 
 
-def test_no_delay_is_no_line(echo):
+def test_zero_delay_uses_no_proxy(echo):
     with delayed_line(echo, 0.0) as address:
         assert address == echo
 
@@ -92,7 +92,7 @@ def python(program, *arguments):
     return Command((sys.executable, "-I", "-S", "-c", program, *arguments))
 
 
-def test_a_process_is_measured_as_a_whole(tmp_path):
+def test_process_is_measured_with_its_children(tmp_path):
     inner = "b = bytes(60 << 20).upper()"
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     measured = measure(python(program), tmp_path)
@@ -102,12 +102,12 @@ def test_a_process_is_measured_as_a_whole(tmp_path):
     assert measured.inside is None
 
 
-def test_the_memory_of_who_measures_does_not_count(tmp_path):
+def test_memory_of_the_measuring_process_is_not_counted(tmp_path):
     held = b"x" * (100 << 20)
     assert measure(python("pass"), tmp_path).peak < len(held) // 2
 
 
-def test_a_client_tells_its_own_time(tmp_path):
+def test_client_reports_its_own_time(tmp_path):
     program = (
         "import os; open(os.environ['REPORT'], 'w').write('{\"seconds\": 1.5, \"listed\": 3}')"
     )
@@ -115,12 +115,12 @@ def test_a_client_tells_its_own_time(tmp_path):
     assert (measured.inside, measured.listed) == (1.5, 3)
 
 
-def test_a_failure_says_what_the_program_said(tmp_path):
+def test_failure_has_the_output_of_the_program(tmp_path):
     with pytest.raises(ClientError, match="ended with 3: no such thing"):
         measure(python("import sys; print('no such thing'); sys.exit(3)"), tmp_path)
 
 
-def test_a_program_that_is_not_there_is_a_failure(tmp_path):
+def test_missing_program_is_a_failure(tmp_path):
     with pytest.raises(ClientError, match="could not be started"):
         measure(Command((str(tmp_path / "absent"),)), tmp_path)
 
@@ -151,7 +151,7 @@ def results(**walls):
     return filled
 
 
-def test_medians_and_extremes():
+def test_median_minimum_and_maximum():
     summary = results(curl=[3.0, 1.0, 1.5]).summary(ROW, "curl")
     assert (summary.wall, summary.least, summary.most) == (1.5, 1.0, 3.0)
     assert (summary.inside, summary.requests) == (None, 7)

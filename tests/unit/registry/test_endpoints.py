@@ -27,13 +27,13 @@ REPOSITORY = RegistryEndpoints("https://ghcr.io", "ghcr.io").repository("org/app
         ("[::1]:5000", "https://[::1]:5000"),
     ],
 )
-def test_base_url(registry, expected):
+def test_base_url_of_a_host(registry, expected):
     assert base_url(registry) == expected
     assert base_url(registry, plain_http=True) == expected.replace("https:", "http:")
 
 
 @pytest.mark.parametrize("registry", ["", "a/b", "https://a", "a@b", "a?b", "a b", "a\n", "ä.de"])
-def test_base_url_takes_hosts_only(registry):
+def test_base_url_accepts_hosts_only(registry):
     with pytest.raises(InvalidReferenceError):
         base_url(registry)
 
@@ -90,7 +90,7 @@ def test_is_loopback(registry, expected):
         (RegistryEndpoints("https://a.io", "a.io").catalog(3), "https://a.io/v2/_catalog?n=3"),
     ],
 )
-def test_urls(url, expected):
+def test_urls_of_the_api(url, expected):
     assert url == expected
 
 
@@ -145,7 +145,7 @@ def test_r15_hosts_without_chunks(host, accepts_chunks):
     assert profile_for(host).accepts_chunks is accepts_chunks
 
 
-def test_r15_ghcr_takes_chunks_of_at_most_4_mib():
+def test_r15_ghcr_accepts_chunks_of_at_most_4_mib():
     for host in ("ghcr.io", "GHCR.io", "ghcr.io.", "ghcr.io:443"):
         assert profile_for(host).chunk_for(10**9, 16 * 1024**2) == 4 * 1024**2
 

@@ -67,29 +67,29 @@ def right(app):
     return app.fetch_reference("v1")[0]
 
 
-def test_it_is_copied(app):
+def test_artifact_is_copied_despite_a_wrong_head(app):
     store = MemoryStore()
     copied = copy(app, "v1", store)
     assert copied.root.digest == right(app).digest
     assert store.resolve("v1").plain() == right(app)
 
 
-def test_it_is_the_subject_of_what_is_attached(app):
+def test_attach_works_despite_a_wrong_head(app):
     attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
     assert fetch_manifest(app, str(attached.digest)).subject == right(app)
 
 
-def test_its_manifest_is_fetched(app):
+def test_manifest_is_fetched_despite_a_wrong_head(app):
     assert fetch_manifest(app, "v1").digest == right(app).digest
 
 
-def test_its_referrers_are_discovered_by_digest(app):
+def test_referrers_are_discovered_despite_a_wrong_head(app):
     attached = attach(app, "v1", [], artifact_type="a/b", scratch=MemoryFileTree())
     found = discover(app, str(right(app).digest))
     assert [r.descriptor.digest for r in found.referrers] == [attached.digest]
 
 
-def test_a_copy_into_it_arrives(app):
+def test_copy_into_the_registry_works_despite_a_wrong_head(app):
     store = MemoryStore()
     manifest = push_artifact(store, b"other")
     store.tag(manifest.descriptor.plain(), "v2")

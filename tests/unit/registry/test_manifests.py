@@ -116,20 +116,20 @@ def test_r26_a_tag_is_resolved_by_head(media_type):
         Answer(204),
     ],
 )
-def test_r26_a_head_that_describes_nothing_is_followed_by_get(answer):
+def test_r26_head_without_a_descriptor_is_followed_by_get(answer):
     subject, transport = client(answer, got())
     assert subject.resolve("v1") == MANIFEST
     assert transport.lines == [f"HEAD {BY_TAG}", f"GET {BY_TAG}"]
 
 
-def test_r23_a_head_that_denies_what_get_serves_is_not_believed_again():
+def test_r23_wrong_404_to_head_disables_head():
     subject, transport = client(Answer(404), got(), Answer(404), got())
     assert subject.resolve("v1") == MANIFEST
     assert subject.exists(MANIFEST)
     assert transport.finished
 
 
-def test_r23_a_head_that_was_right_once_is_believed():
+def test_r23_correct_404_to_head_keeps_head_enabled():
     subject, transport = client(Answer(404), Answer(404), Answer(404), Answer(404))
     for _ in range(3):
         with pytest.raises(NotFoundError):
@@ -148,7 +148,7 @@ def test_a_digest_needs_no_digest_header():
     assert transport.lines == [f"HEAD {BY_DIGEST}"]
 
 
-def test_r26_a_wrong_header_for_a_digest_is_settled_by_the_bytes():
+def test_r26_wrong_digest_header_is_overruled_by_the_bytes():
     subject, _ = client(head(digest=OTHER), got(digest=OTHER))
     assert subject.resolve(DIGEST) == MANIFEST
     subject, _ = client(head(digest=OTHER), got(b"{}", digest=DIGEST))
@@ -164,7 +164,7 @@ def test_an_unknown_tag_is_not_found():
 
 
 @pytest.mark.parametrize("status", [401, 429, 502, 503, 504])
-def test_other_answers_are_errors(status):
+def test_other_responses_are_errors(status):
     subject, transport = client(Answer(status))
     with pytest.raises(RegistryError):
         subject.resolve("v1")
@@ -192,12 +192,12 @@ def test_r25_a_manifest_comes_with_the_digest_of_its_bytes():
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "text/plain", None])
-def test_a_type_that_nobody_asked_for_is_looked_up_in_the_manifest(media_type):
+def test_unrequested_content_type_is_replaced_by_the_manifest_s_own(media_type):
     subject, _ = client(got(media_type=media_type))
     assert subject.fetch_reference("v1")[0] == MANIFEST
 
 
-def test_a_type_that_was_asked_for_is_believed():
+def test_requested_content_type_is_used():
     subject, transport = client(got(b"<x/>", media_type="application/x+xml"))
     descriptor, content = subject.fetch_reference("v1", accept=["application/x+xml"])
     assert (descriptor.media_type, content) == ("application/x+xml", b"<x/>")
@@ -205,7 +205,7 @@ def test_a_type_that_was_asked_for_is_believed():
 
 
 @pytest.mark.parametrize("content", [b"<html>Sign in</html>", b"", b"{}", b"[]", b"[" * 100_000])
-def test_a_web_page_is_no_manifest(content):
+def test_web_page_is_not_a_manifest(content):
     subject, _ = client(got(content, media_type="text/html"))
     with pytest.raises(InvalidManifestError):
         subject.fetch_reference("v1")
@@ -226,7 +226,7 @@ def test_a_digest_header_of_another_algorithm_is_checked_and_kept():
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_what_is_asked_for_by_digest_is_what_comes(algorithm):
+def test_fetch_by_digest_verifies_the_bytes(algorithm):
     digest = str(Digest.of(CONTENT, algorithm))
     subject, _ = client(got(), got(CONTENT + b"\n"))
     assert str(subject.fetch_reference(digest)[0].digest) == digest
@@ -237,7 +237,7 @@ def test_what_is_asked_for_by_digest_is_what_comes(algorithm):
 @pytest.mark.parametrize(
     "answer", [got(b"x" * 101), Answer(200, {"Content-Type": OCI, "Content-Length": "101"})]
 )
-def test_r25_a_manifest_is_bounded(answer):
+def test_r25_manifest_size_is_limited(answer):
     subject, _ = client(answer, answer, manifest_size=100)
     with pytest.raises(SizeLimitError):
         subject.fetch_reference("v1")
@@ -245,7 +245,7 @@ def test_r25_a_manifest_is_bounded(answer):
         subject.fetch(Descriptor(OCI, MANIFEST.digest, 100))
 
 
-def test_a_manifest_that_says_to_be_too_large_is_not_asked_for():
+def test_manifest_with_a_large_descriptor_is_not_requested():
     subject, transport = client(manifest_size=100)
     with pytest.raises(SizeLimitError):
         subject.fetch(Descriptor(OCI, MANIFEST.digest, 101))
@@ -279,7 +279,7 @@ def test_r38_a_manifest_that_was_compressed_is_not_decoded(reference):
         subject.fetch_reference(reference)
 
 
-def test_a_manifest_that_breaks_off_is_asked_for_again():
+def test_truncated_manifest_is_requested_again():
     subject, _ = client(Answer(200, {"Content-Type": OCI}, CONTENT[:9], breaks=True), got())
     assert subject.fetch_reference("v1") == (MANIFEST, CONTENT)
 
@@ -308,7 +308,7 @@ def test_content_is_fetched_by_digest_and_verified():
         ([Answer(403), Answer(403)], False),
     ],
 )
-def test_whether_a_manifest_is_there(steps, expected):
+def test_existence_of_a_manifest_is_checked(steps, expected):
     subject, transport = client(*steps)
     assert subject.exists(MANIFEST) is expected
     assert transport.finished
@@ -320,14 +320,14 @@ def test_whether_a_manifest_is_there(steps, expected):
 @pytest.mark.parametrize(
     ("reference", "url"), [("v1", BY_TAG), (DIGEST, BY_DIGEST), (None, BY_DIGEST)]
 )
-def test_r24_a_manifest_is_put_as_it_is(reference, url):
+def test_r24_manifest_is_put_unchanged(reference, url):
     subject, transport = client(Answer(201, {"Docker-Content-Digest": DIGEST}))
     assert subject.push(CONTENT, OCI, reference) == PushedManifest(MANIFEST)
     (sent,) = transport.requests
     assert (sent.line, sent.body, sent.headers["Content-Type"]) == (f"PUT {url}", CONTENT, OCI)
 
 
-def test_r30_a_subject_that_the_registry_took_notice_of_is_reported():
+def test_r30_subject_header_of_the_registry_is_reported():
     subject, _ = client(Answer(201, {"OCI-Subject": OTHER}), Answer(201, {"OCI-Subject": "x"}))
     assert subject.push(CONTENT, OCI, "v1").subject == Digest.parse(OTHER)
     assert subject.push(CONTENT, OCI, "v1").subject is None
@@ -366,7 +366,7 @@ def test_r24_a_success_that_stored_nothing_is_an_error(status, answers):
         assert "does not have the manifest" in str(caught.value)
 
 
-def test_r24_a_sha512_digest_is_verified_by_what_the_registry_says():
+def test_r24_sha512_digest_is_compared_with_the_registry_s_header():
     digest = str(Digest.of(CONTENT, "sha512"))
     subject, transport = client(Answer(200), head(digest=digest))
     assert str(subject.push(CONTENT, OCI, digest).descriptor.digest) == digest
@@ -381,7 +381,7 @@ def test_r24_a_refusal_is_an_error(status):
     assert caught.value.operation == f"push manifest {DIGEST} to reg.io/app:v1"
 
 
-def test_r24_a_registry_that_stored_something_else_is_noticed():
+def test_r24_different_stored_manifest_is_an_error():
     subject, _ = client(Answer(201, {"Docker-Content-Digest": OTHER}))
     with pytest.raises(DigestMismatchError):
         subject.push(CONTENT, OCI, "v1")
@@ -411,7 +411,7 @@ def remove(action, what, *steps):
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_what_is_removed(status):
+def test_delete_sends_one_request(status):
     assert remove(delete_manifest, MANIFEST.digest, Answer(status)) == [f"DELETE {BY_DIGEST}"]
     assert remove(delete_tag, "v1", Answer(status)) == [f"DELETE {BY_TAG}"]
     blob = f"DELETE https://reg.io/v2/app/blobs/{DIGEST}"
@@ -422,7 +422,7 @@ UNSUPPORTED = Answer(400, {}, b'{"errors":[{"code":"UNSUPPORTED"}]}')
 
 
 @pytest.mark.parametrize("answer", [Answer(405), Answer(501), UNSUPPORTED])
-def test_what_a_registry_does_not_allow(answer):
+def test_unsupported_delete_is_an_error(answer):
     for action in (delete_manifest, delete_blob):
         with pytest.raises(UnsupportedError):
             remove(action, MANIFEST.digest, answer)
@@ -430,13 +430,13 @@ def test_what_a_registry_does_not_allow(answer):
         remove(delete_tag, "v1", answer)
 
 
-def test_r34_a_tag_is_never_removed_by_its_digest_instead():
+def test_r34_tag_is_never_deleted_by_its_digest():
     with pytest.raises(UnsupportedError, match="by digest only"):
         remove(delete_tag, "v1", Answer(400, {}, b'{"errors":[{"code":"DIGEST_INVALID"}]}'))
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (403, RegistryError)])
-def test_what_cannot_be_removed(status, kind):
+def test_failed_delete_is_an_error_of_its_kind(status, kind):
     for action, what in ((delete_manifest, MANIFEST.digest), (delete_tag, "v1")):
         with pytest.raises(kind):
             remove(action, what, Answer(status))

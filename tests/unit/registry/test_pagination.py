@@ -36,11 +36,11 @@ URL = "https://reg.io/v2/app/tags/list?n=2"
         ("", None),
     ],
 )
-def test_r27_the_next_page(link, expected):
+def test_r27_link_header_names_the_next_page(link, expected):
     assert next_link(Headers({"Link": link}), URL) == expected
 
 
-def test_no_link_is_the_last_page():
+def test_page_without_a_link_is_the_last():
     assert next_link(Headers(), URL) is None
 
 
@@ -72,13 +72,13 @@ def listed(*answers, limits=None):
     return [tag for page in pages for tag in page.strings("tags")], transport
 
 
-def test_pages_follow_one_another_over_empty_ones():
+def test_empty_pages_are_followed():
     tags, transport = listed(page(["a", "b"], "/2"), page([], "/3"), page(["c"]))
     assert tags == ["a", "b", "c"]
     assert transport.lines == [f"GET {URL}", "GET https://reg.io/2", "GET https://reg.io/3"]
 
 
-def test_a_page_is_asked_for_only_when_it_is_wanted():
+def test_pages_are_requested_on_demand():
     transport = ScriptedTransport(page(["a"], "/2"))
     pages = paginate(transport, URL, "list tags", limits=Limits())
     assert next(pages).strings("tags") == ["a"]
@@ -89,7 +89,7 @@ def test_a_page_is_asked_for_only_when_it_is_wanted():
     ("tags", "expected"),
     [(None, []), ([None, "a", None], ["a"]), ([1, {}, "a"], ["a"]), ([], [])],
 )
-def test_r27_what_registries_list(tags, expected):
+def test_r27_listings_of_known_registries_are_read(tags, expected):
     assert listed(page(tags))[0] == expected
 
 
@@ -98,7 +98,7 @@ def test_r27_a_missing_member_is_an_empty_list():
 
 
 @pytest.mark.parametrize("tags", ["abc", {"a": 1}, 7])
-def test_a_member_that_is_no_list_is_an_error(tags):
+def test_member_that_is_not_a_list_is_an_error(tags):
     with pytest.raises(RegistryError, match="'tags' is not a list"):
         listed(page(tags))
 
@@ -109,18 +109,18 @@ def test_r27_html_with_200_is_an_error():
 
 
 @pytest.mark.parametrize("links", [[URL], ["/2", "/2"], ["/2", "/3", "/2"], ["/2", URL]])
-def test_r27_a_circle_is_noticed(links):
+def test_r27_cycle_of_pages_is_an_error(links):
     with pytest.raises(UnsafeRedirectError, match="already been read"):
         listed(*(page(["a"], link) for link in links))
 
 
-def test_r27_pages_without_end_end():
+def test_r27_number_of_pages_is_limited():
     endless = [page([], f"/{number}") for number in range(10)]
     with pytest.raises(SizeLimitError, match="limit of 4 pages"):
         listed(*endless, limits=Limits(pages=4))
 
 
-def test_a_page_is_bounded():
+def test_page_size_is_limited():
     with pytest.raises(SizeLimitError):
         listed(page(["a" * 100]), limits=Limits(listing_body=100))
 

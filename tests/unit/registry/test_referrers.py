@@ -133,7 +133,7 @@ def test_a_referrers_tag_is_known_by_its_form(tag, is_one):
 # --- The API ------------------------------------------------------------------------------
 
 
-def test_r29_the_api_is_asked_by_digest_and_type():
+def test_r29_api_is_requested_by_digest_and_artifact_type():
     client, transport = client_of(listing(referrer("a", "x/y+z")))
     assert list(client.of(SUBJECT, "x/y+z")) == [referrer("a", "x/y+z")]
     assert lines(transport) == [f"GET {API}?artifactType=x%2Fy%2Bz"]
@@ -149,34 +149,34 @@ def test_r29_pages_are_followed_and_each_referrer_comes_once():
     assert lines(transport) == [f"GET {API}", f"GET {API}?last=b"]
 
 
-def test_r29_a_page_is_asked_for_when_it_is_wanted():
+def test_r29_pages_are_requested_on_demand():
     more = {"Link": f'<{API}?last=a>; rel="next"'}
     client, transport = client_of(listing(referrer("a"), headers=more))
     assert next(client.of(SUBJECT)) == referrer("a")
     assert len(transport.requests) == 1
 
 
-def test_r29_what_the_registry_did_not_filter_is_filtered_here():
+def test_r29_unfiltered_response_is_filtered_locally():
     client, _ = client_of(listing(referrer("a", "x/a"), referrer("b", "x/b")))
     assert list(client.of(SUBJECT, "x/b")) == [referrer("b", "x/b")]
 
 
 @pytest.mark.parametrize("applied", ["artifactType", "other, artifactType"])
-def test_r29_a_registry_that_filters_is_believed(applied):
+def test_r29_filtered_response_is_not_filtered_again(applied):
     # Some leave the type out of what they list.
     headers = {"OCI-Filters-Applied": applied}
     client, _ = client_of(listing(referrer("a", None), headers=headers))
     assert list(client.of(SUBJECT, "x/b")) == [referrer("a", None)]
 
 
-def test_what_is_listed_malformed_is_an_error_with_its_place():
+def test_malformed_entry_error_names_its_position():
     content = json.dumps({"mediaType": media_types.OCI_INDEX, "manifests": [{}]}).encode()
     client, _ = client_of(Answer(200, INDEX, content))
     with pytest.raises(InvalidManifestError, match=r"manifests\[0\]"):
         list(client.of(SUBJECT))
 
 
-def test_refused_is_not_unsupported():
+def test_refusal_is_not_taken_as_unsupported():
     memory = ReferrersMemory()
     client, _ = client_of(Answer(403), Answer(403), memory=memory)
     with pytest.raises(RegistryError):
@@ -184,7 +184,7 @@ def test_refused_is_not_unsupported():
     assert memory.has_api("app") is None
 
 
-def test_r29_name_unknown_is_not_unsupported():
+def test_r29_name_unknown_is_not_taken_as_unsupported():
     memory = ReferrersMemory()
     client, _ = client_of(missing("NAME_UNKNOWN"), memory=memory)
     with pytest.raises(RegistryNotFoundError):
@@ -204,7 +204,7 @@ def test_r29_name_unknown_is_not_unsupported():
         Answer(200, {"Content-Type": "application/json"}, b"{}"),
     ],
 )
-def test_r29_without_the_api_the_tag_is_read_and_that_is_remembered(answer):
+def test_r29_referrers_tag_is_the_remembered_fallback(answer):
     memory = ReferrersMemory()
     client, transport = client_of(
         answer,
@@ -223,14 +223,14 @@ def test_r29_no_tag_means_no_referrers():
     assert list(client.of(SUBJECT)) == []
 
 
-def test_a_tag_that_names_something_else_lists_nothing():
+def test_tag_of_another_manifest_lists_no_referrers():
     manifest = codec.encode_manifest(config=Descriptor.of(b"{}", "a/b"), layers=[])
     headers = {"Content-Type": manifest.media_type}
     client, _ = client_of(missing(), Answer(200, headers, manifest.content))
     assert list(client.of(SUBJECT)) == []
 
 
-def test_r31_each_repository_is_remembered_by_itself():
+def test_r31_support_is_remembered_per_repository():
     memory = ReferrersMemory()
     memory.learn("other", has_api=False)
     client, transport = client_of(listing(), memory=memory)
@@ -242,7 +242,7 @@ def test_r31_each_repository_is_remembered_by_itself():
 # --- Pushing ------------------------------------------------------------------------------
 
 
-def test_r30_a_registry_that_names_the_subject_is_left_alone():
+def test_r30_no_list_is_written_if_the_registry_returns_the_subject():
     server = EmbeddedRegistry()
     app = repository(server)
     subject = push_artifact(app, b"a")
@@ -251,7 +251,7 @@ def test_r30_a_registry_that_names_the_subject_is_left_alone():
     assert list(app.tags()) == []
 
 
-def test_r30_without_it_the_list_is_as_the_spec_says(app):
+def test_r30_list_follows_the_spec_if_the_registry_returns_no_subject(app):
     subject = push_artifact(app, b"a").descriptor.plain()
     config = push_blob(app, b"{}")
     manifest = codec.encode_manifest(
@@ -292,7 +292,7 @@ def test_r30_a_referrer_pushed_again_is_listed_once_and_nothing_is_written(serve
     assert digests(app.referrers(subject)) == [attached.digest]
 
 
-def test_r30_duplicates_of_other_clients_go_with_the_next_write(app):
+def test_r30_duplicates_of_other_clients_are_removed_by_the_next_write(app):
     subject = push_artifact(app, b"a").descriptor
     first = push_artifact(app, b"b", subject=subject)
     entry = next(app.referrers(subject))
@@ -307,7 +307,7 @@ def test_r30_duplicates_of_other_clients_go_with_the_next_write(app):
     assert written["annotations"] == {"kept": "yes"}
 
 
-def test_by_tag_too_a_referrer_is_listed(app):
+def test_referrer_pushed_by_tag_is_listed(app):
     subject = push_artifact(app, b"a").descriptor
     attached = push_artifact(EmbeddedRegistryLess(app), b"b", subject=subject)
     app.push_manifest(attached.content, attached.media_type, "v1")
@@ -325,7 +325,7 @@ class EmbeddedRegistryLess:
             self._target.push(descriptor, source)
 
 
-def test_a_tag_that_names_something_else_is_not_overwritten(app):
+def test_tag_of_another_manifest_is_not_overwritten(app):
     subject = push_artifact(app, b"a").descriptor.plain()
     other = push_artifact(app, b"other").descriptor.plain()
     app.tag(other, referrers_tag(subject.digest))
@@ -334,7 +334,7 @@ def test_a_tag_that_names_something_else_is_not_overwritten(app):
     assert app.resolve(referrers_tag(subject.digest)) == other
 
 
-def test_many_threads_attach_at_once(app):
+def test_threads_attach_concurrently(app):
     subject = push_artifact(app, b"a").descriptor
     with ThreadPoolExecutor(8) as pool:
         attached = list(
@@ -362,7 +362,7 @@ class Interfering:
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_a_list_that_another_client_overwrites_is_written_again(server, times):
+def test_list_overwritten_by_another_client_is_written_again(server, times):
     interfering = Interfering(server, times)
     other = repository(server)
     subject = push_artifact(other, b"a").descriptor
@@ -374,7 +374,7 @@ def test_a_list_that_another_client_overwrites_is_written_again(server, times):
     assert digests(other.referrers(subject)) == digests([theirs.descriptor, ours.descriptor])
 
 
-def test_overwriting_without_end_is_an_error(server):
+def test_repeated_overwrites_are_an_error(server):
     interfering = Interfering(server, 1000)
     other = repository(server)
     subject = push_artifact(other, b"a").descriptor
@@ -399,14 +399,14 @@ def test_r30_a_delete_prunes_the_list(server, app):
     assert tagged_list(app, subject)["manifests"] == []
 
 
-def test_r30_a_delete_prunes_though_nothing_is_known_of_the_registry(server, app):
+def test_r30_first_delete_prunes_the_list(server, app):
     subject = push_artifact(app, b"a").descriptor
     gone = push_artifact(app, b"b", subject=subject)
     repository(server).delete(gone.descriptor)
     assert list(app.referrers(subject)) == []
 
 
-def test_a_delete_where_the_registry_keeps_the_list_costs_one_request():
+def test_delete_with_the_referrers_api_takes_one_request():
     server = EmbeddedRegistry()
     app = repository(server)
     subject = push_artifact(app, b"a").descriptor
@@ -417,7 +417,7 @@ def test_a_delete_where_the_registry_keeps_the_list_costs_one_request():
     assert list(app.referrers(subject)) == []
 
 
-def test_a_delete_of_what_is_not_here_writes_no_list(server, app):
+def test_delete_of_a_missing_manifest_writes_no_list(server, app):
     subject = push_artifact(app, b"a").descriptor
     absent = codec.encode_index(manifests=[], subject=subject)
     with pytest.raises(NotFoundError):
@@ -426,7 +426,7 @@ def test_a_delete_of_what_is_not_here_writes_no_list(server, app):
         app.resolve(referrers_tag(subject.digest))
 
 
-def test_a_manifest_that_may_not_be_read_can_be_deleted(server, app):
+def test_unreadable_manifest_can_be_deleted(server, app):
     manifest = push_artifact(app, b"a")
     unreadable = faults.Refused(server, status=403, when=faults.requests_for("GET"))
     repository(unreadable).delete(manifest.descriptor)
@@ -455,7 +455,7 @@ def times_asked(registry):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 410, 422, 501, 200])
-def test_r29_no_api_by_another_status_is_found_out_once_for_attach_and_discover(status):
+def test_r29_missing_api_with_another_status_is_detected_once(status):
     app, registry = repository_answering(status, b"<html>")
     subject = push_artifact(app, b"a").descriptor
     attached = push_artifact(app, b"b", subject=subject)
@@ -465,7 +465,7 @@ def test_r29_no_api_by_another_status_is_found_out_once_for_attach_and_discover(
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-def test_a_passing_fault_says_nothing_of_the_api(status):
+def test_temporary_error_does_not_decide_about_the_api(status):
     memory = ReferrersMemory()
     client, _ = client_of(Answer(status), memory=memory)
     with pytest.raises(RegistryError):
@@ -474,7 +474,7 @@ def test_a_passing_fault_says_nothing_of_the_api(status):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_credential_that_may_not_read_the_tag_either_is_refused(status):
+def test_refusal_of_api_and_tag_is_an_access_error(status):
     memory = ReferrersMemory()
     client, transport = client_of(Answer(status), Answer(status), memory=memory)
     with pytest.raises(RegistryError) as caught:
@@ -484,7 +484,7 @@ def test_a_credential_that_may_not_read_the_tag_either_is_refused(status):
     assert memory.has_api("app") is None
 
 
-def test_a_registry_with_the_api_that_names_no_subject_keeps_the_list_itself():
+def test_no_list_is_written_if_the_api_lists_the_referrer():
     silent = faults.OtherHeaders(EmbeddedRegistry(), fields={"OCI-Subject": None})
     app = repository(silent)
     subject = push_artifact(app, b"a").descriptor
@@ -520,13 +520,13 @@ def image_index():
     return push
 
 
-def test_a_subject_under_its_own_tag_lists_none_of_its_children(image_index):
+def test_children_of_an_index_at_the_referrers_tag_are_not_listed(image_index):
     app = repository(TagsAreDigests())
     subject = image_index(app, b"amd64", b"arm64").descriptor
     assert list(app.referrers(subject)) == []
 
 
-def test_a_subject_under_its_own_tag_is_not_rewritten(image_index):
+def test_subject_at_the_referrers_tag_is_not_overwritten(image_index):
     app = repository(TagsAreDigests())
     subject = image_index(app, b"amd64", b"arm64")
     with pytest.raises(UnsupportedError, match="as the digest of the subject"):
@@ -535,7 +535,7 @@ def test_a_subject_under_its_own_tag_is_not_rewritten(image_index):
 
 
 @pytest.mark.parametrize("platform", [None, Platform("linux", "amd64")])
-def test_an_index_of_manifests_with_another_subject_is_no_list(app, image_index, platform):
+def test_index_of_manifests_with_another_subject_is_not_a_list(app, image_index, platform):
     subject = push_artifact(app, b"a").descriptor.plain()
     images = [push_artifact(app, name).descriptor.plain() for name in (b"b", b"c")]
     other = codec.encode_index(manifests=[evolve(i, platform=platform) for i in images])
@@ -578,7 +578,7 @@ def test_a_change_keeps_unknown_members_of_the_list_and_of_its_entries(app):
     assert tagged_list(app, subject) == {**written, "manifests": []}
 
 
-def test_a_tag_that_is_missing_while_another_client_writes_it_empties_no_list(server):
+def test_temporarily_missing_tag_does_not_empty_the_list(server):
     app = repository(server)
     subject = push_artifact(app, b"a").descriptor
     first = push_artifact(app, b"b", subject=subject)
@@ -596,7 +596,7 @@ def test_a_tag_that_is_missing_while_another_client_writes_it_empties_no_list(se
     assert digests(app.referrers(subject)) == digests([first.descriptor, second.descriptor])
 
 
-def test_a_list_is_lost_only_while_nobody_looks(server):
+def test_list_overwritten_after_its_check_is_restored_by_the_next_write(server):
     """Another client overwrites the list after it was read back the first time."""
     other = repository(server)
     subject = push_artifact(other, b"a").descriptor

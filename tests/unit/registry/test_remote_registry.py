@@ -44,24 +44,24 @@ def scripted(*steps, host="reg.io", **options):
         ("reg.io:443", False, "https://reg.io:443", "https://reg.io"),
     ],
 )
-def test_where_a_registry_is(host, plain_http, base_url, origin):
+def test_host_base_url_and_origin_of_a_registry(host, plain_http, base_url, origin):
     registry, _ = scripted(host=host, plain_http=plain_http)
     assert (registry.host, registry.base_url, registry.origin) == (host, base_url, origin)
 
 
 @pytest.mark.parametrize("host", ["", "a/b", "https://reg.io", "user@reg.io"])
-def test_a_registry_is_a_host(host):
+def test_registry_needs_a_valid_host(host):
     with pytest.raises(InvalidReferenceError):
         scripted(host=host)
 
 
-def test_nothing_is_sent_before_something_is_asked_for():
+def test_construction_sends_no_request():
     registry, transport = scripted()
     registry.repository("app")
     assert transport.requests == []
 
 
-def test_a_ping():
+def test_ping_succeeds():
     registry, transport = scripted(Answer(200, {}, b"{}"))
     registry.ping()
     assert transport.lines == ["GET https://reg.io/v2/"]
@@ -75,7 +75,7 @@ def test_a_ping():
         (Answer(202), RegistryError),
     ],
 )
-def test_what_is_no_registry_for_us(answer, kind):
+def test_ping_of_a_server_that_is_not_a_registry_is_an_error(answer, kind):
     registry, _ = scripted(answer, *[answer] * 3)
     with pytest.raises(kind, match=r"reach reg\.io"):
         registry.ping()
@@ -90,13 +90,13 @@ def test_a_foreign_exception_is_wrapped():
 # --- Header fields ------------------------------------------------------------------------
 
 
-def test_who_asks():
+def test_user_agent_names_the_library():
     registry, transport = scripted(Answer(200))
     registry.ping()
     assert transport.requests[0].headers["User-Agent"].startswith("oras-sdk")
 
 
-def test_the_callers_fields_go_to_the_registry_and_to_nobody_else():
+def test_caller_s_header_fields_are_sent_to_the_registry_only():
     moved = Answer(307, {"Location": "https://store.example.org/blob?sig=s"})
     blob = Answer(200, {}, b"0123456789")
     headers = {"X-Api-Key": "secret", "user-agent": "mine/1"}
@@ -124,7 +124,7 @@ def test_an_upload_to_another_host_gets_neither_fields_nor_credentials():
     assert {"Authorization", "X-Api-Key"}.isdisjoint(put.headers)
 
 
-def test_a_request_of_its_own_keeps_its_fields():
+def test_header_fields_of_a_request_override_the_caller_s():
     registry, transport = scripted(Answer(200), headers={"Accept": "text/plain"})
     request = HttpRequest("GET", "https://reg.io/v2/x", {"accept": "application/json"})
     registry.transport.send(request).close()
@@ -145,14 +145,14 @@ def test_r35_a_warning_is_logged_once(caplog):
     ]
 
 
-def test_warnings_without_end_are_not_all_logged(caplog):
+def test_number_of_logged_warnings_is_limited(caplog):
     registry, _ = scripted(*(Answer(200, {"Warning": f'299 - "{n}"'}) for n in range(100)))
     for _ in range(100):
         registry.ping()
     assert len(caplog.records) == MAX_WARNINGS
 
 
-def test_r33_the_rate_limit_is_the_latest():
+def test_r33_latest_rate_limit_is_kept():
     first = Answer(200, {"ratelimit-limit": "100;w=60", "ratelimit-remaining": "9;w=60"})
     registry, _ = scripted(first, Answer(200))
     assert registry.rate_limit is None
@@ -165,7 +165,7 @@ def test_r33_the_rate_limit_is_the_latest():
 
 
 @pytest.mark.parametrize("page_size", [None, 1, 2])
-def test_the_repositories(page_size):
+def test_repositories_are_listed(page_size):
     registry = RemoteRegistry("reg.io", EmbeddedRegistry(), retry_policy=ONCE)
     for name in ("a", "b/c", "d"):
         index = codec.encode_index(manifests=[])
@@ -189,7 +189,7 @@ def test_other_errors_of_a_catalog_are_errors():
 # --- Composition --------------------------------------------------------------------------
 
 
-def test_retries_redirects_and_credentials_are_there():
+def test_retries_redirects_and_credentials_are_composed():
     server = EmbeddedRegistry(users={"me": "password"})
     credentials = StaticCredentials({"reg.io": Credential("me", "password")})
     registry = RemoteRegistry("reg.io", server, credentials=credentials)

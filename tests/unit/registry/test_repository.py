@@ -119,7 +119,7 @@ def test_a_repository_implements_its_ports(repository, ability):
 # --- What it costs ------------------------------------------------------------------------
 
 
-def test_a_new_artifact_takes_two_requests_a_blob_and_three_to_look(server, repository):
+def test_new_artifact_takes_two_requests_per_blob_and_three_checks(server, repository):
     blob = push_blob(repository, b"layer")
     for number in range(5):
         push_blob(repository, b"another layer %d" % number)
@@ -162,13 +162,13 @@ def test_chunks_become_one_blob(repository, chunk_size):
     assert repository.fetch(blob).read() == content
 
 
-def test_an_empty_blob(repository):
+def test_empty_blob_is_pushed_and_fetched(repository):
     blob = push_blob(repository, b"")
     assert repository.exists(blob)
     assert repository.fetch(blob).read() == b""
 
 
-def test_a_range_of_a_blob(repository):
+def test_range_of_a_blob_is_fetched(repository):
     content = os.urandom(1000)
     blob = push_blob(repository, content)
     assert repository.fetch_range(blob, 990, 10).read() == content[990:]
@@ -203,7 +203,7 @@ def test_an_impossible_mount_takes_no_request(server, repository):
     assert server.requests == ()
 
 
-def test_many_threads_share_a_repository(repository):
+def test_threads_share_a_repository(repository):
     contents = [os.urandom(10_000) for _ in range(16)]
     with ThreadPoolExecutor(8) as executor:
         blobs = list(executor.map(lambda content: push_blob(repository, content), contents))
@@ -275,7 +275,7 @@ def test_deleting_removes_the_tags_and_untagging_keeps_the_manifest(repository):
         repository.untag(str(manifest.digest))
 
 
-def test_a_manifest_by_the_digest_of_another(repository):
+def test_manifest_pushed_under_another_digest_is_refused(repository):
     first, second = manifest_of(), manifest_of(annotations={"a": "b"})
     with pytest.raises(DigestMismatchError):
         repository.push_manifest(first.content, first.media_type, str(second.digest))

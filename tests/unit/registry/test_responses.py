@@ -55,7 +55,7 @@ def failure(answer, **options):
         (307, RegistryError),
     ],
 )
-def test_a_status_is_an_error_of_its_kind(status, kind):
+def test_each_status_raises_its_error_class(status, kind):
     error = failure(Answer(status))
     assert isinstance(error, kind)
     assert (error.status, error.method, error.url) == (status, "GET", URL)
@@ -109,7 +109,7 @@ def test_a_status_is_an_error_of_its_kind(status, kind):
         (b"[" * 100_000, (), "[" * 500 + "…"),
     ],
 )  # fmt: skip
-def test_r32_what_a_body_says(body, codes, detail):
+def test_r32_error_body_is_parsed(body, codes, detail):
     error = failure(Answer(400, {}, body))
     assert (error.codes, error.detail) == (codes, detail)
 
@@ -122,7 +122,7 @@ def test_r32_what_a_body_says(body, codes, detail):
         "see https://user:hunter2@cdn.example.org/x?X-Amz-Signature=deadbeef00",
     ],
 )
-def test_no_secret_that_a_body_repeats_is_kept(message):
+def test_secret_repeated_in_a_body_is_removed(message):
     body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
     error = failure(Answer(403, {}, body))
     for secret in ("abcdefgh", "dXNlcjpw", "hunter2", "deadbeef00"):
@@ -134,7 +134,7 @@ def test_a_long_detail_is_cut():
     assert len(failure(Answer(400, {}, body)).detail) <= 501
 
 
-def test_a_body_steers_no_terminal():
+def test_control_characters_of_a_body_are_escaped():
     error = failure(Answer(400, {}, "a\x1b[31mred\x07\u202eb\x9bc\nd".encode()))
     assert error.detail == "a [31mred b c d"
 
@@ -178,7 +178,7 @@ def test_an_unexpected_success_says_what_was_expected():
 
 
 @pytest.mark.parametrize(("text", "pause"), [("7", 7.0), ("rubbish", None), ("-1", None)])
-def test_a_rate_limit_keeps_the_pause(text, pause):
+def test_rate_limit_error_has_retry_after(text, pause):
     assert failure(Answer(429, {"Retry-After": text})).retry_after == pause
 
 
@@ -198,7 +198,7 @@ def test_a_body_up_to_the_limit_is_read():
         (Answer(200, {"Content-Length": "5"}, b"012"), SizeMismatchError),
     ],
 )
-def test_a_body_that_is_refused(answer, kind):
+def test_oversized_or_encoded_body_is_refused(answer, kind):
     with pytest.raises(kind):
         read(answer)
 
@@ -216,14 +216,14 @@ def test_r27_a_listing_is_a_json_object(body):
         parse_json(REQUEST, response, "list", body)
 
 
-def test_a_short_body_that_breaks_off_is_asked_for_again():
+def test_truncated_body_is_requested_again():
     broken = Answer(200, {}, b"ha", breaks=True)
     transport = ScriptedTransport(broken, broken, Answer(200, {}, b"half"))
     assert exchange_body(transport, REQUEST, "pull", limit=10)[1] == b"half"
     assert transport.finished
 
 
-def test_but_not_for_ever():
+def test_truncated_body_is_requested_a_limited_number_of_times():
     transport = ScriptedTransport(*[Answer(200, {}, b"ha", breaks=True)] * MAX_BODY_ATTEMPTS)
     with pytest.raises(TransportError):
         exchange_body(transport, REQUEST, "pull", limit=10)
@@ -238,14 +238,14 @@ def test_content_length(text, expected):
     assert content_length(Headers({"content-length": text})) == expected
 
 
-def test_r26_a_digest_header_may_be_absent_or_nonsense():
+def test_r26_missing_or_invalid_digest_header_is_ignored():
     digest = Digest.of(b"a")
     assert digest_header(Headers()) is None
     assert digest_header(Headers({"Docker-Content-Digest": "nonsense"})) is None
     assert digest_header(Headers({"docker-content-digest": f" {digest} "})) == digest
 
 
-def test_r24_a_digest_header_that_contradicts_is_an_error():
+def test_r24_wrong_digest_header_is_an_error():
     digest, other = Digest.of(b"a"), Digest.of(b"b")
     check_digest_header(Headers(), digest, "x")
     check_digest_header(Headers({"Docker-Content-Digest": "nonsense"}), digest, "x")

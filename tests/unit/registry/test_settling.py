@@ -116,7 +116,7 @@ def push(monkeypatch, document, *steps):
     return [(r.method, r.url.rpartition("/")[2]) for r in transport.requests]
 
 
-def test_the_blobs_but_not_the_subject_are_looked_for(monkeypatch):
+def test_existence_of_blobs_is_checked_but_not_of_the_subject(monkeypatch):
     steps = [REFUSED, Answer(200), Answer(200), STORED]
     assert push(monkeypatch, IMAGE, *steps) == [
         ("PUT", "v1"),
@@ -126,7 +126,7 @@ def test_the_blobs_but_not_the_subject_are_looked_for(monkeypatch):
     ]
 
 
-def test_the_manifests_of_an_index_are_looked_for(monkeypatch):
+def test_existence_of_the_manifests_of_an_index_is_checked(monkeypatch):
     described = {
         "Content-Type": IMAGE.media_type,
         "Content-Length": str(len(IMAGE.content)),

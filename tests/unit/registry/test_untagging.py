@@ -77,14 +77,14 @@ def test_r34_a_refused_tag_is_removed_by_a_placeholder(status, code):
         app.resolve("v1")
 
 
-def test_the_only_tag_goes_and_the_manifest_stays():
+def test_removal_of_the_only_tag_keeps_the_manifest():
     app, manifest = tagged(refusing_tags(), "v1")
     app.untag("v1")
     assert list(app.tags()) == []
     assert app.exists(manifest)
 
 
-def test_no_two_placeholders_are_alike():
+def test_placeholders_are_unique():
     app, _ = tagged(server := refusing_tags(), "v1", "v2", "v3")
     app.untag("v1")
     app.untag("v2")
@@ -104,7 +104,7 @@ def test_a_registry_that_deletes_tags_needs_one_request():
 
 
 @pytest.mark.parametrize("server", [refusing_deletes, refusing_placeholders])
-def test_what_would_touch_other_tags_is_an_error_that_names_them(server):
+def test_error_names_the_other_tags_that_a_delete_would_remove(server):
     app, manifest = tagged(server(), "v1", "v2", "latest", "other")
     other = push_artifact(app, b"other").descriptor.plain()
     app.tag(other, "other")
@@ -124,14 +124,14 @@ def test_without_other_tags_the_error_names_the_digest_to_delete():
 
 
 @pytest.mark.parametrize(("status", "kind"), [(403, AccessDeniedError), (500, RegistryError)])
-def test_a_refusal_for_another_reason_is_that_error(status, kind):
+def test_other_refusals_are_raised_unchanged(status, kind):
     app, manifest = tagged(refusing_deletes(status), "v1")
     with pytest.raises(kind):
         app.untag("v1")
     assert app.resolve("v1").plain() == manifest
 
 
-def test_a_failed_delete_of_the_placeholder_gives_the_tag_back():
+def test_failed_delete_of_the_placeholder_restores_the_tag():
     server = refusing_tags()
     app, manifest = tagged(server, "v1")
     server.when = DELETES
@@ -148,7 +148,7 @@ def test_an_unknown_tag_is_not_found(server):
     assert list(app.tags()) == ["v1"]
 
 
-def test_only_a_tag_is_removed():
+def test_digest_cannot_be_untagged():
     app, manifest = tagged(EmbeddedRegistry(), "v1")
     with pytest.raises(InvalidReferenceError):
         app.untag(str(manifest.digest))
@@ -233,7 +233,7 @@ def test_a_challenge_between_the_attempts_does_not_hide_the_first_one(lost, chal
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_so_was_the_removal_of_a_tag(lost):
+def test_repeated_untag_that_finds_nothing_was_successful(lost):
     app = patient(losing(lost))
     manifest = push_artifact(app, b"content").descriptor.plain()
     app.tag(manifest, "v1")
@@ -243,7 +243,7 @@ def test_so_was_the_removal_of_a_tag(lost):
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_so_was_the_delete_of_a_blob(lost):
+def test_repeated_blob_delete_that_finds_nothing_was_successful(lost):
     app = patient(losing(lost))
     blob = push_blob(app, b"content")
     app.delete(blob)
@@ -251,7 +251,7 @@ def test_so_was_the_delete_of_a_blob(lost):
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
+def test_referrer_is_removed_from_the_list_after_a_repeated_delete(lost):
     app = patient(losing(lost, registry=EmbeddedRegistry(referrers=False)))
     subject = push_artifact(app, b"a").descriptor
     attached = push_artifact(app, b"b", subject=subject)
@@ -259,7 +259,7 @@ def test_a_referrer_whose_delete_was_repeated_is_taken_off_the_list(lost):
     assert list(app.referrers(subject)) == []
 
 
-def test_a_delete_that_was_put_off_by_429_still_finds_nothing():
+def test_delete_repeated_after_429_is_an_error_if_it_finds_nothing():
     app = patient(losing(*(partial(faults.Refused, status=status) for status in (429, 404))))
     manifest = push_artifact(app, b"content").descriptor.plain()
     with pytest.raises(NotFoundError):

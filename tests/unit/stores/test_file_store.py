@@ -119,7 +119,7 @@ def test_a_directory_titled_dot_is_unpacked_into_the_folder_itself(store, tree):
     assert all_files(tree) == {"a": b"new", "d/b": b"b", "d/kept": b"kept"}
 
 
-def test_a_directory_titled_dot_leads_nowhere_else(store, tree):
+def test_directory_titled_dot_writes_nothing_outside_the_folder(store, tree):
     content = tgz(member("a", b"new"), member("../evil", b"evil"))
     with pytest.raises(UnsafeArchiveError):
         store.push(folder(content, "./"), BytesSource(content))
@@ -284,7 +284,7 @@ def test_a_packed_directory_is_unpacked(store, tree):
     assert source.streams == []
 
 
-def test_other_files_of_a_folder_stay(store, tree):
+def test_other_files_of_a_folder_are_kept(store, tree):
     write(tree, "data/mine", b"mine")
     write(tree, "data/a", b"old")
     store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))
@@ -344,7 +344,7 @@ def test_a_wrong_archive_leaves_nothing(store, tree, content, error, old):
         tgz(symlink("data/l", "/etc"), member("data/l/a", b"x")),
     ],
 )
-def test_an_evil_archive_leaves_nothing(store, tree, archive):
+def test_unsafe_archive_leaves_nothing(store, tree, archive):
     with pytest.raises(UnsafeArchiveError):
         store.push(folder(archive, "data"), BytesSource(archive))
     assert names(tree) == []
@@ -365,7 +365,7 @@ def test_the_digest_of_the_unpacked_archive_is_checked(store, tree):
 
 
 @pytest.mark.parametrize("limits", [Limits(archive_members=2), Limits(archive_bytes=5)])
-def test_archives_are_held_to_the_limits(tree, limits):
+def test_limits_apply_to_archives(tree, limits):
     store = FileStore(tree, limits=limits)
     with pytest.raises(SizeLimitError):
         store.push(folder(ARCHIVE, "data"), BytesSource(ARCHIVE))

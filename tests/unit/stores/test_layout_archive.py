@@ -74,7 +74,7 @@ def members_of(content):
 # --- There and back -----------------------------------------------------------------------
 
 
-def test_a_packed_layout_is_unpacked_as_it_was(tree, manifest):
+def test_packed_layout_round_trips(tree, manifest):
     there = unpacked(packed(tree))
     assert all_files(there) == all_files(tree)
     store = OciLayoutStore(there)
@@ -120,7 +120,7 @@ def test_a_folder_without_a_layout_is_not_packed(tree):
 # --- Strangers' archives ------------------------------------------------------------------
 
 
-def test_members_may_come_in_any_order_with_others_between(tree, manifest):
+def test_members_can_be_in_any_order_among_other_members(tree, manifest):
     members = members_of(packed(tree))[::-1]
     foreign = [("manifest.json", b"[]"), ("../../etc/passwd", b"x"), ("blobs/sha256/short", b"x")]
     there = unpacked(tar_of([*foreign, *members]))
@@ -210,7 +210,7 @@ def folder(request, tmp_path):
     return MemoryFileTree() if request.param == "memory" else LocalFileTree(tmp_path)
 
 
-def test_an_archive_is_made_and_grows(folder):
+def test_archive_is_created_and_extended(folder):
     manifests = []
     for number in range(3):
         with archived_layout(folder, PATH, scratch=MemoryFileTree()) as store:
@@ -253,7 +253,7 @@ def test_after_an_exception_the_old_archive_stays(folder):
     assert folder.entry(PATH) == before
 
 
-def test_two_writers_of_one_archive_take_turns(folder):
+def test_two_writers_of_one_archive_are_serialised(folder):
     inside, go_on = Event(), Event()
 
     def change(content, begin):

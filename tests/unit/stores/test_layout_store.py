@@ -97,7 +97,7 @@ def entries_of(tree):
 # --- The files ----------------------------------------------------------------------------
 
 
-def test_reading_makes_nothing(tree, store):
+def test_read_creates_no_files(tree, store):
     assert list(store.tags()) == []
     assert not store.exists(Descriptor.of(b"blob", "a/b"))
     assert list(tree.entries()) == []
@@ -141,7 +141,7 @@ def test_a_layout_of_another_version_is_neither_read_nor_written(tree, store, ma
     assert [str(entry.path) for entry in tree.entries()] == ["oci-layout"]
 
 
-def test_an_index_without_the_marker_is_no_layout(tree, store):
+def test_index_without_the_marker_is_not_a_layout(tree, store):
     put(tree, "index.json", b'{"schemaVersion": 2, "manifests": []}')
     with pytest.raises(InvalidManifestError, match="the file is missing"):
         store.resolve("v1")
@@ -211,7 +211,7 @@ def test_a_manifest_is_listed_without_a_tag(tree, store):
     assert entries_of(tree) == [(str(manifest.digest), "v1")]
 
 
-def test_the_parts_of_an_index_are_listed_no_more(tree, store):
+def test_manifests_of_an_index_are_no_longer_listed(tree, store):
     parts = [push_artifact(store, layer).descriptor for layer in (b"a", b"b", b"c")]
     store.tag(parts[0], "part")
     index = codec.encode_index(manifests=parts)
@@ -235,7 +235,7 @@ def test_a_manifest_whose_tag_moved_stays_listed(tree, store):
     )
 
 
-def test_the_name_annotation_does_not_leave_the_layout(store):
+def test_name_annotation_is_not_copied_out_of_the_layout(store):
     index = codec.encode_index(manifests=[])
     descriptor = index.descriptor.with_annotations({"note": "x", REF_NAME: "elsewhere"})
     store.push(descriptor, BytesSource(index.content))

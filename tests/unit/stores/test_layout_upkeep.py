@@ -150,7 +150,7 @@ def test_collection_may_keep_tagged_artifacts_and_their_referrers_only(tree, sto
     assert image.config.digest not in collected.digests
 
 
-def test_names_that_are_not_tags_count(tree, store):
+def test_names_that_are_not_tags_keep_their_manifest(tree, store):
     manifest = push_artifact(store, b"layer")
     store.tag(manifest.descriptor, "v1")
     put(tree, "index.json", content_of(tree, "index.json").replace(b'"v1"', b'"docker.io/a:v1"'))
@@ -305,7 +305,7 @@ def test_collection_works_in_a_folder_without_locks(tree):
     assert store.exists(manifest.descriptor)
 
 
-def test_copies_and_collections_at_once(tree):
+def test_copies_and_collections_run_concurrently(tree):
     source = MemoryStore()
     for number in range(20):
         manifest = push_artifact(source, b"%d" % number, b"shared")

@@ -131,7 +131,7 @@ def test_a_file_is_resumed_many_times(tree, descriptor):
     assert read(tree, "a") == CONTENT
 
 
-def test_a_complete_partial_file_only_gets_its_name(tree, descriptor):
+def test_complete_partial_file_is_renamed_without_a_download(tree, descriptor):
     keep(tree, descriptor, CONTENT)
     fetcher = Breaking()
     push(tree, descriptor, fetcher)
@@ -144,7 +144,7 @@ def test_a_complete_partial_file_only_gets_its_name(tree, descriptor):
     [b"\0" * 300_000, CONTENT[:-1] + b"x", CONTENT + b"x", b"\0" * (SIZE + 1), b"x"],
     ids=["zeros", "whole but wrong", "too long", "too long and wrong", "one byte"],
 )
-def test_a_wrong_partial_file_only_costs_time(tree, descriptor, beginning):
+def test_wrong_partial_file_is_downloaded_again(tree, descriptor, beginning):
     keep(tree, descriptor, beginning)
     fetcher = Breaking()
     push(tree, descriptor, fetcher)

@@ -120,7 +120,7 @@ def test_each_call_has_its_answer(client, method, path, status, code):
 # --- Blobs --------------------------------------------------------------------------------
 
 
-def test_a_blob_is_served_with_what_is_known_of_it(client):
+def test_blob_is_served_with_its_headers(client):
     client.push_blob("app", BLOB)
     answer = client.ask("GET", f"/v2/app/blobs/{D}")
     assert answer.body == BLOB
@@ -154,7 +154,7 @@ def test_a_range_of_a_blob(client, asked, status, body, content_range):
         assert answer.body == body
 
 
-def test_a_range_of_another_version_is_the_whole(client):
+def test_range_with_another_etag_returns_the_whole_blob(client):
     client.push_blob("app", BLOB)
     path = f"/v2/app/blobs/{D}"
     etag = client.ask("HEAD", path).headers["ETag"]
@@ -172,7 +172,7 @@ def test_a_blob_is_removed_from_one_repository(client):
 
 @pytest.mark.parametrize("content", [b"", BLOB, b"x" * 3_000_000])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_blob_of_any_size_comes_back(client, content, algorithm):
+def test_blob_of_any_size_round_trips(client, content, algorithm):
     digest = Digest.of(content, algorithm)
     location = client.ask("POST", "/v2/app/blobs/uploads/").location
     answer = client.ask("PUT", f"{location}&digest={digest}", content)
@@ -189,7 +189,7 @@ def begun(client, repository="app"):
     return client.ask("POST", f"/v2/{repository}/blobs/uploads/")
 
 
-def test_an_upload_in_parts(client):
+def test_upload_in_chunks(client):
     answer = begun(client)
     assert answer.headers["Range"] == "0-0"
     for start in range(0, len(BLOB), 8):
@@ -204,7 +204,7 @@ def test_an_upload_in_parts(client):
     assert client.ask("GET", answer.location).code == "BLOB_UPLOAD_UNKNOWN"
 
 
-def test_the_last_part_may_come_with_the_end(client):
+def test_final_put_can_have_a_chunk(client):
     location = client.ask("PATCH", begun(client).location, BLOB[:5]).location
     answer = client.ask(
         "PUT", f"{location}&digest={D}", BLOB[5:], Content_Range=f"5-{len(BLOB) - 1}"
@@ -215,7 +215,7 @@ def test_the_last_part_may_come_with_the_end(client):
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("content_range", ["0-4", "6-10"])
-def test_a_part_out_of_order_is_refused_and_the_session_goes_on(client, method, content_range):
+def test_chunk_out_of_order_is_refused_and_the_session_continues(client, method, content_range):
     location = client.ask("PATCH", begun(client).location, BLOB[:5]).location
     answer = client.ask(method, f"{location}&digest={D}", BLOB[5:10], Content_Range=content_range)
     assert answer.status == 416
@@ -243,7 +243,7 @@ def test_bytes_with_another_digest_end_the_upload(client, in_parts):
     assert client.ask("HEAD", f"/v2/app/blobs/{D}").status == 404
 
 
-def test_a_session_without_digest_cannot_end_but_goes_on(client):
+def test_put_without_a_digest_is_refused_and_the_session_continues(client):
     location = begun(client).location
     assert client.ask("PUT", location, BLOB).code == "DIGEST_INVALID"
     assert client.ask("PUT", f"{location}&digest={D}", BLOB).status == 201
@@ -254,7 +254,7 @@ def test_a_session_belongs_to_its_repository(client):
     assert client.ask("GET", location.replace("/app/", "/other/")).status == 404
 
 
-def test_a_cancelled_session_is_gone_and_leaves_nothing():
+def test_cancelled_session_leaves_nothing():
     files = MemoryFileTree()
     client = RegistryClient(EmbeddedRegistry(files))
     location = client.ask("PATCH", begun(client).location, BLOB).location
@@ -301,7 +301,7 @@ class BrokenBody:
         pass
 
 
-def test_what_came_before_a_break_is_kept_in_a_session(client):
+def test_interrupted_chunk_keeps_the_received_bytes(client):
     location = client.ask("PATCH", begun(client).location, BLOB[:3]).location
     error = TransportError("PATCH", location, "broken")
     with pytest.raises(TransportError):
@@ -312,7 +312,7 @@ def test_what_came_before_a_break_is_kept_in_a_session(client):
     assert client.ask("PUT", f"{status.location}&digest={D}").status == 201
 
 
-def test_a_whole_upload_that_breaks_off_is_not_kept(client):
+def test_interrupted_monolithic_upload_is_not_stored(client):
     location = begun(client).location
     with pytest.raises(SizeMismatchError):
         client.ask("PUT", f"{location}&digest={D}", BrokenBody(BLOB[:-1]))
@@ -337,7 +337,7 @@ def test_an_upload_without_requests_expires():
 # --- Manifests ----------------------------------------------------------------------------
 
 
-def test_a_manifest_comes_back_as_it_was_pushed(client):
+def test_manifest_round_trips_unchanged(client):
     manifest = client.push_artifact("app", "v1")
     for reference in ("v1", manifest.digest):
         answer = client.ask("GET", f"/v2/app/manifests/{reference}")
@@ -365,7 +365,7 @@ def test_a_sha512_digest_names_a_manifest_too(client):
 
 
 @pytest.mark.parametrize("missing", ["config", "layer", "child"])
-def test_what_a_manifest_refers_to_must_be_there(client, missing):
+def test_manifest_with_missing_references_is_refused(client, missing):
     layer = Descriptor.of(BLOB, media_types.OCI_LAYER_TAR)
     if missing != "config":
         client.push_blob("app", b"{}")
@@ -383,13 +383,13 @@ def test_what_a_manifest_refers_to_must_be_there(client, missing):
     assert client.ask("GET", "/v2/app/manifests/v1").status == 404
 
 
-def test_a_layer_that_is_elsewhere_may_be_missing(client):
+def test_layer_with_urls_can_be_missing(client):
     layer = Descriptor(media_types.OCI_LAYER_TAR, DIGEST, 9, urls=("https://elsewhere.test/",))
     client.push_blob("app", b"{}")
     client.push_manifest("app", "v1", encode_manifest(config=EMPTY, layers=[layer]))
 
 
-def test_an_index_is_taken(client):
+def test_index_is_accepted(client):
     manifest = client.push_artifact("app", "v1")
     index = encode_index(manifests=[manifest.descriptor])
     client.push_manifest("app", "all", index)
@@ -405,7 +405,7 @@ def test_an_index_is_taken(client):
         (b"x" * (4 * 1024 * 1024 + 1), media_types.OCI_MANIFEST, 413, "SIZE_INVALID"),
     ],
 )
-def test_what_is_no_manifest_is_refused(client, content, content_type, status, code):
+def test_invalid_manifest_is_refused(client, content, content_type, status, code):
     answer = client.ask("PUT", "/v2/app/manifests/v1", content, Content_Type=content_type)
     assert (answer.status, answer.code) == (status, code)
 
@@ -507,7 +507,7 @@ def pages(client, path):
     return found
 
 
-def test_tags_by_pages(client):
+def test_tags_are_paginated(client):
     manifest = client.push_artifact("a/b", "v0")
     for tag in ("v3", "v1", "A", "v2"):
         client.push_manifest("a/b", tag, manifest)
@@ -518,7 +518,7 @@ def test_tags_by_pages(client):
     assert len(pages(client, "/v2/a/b/tags/list?n=5")) == 1
 
 
-def test_the_catalog_by_pages(client):
+def test_catalog_is_paginated(client):
     for repository in ("b", "a/b/c", "a", "a/b"):
         client.push_artifact(repository, "v1")
     client.push_blob("only/blobs", BLOB)
@@ -610,7 +610,7 @@ def test_basic_logins():
     client.push_blob("app", BLOB)
 
 
-def test_no_users_means_nobody():
+def test_registry_without_users_refuses_every_login():
     assert RegistryClient(EmbeddedRegistry(users={})).ask("GET", "/v2/").status == 401
 
 
@@ -657,7 +657,7 @@ def test_a_challenge_names_realm_service_and_scope():
     )
 
 
-def test_a_token_allows_what_it_was_asked_for():
+def test_token_allows_its_scopes():
     client, _, _ = tokens_client()
     client.headers = token(
         client, "repository:app:pull,push", Authorization=basic("anna", "secret")
@@ -672,7 +672,7 @@ def test_a_token_allows_what_it_was_asked_for():
     assert client.ask("DELETE", f"/v2/app/blobs/{D}").status == 202
 
 
-def test_anonymous_clients_may_pull_only():
+def test_anonymous_clients_can_pull_only():
     client, _, _ = tokens_client()
     client.headers = token(client, "repository:app:pull,push")
     assert client.ask("GET", f"/v2/app/blobs/{D}").status == 404
@@ -706,12 +706,12 @@ def test_an_identity_token_is_exchanged():
     assert client.ask("POST", "/token", form + b"&refresh_token=other").status == 401
 
 
-def test_a_token_server_may_know_no_post():
+def test_token_server_can_lack_post():
     client, _, _ = tokens_client(oauth2=False)
     assert client.ask("POST", "/token", b"grant_type=refresh_token").status == 405
 
 
-def test_the_realm_may_be_elsewhere():
+def test_realm_can_be_another_host():
     client, _, _ = tokens_client(realm="https://auth.test/here?account=x")
     assert (
         'realm="https://auth.test/here?account=x"'
@@ -724,7 +724,7 @@ def test_the_realm_may_be_elsewhere():
 # --- All in all ---------------------------------------------------------------------------
 
 
-def test_requests_are_remembered_without_showing_secrets(client):
+def test_requests_are_recorded_without_secrets(client):
     client.ask("GET", "/v2/app/tags/list?n=1", Authorization="Basic c2VjcmV0")
     (request,) = client.registry.requests
     assert (request.method, request.path, request.query) == ("GET", "/v2/app/tags/list", "n=1")
@@ -733,7 +733,7 @@ def test_requests_are_remembered_without_showing_secrets(client):
     assert "c2VjcmV0" not in repr(request)
 
 
-def test_another_registry_on_the_same_files_serves_what_is_there():
+def test_second_registry_serves_the_same_files():
     files = MemoryFileTree()
     manifest = RegistryClient(EmbeddedRegistry(files)).push_artifact("a/b", "v1")
     client = RegistryClient(EmbeddedRegistry(files))

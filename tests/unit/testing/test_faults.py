@@ -104,7 +104,7 @@ def test_a_response_is_reset_at_a_byte(registry, after):
     assert read_until_error(broken, ConnectionResetError) == BLOB[:after]
 
 
-def test_a_whole_read_does_not_pass_the_byte_of_a_reset(registry):
+def test_read_all_stops_at_the_byte_of_a_reset(registry):
     broken = faults.ResetResponses(registry, after=10)
     with broken.send(HttpRequest("GET", ORIGIN + PLACE)) as response:
         assert response.body.read() == BLOB[:10]
@@ -134,7 +134,7 @@ def test_a_response_stalls_at_a_byte(registry):
     assert waited == [9]
 
 
-def test_there_is_no_referrers_api(registry):
+def test_referrers_api_is_removed(registry):
     old = faults.WithoutReferrers(registry)
     assert ask(registry, "GET", f"/v2/team/it/referrers/{DIGEST}")[0] == 200
     assert ask(old, "GET", f"/v2/team/it/referrers/{DIGEST}")[0] == 404

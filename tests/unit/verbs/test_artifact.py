@@ -49,7 +49,7 @@ def test_a_directory_without_scratch_is_refused_before_anything_is_pushed(target
 # --- There and back -----------------------------------------------------------------------
 
 
-def test_files_and_directories_come_back(target, scratch, folder):
+def test_files_and_directories_round_trip(target, scratch, folder):
     root = push(
         target,
         "v1",
@@ -87,7 +87,7 @@ def _apart(files):
 
 
 @given(st.dictionaries(_titles, st.binary(max_size=3), max_size=5).filter(_apart))
-def test_any_files_come_back(files):
+def test_arbitrary_files_round_trip(files):
     target, folder = repository(), MemoryFileTree()
     contents = [file(title, content) for title, content in files.items()]
     push(target, "v1", contents, scratch=MemoryFileTree())
@@ -125,13 +125,13 @@ def test_one_archive_under_two_titles_appears_twice(target, folder):
     assert all_files(folder) == {"one/data/x": b"ex", "two/data/x": b"ex"}
 
 
-def test_content_that_equals_the_config(target, scratch, folder):
+def test_file_with_the_content_of_the_config(target, scratch, folder):
     push(target, "v1", [file("empty.json", b"{}")], scratch=scratch)
     pull(target, "v1", folder)
     assert all_files(folder) == {"empty.json": b"{}"}
 
 
-def test_a_file_of_a_manifest_s_type(scratch, folder):
+def test_file_with_the_media_type_of_a_manifest(scratch, folder):
     target = MemoryStore()
     content = pack_manifest([]).content
     inner = file("manifest.json", content, media_type=media_types.OCI_MANIFEST)
@@ -140,7 +140,7 @@ def test_a_file_of_a_manifest_s_type(scratch, folder):
     assert all_files(folder) == {"manifest.json": content}
 
 
-def test_nothing_at_all(target, scratch, folder):
+def test_push_and_pull_without_files(target, scratch, folder):
     push(target, "v1", [], scratch=scratch)
     assert pull(target, "v1", folder).files == ()
     assert names(folder) == []
@@ -172,7 +172,7 @@ class TamperingTransport:
         (lambda body: body + b"!", SizeMismatchError),
     ],
 )
-def test_what_is_changed_on_the_way_is_noticed(scratch, folder, change, error):
+def test_changed_bytes_are_an_error(scratch, folder, change, error):
     server = EmbeddedRegistry()
     push(repository(server), "v1", [file("a", b"good")], scratch=scratch)
     write(folder, "a", b"old")
@@ -181,7 +181,7 @@ def test_what_is_changed_on_the_way_is_noticed(scratch, folder, change, error):
     assert all_files(folder) == {"a": b"old"}
 
 
-def test_a_neighbour_s_blobs_do_not_travel(scratch):
+def test_blobs_of_another_repository_are_mounted(scratch):
     server = EmbeddedRegistry()
     registry = RemoteRegistry("localhost:5000", server, plain_http=True)
     source, destination = registry.repository("one"), registry.repository("two")
@@ -198,7 +198,7 @@ def test_a_neighbour_s_blobs_do_not_travel(scratch):
     ]
 
 
-def test_from_registry_to_registry_and_back(scratch, folder):
+def test_copy_between_registries_round_trips(scratch, folder):
     first, second, memory = repository(), repository(), MemoryStore()
     root = push(first, "v1", [file("a", b"one"), file("b", b"two")], scratch=scratch)
     copy(first, "v1", memory)

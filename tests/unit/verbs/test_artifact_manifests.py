@@ -44,7 +44,7 @@ def push_artifact_manifest(target, media_type, *, subject=None, tag=None):
     return artifact, blob
 
 
-def test_it_is_copied_with_its_blobs(target, media_type):
+def test_artifact_manifest_is_copied_with_its_blobs(target, media_type):
     source = repository()
     artifact, blob = push_artifact_manifest(source, media_type, tag="v1")
     assert copy(source, "v1", target).root.digest == artifact.digest
@@ -52,7 +52,7 @@ def test_it_is_copied_with_its_blobs(target, media_type):
     assert target.resolve("v1").plain() == artifact
 
 
-def test_it_is_discovered_through_its_subject(target, media_type):
+def test_artifact_manifest_is_discovered_through_its_subject(target, media_type):
     subject = push_artifact(target, b"subject").descriptor
     target.tag(subject.plain(), "v1")
     artifact, _ = push_artifact_manifest(target, media_type, subject=subject)
@@ -60,7 +60,7 @@ def test_it_is_discovered_through_its_subject(target, media_type):
     assert (found.descriptor.digest, found.descriptor.artifact_type) == (artifact.digest, SBOM)
 
 
-def test_it_is_copied_as_a_referrer(target, media_type):
+def test_artifact_manifest_is_copied_as_a_referrer(target, media_type):
     source = repository()
     subject = push_artifact(source, b"subject").descriptor
     source.tag(subject.plain(), "v1")
@@ -71,7 +71,7 @@ def test_it_is_copied_as_a_referrer(target, media_type):
     assert [r.descriptor.digest for r in discover(target, "v1").referrers] == [artifact.digest]
 
 
-def test_it_is_inspected(target, media_type):
+def test_artifact_manifest_is_inspected(target, media_type):
     artifact, blob = push_artifact_manifest(target, media_type, tag="v1")
     manifest = fetch_manifest(target, "v1")
     assert (manifest.digest, manifest.artifact_type) == (artifact.digest, SBOM)

@@ -52,7 +52,7 @@ def shape(tree):
 
 
 @pytest.mark.parametrize("by", ["tag", "digest"])
-def test_what_is_attached_names_its_subject(target, image, by):
+def test_attached_artifact_has_the_subject(target, image, by):
     attached = attach_file(target, "v1" if by == "tag" else str(image.digest))
     manifest = codec.decode_manifest(read(target, attached))
     assert manifest.subject == image.descriptor.plain()
@@ -61,25 +61,25 @@ def test_what_is_attached_names_its_subject(target, image, by):
     assert manifest.config.data == b"{}"
 
 
-def test_what_is_attached_can_be_pulled(target, image):
+def test_attached_artifact_can_be_pulled(target, image):
     attached = attach_file(target)
     folder = MemoryFileTree()
     pull(target, str(attached.digest), folder)
     assert all_files(folder) == {"report.json": b"content"}
 
 
-def test_what_is_attached_has_no_tag(target, image):
+def test_attached_artifact_has_no_tag(target, image):
     attach_file(target)
     kept = [tag for tag in target.tags() if not tag.startswith("sha256-")]
     assert kept == ["v1"]
 
 
-def test_the_subject_stays_as_it_was(target, image):
+def test_subject_is_unchanged(target, image):
     attach_file(target)
     assert target.resolve("v1").digest == image.digest
 
 
-def test_annotations_alone_may_be_attached(target, image):
+def test_annotations_can_be_attached_without_files(target, image):
     attached = attach(
         target,
         "v1",
@@ -93,7 +93,7 @@ def test_annotations_alone_may_be_attached(target, image):
     assert found.annotations == {"verdict": "good"}
 
 
-def test_to_the_manifest_for_a_platform(target):
+def test_attach_to_the_manifest_for_a_platform(target):
     platform = Platform.parse("linux/amd64")
     manifest = push_artifact(target, b"image")
     entry = Descriptor(
@@ -107,13 +107,13 @@ def test_to_the_manifest_for_a_platform(target):
     assert discover(target, "v1").referrers == ()
 
 
-def test_nothing_is_attached_to_nothing(target):
+def test_attach_to_a_missing_subject_is_an_error(target):
     with pytest.raises(NotFoundError):
         attach_file(target, "v2")
 
 
 @pytest.mark.parametrize("artifact_type", ["", "nonsense", "a/b c"])
-def test_a_type_is_wanted(target, image, artifact_type):
+def test_attach_needs_an_artifact_type(target, image, artifact_type):
     with pytest.raises(InvalidManifestError, match="artifactType"):
         attach_file(target, artifact_type=artifact_type)
 
@@ -121,19 +121,19 @@ def test_a_type_is_wanted(target, image, artifact_type):
 # --- Discovering --------------------------------------------------------------------------
 
 
-def test_twice_attached_is_twice_found(target, image):
+def test_two_attached_artifacts_are_discovered(target, image):
     one, two = attach_file(target, content=b"1"), attach_file(target, content=b"2")
     leaves = frozenset((attached.digest, frozenset()) for attached in (one, two))
     assert shape(discover(target, "v1")) == (image.digest, leaves)
 
 
-def test_the_same_attached_again_is_found_once(target, image):
+def test_same_artifact_attached_twice_is_discovered_once(target, image):
     one, two = attach_file(target), attach_file(target)
     assert one == two
     assert len(discover(target, "v1").referrers) == 1
 
 
-def test_one_level_or_the_whole_tree(target, image):
+def test_discover_lists_one_level_or_the_whole_tree(target, image):
     sbom = attach_file(target)
     signature = attach_file(target, str(sbom.digest), artifact_type=SIGNATURE)
     third = attach_file(target, str(signature.digest), artifact_type=SIGNATURE)
@@ -155,7 +155,7 @@ def test_one_level_or_the_whole_tree(target, image):
     ]
 
 
-def test_only_what_is_of_a_type(target, image):
+def test_discover_filters_by_artifact_type(target, image):
     sbom, signature = attach_file(target), attach_file(target, artifact_type=SIGNATURE)
     attach_file(target, str(sbom.digest), artifact_type=SBOM)
     found = discover(target, "v1", artifact_type=SIGNATURE, depth=None)
@@ -163,11 +163,11 @@ def test_only_what_is_of_a_type(target, image):
     assert found.referrers[0].descriptor.artifact_type == SIGNATURE
 
 
-def test_nothing_is_attached(target, image):
+def test_discover_without_referrers_is_empty(target, image):
     assert discover(target, "v1", depth=None) == Referrers(target.resolve("v1"))
 
 
-def test_what_is_deleted_is_not_found(target, image):
+def test_deleted_referrer_is_not_discovered(target, image):
     if not hasattr(target, "delete"):
         pytest.skip("nothing is deleted here")
     one, two = attach_file(target, content=b"1"), attach_file(target, content=b"2")
@@ -187,7 +187,7 @@ class Lying(Forwarding):
         return iter(self.listed(descriptor))
 
 
-def test_a_circle_ends():
+def test_cycle_of_referrers_ends():
     store = MemoryStore()
     one, two = push_artifact(store, b"1"), push_artifact(store, b"2")
     store.tag(one.descriptor, "v1")
@@ -196,7 +196,7 @@ def test_a_circle_ends():
     assert found == [one.digest, two.digest, one.digest]
 
 
-def test_a_chain_without_end_is_refused():
+def test_endless_chain_of_referrers_is_refused():
     store = MemoryStore()
     store.tag(push_artifact(store, b"1").descriptor, "v1")
     target = Lying(
@@ -206,7 +206,7 @@ def test_a_chain_without_end_is_refused():
         discover(target, "v1", depth=None)
 
 
-def test_too_many_are_refused():
+def test_too_many_referrers_are_refused():
     store = MemoryStore()
     store.tag(push_artifact(store, b"1").descriptor, "v1")
     target = Lying(

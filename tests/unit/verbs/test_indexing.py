@@ -48,7 +48,7 @@ def with_platform(descriptor, platform):
 # --- Making -------------------------------------------------------------------------------
 
 
-def test_an_index_says_for_which_platform_its_images_are(target):
+def test_index_has_the_platforms_of_its_images(target):
     amd, arm = image(target, AMD, "amd"), image(target, ARM, "arm")
     root = create_index(
         target,
@@ -76,7 +76,7 @@ def test_an_index_says_for_which_platform_its_images_are(target):
     assert read_index(target, "v1").select(ARM).digest == arm.digest
 
 
-def test_without_a_tag_it_is_known_by_its_digest(target):
+def test_index_without_a_tag_is_found_by_digest(target):
     image(target, AMD, "amd")
     root = create_index(target, ["amd"])
     assert sorted(target.tags()) == ["amd"]
@@ -99,7 +99,7 @@ def test_an_artifact_is_listed_with_its_type(target):
     assert entry.annotations == {"key": "value"}
 
 
-def test_a_platform_of_ones_own(target):
+def test_platform_can_be_given(target):
     amd = image(target, AMD, "amd")
     special = Platform("linux", "amd64", "v3")
     entry = describe_entry(target, "amd", platform=special)
@@ -116,18 +116,18 @@ def test_an_index_in_an_index(target):
     assert (entry.digest, entry.media_type) == (inner.digest, media_types.OCI_INDEX)
 
 
-def test_an_index_may_be_attached(target):
+def test_index_can_be_attached(target):
     amd = image(target, AMD, "amd")
     root = create_index(target, [], subject=amd, artifact_type="application/vnd.example")
     assert [found.digest for found in target.referrers(amd)] == [root.digest]
 
 
-def test_what_is_not_there_is_not_listed(target):
+def test_missing_manifest_is_not_added(target):
     with pytest.raises(NotFoundError):
         create_index(target, ["v1"])
 
 
-def test_a_manifest_is_no_index(target):
+def test_manifest_is_not_an_index(target):
     image(target, AMD, "amd")
     with pytest.raises(UnsupportedError, match="read amd as an index"):
         read_index(target, "amd")
@@ -147,7 +147,7 @@ def entries_of(target, reference="v1"):
     return [entry.digest for entry in read_index(target, reference).manifests]
 
 
-def test_an_entry_comes(target, index):
+def test_entry_is_added(target, index):
     new = image(target, Platform.parse("linux/s390x"), "new")
     before = target.resolve("v1")
     update_index(target, "v1", IndexChange(add=["new"]))
@@ -156,7 +156,7 @@ def test_an_entry_comes(target, index):
 
 
 @pytest.mark.parametrize("by", ["tag", "digest", "platform"])
-def test_an_entry_goes(target, index, by):
+def test_entry_is_removed(target, index, by):
     amd, arm = index
     update_index(
         target,
@@ -174,7 +174,7 @@ def test_an_entry_is_replaced(target, index):
     assert amd.digest not in entries_of(target)
 
 
-def test_what_is_listed_keeps_its_place_and_is_described_anew(target, index):
+def test_listed_entry_keeps_its_position_and_gets_the_new_descriptor(target, index):
     amd, arm = index
     special = with_platform(amd, Platform("linux", "amd64", "v3"))
     update_index(target, "v1", IndexChange(add=[special]))
@@ -193,7 +193,7 @@ def test_annotations_are_added(target, index):
     assert read_index(target, "v1").annotations == {"a": "1", "b": "2", "c": "2"}
 
 
-def test_the_changed_index_gets_the_tags_that_are_wanted(target, index):
+def test_changed_index_gets_the_given_tags(target, index):
     before = target.resolve("v1")
     changed = update_index(target, "v1", IndexChange(remove=["amd"]), tags=["v2", "v3"])
     assert target.resolve("v1").digest == before.digest
@@ -203,12 +203,12 @@ def test_the_changed_index_gets_the_tags_that_are_wanted(target, index):
     assert len(entries_of(target, str(by_digest.digest))) == 1
 
 
-def test_no_change_is_the_same_index(target, index):
+def test_empty_change_keeps_the_index(target, index):
     before = target.resolve("v1")
     assert update_index(target, "v1", IndexChange()).digest == before.digest
 
 
-def test_type_and_subject_stay(target, index):
+def test_artifact_type_and_subject_are_kept(target, index):
     subject = index[0]
     create_index(target, ["arm"], tags=["v2"], subject=subject, artifact_type="a/b")
     update_index(target, "v2", IndexChange(add=["amd"]))
@@ -219,13 +219,13 @@ def test_type_and_subject_stay(target, index):
 @pytest.mark.parametrize(
     "unwanted", [Platform.parse("linux/s390x"), "sha256:" + "0" * 64, "other", "missing"]
 )
-def test_what_is_not_listed_cannot_go(target, index, unwanted):
+def test_removal_of_an_unlisted_entry_is_an_error(target, index, unwanted):
     image(target, AMD, "other", layer=b"other")
     with pytest.raises(NotFoundError):
         update_index(target, "v1", IndexChange(remove=[unwanted]))
 
 
-def test_what_is_no_digest(target, index):
+def test_invalid_digest_is_refused(target, index):
     with pytest.raises(InvalidDigestError):
         update_index(target, "v1", IndexChange(remove=["sha256:0"]))
 
@@ -249,7 +249,7 @@ def test_docker_images_are_described(target, docker_list):
     assert describe_entry(target, "amd") == with_platform(amd, AMD)
 
 
-def test_a_docker_list_stays_one_with_docker_images(target, docker_list):
+def test_docker_list_of_docker_images_stays_a_docker_list(target, docker_list):
     changed = update_index(target, "v1", IndexChange(add=["arm"]))
     assert changed.media_type == media_types.DOCKER_MANIFEST_LIST
     assert entries_of(target) == [found.digest for found in docker_list]

@@ -35,25 +35,25 @@ def root(target):
     return root
 
 
-def test_a_manifest(target, root):
+def test_inspect_of_a_manifest(target, root):
     assert fetch_manifest(target, "v1").digest == root.digest
     assert fetch_manifest(target, str(root.digest)).digest == root.digest
 
 
-def test_an_index_and_a_manifest_in_it(target, root):
+def test_inspect_of_an_index_and_of_its_manifest(target, root):
     assert fetch_manifest(target, "index").media_type == media_types.OCI_INDEX
     assert fetch_manifest(target, "index", platform=AMD).digest == root.digest
     with pytest.raises(NotFoundError, match="linux/amd64"):
         fetch_manifest(target, "index", platform=Platform.parse("linux/arm64"))
 
 
-def test_a_config(target, root):
+def test_inspect_of_a_config(target, root):
     for found in (fetch_config(target, "v1"), fetch_config(target, "index", platform=AMD)):
         assert found.content == b'{"setting": 1}'
         assert found.descriptor.media_type == "application/vnd.example.config"
 
 
-def test_a_config_that_is_embedded_costs_no_request():
+def test_embedded_config_takes_no_request():
     server = EmbeddedRegistry()
     target = repository(server)
     push(target, "v1", [file("a.txt", b"a")], scratch=MemoryFileTree())
@@ -67,7 +67,7 @@ def test_an_index_has_no_config(target, root):
         fetch_config(target, "index")
 
 
-def test_what_is_not_there(target):
+def test_missing_artifact_is_not_found(target):
     with pytest.raises(NotFoundError):
         fetch_manifest(target, "v1")
 

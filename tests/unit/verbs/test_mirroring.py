@@ -121,7 +121,7 @@ def test_a_result_reads_as_its_counts():
     assert repr(first).startswith(f"Mirrored(moved=<{len(first.moved)} descriptors>, ")
 
 
-def test_other_artifacts_of_the_destination_stay():
+def test_other_artifacts_of_the_destination_are_kept():
     source, destination = MemoryStore(), MemoryStore()
     own = push_artifact(destination, b"own")
     destination.tag(own.descriptor, "own")
@@ -169,7 +169,7 @@ def test_a_mirror_of_more_than_one_batch():
     assert sorted(destination.tags()) == sorted(source.tags())
 
 
-def test_within_one_registry_no_byte_of_a_blob_moves():
+def test_mirror_within_one_registry_transfers_no_blob_bytes():
     server = EmbeddedRegistry()
     content = Content(repository(server, "a"))
     before = len(server.requests)
@@ -180,7 +180,7 @@ def test_within_one_registry_no_byte_of_a_blob_moves():
     content.check(repository(server, "b"))
 
 
-def test_a_tag_that_vanishes_is_left_out():
+def test_tag_removed_during_the_mirror_is_skipped():
     class Vanishing(Forwarding):
         def tags(self):
             return iter([*self.target.tags(), "gone"])

@@ -184,7 +184,7 @@ def test_a_wrong_manifest_is_refused(folder):
     assert names(folder) == []
 
 
-def test_a_file_that_is_right_is_not_fetched(target, folder):
+def test_matching_file_is_not_downloaded(target, folder):
     artifact_in(target, (b"one", "a"), (b"two", "b"))
     write(folder, "a", b"one")
     before = folder.entry(at("a"))
@@ -196,7 +196,7 @@ def test_a_file_that_is_right_is_not_fetched(target, folder):
     assert [str(path) for path in pulled.files] == ["a", "b"]
 
 
-def test_another_run_goes_on_where_the_first_one_failed(target, folder):
+def test_second_pull_resumes_after_a_failure(target, folder):
     artifact_in(target, (b"one", "a"), (b"two", "b"))
 
     class Broken(WatchedStore):
@@ -214,7 +214,7 @@ def test_another_run_goes_on_where_the_first_one_failed(target, folder):
     assert Digest.of(b"one") not in watched.fetched
 
 
-def test_other_files_of_the_folder_stay(target, folder):
+def test_other_files_of_the_folder_are_kept(target, folder):
     write(folder, "mine", b"mine")
     artifact_in(target, (b"one", "a"))
     pull(target, "v1", folder)
@@ -230,7 +230,7 @@ def test_layers_without_title_are_left_out(target, folder):
     assert Digest.of(b"{}") not in watched.fetched
 
 
-def test_the_caller_may_name_and_choose_layers(target, folder):
+def test_caller_can_name_and_select_layers(target, folder):
     artifact_in(target, (b"one", None), (b"two", "../b"), (b"three", "c"))
     pulled = pull(
         target,
@@ -246,20 +246,20 @@ def test_the_caller_may_name_and_choose_layers(target, folder):
         pull(target, "v1", folder, title_of=lambda _: "../x")
 
 
-def test_the_caller_may_decide_what_is_unpacked(target, scratch, folder):
+def test_caller_can_select_what_is_unpacked(target, scratch, folder):
     push(target, "v1", [Directory("data", tree_of(x=b"ex"))], scratch=scratch)
     pull(target, "v1", folder, unpacks=lambda _: False)
     assert kind_at(folder, "data") == "file"
 
 
-def test_what_is_not_there(target, folder):
+def test_missing_artifact_is_not_found(target, folder):
     for reference in ("v1", str(Digest.of(b"absent"))):
         with pytest.raises(NotFoundError):
             pull(target, reference, folder)
     assert names(folder) == []
 
 
-def test_a_blob_is_no_artifact(folder):
+def test_blob_is_not_an_artifact(folder):
     target = MemoryStore()
     small, large = push_blob(target, b"blob"), push_blob(target, bytes(MAX_MANIFEST_SIZE + 1))
     with pytest.raises(InvalidManifestError):
@@ -268,7 +268,7 @@ def test_a_blob_is_no_artifact(folder):
         pull(target, str(large.digest), folder)
 
 
-def test_the_largest_manifest_is_a_limit(target, folder):
+def test_manifest_size_limit_applies(target, folder):
     manifest = artifact_in(target, (b"one", "a"))
     size = len(manifest.content)
     with pytest.raises(SizeLimitError):
@@ -277,7 +277,7 @@ def test_the_largest_manifest_is_a_limit(target, folder):
     assert all_files(folder) == {"a": b"one"}
 
 
-def test_a_larger_manifest_may_be_allowed(folder):
+def test_larger_manifest_can_be_allowed(folder):
     target = MemoryStore()
     push_blob(target, b"one")
     content = pack_manifest([layer(b"one", "a")]).content + b" " * MAX_MANIFEST_SIZE
@@ -318,7 +318,7 @@ def two_platforms(target):
     return tag_index(target, entry(amd, "linux/amd64"), entry(arm, "linux/arm64/v8"))
 
 
-def test_the_platform_s_manifest_is_pulled(target, two_platforms, folder):
+def test_manifest_of_the_platform_is_pulled(target, two_platforms, folder):
     for platform, content in (("linux/amd64", b"amd"), ("linux/arm64", b"arm")):
         pulled = pull(target, "v1", folder, platform=Platform.parse(platform))
         assert all_files(folder) == {"program": content}
@@ -326,19 +326,19 @@ def test_the_platform_s_manifest_is_pulled(target, two_platforms, folder):
         assert pulled.manifest.layers[0].digest == Digest.of(content)
 
 
-def test_a_platform_that_is_not_offered(target, two_platforms, folder):
+def test_missing_platform_is_an_error(target, two_platforms, folder):
     with pytest.raises(NotFoundError, match="which offers linux/amd64, linux/arm64/v8"):
         pull(target, "v1", folder, platform=Platform.parse("windows/amd64"))
     assert names(folder) == []
 
 
-def test_several_manifests_and_no_platform(target, two_platforms, folder):
+def test_several_manifests_need_a_platform(target, two_platforms, folder):
     with pytest.raises(UnsupportedError, match="choose a platform: linux/amd64, linux/arm64/v8"):
         pull(target, "v1", folder)
     assert names(folder) == []
 
 
-def test_an_empty_index(target, folder):
+def test_empty_index_is_an_error(target, folder):
     tag_index(target)
     with pytest.raises(UnsupportedError, match="it is empty"):
         pull(target, "v1", folder)
@@ -354,7 +354,7 @@ def test_a_single_manifest_needs_no_platform(target, folder):
     assert all_files(folder) == {"a": b"one"}
 
 
-def test_a_platform_is_not_asked_of_a_manifest(target, folder):
+def test_platform_is_ignored_for_a_manifest(target, folder):
     artifact_in(target, (b"one", "a"))
     pull(target, "v1", folder, platform=Platform.parse("windows/amd64"))
     assert all_files(folder) == {"a": b"one"}
@@ -379,7 +379,7 @@ def test_a_title_in_an_index_makes_no_file(target, folder, title):
     assert [str(path) for path in pulled.files] == ["program"]
 
 
-def test_a_manifest_embedded_in_its_index(folder):
+def test_manifest_embedded_in_its_index_is_pulled(folder):
     target = MemoryStore()
     push_blob(target, b"one")
     child = pack_manifest([layer(b"one", "a")])
@@ -413,14 +413,14 @@ def buildx_index(target, *images, **options):
 
 
 @pytest.mark.parametrize("platform", [Platform("linux", "amd64"), None])
-def test_an_attestation_leaves_no_choice(target, folder, platform):
+def test_attestation_is_not_a_choice_of_platform(target, folder, platform):
     image = artifact_in(target, (b"image", "image.txt"))
     buildx_index(target, (image, platform))
     assert pull(target, "built", folder).manifest.digest == image.digest
     assert all_files(folder) == {"image.txt": b"image"}
 
 
-def test_of_several_images_with_attestations_one_is_chosen(target, folder):
+def test_image_is_selected_among_attestations(target, folder):
     names = ("amd64", "arm64")
     images = [(artifact_in(target, (n.encode(), n)), Platform("linux", n)) for n in names]
     buildx_index(target, *images)
@@ -434,7 +434,7 @@ def test_of_several_images_with_attestations_one_is_chosen(target, folder):
 
 
 @pytest.mark.parametrize("media_type", media_types.ARTIFACT_MANIFESTS)
-def test_the_blobs_of_an_artifact_manifest_are_its_files(target, folder, media_type):
+def test_blobs_of_an_artifact_manifest_are_pulled_as_files(target, folder, media_type):
     blob = layer(b"content", "sbom.json")
     target.push(blob, BytesSource(b"content"))
     content = json.dumps({"mediaType": media_type, "blobs": [to_wire(blob)]}).encode()

@@ -29,7 +29,7 @@ from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore
 # --- Pushing ------------------------------------------------------------------------------
 
 
-def test_the_manifest_that_is_pushed(scratch):
+def test_manifest_of_a_push(scratch):
     target = StrictStore()
     subject = push(target, "v0", [], scratch=scratch)
     root = push(
@@ -65,7 +65,7 @@ def test_the_manifest_that_is_pushed(scratch):
     assert read(target, manifest.config) == b'{"a": 1}'
 
 
-def test_the_empty_config(target, scratch):
+def test_push_uses_the_empty_config(target, scratch):
     root = push(target, "v1", [], scratch=scratch)
     manifest = codec.decode(read(target, root))
     assert manifest.config == empty_config()
@@ -78,7 +78,7 @@ def test_the_empty_config(target, scratch):
 
 
 @pytest.mark.parametrize("make", [MemoryStore, repository])
-def test_the_subject_need_not_be_there(make, scratch):
+def test_subject_can_be_missing(make, scratch):
     target = make()
     absent = Descriptor.of(b"absent", media_types.OCI_MANIFEST)
     root = push(target, "v1", [], scratch=scratch, subject=absent)
@@ -91,7 +91,7 @@ def test_equal_files_give_an_equal_digest(scratch):
     assert len(roots) == 1
 
 
-def test_the_manifest_comes_last(scratch):
+def test_manifest_is_pushed_last(scratch):
     server = EmbeddedRegistry()
     contents = [file(f"f{number}", b"%d" % number) for number in range(5)]
     push(repository(server), "v1", contents, scratch=scratch)
@@ -103,7 +103,7 @@ def test_the_manifest_comes_last(scratch):
     assert all("/blobs/" in request.path for request in before)
 
 
-def test_what_is_there_is_not_pushed_again(scratch):
+def test_existing_blobs_are_not_pushed_again(scratch):
     server = EmbeddedRegistry()
     listener = EventRecorder()
     push(repository(server), "v1", [file("a", b"one")], scratch=scratch)
@@ -115,7 +115,7 @@ def test_what_is_there_is_not_pushed_again(scratch):
 
 
 @pytest.mark.parametrize("titles", [("a", "a"), ("a", "./a"), ("a/b", "a//b")])
-def test_two_contents_with_one_title_are_refused_before_anything_is_sent(scratch, titles):
+def test_two_blobs_with_one_title_are_refused_before_any_request(scratch, titles):
     target = WatchedStore()
     contents = [file(title, title.encode() + b"%d" % n) for n, title in enumerate(titles)]
     with pytest.raises(TitleCollisionError, match=r"two files of the push .* another title"):
@@ -170,14 +170,14 @@ def test_a_refused_blob_means_no_manifest(scratch):
 # --- One of what may be many ----------------------------------------------------------------
 
 
-def test_one_file_needs_no_list():
+def test_single_file_is_accepted():
     target = MemoryStore()
     root = push(target, "v1", file("a", b"one"), further_tags="latest")
     assert target.resolve("latest").digest == root.digest
     assert target.resolve("v1").digest == root.digest
 
 
-def test_something_else_names_the_argument():
+def test_wrong_type_error_names_the_argument():
     target = WatchedStore()
     for contents in ("a.txt", [b"a.txt"]):
         with pytest.raises(TypeError, match="contents must be File or Directory objects"):
@@ -185,7 +185,7 @@ def test_something_else_names_the_argument():
     assert target.pushed == []
 
 
-def test_annotations_of_no_file_are_a_warning(caplog):
+def test_annotations_for_no_file_log_a_warning(caplog):
     annotations = AnnotationSet({"b": {"k": "v"}, "a": {"k": "v"}, "$config": {"k": "v"}})
     push(MemoryStore(), "v1", [file("a", b"one")], annotations=annotations)
     (record,) = caplog.records

@@ -416,7 +416,7 @@ def sent(seen):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_every_request_is_as_in_the_golden_list(row):
+def test_requests_equal_the_golden_list(row):
     world = World(row.sites)
     store = StaticCredentials(row.credential) if row.credential else NoCredentials()
     transport = Authorizer(world, origin=row.origin, credentials=store, registry=row.registry)
@@ -480,7 +480,7 @@ def ecr(seen):
     return Reply(200)
 
 
-def test_ecr_says_403_of_a_password_that_has_expired():
+def test_ecr_403_for_an_expired_password_renews_the_password():
     world, store = World({ECR: ecr}), Helper("expired-pass", "fresh-pass")
     transport = Authorizer(world, origin=ECR, credentials=store)
     url = f"{ECR}/v2/a/manifests/1"
@@ -491,7 +491,7 @@ def test_ecr_says_403_of_a_password_that_has_expired():
     assert store.refreshed == [f"{ECR.removeprefix('https://')}/a"]
 
 
-def test_where_there_is_no_newer_password_the_403_stays():
+def test_ecr_403_is_an_error_without_a_newer_password():
     world, store = World({ECR: ecr}), Helper("expired-pass")
     response = Authorizer(world, origin=ECR, credentials=store).send(
         HttpRequest("GET", f"{ECR}/v2/a/manifests/1")
@@ -500,7 +500,7 @@ def test_where_there_is_no_newer_password_the_403_stays():
     assert len(world.seen) == 2
 
 
-def test_another_403_asks_for_no_other_password():
+def test_other_403_renews_no_password():
     def denying(seen):
         answer = ecr(seen)
         return Reply(403, body=b"no such repository") if answer.status == 403 else answer
@@ -513,7 +513,7 @@ def test_another_403_asks_for_no_other_password():
     assert store.refreshed == []
 
 
-def test_ecr_public_says_400_of_a_token_that_has_expired():
+def test_ecr_public_400_for_an_expired_token_renews_the_token():
     origin = "https://public.ecr.aws"
     challenge = bearer(f"{origin}/token/", "public.ecr.aws", "aws")
     valid = BearerSite(challenge)

@@ -307,18 +307,18 @@ def world():
     return World({ORIGIN: BearerSite(CHALLENGE), AUTH: TokenSite()})
 
 
-def test_an_upload_asks_for_push_whatever_the_challenge_names():
+def test_upload_requests_push_scope_regardless_of_the_challenge():
     world = World({ORIGIN: BearerSite(challenge("repository:a:pull")), AUTH: TokenSite()})
     get(authorizer(world), f"{ORIGIN}/v2/a/blobs/uploads/", "POST")
     assert [one.scopes for one in world.to(AUTH)] == [["repository:a:pull,push"]]
 
 
-def test_a_mount_asks_for_its_source_too(world):
+def test_mount_requests_the_scope_of_its_source(world):
     get(authorizer(world), f"{ORIGIN}/v2/a/blobs/uploads/?mount={DIGEST}&from=b", "POST")
     assert world.to(AUTH)[0].scopes == ["repository:a:pull,push", "repository:b:pull"]
 
 
-def test_a_token_for_more_serves_for_less_and_not_the_other_way_round(world):
+def test_token_is_reused_for_fewer_scopes_but_not_for_more(world):
     transport = authorizer(world)
     for url, method in [
         (MANIFEST, "GET"),
@@ -342,7 +342,7 @@ def test_a_token_for_more_serves_for_less_and_not_the_other_way_round(world):
     ]
 
 
-def test_what_is_expected_is_asked_for_with_the_first_that_is_needed(world):
+def test_expected_scopes_are_requested_with_the_first_token(world):
     transport = authorizer(world)
     transport.expect(Scope("repository", "a", ("pull", "push")))
     assert world.to(AUTH) == []
@@ -359,7 +359,7 @@ def test_what_is_expected_is_asked_for_with_the_first_that_is_needed(world):
     ]
 
 
-def test_no_more_is_expected_than_can_be_remembered(world):
+def test_number_of_expected_scopes_is_bounded(world):
     transport = authorizer(world)
     for number in range(MAX_EXPECTED + 1):
         transport.expect(Scope("repository", f"r{number}", ("push",)))
@@ -367,7 +367,7 @@ def test_no_more_is_expected_than_can_be_remembered(world):
     assert world.to(AUTH)[0].scopes == [f"repository:r{MAX_EXPECTED}:pull"]
 
 
-def test_what_is_newly_demanded_comes_first():
+def test_newly_demanded_scope_comes_first():
     site = BearerSite(challenge("repository:z:pull"), valid={"T1"})
     world = World({ORIGIN: site, AUTH: TokenSite()})
     transport = authorizer(world)
@@ -396,12 +396,12 @@ def test_a_token_without_scopes_is_requested_only_when_demanded():
     assert [one.path for one in world.seen[3:]] == ["/v2/", "/token", "/v2/"]
 
 
-def test_a_ping_is_challenged_without_scope(world):
+def test_ping_is_challenged_without_scope(world):
     assert get(authorizer(world, StaticCredentials(Credential())), f"{ORIGIN}/v2/").status == 200
     assert world.to(AUTH)[0].url == f"{AUTH}/token?service=r.example"
 
 
-def test_an_upload_outside_the_api_goes_on_with_its_token(world):
+def test_upload_url_outside_the_api_keeps_its_token(world):
     where = f"{ORIGIN}/artifacts-uploads/namespaces/p/repositories/r/uploads/AF"
     site = BearerSite(CHALLENGE)
     site.reply = lambda seen: Reply(202, (("Location", where + "?step=2"),))
@@ -546,7 +546,7 @@ def test_threads_send_a_wrong_password_once():
     assert len(passwords) == 1
 
 
-def test_threads_that_wait_for_a_right_password_go_on_together():
+def test_threads_waiting_for_an_accepted_password_continue_concurrently():
     statuses, passwords = threads_with("open sesame", WatchedLock())
     assert statuses == [200] * 4
     assert len(passwords) == 4
@@ -609,7 +609,7 @@ def test_a_store_is_asked_once_per_repository(world):
     assert store.asked == ["r/a", "r/b", "r"]
 
 
-def test_credentials_by_path():
+def test_credentials_are_looked_up_by_path():
     store = StaticCredentials({"r.example/team": ALICE, "r.example": Credential("bob", "pw")})
     accepted = (basic("alice", "open sesame"), basic("bob", "pw"))
     world = World({ORIGIN: BearerSite(CHALLENGE), AUTH: TokenSite(*accepted)})
@@ -692,7 +692,7 @@ def test_a_request_with_its_own_authorization_passes_unchanged():
         "https://auth.example\\\\@evil.example/token",
     ],
 )
-def test_a_token_server_where_no_credential_may_go(realm, credential):
+def test_unsafe_token_server_gets_no_request(realm, credential):
     world = World({ORIGIN: BearerSite(f'Bearer realm="{realm}",service="s"')})
     store = StaticCredentials(credential) if credential else NoCredentials()
     with pytest.raises(UnsafeRedirectError) as caught:
@@ -711,7 +711,7 @@ def test_a_token_server_where_no_credential_may_go(realm, credential):
         ("http://localhost:5000", "https://auth.example"),
     ],
 )
-def test_a_registry_over_plain_http_may_have_such_a_token_server(origin, realm):
+def test_plain_http_registry_can_have_a_plain_http_token_server(origin, realm):
     site = BearerSite(f'Bearer realm="{realm}/token",service="s"')
     world = World({origin: site, realm: TokenSite(basic("alice", "open sesame"))})
     transport = authorizer(world, StaticCredentials(ALICE), origin)
@@ -757,7 +757,7 @@ def test_presigned_storage_gets_no_token():
     assert response.url == f"{CDN}/blob?sig=1"
 
 
-def test_a_challenge_from_a_redirected_host_is_met_as_nobody():
+def test_challenge_of_a_redirect_target_is_answered_anonymously():
     foreign = f'Bearer realm="{CDN}/token",service="cdn",scope="repository:m/a:pull"'
     tokens, bearer = TokenSite(), BearerSite(foreign)
     world = World(
@@ -818,7 +818,7 @@ def test_a_redirected_host_that_issues_no_token_leaves_its_401():
     assert get(composed(world, StaticCredentials(ALICE))).status == 401
 
 
-def test_a_token_server_that_redirects_shows_the_credential_to_nobody():
+def test_redirect_of_a_token_server_gets_no_credential():
     world = World(
         {
             ORIGIN: BearerSite(CHALLENGE),
@@ -833,7 +833,7 @@ def test_a_token_server_that_redirects_shows_the_credential_to_nobody():
     assert all(b"refresh" not in one.body for one in world.to("https://evil.example"))
 
 
-def test_a_token_server_is_asked_again_when_it_fails():
+def test_failed_token_request_is_retried():
     tokens, fails = TokenSite(), [503, 429]
     world = World(
         {
@@ -898,7 +898,7 @@ def test_no_secret_is_logged_or_raised(caplog):
     assert "get a token" in caplog.text
 
 
-def test_a_huge_or_broken_401_does_no_harm():
+def test_huge_or_truncated_401_body_is_tolerated():
     class Broken:
         def __init__(self, *chunks):
             self.chunks = list(chunks)
@@ -929,7 +929,7 @@ def test_a_huge_or_broken_401_does_no_harm():
         assert len(response.body.read()) <= 65536
 
 
-def test_requests_and_answers_pass_as_they_are(world):
+def test_requests_and_responses_are_passed_on_unchanged(world):
     transport = authorizer(world)
     response = get(transport, headers={"Accept": "x/y", "User-Agent": "me/2"})
     assert response.body.read() == b"ok"

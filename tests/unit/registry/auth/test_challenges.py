@@ -130,7 +130,7 @@ def test_bearer_is_preferred_then_basic(header, scheme):
     assert (None if challenge is None else challenge.scheme) == scheme
 
 
-def test_what_is_absent_is_empty():
+def test_missing_parameters_are_empty():
     (challenge,) = parse_challenges("Bearer")
     assert (challenge.realm, challenge.service, challenge.scope) == ("", "", "")
 
@@ -159,7 +159,7 @@ def test_well_formed_fields_are_parsed(challenges):
 
 
 @given(st.text(alphabet=st.sampled_from('ab=", \\\t/;\x00é'), max_size=60))
-def test_malformed_fields_are_no_error(header):
+def test_malformed_fields_raise_no_error(header):
     for challenge in parse_challenges(header):
         assert challenge.scheme == challenge.scheme.lower()
 

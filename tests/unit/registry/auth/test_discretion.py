@@ -27,7 +27,7 @@ def seen(body, status=403, secrets=(SECRET,)):
         b"you sent password=open+%22sesame%22&service=r",
     ],
 )
-def test_an_error_that_repeats_the_secret_says_nothing(body):
+def test_error_that_repeats_the_secret_is_replaced(body):
     assert seen(body).read() == b""
     assert seen(body).read(10) == b""
 
@@ -51,7 +51,7 @@ def test_a_secret_beyond_the_limit_of_an_error_body_is_not_read():
     assert seen(body).read() == b"x" * MAX_ERROR_BODY
 
 
-def test_closing_closes_what_is_below():
+def test_close_closes_the_inner_transport():
     stream = io.BytesIO(b"go away")
     without_repeated(HttpResponse(403, body=stream), (SECRET,)).body.close()
     assert stream.closed

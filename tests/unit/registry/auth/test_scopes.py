@@ -34,22 +34,22 @@ DIGEST = "sha256:" + "0" * 64
         ("a:b", Scope("a:b")),
     ],
 )
-def test_scopes_are_read(text, scope):
+def test_scopes_are_parsed(text, scope):
     assert Scope.parse(text) == scope
 
 
 @given(st.text(st.characters(exclude_categories=["Zs", "Cc"]), min_size=1))
-def test_a_scope_that_was_read_is_read_the_same_again(text):
+def test_printed_scope_parses_to_the_same_scope(text):
     scope = Scope.parse(text)
     assert Scope.parse(str(scope)) == scope
 
 
-def test_several_scopes_have_spaces_between_them():
+def test_several_scopes_are_separated_by_spaces():
     scopes = parse_scopes("  repository:a:pull   repository:b:push,pull ")
     assert format_scopes(scopes) == "repository:a:pull repository:b:pull,push"
 
 
-def test_the_order_of_first_mention_stays_and_actions_are_merged():
+def test_scopes_keep_their_order_and_actions_are_merged():
     merged = merge_scopes(
         parse_scopes("repository:b:pull"),
         parse_scopes("repository:a:pull repository:b:push"),
@@ -74,7 +74,7 @@ def test_the_order_of_first_mention_stays_and_actions_are_merged():
         ("aws", "repository:a:pull", False),
     ],
 )
-def test_a_token_serves_for_what_it_covers(held, wanted, enough):
+def test_token_covers_a_subset_of_its_scopes(held, wanted, enough):
     assert covers(parse_scopes(held), parse_scopes(wanted)) is enough
 
 
@@ -112,5 +112,5 @@ def test_a_token_serves_for_what_it_covers(held, wanted, enough):
         ("PUT", "/artifacts-uploads/namespaces/p/repositories/r/uploads/AF", ""),
     ],
 )
-def test_the_scopes_that_a_request_needs(method, path, scopes):
+def test_scopes_required_by_a_request(method, path, scopes):
     assert format_scopes(required_scopes(method, f"https://r.example{path}")) == scopes

@@ -103,7 +103,7 @@ def test_basic_only_with_credentials(credential, authorization):
     assert sent.headers.get("Authorization") == authorization
 
 
-def test_what_is_sent_along():
+def test_token_request_has_the_given_headers():
     transport = ScriptedTransport(issued())
     TokenClient(transport).fetch(Audience(REALM), PULL, headers={"User-Agent": "me/1"})
     headers = transport.requests[0].headers
@@ -129,7 +129,7 @@ def test_a_refresh_token_is_exchanged_by_post():
     }
 
 
-def test_a_new_refresh_token_takes_the_place_of_the_old():
+def test_new_refresh_token_replaces_the_old_one():
     transport = ScriptedTransport(issued(refresh_token="newer"), issued())
     client = TokenClient(transport)
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_new_refresh_token_takes_the_place_of_the_old():
         (401, Credential("u", "p", "refresh-me"), basic("u", "p")),
     ],
 )
-def test_get_is_used_where_post_is_unsupported(status, credential, authorization):
+def test_get_is_the_fallback_for_unsupported_post(status, credential, authorization):
     transport = ScriptedTransport(Answer(status), issued(), issued())
     client = TokenClient(transport)
     audience = Audience(REALM, "s", credential)
@@ -209,7 +209,7 @@ def test_an_error_is_raised_if_post_and_get_fail():
         ({"token": "t", "expires_in": []}, "t", 54),
     ],
 )
-def test_answers_are_read(answer, value, lifetime):
+def test_token_responses_are_parsed(answer, value, lifetime):
     token, _ = fetch(Answer(200, body=json.dumps(answer).encode()))
     assert token.value == value
     assert token.expires_at == pytest.approx(100.0 + lifetime)
@@ -232,7 +232,7 @@ def test_answers_are_read(answer, value, lifetime):
         b"[" * 50_000,
     ],
 )
-def test_an_answer_without_token_is_an_error(body):
+def test_response_without_a_token_is_an_error(body):
     with pytest.raises(RegistryError) as caught:
         fetch(Answer(200, body=body))
     assert caught.value.status == 200
@@ -240,7 +240,7 @@ def test_an_answer_without_token_is_an_error(body):
     assert "auth.example" in str(caught.value)
 
 
-def test_a_huge_answer_is_not_read():
+def test_huge_response_is_not_read():
     with pytest.raises(SizeLimitError):
         fetch(issued(padding="x" * 200), limits=Limits(token_body=100))
 
@@ -255,7 +255,7 @@ def test_a_huge_answer_is_not_read():
         (503, RegistryError),
     ],
 )
-def test_a_refusal_is_an_error_with_facts(status, kind):
+def test_refusal_is_an_error_with_attributes(status, kind):
     body = json.dumps({"errors": [{"code": "DENIED", "message": "not for you"}]}).encode()
     with pytest.raises(kind) as caught:
         fetch(Answer(status, body=body), audience=Audience(REALM + "?sig=x", "s", PASSWORD))
@@ -270,7 +270,7 @@ def test_a_refusal_is_an_error_with_facts(status, kind):
 @pytest.mark.parametrize(
     "credential", [PASSWORD, REFRESH, Credential("u", "open sesame", "refresh-me")]
 )
-def test_a_server_that_repeats_secrets_is_not_repeated(status, credential, caplog):
+def test_secret_repeated_by_the_server_is_not_shown(status, credential, caplog):
     echo = json.dumps(
         {
             "code": credential.identity_token or "X",
@@ -292,7 +292,7 @@ def test_a_server_that_repeats_secrets_is_not_repeated(status, credential, caplo
     assert basic("alice", "open sesame")[6:] not in shown
 
 
-def test_a_token_shows_nowhere():
+def test_token_is_not_shown():
     token, _ = fetch(Answer(200, body=b'{"token": "very-secret"}'))
     assert "very-secret" not in repr(token)
     assert "very-secret" not in repr(Audience(REALM, "s", Credential("u", "very-secret")))
@@ -341,7 +341,7 @@ ANYBODY = Audience(REALM, "s")
 ALICE = Audience(REALM, "s", PASSWORD)
 
 
-def test_a_token_is_fetched_once_and_serves_for_less(cache, source):
+def test_token_is_fetched_once_and_reused_for_fewer_scopes(cache, source):
     first = cache.obtain(ANYBODY, PUSH, source)
     again = cache.obtain(ANYBODY, PULL, source)
     assert (first.token.value, first.fresh) == ("T1", True)
@@ -374,7 +374,7 @@ def test_an_expired_token_is_fetched_again(cache, source, clock):
     assert cache.obtain(ANYBODY, PULL, source).token.value == "T2"
 
 
-def test_a_dropped_token_is_gone_but_not_its_successor(cache, source):
+def test_discard_removes_a_token_but_not_its_successor(cache, source):
     first = cache.obtain(ANYBODY, PULL, source)
     cache.drop(first)
     second = cache.obtain(ANYBODY, PULL, source)
@@ -447,7 +447,7 @@ def test_a_wrong_password_is_not_sent_again(cache, clock):
     assert cache.obtain(ALICE, PULL, source).token.value == "T3"
 
 
-def test_a_refusal_of_too_many_scopes_concerns_these_scopes_only(cache, clock):
+def test_refusal_is_remembered_for_its_scopes_only(cache, clock):
     source = Fetch(clock, error(403))
     for _ in range(2):
         with pytest.raises(AccessDeniedError):
@@ -542,13 +542,13 @@ def run(cache, gate, wanted, others=None):
         return [future.result(20) for future in (first, *rest)]
 
 
-def test_one_thread_fetches_for_all(watched):
+def test_threads_share_one_fetch(watched):
     gate = Gate(Token("T", 60.0))
     assert run(watched, gate, [PUSH, PULL, (), PUSH] * 2) == ["T"] * 9
     assert gate.calls == 1
 
 
-def test_threads_that_want_the_same_scopes_get_the_same_error(watched):
+def test_threads_requesting_the_same_scopes_get_the_same_error(watched):
     gate = Gate(error(503))
     results = run(watched, gate, [PUSH] * 8)
     assert [(type(one), one.status) for one in results] == [(RegistryError, 503)] * 9
@@ -556,7 +556,7 @@ def test_threads_that_want_the_same_scopes_get_the_same_error(watched):
     assert len({id(one) for one in results}) == 9  # an exception is raised by one thread
 
 
-def test_threads_that_want_fewer_scopes_fetch_their_own_token(watched, clock):
+def test_threads_requesting_fewer_scopes_fetch_their_own_token(watched, clock):
     gate, source = Gate(error(403)), Fetch(clock)
     first, *rest = run(watched, gate, [PULL] * 4, source)
     assert isinstance(first, AccessDeniedError)
@@ -627,7 +627,7 @@ class OneUse:
         return Answer(200, body=body.encode()).response(request)
 
 
-def test_threads_exchange_a_refresh_token_for_one_use_one_after_the_other():
+def test_threads_exchange_a_single_use_refresh_token_in_sequence():
     server, stored = OneUse(), []
     client = TokenClient(server, renewed=lambda credential, token: stored.append(token))
     audiences = [Audience(REALM, service, REFRESH) for service in ("s", "t")]
@@ -641,7 +641,7 @@ def test_threads_exchange_a_refresh_token_for_one_use_one_after_the_other():
     assert stored == [f"refresh-{n}" for n in range(1, 41)]
 
 
-def test_a_refresh_token_that_stays_the_same_is_not_stored():
+def test_unchanged_refresh_token_is_not_stored_again():
     server, stored = OneUse(), []
     server.send = lambda request: Answer(
         200, body=b'{"token": "T", "refresh_token": "refresh-me"}'

@@ -122,7 +122,7 @@ def test_fetched_bytes_are_verified_before_the_last_one():
         stream.read(1)
 
 
-def test_unverified_bytes_have_a_name_that_says_so():
+def test_fetch_unverified_returns_unverified_bytes():
     subject, _ = downloader(Answer(200, {}, b"9876543210"))
     assert subject.fetch_unverified(BLOB).read() == b"9876543210"
 
@@ -317,7 +317,7 @@ def fetch_range(start, length, *steps):
     return subject.fetch_range(BLOB, start, length).read(), transport
 
 
-def test_a_range():
+def test_range_of_a_blob():
     content, transport = fetch_range(2, 3, part(2, end=4))
     assert content == b"234"
     assert ranges(transport) == ["bytes=2-4"]
@@ -366,7 +366,7 @@ def test_a_range_that_exceeds_the_blob_is_refused(start, length):
         ([Answer(403), Answer(403)], False),  # R8
     ],
 )
-def test_whether_a_blob_exists(steps, expected):
+def test_existence_is_checked_by_head(steps, expected):
     subject, transport = downloader(*steps)
     assert subject.exists(BLOB.digest) is expected
     assert [sent.method for sent in transport.requests] == ["HEAD", "GET"][: len(steps)]

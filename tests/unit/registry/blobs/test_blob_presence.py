@@ -57,7 +57,7 @@ def test_a_found_blob_takes_one_head():
     assert look([FOUND], LAYERS[:1]) == ([True], [head(LAYERS[0])])
 
 
-def test_a_missing_blob_takes_a_head_and_a_question():
+def test_missing_blob_takes_a_head_and_a_tag_list_request():
     """The question comes before the upload, which would create the repository."""
     assert look([MISSING, NEW], LAYERS[:1]) == ([False], [head(LAYERS[0]), TAGS])
 
@@ -119,7 +119,7 @@ def test_a_repository_counts_as_new_for_a_limited_time():
     assert transport.lines == [head(LAYERS[0]), TAGS, TAGS, head(LAYERS[3])]
 
 
-def test_threads_ask_once():
+def test_threads_share_one_request():
     transport = ScriptedTransport(MISSING, NEW)
     presence = subject(transport)
     with ThreadPoolExecutor(6) as executor:

@@ -485,7 +485,7 @@ def test_a_source_whose_connection_fails_cancels_the_upload():
 
 
 @pytest.mark.parametrize("chunk_size", [0, -1])
-def test_a_chunk_has_a_size(chunk_size):
+def test_chunk_size_must_be_positive(chunk_size):
     _, transport = failing(InvalidInputError, chunk_size=chunk_size)
     assert transport.requests == []
 

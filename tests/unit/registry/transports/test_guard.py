@@ -61,7 +61,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("error", "kind", "reason"), FOREIGN)
-def test_a_foreign_exception_is_wrapped_in_sending(error, kind, reason):
+def test_exception_while_sending_is_wrapped(error, kind, reason):
     with pytest.raises(kind) as caught:
         Guarded(Raising(error)).send(REQUEST)
     assert caught.value.retryable
@@ -71,7 +71,7 @@ def test_a_foreign_exception_is_wrapped_in_sending(error, kind, reason):
 
 
 @pytest.mark.parametrize(("error", "kind", "reason"), FOREIGN)
-def test_a_foreign_exception_is_wrapped_in_reading(error, kind, reason):
+def test_exception_while_reading_is_wrapped(error, kind, reason):
     body = BrokenBody(error)
     response = Guarded(Answering(body)).send(REQUEST)
     with pytest.raises(kind) as caught, response:
@@ -83,7 +83,7 @@ def test_a_foreign_exception_is_wrapped_in_reading(error, kind, reason):
 @pytest.mark.parametrize(
     "error", [TlsError("GET", "https://a", "x"), TransportTimeoutError("GET", "https://a", "x")]
 )
-def test_the_ports_own_errors_pass(error):
+def test_errors_of_the_port_are_raised_unchanged(error):
     with pytest.raises(TransportError) as caught:
         Guarded(Raising(error)).send(REQUEST)
     assert caught.value is error
@@ -93,7 +93,7 @@ def test_the_ports_own_errors_pass(error):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit()])
-def test_an_interruption_is_no_failure(stop):
+def test_interrupt_is_raised_unchanged(stop):
     with pytest.raises(type(stop)):
         Guarded(Raising(stop)).send(REQUEST)
 
@@ -108,7 +108,7 @@ def test_an_interruption_is_no_failure(stop):
         "sent Authorization: Basic topsecret",
     ],
 )
-def test_secrets_in_foreign_messages_do_not_pass(text):
+def test_secrets_in_foreign_messages_are_removed(text):
     for transport in (
         Raising(RuntimeError(text)),
         Answering(BrokenBody(RuntimeError(text))),
@@ -174,14 +174,14 @@ class Swallowing:
 @pytest.mark.parametrize(
     "error", [SourceChangedError("f", "it grew"), ValueError("from a listener")]
 )
-def test_an_error_of_the_source_is_no_error_of_the_network(error, at_once):
+def test_error_of_the_source_is_not_a_transport_error(error, at_once):
     request = HttpRequest("PUT", "https://r.example/x", body=FailingSource(error, at_once=at_once))
     with pytest.raises(type(error)) as caught:
         Guarded(Swallowing()).send(request)
     assert caught.value is error
 
 
-def test_a_source_that_works_is_read_as_it_is():
+def test_source_without_errors_is_passed_on_unchanged():
     seen = []
 
     class Transport:
@@ -234,7 +234,7 @@ def test_a_whole_body_is_read(size, status, headers):
     assert read_all(response, size) == b"abcd"
 
 
-def test_head_has_a_length_and_no_body():
+def test_head_response_with_a_length_and_no_body_is_accepted():
     head = HttpRequest("HEAD", "https://r.example/x")
     response = Guarded(Answering(io.BytesIO(), headers={"Content-Length": "5"})).send(head)
     assert response.body.read() == b""
@@ -257,7 +257,7 @@ class Cut:
 
 @pytest.mark.parametrize("body", [None, BytesSource(b"x")])
 @pytest.mark.parametrize("error", [OSError("cut"), TransportError("GET", "https://r.example", "x")])
-def test_what_comes_of_a_cancellation_is_one(body, error):
+def test_error_after_a_cancellation_is_a_cancelled_error(body, error):
     token = CancelToken()
     request = HttpRequest("PUT", REQUEST.url, body=body)
     with token.scope(), pytest.raises(CancelledError) as caught:
@@ -268,7 +268,7 @@ def test_what_comes_of_a_cancellation_is_one(body, error):
 
 @pytest.mark.parametrize("length", [{}, {"Content-Length": "10"}])
 @pytest.mark.parametrize("size", [-1, 10])
-def test_an_answer_that_ends_because_of_it_is_none(length, size):
+def test_response_truncated_by_a_cancellation_is_a_cancelled_error(length, size):
     token = CancelToken()
 
     class Ending(io.BytesIO):
@@ -282,7 +282,7 @@ def test_an_answer_that_ends_because_of_it_is_none(length, size):
             response.body.read(size)
 
 
-def test_a_request_s_body_is_read_no_further():
+def test_request_body_is_not_read_after_a_cancellation():
     token, pieces = CancelToken(), []
 
     class Reading:
@@ -297,7 +297,7 @@ def test_a_request_s_body_is_read_no_further():
     assert pieces == [b"x"]
 
 
-def test_an_interrupt_cancels_what_others_do_for_this_thread():
+def test_interrupt_cancels_the_current_token():
     token = CancelToken()
     with token.scope(), pytest.raises(KeyboardInterrupt):
         Guarded(Raising(KeyboardInterrupt())).send(REQUEST)

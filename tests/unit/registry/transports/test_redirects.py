@@ -41,7 +41,7 @@ def test_origin_is_scheme_host_and_port(url, origin):
 @pytest.mark.parametrize(
     "url", ["", "/v2/", "ftp://a/", "https://", "https://a:99999/", "file:///a"]
 )
-def test_what_has_no_origin_is_an_error_without_secrets(url):
+def test_url_without_an_origin_is_an_error_without_secrets(url):
     with pytest.raises(InvalidInputError):
         origin_of(url)
 
@@ -131,7 +131,7 @@ def test_a_location_is_resolved(location, url):
         "https://224.0.0.1/",
     ],
 )
-def test_a_registry_on_the_internet_cannot_send_the_client_there(location):
+def test_public_registry_cannot_redirect_into_private_networks(location):
     with pytest.raises(UnsafeRedirectError):
         resolve_location(BASE, location)
 
@@ -154,7 +154,7 @@ def test_a_registry_on_the_internet_cannot_send_the_client_there(location):
         ("http://r.example", "http://cdn.example/x", True),
     ],
 )
-def test_a_registry_leads_only_as_far_inwards_as_it_stands(registry, location, allowed):
+def test_redirect_stays_within_the_reach_of_the_registry(registry, location, allowed):
     if allowed:
         assert resolve_location(registry, location) == location
     else:
@@ -181,7 +181,7 @@ def test_a_registry_leads_only_as_far_inwards_as_it_stands(registry, location, a
         ("", "public"),
     ],
 )
-def test_reach(host, reach):
+def test_reach_of_a_host(host, reach):
     assert reach_of(host) == reach
 
 
@@ -199,7 +199,7 @@ def test_a_refusal_names_both_sides_without_queries():
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_get_and_head_follow_and_stay_what_they_are(method, status):
+def test_get_and_head_follow_redirects_with_the_same_method(method, status):
     transport = ScriptedTransport(to("/b?x=1", status), Answer(200, body=b"here"))
     response = RedirectFollower(transport).send(HttpRequest(method, "https://r.example/a"))
     assert transport.lines == [f"{method} https://r.example/a", f"{method} https://r.example/b?x=1"]
@@ -211,7 +211,7 @@ def test_get_and_head_follow_and_stay_what_they_are(method, status):
 @pytest.mark.parametrize(
     ("status", "follows"), [(307, True), (308, True), (301, False), (302, False), (303, False)]
 )
-def test_other_methods_follow_where_the_body_may_be_repeated(method, status, follows):
+def test_other_methods_follow_redirects_if_the_body_is_repeatable(method, status, follows):
     steps = [to("/b", status), Answer(201)] if follows else [to("/b", status)]
     transport = ScriptedTransport(*steps)
     body = None if method == "DELETE" else BytesSource(b"blob")
@@ -263,7 +263,7 @@ def test_another_origin_gets_no_secrets(location):
     assert dict(transport.requests[1].headers) == HARMLESS
 
 
-def test_secrets_stay_behind_when_the_way_leads_back():
+def test_redirect_back_to_the_first_origin_gets_no_secrets():
     transport = ScriptedTransport(
         to("https://cdn.example/x"), to("https://r.example/y"), Answer(200)
     )
@@ -271,13 +271,13 @@ def test_secrets_stay_behind_when_the_way_leads_back():
     assert dict(transport.requests[2].headers) == HARMLESS
 
 
-def test_the_same_origin_keeps_them():
+def test_same_origin_keeps_secrets():
     transport = ScriptedTransport(to("https://r.example:443/b"), Answer(200))
     RedirectFollower(transport).send(HttpRequest("GET", "https://r.example/a", SENT))
     assert dict(transport.requests[1].headers) == SENT
 
 
-def test_a_form_goes_to_no_other_origin():
+def test_form_is_not_sent_to_another_origin():
     form = HttpRequest(
         "POST",
         "https://r.example/token",
@@ -307,7 +307,7 @@ def test_an_unsafe_redirect_is_not_followed(steps):
     assert transport.finished
 
 
-def test_a_registry_on_this_machine_may_lead_back_to_it():
+def test_loopback_registry_can_redirect_to_loopback():
     transport = ScriptedTransport(
         to("https://cdn.example/x"), to("https://127.0.0.1/x"), Answer(200)
     )
@@ -315,7 +315,7 @@ def test_a_registry_on_this_machine_may_lead_back_to_it():
     assert response.status == 200
 
 
-def test_a_loop_ends():
+def test_redirect_loop_is_an_error():
     transport = ScriptedTransport(*[to("/a")] * 4)
     with pytest.raises(UnsafeRedirectError, match="more than 3"):
         RedirectFollower(transport, Limits(redirects=3)).send(

@@ -62,7 +62,7 @@ def broken(retryable=True):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507, 520, 599])
-def test_what_may_pass_is_retried(retrying, status):
+def test_retryable_status_is_retried(retrying, status):
     transport = ScriptedTransport(Answer(status), Answer(200))
     assert is_retryable(status)
     assert retrying(transport).send(REQUEST).status == 200
@@ -71,7 +71,7 @@ def test_what_may_pass_is_retried(retrying, status):
 @pytest.mark.parametrize(
     "status", [200, 202, 307, 400, 401, 403, 404, 409, 413, 416, 425, 501, 505, 600]
 )
-def test_what_stays_is_not_retried(retrying, clock, status):
+def test_other_status_is_not_retried(retrying, clock, status):
     transport = ScriptedTransport(Answer(status, {"Retry-After": "1"}))
     assert not is_retryable(status)
     assert retrying(transport).send(REQUEST).status == status
@@ -97,14 +97,14 @@ def test_a_request_that_is_not_repeatable_is_sent_again_only_after_429(retrying,
 
 
 @pytest.mark.parametrize("error", [broken(retryable=False), TlsError("GET", "u", "untrusted")])
-def test_a_hopeless_connection_is_not(retrying, clock, error):
+def test_permanent_connection_error_is_not_retried(retrying, clock, error):
     with pytest.raises(TransportError) as caught:
         retrying(ScriptedTransport(error)).send(REQUEST)
     assert caught.value is error
     assert clock.slept == []
 
 
-def test_the_last_answer_is_given_back(retrying, clock):
+def test_last_response_is_returned(retrying, clock):
     transport = ScriptedTransport(*[Answer(503, body=b"no")] * 3, Answer(503, body=b"last"))
     response = retrying(transport).send(REQUEST)
     assert (response.status, response.body.read()) == (503, b"last")
@@ -127,18 +127,18 @@ def test_one_attempt_is_no_retry(retrying):
 @pytest.mark.parametrize(
     ("chance", "pauses"), [(0.0, [1, 2, 3]), (0.5, [0.75, 1.5, 2.25]), (1.0, [0.5, 1, 1.5])]
 )
-def test_pauses_grow_are_capped_and_jittered(chance, pauses):
+def test_backoff_grows_is_capped_and_jittered(chance, pauses):
     assert [POLICY.pause(number, chance=chance) for number in (1, 2, 3)] == pauses
     assert POLICY.pause(100_000, chance=0.0) == 3.0
 
 
 @pytest.mark.parametrize("field", ["attempts", "backoff", "max_backoff", "max_pause"])
-def test_a_policy_without_sense_is_refused(field):
+def test_invalid_policy_is_refused(field):
     with pytest.raises(ValueError, match=field):
         RetryPolicy(**{field: -1})
 
 
-def test_an_unread_answer_is_closed_before_the_next_attempt(retrying):
+def test_unread_response_is_closed_before_the_next_attempt(retrying):
     class Body:
         closed = False
 
@@ -159,7 +159,7 @@ def test_an_unread_answer_is_closed_before_the_next_attempt(retrying):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_a_body_is_sent_anew(retrying, method):
+def test_body_is_sent_again_from_its_start(retrying, method):
     transport = ScriptedTransport(Answer(503), broken(), Answer(201))
     request = HttpRequest(method, "https://r.example/x", body=BytesSource(b"all of it"))
     assert retrying(transport).send(request).status == 201
@@ -203,7 +203,7 @@ def test_retry_after_is_read(fields, seconds):
     assert retry_after(Headers(fields), clock=lambda: NOW) == seconds
 
 
-def test_the_pause_asked_for_is_kept(retrying, clock):
+def test_retry_after_is_respected(retrying, clock):
     transport = ScriptedTransport(Answer(429, {"Retry-After": "20"}), Answer(200))
     assert retrying(transport).send(REQUEST).status == 200
     (pause,) = clock.slept
@@ -211,21 +211,21 @@ def test_the_pause_asked_for_is_kept(retrying, clock):
 
 
 @pytest.mark.parametrize("pause", ["61", "86400", "9" * 400, "Wed, 15 Nov 2023 22:13:20 GMT"])
-def test_a_day_is_not_waited_for(retrying, clock, pause):
+def test_long_retry_after_is_not_waited_for(retrying, clock, pause):
     transport = ScriptedTransport(Answer(429, {"Retry-After": pause}, b"slow down"))
     response = retrying(transport).send(REQUEST)
     assert (response.status, response.body.read()) == (429, b"slow down")
     assert clock.slept == []
 
 
-def test_nonsense_falls_back_to_our_own_pause(retrying, clock):
+def test_invalid_retry_after_uses_the_backoff(retrying, clock):
     transport = ScriptedTransport(Answer(503, {"Retry-After": "soon"}), Answer(200))
     retrying(transport).send(REQUEST)
     assert clock.slept == [1.0]
 
 
 @pytest.mark.parametrize("answer", [Answer(429), Answer(503, {"Retry-After": "1"})])
-def test_everybody_pauses_where_the_host_asks_for_it(retrying, clock, answer):
+def test_retry_after_applies_to_all_requests_to_the_host(retrying, clock, answer):
     transport = ScriptedTransport(answer, Answer(200), Answer(200), Answer(200))
     shared = retrying(transport, RetryPolicy(attempts=1, backoff=1.0))
     assert shared.send(REQUEST).status == answer.status
@@ -239,7 +239,7 @@ def test_everybody_pauses_where_the_host_asks_for_it(retrying, clock, answer):
 
 
 @pytest.mark.parametrize("step", [Answer(503), broken()])
-def test_one_failure_stops_nobody_else(retrying, clock, step):
+def test_backoff_does_not_delay_other_requests(retrying, clock, step):
     shared = retrying(ScriptedTransport(step, Answer(200)), RetryPolicy(attempts=1))
     with contextlib.suppress(TransportError):
         shared.send(REQUEST)
@@ -247,7 +247,7 @@ def test_one_failure_stops_nobody_else(retrying, clock, step):
     assert clock.slept == []
 
 
-def test_threads_share_the_pause():
+def test_threads_share_retry_after():
     """While one thread is told to wait, a second one waits with it."""
     asked, slept = threading.Event(), []
     pausing = threading.Barrier(2)
@@ -291,7 +291,7 @@ def test_a_retry_is_logged_without_secrets(retrying, caplog):
 # --- Cancellation -------------------------------------------------------------------------
 
 
-def test_a_pause_ends_when_the_token_is_cancelled():
+def test_cancellation_ends_the_wait():
     asked = Answer(503, {"Retry-After": "50"})
     token, transport = CancelToken(), ScriptedTransport(asked)
     retrying = Retrying(Closing(transport, token), RetryPolicy())
@@ -314,7 +314,7 @@ class Closing:
         return response
 
 
-def test_what_has_a_deadline_waits_for_no_pause_beyond_it(clock, retrying):
+def test_request_does_not_wait_beyond_its_deadline(clock, retrying):
     transport = ScriptedTransport(Answer(429, {"Retry-After": "50"}), Answer(202), Answer(503))
     once = retrying(transport, RetryPolicy(attempts=1))
     assert once.send(REQUEST).status == 429
@@ -326,7 +326,7 @@ def test_what_has_a_deadline_waits_for_no_pause_beyond_it(clock, retrying):
     assert transport.finished
 
 
-def test_what_has_a_deadline_is_tried_again_before_it(clock, retrying):
+def test_request_is_retried_before_its_deadline(clock, retrying):
     transport = ScriptedTransport(broken(), Answer(202))
     with within(10):
         assert retrying(transport).send(REQUEST).status == 202

@@ -171,7 +171,7 @@ ABOUT_POSIX = {
     "test_pull_over_an_unreadable_file_is_an_error_for_every_size",
     "test_root_stays_the_same_folder_after_a_rename",
     "test_system_without_locks_is_an_error",
-    "test_partial_file_in_use_is_not_waited_for_and_is_resumed_after_its_process_is_killed",
+    "test_partial_file_of_a_killed_process_is_resumed",
     "test_lock_is_exclusive_until_its_process_ends",
     "test_shared_lock_is_shared_with_another_process",
     "test_partial_file_follows_its_renamed_folder",
@@ -181,7 +181,7 @@ ABOUT_POSIX = {
     "test_podman_s_file_paths",
     "test_failed_deletion_of_a_partial_file_is_logged",
     "test_failed_removal_is_logged_and_hides_no_error",
-    "test_commit_of_another_process_while_opening_starts_a_new_partial_file",
+    "test_commit_while_opening_starts_a_new_partial_file",
 }
 """Tests that patch POSIX calls, race by directory descriptors, or share a lock with a process
 that is not simulated."""

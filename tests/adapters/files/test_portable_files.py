@@ -41,9 +41,7 @@ def on(monkeypatch, **changed):
         ("posix", "linux", POSIX_NAMES),
     ],
 )
-def test_operating_system_decides_which_names_are_valid(
-    tree, monkeypatch, system, platform, policy
-):
+def test_system_decides_which_names_are_valid(tree, monkeypatch, system, platform, policy):
     monkeypatch.setattr(entries, "os", SimpleNamespace(**{**vars(os), "name": system}))
     monkeypatch.setattr(entries, "sys", SimpleNamespace(platform=platform))
     assert tree.names is policy

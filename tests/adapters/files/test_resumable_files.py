@@ -66,9 +66,7 @@ def test_partial_file_follows_the_umask(tree, partial, mask):
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "FIFO", "socket", "directory"])
-def test_foreign_file_in_place_of_a_partial_file_is_not_written(
-    tree, tmp_path, partial, monkeypatch, kind
-):
+def test_foreign_file_at_a_partial_name_is_not_written(tree, tmp_path, partial, monkeypatch, kind):
     victim = tmp_path / "victim"
     victim.write_text("old")
     if kind == "symlink":
@@ -96,9 +94,7 @@ def test_partial_file_of_another_user_is_not_resumed(tree, partial, monkeypatch)
     assert partial.read_bytes() == b"the "
 
 
-def test_commit_of_another_process_while_opening_starts_a_new_partial_file(
-    tree, partial, monkeypatch
-):
+def test_commit_while_opening_starts_a_new_partial_file(tree, partial, monkeypatch):
     """The owner commits between our opening and our locking."""
     first = tree.resume(at("a"), DIGEST)
     first.write(b"the whole")
@@ -214,9 +210,7 @@ sys.stdin.read()
 """
 
 
-def test_partial_file_in_use_is_not_waited_for_and_is_resumed_after_its_process_is_killed(
-    tree, partial
-):
+def test_partial_file_of_a_killed_process_is_resumed(tree, partial):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(partial.parent)],
         stdin=subprocess.PIPE,

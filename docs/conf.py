@@ -16,7 +16,6 @@ version = release = __version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "public_names",
@@ -38,5 +37,19 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-# Nothing is fetched when the documentation is built.
-intersphinx_mapping: dict[str, object] = {}
+
+# Nothing is fetched when the documentation is built, so names of other libraries are not linked.
+nitpick_ignore_regex = [
+    ("py:.*", rf"{module}(\..*)?")
+    for module in (
+        "collections.abc", "concurrent.futures", "contextlib", "io", "logging", "os", "pathlib", "datetime",
+        "ssl", "types", "typing", "keyring", "rich", "_typeshed",
+    )
+]  # fmt: skip
+# Private names, type variables, and the hash object of `hashlib`, which has no public class.
+nitpick_ignore_regex += [("py:.*", r"(.*\.)?_[A-Za-z]+|.*\.[A-Z](_co|_contra)?")]
+# The engine behind the asyncio client and the parser of response heads are not for programs.
+nitpick_ignore = [
+    ("py:class", "oras_adapters.client.bridge.Bridge"),
+    ("py:class", "oras_adapters.http.response_heads.ResponseHead"),
+]

@@ -26,9 +26,18 @@ PAGES = {
 
 
 def names_of(package: str) -> list[str]:
-    """Return the public names of a package that are documented on its page."""
+    """Return the public names of a package that are documented on its page.
+
+    Modules, and what `oras` passes on from `oras_adapters`, have pages of their own.
+    """
     module = importlib.import_module(package)
-    return [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
+    values = ((name, getattr(module, name)) for name in module.__all__)
+    return [
+        name
+        for name, value in values
+        if not inspect.ismodule(value)
+        and not (package == "oras_adapters" and name in importlib.import_module("oras").__all__)
+    ]
 
 
 def directive_of(value: object) -> str:
@@ -49,13 +58,21 @@ def page_of(package: str) -> str:
     return "\n".join(parts)
 
 
+def page_of_types(names: list[str]) -> str:
+    """Return the page of the types that users meet as results and arguments only."""
+    parts = ["# Other types\n", "Results and arguments of the public names; import them for annotations only.\n"]
+    parts += [f"```{{eval-rst}}\n.. autoclass:: {name}\n   :members:\n```\n" for name in names]
+    return "\n".join(parts)
+
+
 def write_pages(app: Sphinx) -> None:
     """Write the pages of the reference before the sources are read."""
     folder = Path(app.srcdir, "reference")
     folder.mkdir(exist_ok=True)
-    for package in PAGES:
-        page = folder / f"{package}.md"
-        text = page_of(package)
+    types = Path(__file__).with_name("other-types.txt").read_text("utf-8").split()
+    pages = {package: page_of(package) for package in PAGES} | {"types": page_of_types(types)}
+    for name, text in pages.items():
+        page = folder / f"{name}.md"
         if not page.exists() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
 

@@ -89,6 +89,8 @@ class AsyncClient:
     `asyncio.timeout` or a `TaskGroup` for instance, ends the operation: the task goes on
     within a second, uploads are deleted, and no partial file gets a final name.
 
+    ::
+
         async with AsyncClient() as client:
             await client.pull("localhost:5000/team/model:v1", "out")
             async for tag in client.tags("localhost:5000/team/model"):

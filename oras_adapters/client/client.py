@@ -22,6 +22,8 @@ class Client(ArtifactVerbs, NameVerbs, GraphVerbs, CopyVerbs, AccountVerbs):
     Errors are `OrasError`s, with a note that says what to do. A `CancelToken` ends what the
     verbs do (see `oras_core.cancellation`).
 
+    ::
+
         with Client(progress=True) as client:
             client.push("localhost:5000/team/model:v1", ["weights", "card.md:text/markdown"])
             client.pull("localhost:5000/team/model:v1", "out", include="*.md")

@@ -62,7 +62,7 @@ class RegistryServer:
 
     @property
     def address(self) -> str:
-        """`HOST:PORT`, as in a reference."""
+        """The host and port, as in a reference."""
         return self._listener.address
 
     @property

@@ -71,7 +71,7 @@ class Gzip:
     suffix = "gzip"
     magic = MAGIC
     padding = b"\0"
-    """Zeros may follow a member: the gzip tool and tape drives write them."""
+    """Zeros may follow a member, as the gzip tool and tape drives write them."""
 
     def compress(self, pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
         """Compress pieces; the result depends only on their bytes, the library and the level.

@@ -61,7 +61,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """The identity of the job: equal jobs have equal keys, in every process."""
+        """The identity of the job; equal jobs have equal keys, in every process."""
         return hashlib.sha256(self.text().encode()).hexdigest()[:32]
 
     @property

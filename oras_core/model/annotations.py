@@ -99,12 +99,12 @@ class AnnotationSet:
 
     @property
     def manifest(self) -> Annotations:
-        """Annotations of the manifest: the section `$manifest`."""
+        """Annotations of the manifest, from the section `$manifest`."""
         return self.section(MANIFEST_SECTION)
 
     @property
     def config(self) -> Annotations:
-        """Annotations of the config: the section `$config`."""
+        """Annotations of the config, from the section `$config`."""
         return self.section(CONFIG_SECTION)
 
     def section(self, name: str) -> Annotations:

@@ -136,7 +136,7 @@ class Reference:
 
     @property
     def reference(self) -> str:
-        """The reference in the URL of the manifest: the digest, else the tag, else `latest`."""
+        """The digest, else the tag, else `latest`, as in the URL of the manifest."""
         return str(self.digest) if self.digest else self.tag or DEFAULT_TAG
 
     @property

@@ -29,7 +29,7 @@ def _shown(key: str, value: str) -> str:
 class Headers(Unpicklable, Mapping[str, str]):
     """Header fields: immutable, with case-insensitive names (RFC 9110, section 5.1).
 
-    Repeated fields are joined by `, ` (section 5.2).
+    Repeated fields are joined by a comma and a space (section 5.2).
     """
 
     __slots__ = ("_fields",)

@@ -39,17 +39,20 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 
 # Nothing is fetched when the documentation is built, so names of other libraries are not linked.
+OTHER_LIBRARIES = """
+    _typeshed collections.abc concurrent.futures contextlib datetime io keyring logging os pathlib
+    rich ssl types typing
+"""
+# Classes of other libraries that are named without a module.
+SHORT_NAMES = " Path KeyringBackend "
+# Classes that programs neither make nor get.
+INTERNAL = """
+    ApiError Bridge ConfigFile CopyPlan LearnedProfile LocalFiles ManifestCache ReferrersMemory
+    RepositoryEndpoints ResponseHead Scope
+"""
 nitpick_ignore_regex = [
-    ("py:.*", rf"{module}(\..*)?")
-    for module in (
-        "collections.abc", "concurrent.futures", "contextlib", "io", "logging", "os", "pathlib", "datetime",
-        "ssl", "types", "typing", "keyring", "rich", "_typeshed",
-    )
-]  # fmt: skip
-# Private names, type variables, and the hash object of `hashlib`, which has no public class.
-nitpick_ignore_regex += [("py:.*", r"(.*\.)?_[A-Za-z]+|.*\.[A-Z](_co|_contra)?")]
-# The engine behind the asyncio client and the parser of response heads are not for programs.
-nitpick_ignore = [
-    ("py:class", "oras_adapters.client.bridge.Bridge"),
-    ("py:class", "oras_adapters.http.response_heads.ResponseHead"),
+    *(("py:.*", rf"{module}(\..*)?") for module in OTHER_LIBRARIES.split()),
+    *(("py:.*", rf"(.*\.)?{name}") for name in (SHORT_NAMES + INTERNAL).split()),
+    # Private names, type variables, and the hash object of `hashlib`, which has no public class.
+    ("py:.*", r"(.*\.)?_[A-Za-z]+|.*\.[A-Z](_co|_contra)?"),
 ]

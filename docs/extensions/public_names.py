@@ -6,14 +6,18 @@ is resolved to the page of the public name.
 
 from __future__ import annotations
 
+import builtins
+import functools
 import importlib
 import inspect
 from pathlib import Path
 
-from docutils import nodes
-from sphinx.addnodes import pending_xref
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 PAGES = {
     "oras": "The client, and the names of oras-py.",
@@ -23,6 +27,10 @@ PAGES = {
     "oras_core.testing": "Contract suites, doubles and faults for tests.",
     "oras_adapters": "The adapters, and the factory that composes them.",
 }
+
+
+WITH_VERBS_OF_BASES = ("AsyncClient", "Client")
+"""Classes whose methods come from bases that are not public."""
 
 
 def names_of(package: str) -> list[str]:
@@ -54,33 +62,66 @@ def page_of(package: str) -> str:
     for name in names_of(package):
         directive = directive_of(getattr(module, name))
         options = "   :members:\n" if directive in ("autoclass", "autoexception") else ""
+        options += "   :inherited-members:\n" if name in WITH_VERBS_OF_BASES else ""
         parts.append(f"```{{eval-rst}}\n.. {directive}:: {package}.{name}\n{options}```\n")
     return "\n".join(parts)
 
 
-def page_of_types(names: list[str]) -> str:
-    """Return the page of the types that users meet as results and arguments only."""
-    parts = ["# Other types\n", "Results and arguments of the public names; import them for annotations only.\n"]
-    parts += [f"```{{eval-rst}}\n.. autoclass:: {name}\n   :members:\n```\n" for name in names]
+@functools.cache
+def other_types() -> list[str]:
+    """Return the types that users meet as results and arguments only."""
+    return Path(__file__).with_name("other-types.txt").read_text("utf-8").split()
+
+
+def page_of_types() -> str:
+    """Return the page of the other types: classes with their members, and type aliases."""
+    text = "Results and arguments of the public names; import them for annotations only."
+    parts = [f"# Other types\n\n{text}\n"]
+    for name in other_types():
+        module, _, last = name.rpartition(".")
+        is_class = inspect.isclass(getattr(importlib.import_module(module), last))
+        directive = f"autoclass:: {name}\n   :members:" if is_class else f"autodata:: {name}"
+        parts.append(f"```{{eval-rst}}\n.. {directive}\n```\n")
     return "\n".join(parts)
+
+
+def pages() -> dict[str, str]:
+    """Return the pages of the reference by name."""
+    return {package: page_of(package) for package in PAGES} | {"types": page_of_types()}
 
 
 def write_pages(app: Sphinx) -> None:
     """Write the pages of the reference before the sources are read."""
     folder = Path(app.srcdir, "reference")
     folder.mkdir(exist_ok=True)
-    types = Path(__file__).with_name("other-types.txt").read_text("utf-8").split()
-    pages = {package: page_of(package) for package in PAGES} | {"types": page_of_types(types)}
-    for name, text in pages.items():
+    for name, text in pages().items():
         page = folder / f"{name}.md"
         if not page.exists() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
 
 
-def public_name(target: str) -> str | None:
-    """Return the public name of something that another module defines."""
-    last = target.rpartition(".")[2]
-    return next((f"{package}.{last}" for package in PAGES if last in names_of(package)), None)
+@functools.cache
+def documented() -> dict[str, str]:
+    """Return the full names that the reference documents, by their last part."""
+    found: dict[str, str] = {}
+    for package in PAGES:
+        for name in names_of(package):
+            found.setdefault(name, f"{package}.{name}")
+    for name in other_types():
+        found.setdefault(name.rpartition(".")[2], name)
+    return found
+
+
+def unlink_builtins(_app: Sphinx, doctree: nodes.document) -> None:
+    """Replace references to builtins by their text: attributes have names such as `bytes`, too."""
+    from docutils import nodes  # noqa: PLC0415 - the tests of this module run without Sphinx
+    from sphinx.addnodes import pending_xref, pending_xref_condition  # noqa: PLC0415
+
+    for node in list(doctree.findall(pending_xref)):
+        target = node.get("reftarget", "")
+        if node.get("refdomain") == "py" and hasattr(builtins, target):
+            bare = any(isinstance(child, pending_xref_condition) for child in node.children)
+            node.replace_self([nodes.Text(target)] if bare else node.children)
 
 
 def resolve(
@@ -88,7 +129,9 @@ def resolve(
 ) -> nodes.reference | None:
     """Resolve a reference to the module that defines a name to the page of the public name."""
     target = node.get("reftarget", "")
-    name = public_name(target) if node.get("refdomain") == "py" else None
+    if node.get("refdomain") != "py":
+        return None
+    name = documented().get(target.rpartition(".")[2])
     if name is None or name == target:
         return None
     domain = env.domains["py"]
@@ -98,5 +141,6 @@ def resolve(
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the extension."""
     app.connect("builder-inited", write_pages)
+    app.connect("doctree-read", unlink_builtins)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,8 +16,8 @@ __all__ = ["ConfigFile", "Files", "annotation_set", "config_of", "contents_of"]
 Item = str | os.PathLike[str] | File | Directory
 
 Files = Item | Iterable[Item] | Mapping[str, str | os.PathLike[str]]
-"""One or several of: a path, `PATH:MEDIA/TYPE`, and the core's files and directories. Or paths
-by title."""
+"""One or several paths, each with an optional media type, or `File` and `Directory` values of the
+core. Or paths by title."""
 
 ConfigFile = str | os.PathLike[str] | Config
 """`PATH`, `PATH:MEDIA/TYPE`, or the core's config."""

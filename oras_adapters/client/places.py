@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "Located", "Places", "Source", "local_file"]
 
 Source = str | Reference | LayoutPlace | ReadOnlyTarget | tuple[ReadOnlyTarget, str]
-"""What to read: a place by name, or a target, with a tag or digest in it if not `latest`."""
+"""A place to read, by name, or a target, with a tag or digest in it if not `latest`."""
 
 Destination = str | Reference | LayoutPlace | Target | tuple[Target, str]
-"""What to write: a place by name, or a target, with a tag in it if not `latest`."""
+"""A place to write, by name, or a target, with a tag in it if not `latest`."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

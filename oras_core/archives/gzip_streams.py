@@ -42,7 +42,7 @@ class DeflateLibrary(Protocol):
 
     @property
     def compressobj(self) -> Callable[..., Any]:
-        """Make a compressor: level, method, window bits, memory level, strategy, dictionary."""
+        """Make a compressor of a level, method, window bits, memory level and strategy."""
         ...
 
     def decompressobj(self, wbits: int, /) -> Any:  # noqa: ANN401 - as above

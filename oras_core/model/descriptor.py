@@ -112,7 +112,7 @@ class Descriptor:
 
     @property
     def has_successors(self) -> bool:
-        """Whether the content refers to other blobs or manifests: a manifest or an index does."""
+        """Whether the content refers to other blobs or manifests, as manifests and indexes do."""
         return self.media_type in media_types.ACCEPTED_MANIFESTS
 
     def with_annotations(self, items: Mapping[str, str]) -> Descriptor:

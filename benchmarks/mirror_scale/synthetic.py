@@ -147,7 +147,7 @@ def _shared_descriptor(namespace: int) -> dict[str, object]:
     return _descriptor(_shared(namespace * PER_NAMESPACE))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def manifest(number: int, tag: int) -> bytes:
     """Return the manifest of a tag."""
     layers = [_shared_descriptor(number // PER_NAMESPACE), _descriptor(_own(number, tag))]

@@ -63,9 +63,21 @@ class Model:
 
     def waiting(self, tags: int, slots: int) -> float:
         """Return the time that answers take, with `slots` jobs at the same time."""
-        rounds = math.ceil(self.tags_per_job / self.concurrency)
-        of_a_job = rounds * (self.costs.source + self.costs.destination) * self.latency
-        return math.ceil(tags / self.tags_per_job / slots) * of_a_job
+        return math.ceil(tags / self.tags_per_job / slots) * self.job()
+
+    def job(self) -> float:
+        """Return the time that answers take for one job: a stage waits for the one before."""
+        tags = self.tags_per_job
+        blobs = tags + 2  # one for each tag, the config, and the blob that repositories share
+        stages = (
+            (tags, 1),  # the referrers at the source
+            (tags, 2),  # the manifest: HEAD at the destination, GET at the source
+            (blobs, 4),  # HEAD, POST and PUT at the destination, GET at the source
+            (tags, 2),  # the manifest: HEAD and PUT
+            (tags, 2),  # the tag: HEAD and PUT
+        )
+        rounds = sum(math.ceil(items / self.concurrency) * count for items, count in stages)
+        return rounds * self.latency
 
     def computing(self, tags: int, workers: int) -> float:
         """Return the time that the processors need, one for each worker."""

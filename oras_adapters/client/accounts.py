@@ -42,6 +42,9 @@ class AccountVerbs(ClientBase):
             AuthenticationError: if the registry rejects the credential. Nothing is stored.
             CredentialError: if the credential cannot be stored.
             OrasError: any other error of the registry. Nothing is stored.
+
+        Example:
+            >>> client.login("localhost:5000", "alice", "secret")
         """
         from oras_core.verbs.login import login  # noqa: PLC0415 - few programs log in
 
@@ -69,6 +72,11 @@ class AccountVerbs(ClientBase):
 
         Raises:
             CredentialError: if a store cannot be read or written.
+
+        Example:
+            >>> client.login("localhost:5000", "alice", "secret")
+            >>> client.logout("localhost:5000")
+            True
         """
         from oras_core.verbs.login import logout  # noqa: PLC0415
 

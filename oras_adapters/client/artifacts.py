@@ -83,6 +83,13 @@ class ArtifactVerbs(ClientBase):
             SourceChangedError: if a file changes meanwhile.
             InvalidReferenceError: if `destination` is not a place, or names a digest.
             OrasError: any error of the registry.
+
+        Example:
+            >>> root = client.push(
+            ...     "localhost:5000/team/model:v3", ["weights", "card.md:text/markdown"]
+            ... )
+            >>> root.media_type
+            'application/vnd.oci.image.manifest.v1+json'
         """
         from oras_adapters.client.contents import annotation_set, config_of, contents_of
         from oras_adapters.files.local_files import scratch_directory
@@ -139,6 +146,18 @@ class ArtifactVerbs(ClientBase):
         Raises:
             NotFoundError: if there is no such subject.
             OrasError: as `push`.
+
+        Example:
+            >>> sbom = client.attach(
+            ...     "localhost:5000/team/model:v2",
+            ...     "sbom.json",
+            ...     artifact_type="application/spdx+json",
+            ... )
+            >>> [
+            ...     found.digest == sbom.digest
+            ...     for found in client.referrers("localhost:5000/team/model:v2")
+            ... ]
+            [True]
         """
         from oras_adapters.client.contents import annotation_set, contents_of
         from oras_adapters.files.local_files import scratch_directory
@@ -195,6 +214,11 @@ class ArtifactVerbs(ClientBase):
             ContentError: if content is not what the manifest promises.
             UnsafeArchiveError: if a folder holds what may not be unpacked.
             OrasError: any error of the registry.
+
+        Example:
+            >>> pulled = client.pull("localhost:5000/team/model:v1", "out", include="*.md")
+            >>> [path.name for path in pulled.files]
+            ['card.md']
         """
         from oras_core.verbs.pull import Pulled, pull
 
@@ -244,6 +268,11 @@ class ArtifactVerbs(ClientBase):
             NotFoundError: if there is no such artifact or layer.
             UnsupportedError: if `name` is None and there is not exactly one layer.
             OrasError: any error of the registry, also while the file is read.
+
+        Example:
+            >>> with client.open("localhost:5000/team/model:v1", "card.md") as stream:
+            ...     stream.read(3)
+            b'# A'
         """
         from oras_adapters.client.streams import LayerStream
         from oras_core.verbs.open import find_file
@@ -274,6 +303,10 @@ class ArtifactVerbs(ClientBase):
         Raises:
             SizeLimitError: if the file is larger than `limit`.
             OrasError: as `open`.
+
+        Example:
+            >>> client.read("localhost:5000/team/model:v1", "card.md").splitlines()
+            [b'# A model']
         """
         from oras_core.verbs.open import find_file
 

@@ -55,6 +55,13 @@ class CopyVerbs(ClientBase):
             NotFoundError: if there is no such artifact, or none for the platform.
             UnsupportedError: if `referrers` is True and the source cannot list them.
             OrasError: any error of either side; a note says of which.
+
+        Example:
+            >>> copied = client.copy(
+            ...     "localhost:5000/team/model:v1", "oci:backup:v1", referrers=True
+            ... )
+            >>> client.exists("oci:backup:v1")
+            True
         """
         from oras_core.copying.copy import copy
         from oras_core.copying.extended import extended_copy
@@ -98,6 +105,13 @@ class CopyVerbs(ClientBase):
         Raises:
             UnsupportedError: if the source cannot list its tags or referrers.
             OrasError: any error of either side; a note says of which.
+
+        Example:
+            >>> done = client.mirror(
+            ...     "localhost:5000/team/model", "localhost:5000/copy/model", include="v*"
+            ... )
+            >>> sorted(done.tags)
+            ['v1', 'v2']
         """
         from oras_core.verbs.mirror import MirrorSource, mirror
 
@@ -128,6 +142,11 @@ class CopyVerbs(ClientBase):
             path: a folder; or one tar file, if the name ends in `.tar`.
 
         Raises: as `mirror`.
+
+        Example:
+            >>> done = client.backup("localhost:5000/team/model", "model.tar")
+            >>> sorted(client.tags("oci-archive:model.tar"))
+            ['multi', 'v1', 'v2']
         """
         return self.mirror(source, _layout_at(path))
 
@@ -141,6 +160,12 @@ class CopyVerbs(ClientBase):
         Raises:
             NotFoundError: if there is no layout at `path`.
             OrasError: as `mirror`.
+
+        Example:
+            >>> done = client.backup("localhost:5000/team/model", "model.tar")
+            >>> done = client.restore("model.tar", "localhost:5000/restored/model")
+            >>> sorted(done.created)
+            ['multi', 'v1', 'v2']
         """
         return self.mirror(_layout_at(path), destination)
 

@@ -42,6 +42,10 @@ class GraphVerbs(ClientBase):
             NotFoundError: if there is no such artifact.
             UnsupportedError: if the target cannot list referrers.
             OrasError: any error of the registry.
+
+        Example:
+            >>> [found.artifact_type for found in client.referrers("localhost:5000/team/model:v1")]
+            ['application/spdx+json']
         """
         from oras_core.verbs.discover import discover  # noqa: PLC0415 - few programs discover
 
@@ -84,6 +88,11 @@ class GraphVerbs(ClientBase):
         Raises:
             NotFoundError: if an entry does not exist.
             OrasError: any error of the registry.
+
+        Example:
+            >>> root = client.index("localhost:5000/team/model:all", ["v1", "v2"])
+            >>> root.media_type
+            'application/vnd.oci.image.index.v1+json'
         """
         from oras_core.content.roots import read_root  # noqa: PLC0415 - few programs index
         from oras_core.verbs.index import create_index  # noqa: PLC0415 - few programs make indexes
@@ -131,6 +140,11 @@ class GraphVerbs(ClientBase):
             NotFoundError: if the index or an entry does not exist.
             UnsupportedError: if the place, or one that is merged, is not an index.
             OrasError: any error of the registry.
+
+        Example:
+            >>> root = client.update_index("localhost:5000/team/model:multi", remove="v2")
+            >>> len(client.manifest("localhost:5000/team/model:multi").manifests)
+            1
         """
         from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415
 

@@ -37,6 +37,11 @@ class NameVerbs(ClientBase):
         Raises:
             NotFoundError: if there is no such artifact, or none for the platform.
             OrasError: any error of the registry.
+
+        Example:
+            >>> root = client.resolve("localhost:5000/team/model:v1")
+            >>> client.exists(f"localhost:5000/team/model@{root.digest}")
+            True
         """
         from oras_core.copying.roots import find_root  # noqa: PLC0415 - not all resolve
 
@@ -48,6 +53,13 @@ class NameVerbs(ClientBase):
 
         Raises:
             OrasError: any error of the registry but that there is none.
+
+        Example:
+            >>> (
+            ...     client.exists("localhost:5000/team/model:v1"),
+            ...     client.exists("localhost:5000/team/model:v9"),
+            ... )
+            (True, False)
         """
         try:
             self.resolve(source)
@@ -65,6 +77,10 @@ class NameVerbs(ClientBase):
             platform: of an index, which manifest is meant; None for the index itself.
 
         Raises: as `resolve`.
+
+        Example:
+            >>> [layer.title for layer in client.manifest("localhost:5000/team/model:v1").layers]
+            ['weights', 'card.md']
         """
         from oras_core.verbs.inspect import fetch_manifest  # noqa: PLC0415 - below too: few inspect
 
@@ -86,6 +102,10 @@ class NameVerbs(ClientBase):
         Raises:
             UnsupportedError: if the place names an index, and no platform is given.
             OrasError: as `resolve`.
+
+        Example:
+            >>> client.config("localhost:5000/team/model:v1").content
+            b'{}'
         """
         from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415
 
@@ -104,6 +124,10 @@ class NameVerbs(ClientBase):
             NotFoundError: if there is no such repository or layout.
             UnsupportedError: if the target cannot list tags.
             OrasError: any error of the registry.
+
+        Example:
+            >>> sorted(client.tags("localhost:5000/team/model"))
+            ['multi', 'v1', 'v2']
         """
         with self._reading(source) as located:
             target = located.whole()
@@ -117,6 +141,10 @@ class NameVerbs(ClientBase):
         Raises, while it is iterated over:
             UnsupportedError: if the registry does not list them.
             OrasError: any error of the registry.
+
+        Example:
+            >>> list(client.repositories("localhost:5000"))
+            ['team/model']
         """
         with advising():
             yield from self._parts.registry(registry).catalog()
@@ -136,6 +164,11 @@ class NameVerbs(ClientBase):
             NotFoundError: if there is no such artifact.
             InvalidReferenceError: if a text is not a tag.
             OrasError: any error of the registry.
+
+        Example:
+            >>> root = client.tag("localhost:5000/team/model:v1", "stable", "latest")
+            >>> client.resolve("localhost:5000/team/model:stable").digest == root.digest
+            True
         """
         if not tags:
             raise InvalidInputError(tags, "name at least one tag to create")
@@ -156,6 +189,11 @@ class NameVerbs(ClientBase):
             NotFoundError: if there is no such tag.
             UnsupportedError: if the registry removes tags together with artifacts only.
             OrasError: any other error of the registry.
+
+        Example:
+            >>> client.untag("localhost:5000/team/model:v2")
+            >>> client.exists("localhost:5000/team/model:v2")
+            False
         """
         with self._writing(source) as located:
             tag, target = located.required_tag(), located.target
@@ -180,6 +218,11 @@ class NameVerbs(ClientBase):
             NotFoundError: if there is no such artifact.
             UnsupportedError: if the registry deletes nothing.
             OrasError: any other error of the registry.
+
+        Example:
+            >>> deleted = client.delete("localhost:5000/team/model:v1")
+            >>> client.exists(f"localhost:5000/team/model@{deleted.digest}")
+            False
         """
         with self._writing(source) as located:
             name, target = located.required_name(), located.target

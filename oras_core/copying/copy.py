@@ -63,6 +63,12 @@ def copy(
 
     Raises: as `copy_graph`, and `NotFoundError` if the source has no such reference, or no
         manifest for the platform.
+
+    Example:
+        >>> store = MemoryStore()
+        >>> copied = copy(repository, "v1", store, "stable")
+        >>> store.resolve("stable").digest == copied.root.digest
+        True
     """
     options = options or CopyOptions()
     name = destination_reference or reference
@@ -113,6 +119,12 @@ def copy_graph(
         UnsupportedError: if a manifest has a type whose successors cannot be found.
         CancelledError: within a second of the cancellation of the thread's `CancelToken`.
         CopyError: in place of an exception that is not an `OrasError`.
+
+    Example:
+        >>> store = MemoryStore()
+        >>> moves = copy_graph(repository, repository.resolve("v1"), store)
+        >>> store.exists(repository.resolve("v1"))
+        True
     """
     tags = [tag for tag in (reference, *further_tags) if tag is not None]
     return Copied.of(

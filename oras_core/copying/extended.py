@@ -51,6 +51,12 @@ def extended_copy(
         UnsupportedError: if the source cannot list referrers.
         SizeLimitError: if there are more than `MAX_REFERRERS`.
         OrasError: as `copy`.
+
+    Example:
+        >>> store = MemoryStore()
+        >>> copied = extended_copy(repository, "v1", store)
+        >>> len(discover(store, "v1").referrers)
+        1
     """
     options = options or CopyOptions()
     name = destination_reference or reference

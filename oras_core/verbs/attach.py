@@ -52,6 +52,12 @@ def attach(
         UnsupportedError: if the registry has no referrers API and the list of referrers
             cannot be updated.
         OrasError: as `push`.
+
+    Example:
+        >>> sbom = File("sbom.json", BytesSource(b"{}"))
+        >>> root = attach(repository, "v2", [sbom], artifact_type="application/spdx+json")
+        >>> len(discover(repository, "v2").referrers)
+        1
     """
     if not media_types.is_media_type(artifact_type):
         # Checked before any request: nobody could tell what an untyped artifact is.

@@ -38,6 +38,11 @@ def backup(
         The tags that were copied, and what was moved for them.
 
     Raises: as `mirror`.
+
+    Example:
+        >>> done = backup(repository, tree)
+        >>> sorted(done.tags)
+        ['multi', 'v1', 'v2']
     """
     return mirror(source, OciLayoutStore(tree, verify=verify), options=options)
 
@@ -56,6 +61,12 @@ def restore(tree: FileTree, destination: Target, *, options: CopyOptions | None 
     Raises:
         NotFoundError: if there is no layout in the folder.
         OrasError: as `mirror`.
+
+    Example:
+        >>> done = backup(repository, tree)
+        >>> done = restore(tree, registry.repository("restored/model"))
+        >>> sorted(done.created)
+        ['multi', 'v1', 'v2']
     """
     store = OciLayoutStore(tree)
     if not store.is_made():

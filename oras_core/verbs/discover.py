@@ -67,6 +67,11 @@ def discover(
         UnsupportedError: if `target` cannot list referrers.
         SizeLimitError: if there are more than `MAX_REFERRERS`, or `MAX_DEPTH` levels.
         OrasError: whatever the target raises.
+
+    Example:
+        >>> found = discover(repository, "v1", depth=None)
+        >>> [(depth, one.artifact_type) for depth, one in found.walk() if depth]
+        [(1, 'application/spdx+json')]
     """
     root = find_root(target, reference, options or CopyOptions())
     finder = _Finder(target, artifact_type)

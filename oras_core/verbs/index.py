@@ -47,6 +47,11 @@ def describe_entry(
     Raises:
         NotFoundError: if `source` has no such reference.
         OrasError: whatever the source raises.
+
+    Example:
+        >>> linux = Platform("linux", "amd64")
+        >>> entry = describe_entry(repository, "v1", platform=linux)
+        >>> root = create_index(repository, [entry], tags=["images"])
     """
     cached = ManifestCache(source, limit=limit)
     root = read_root(source, reference, cached=cached)
@@ -68,6 +73,10 @@ def read_index(source: ReadOnlyTarget, reference: str, *, limit: int = MAX_MANIF
         NotFoundError: if `source` has no such reference.
         UnsupportedError: if `reference` names a manifest.
         OrasError: whatever the source raises.
+
+    Example:
+        >>> len(read_index(repository, "multi").manifests)
+        2
     """
     cached = ManifestCache(source, limit=limit)
     document = fetch_document(cached, read_root(source, reference, cached=cached), limit=limit)
@@ -102,6 +111,11 @@ def create_index(
     Raises:
         NotFoundError: if an entry does not exist.
         OrasError: whatever the target raises.
+
+    Example:
+        >>> root = create_index(repository, ["v1", "v2"], tags=["all"])
+        >>> len(read_index(repository, "all").manifests)
+        2
     """
     index = codec.encode_index(
         manifests=tuple(_by_digest(_described(target, entries)).values()),
@@ -151,6 +165,11 @@ def update_index(
         NotFoundError: if there is no such index, or an entry does not exist.
         UnsupportedError: if `reference`, or an index to merge, is a manifest.
         OrasError: whatever the target raises.
+
+    Example:
+        >>> root = update_index(repository, "multi", IndexChange(remove=["v2"]))
+        >>> len(read_index(repository, "multi").manifests)
+        1
     """
     index = read_index(target, reference)
     entries = _by_digest(index.manifests)

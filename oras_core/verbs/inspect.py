@@ -52,6 +52,10 @@ def fetch_manifest(
     Raises:
         NotFoundError: if there is no such reference, or no manifest for the platform.
         OrasError: whatever the source raises.
+
+    Example:
+        >>> [layer.title for layer in fetch_manifest(repository, "v1").layers]
+        ['weights', 'card.md']
     """
     return _fetch(source, reference, platform, limits or Limits())[1]
 
@@ -75,6 +79,10 @@ def fetch_config(
         NotFoundError: if there is no such reference, or no manifest for the platform.
         UnsupportedError: if `reference` names an index and no platform is given.
         OrasError: whatever the source raises.
+
+    Example:
+        >>> fetch_config(repository, "v1").content
+        b'{}'
     """
     limits = limits or Limits()
     cached, document = _fetch(source, reference, platform, limits)

@@ -28,6 +28,11 @@ def login(registry: RemoteRegistry, credential: Credential, store: CredentialSto
         RegistryError: if the host is not a registry. Nothing is stored.
         TransportError: if there is no response. Nothing is stored.
         CredentialError: if the store cannot be written.
+
+    Example:
+        >>> login(registry, Credential("alice", "secret"), vault)
+        >>> vault.get(registry.host).username
+        'alice'
     """
     registry.ping()
     store.put(registry.host, credential)
@@ -45,6 +50,11 @@ def logout(store: CredentialStore, registries: Iterable[str]) -> bool:
 
     Raises:
         CredentialError: if the store cannot be read or written.
+
+    Example:
+        >>> login(registry, Credential("alice", "secret"), vault)
+        >>> logout(vault, [registry.host])
+        True
     """
     known = False
     for registry in registries:

@@ -90,6 +90,11 @@ def mirror(
         UnsupportedError: if the source cannot list referrers, or has a manifest of a type whose
             successors cannot be found.
         OrasError: as `extended_copy`.
+
+    Example:
+        >>> done = mirror(repository, MemoryStore(), includes=lambda tag: tag != "multi")
+        >>> sorted(done.tags)
+        ['v1', 'v2']
     """
     options = options or CopyOptions()
     with blaming("list the tags", "source", None):

@@ -94,6 +94,11 @@ def pull(
         ContentError: if a blob does not match its descriptor.
         UnsafeArchiveError: if a member of a packed directory must not be unpacked.
         OrasError: any error of the source.
+
+    Example:
+        >>> pulled = pull(repository, "v1", tree)
+        >>> [str(path) for path in pulled.files]
+        ['weights', 'card.md']
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)

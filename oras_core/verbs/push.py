@@ -144,6 +144,12 @@ def push(
         UnsupportedError: if `contents` has a directory and `scratch` is None.
         SourceChangedError: if a file changes during the push.
         OrasError: any error of the destination.
+
+    Example:
+        >>> file = File("card.md", BytesSource(b"# A model"))
+        >>> root = push(repository, "v3", file)
+        >>> repository.resolve("v3").digest == root.digest
+        True
     """
     contents = _as_sequence(contents)
     further_tags = (further_tags,) if isinstance(further_tags, str) else further_tags

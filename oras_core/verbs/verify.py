@@ -52,6 +52,12 @@ def verify(target: VerifiableTarget, *, options: CopyOptions | None = None) -> V
     Raises:
         CancelledError: if the thread's token is cancelled.
         FileAccessError: if a file cannot be read.
+
+    Example:
+        >>> done = backup(repository, tree)
+        >>> result = verify(OciLayoutStore(tree))
+        >>> (result.damaged, result.missing)
+        ((), ())
     """
     options = options or CopyOptions()
     found: dict[str, list[Descriptor]] = {"intact": [], "damaged": [], "missing": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import tomllib
 from pathlib import Path
@@ -74,8 +75,26 @@ def test_environment_example_equals_the_settings_file():
 
 
 def test_ci_ends_with_the_second_command_of_the_readme():
-    _, second = (block.strip() for block in fenced("sh")[:2])
+    _, _, second = (block.strip() for block in fenced("sh")[:3])
     assert (ROOT / ".ci" / "run").read_text().rstrip().splitlines()[-1] == second
+
+
+def test_install_command_and_table_of_extras_are_those_of_the_distribution():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    name = setup["metadata"]["name"]
+    assert fenced("sh")[0].strip() == f"pip install {name}"
+    table = README.partition("| extra | adds |")[2].partition("\n\n")[0]
+    extras = set(setup["options.extras_require"]) - {"tests"}
+    named = {extra for row in table.splitlines() for extra in re.findall(r"`(\w+)`", row)}
+    assert named == extras
+    (some,) = re.findall(rf"`pip install '{name}\[(\S+)\]'`", README)
+    assert set(some.split(",")) <= extras
+
+
+def test_the_module_that_verifies_digests_is_where_the_readme_says():
+    (module,) = re.findall(r"`(oras_core/\S+\.py)` verifies digests", README)
+    assert "def copy_verified" in (ROOT / module).read_text("utf-8")
 
 
 def test_relative_links_have_a_target():

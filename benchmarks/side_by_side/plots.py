@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from side_by_side.workloads import Curve, Step
 
 _COLOURS = ("#555555", "#aaaaaa", "#c2185b", "#1565c0", "#6a1b9a", "#2e7d32", "#ef6c00")
 _MARKERS = "sxoD^vP"
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: smaller, and can be searched
     "svg.hashsalt": "oras-sdk",  # the same numbers give the same file
     "font.family": "sans-serif",

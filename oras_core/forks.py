@@ -1,7 +1,7 @@
 """What a process must not share with its forked children: locks, connections, tokens.
 
 A fork copies the memory of a process, but only the thread that forks. A lock that another thread
-held stays locked for ever in the child; a connection or a request in flight belongs to both. So
+held stays locked in the child; a connection or a request in flight belongs to both. So
 such state is kept by process, and a child begins with its own.
 """
 
@@ -48,7 +48,7 @@ class PerProcess(Generic[T]):
 
 
 class ForkSafeLock:
-    """A reentrant lock that is free in a forked child, whoever holds it in the parent."""
+    """A reentrant lock that is free in a forked child, even if a thread holds it in the parent."""
 
     __slots__ = ("_lock",)
 

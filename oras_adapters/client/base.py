@@ -143,7 +143,7 @@ class ClientBase(ConnectionHolder):
 
     @contextmanager
     def _copying(self, platform: str | Platform | None = None) -> Iterator[CopyOptions]:
-        """Give the options of one operation, watched by whoever watches this client."""
+        """Give the options of one operation, with the progress listener of this client."""
         with self._watch.watching() as listener:
             yield evolve(self._options(platform), listener=listener)
 

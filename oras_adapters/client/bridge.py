@@ -214,7 +214,7 @@ async def _ended(future: Future[Any]) -> None:
 
 
 def _close_result(future: Future[Any]) -> None:
-    """Close what nobody waits for any more."""
+    """Close a result that no caller awaits any more."""
     if not future.cancelled() and future.exception() is None:
         with suppress(AttributeError):
             future.result().close()

@@ -31,7 +31,7 @@ def watch_for(progress: bool | ProgressListener | Watch | None) -> Watch:  # noq
 
     Args:
         progress: a listener for all operations; True for a bar on a terminal, and lines of
-            the log elsewhere; False or None for nobody.
+            the log elsewhere; False or None for none.
 
     Raises:
         InvalidConfigurationError: for anything else.

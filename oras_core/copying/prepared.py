@@ -1,6 +1,6 @@
 """Copies of several roots with their referrers, in two parts: find the steps, carry them out.
 
-Both parts may run in different processes. Whoever has many copies to make can decide between
+Both parts may run in different processes. A caller with many copies can decide between
 them, by the blobs that are about to move.
 """
 

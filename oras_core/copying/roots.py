@@ -1,7 +1,7 @@
 """Find the roots of a copy, with few requests that count for a registry.
 
-A registry resolves a tag by HEAD, whose answer may be wrong (R23), and whoever owns the tag may
-move it. Only reading the manifest shows that.
+A registry resolves a tag by HEAD, whose answer may be wrong (R23), and the owner of
+the tag may move it. Only reading the manifest shows that.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class InvalidInputError(OrasError, ValueError):
 
     Attributes:
         value: the value.
-        reason: what is wrong with it.
+        reason: the rule that it violates.
     """
 
     subject = "value"
@@ -86,7 +86,7 @@ class InvalidManifestError(OrasError, ValueError):
     """A manifest or index is malformed, contradicts itself or exceeds a limit.
 
     Attributes:
-        reason: what is wrong.
+        reason: the fault.
         location: the place, such as `layers[2].size`; empty for the whole document.
     """
 

@@ -156,7 +156,7 @@ def protocol_error(
 def settled(response: HttpResponse) -> HttpResponse:
     """Return a response whose body is in memory, as far as an error needs it.
 
-    The connection can be used again. A body that breaks off is cut: the status says enough.
+    The connection can be used again. An incomplete body is accepted: the status says enough.
     """
     body = io.BytesIO()
     try:

@@ -62,7 +62,7 @@ class Refusal:
 
 
 class Refusals:
-    """Remembers which credentials were refused, by whom and for which scopes. Thread-safe.
+    """Remembers which credentials were refused, by which host and for which scopes. Thread-safe.
 
     A refusal of more than `pull` of one repository concerns the refused scopes only: some
     servers send 401 to a valid credential that may not push. A credential that was accepted

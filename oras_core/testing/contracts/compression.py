@@ -28,7 +28,7 @@ def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple
     """Decompress one stream, given in pieces; return its bytes and the rest of the input.
 
     Raises:
-        DamagedStreamError: also if it breaks off.
+        DamagedStreamError: also if it is incomplete.
     """
     decompressor = compression.decompressor()
     waiting = (data[start : start + size] for start in range(0, len(data), size))

@@ -53,7 +53,7 @@ class LockerContract:
         _taken(tree).release()
 
     def test_an_unreferenced_lock_is_released(self, tree: FileTree) -> None:
-        """A forgotten lock does not exclude others for ever."""
+        """A forgotten lock excludes others for a limited time."""
         lock = _taken(tree)
         del lock
         _taken(tree).release()

@@ -26,8 +26,15 @@ RUN_IN = {
     "docs/client.md": "integration/test_client_docs.py",
     "docs/data.md": "integration/test_docs.py",
     "docs/embedding.md": "integration/test_docs.py",
+    "docs/how-to/errors.md": "integration/test_task_pages.py",
+    "docs/how-to/networks.md": "integration/test_task_pages.py",
+    "docs/how-to/progress.md": "integration/test_task_pages.py",
+    "docs/how-to/reproducible.md": "integration/test_task_pages.py",
+    "docs/how-to/supply-chain.md": "integration/test_task_pages.py",
+    "docs/index.md": "integration/test_task_pages.py",
     "docs/scaling.md": "adapters/mirroring/test_scaling_docs.py",
     "docs/testing.md": "adapters/test_pytest_plugin.py",
+    "docs/tutorial.md": "integration/test_task_pages.py",
     "docs/user-guide.md": "guide/test_user_guide.py",
 }
 """The module in `tests` that runs the Python blocks of a document."""
@@ -36,6 +43,7 @@ SETTINGS_IN = {
     "README.md": "integration/test_readme.py",
     "docs/authentication.md": "integration/test_docs.py",
     "docs/configuration.md": "integration/test_docs.py",
+    "docs/how-to/networks.md": "integration/test_task_pages.py",
     "docs/scaling.md": "adapters/mirroring/test_scaling_docs.py",
 }
 """The module in `tests` that loads the TOML blocks of a document as settings."""

@@ -16,10 +16,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     "from-go-oras.md",
     "how-to/errors.md",
+    "how-to/files.md",
     "how-to/networks.md",
     "how-to/progress.md",
     "how-to/reproducible.md",
     "how-to/supply-chain.md",
+    "how-to/well-known-registries.md",
     "index.md",
     "tutorial.md",
 ]
@@ -76,6 +78,11 @@ def test_the_tutorial_ends_with_a_copy_that_has_the_sbom(place):
 def test_the_listener_of_the_progress_page_counts_all_bytes(place):
     watched = run("how-to/progress.md", place)["watched"]
     assert watched.moved == watched.total > 0
+
+
+def test_a_part_of_a_file_is_read_at_its_position(place):
+    names = run("how-to/files.md", place)
+    assert (names["word"], names["names"]) == (b"measurements", ["report.txt"])
 
 
 def test_signatures_reach_the_tool_that_checks_them(place):

@@ -78,6 +78,8 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def _renamed(function: F) -> F:
     function.__qualname__ = f"AsyncClient.{function.__name__}"
+    # The example of the docstring blocks; that of `AsyncClient` shows how to await.
+    function.__doc__ = (function.__doc__ or "").partition("\n\n        Example:\n")[0]
     return function
 
 

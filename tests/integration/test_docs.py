@@ -131,6 +131,14 @@ def test_each_use_in_the_readme_links_to_a_page():
 # --- The recipes keep the promises of their ports -----------------------------------------
 
 
+@pytest.mark.parametrize("name", ["standard_library", "requests_transport", "httpx_transport"])
+def test_a_recipe_is_a_module_that_can_be_imported(name):
+    module = (ROOT / "examples" / "transports" / f"{name}.py").read_text(encoding="utf-8")
+    code = module.partition("from __future__ import annotations\n\n")[2]
+    assert code in fenced("embedding.md", "python")
+    assert f"`examples/transports/{name}.py`" in text_of("embedding.md")
+
+
 class Recipe(HttpTransportContract):
     """A transport of the page on embedding, as every registry wraps it."""
 

@@ -10,6 +10,7 @@ import pytest
 import oras
 from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings.settings import load_settings
+from oras_core import errors
 from oras_core.testing import EmbeddedRegistry
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -97,6 +98,14 @@ def test_settings_of_the_page_on_networks_equal_those_of_its_program(tmp_path, p
     written = run("how-to/networks.md", place)["settings"]
     assert (read.proxy, read.hosts) == (written.proxy, written.hosts)
     assert read.tls.extra_authorities == ("/etc/ssl/company.pem",)
+
+
+def test_the_table_of_errors_has_every_branch_of_the_tree():
+    table = text_of("how-to/errors.md").partition("| error | when |")[2].partition("\n\n")[0]
+    rows = [row.split(" | ")[0] for row in table.splitlines()]
+    named = {getattr(errors, name) for row in rows for name in re.findall(r"`(\w+)`", row)}
+    public = {getattr(errors, name) for name in errors.__all__}
+    assert {one for one in public if errors.OrasError in getattr(one, "__bases__", ())} <= named
 
 
 def test_every_call_of_the_table_of_commands_is_a_verb_with_those_arguments():

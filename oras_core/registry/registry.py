@@ -13,7 +13,6 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.auth.on_demand import OnDemandAuthorizer
 from oras_core.registry.compose import Authorize, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
@@ -176,6 +175,7 @@ class _PerProcessTransport:
         return self._transport.get().send(request)
 
     def expect(self, scope: Scope) -> None:
-        transport = self._transport.get()
-        if isinstance(transport, OnDemandAuthorizer):
-            transport.expect(scope)
+        # Both authorizers have this method; importing one to check would load all its parts.
+        expect = getattr(self._transport.get(), "expect", None)
+        if expect is not None:
+            expect(scope)

@@ -26,7 +26,7 @@ def run(tmp_path):
             folder.joinpath("test_it.py").write_text(source)
             folder.joinpath("pytest.ini").write_text(f"[pytest]\n{ini}\n")
         # By its module: the metadata of a development checkout may be older than the entry point.
-        loaded = ("-p", "no:oras", "-p", PLUGIN, "-p", "no:cacheprovider")
+        loaded = ("-p", "no:oras", "-p", PLUGIN, "-p", "no:cacheprovider", "-p", "no:anyio")
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "pytest", *loaded, *arguments],
             cwd=folder,

@@ -129,7 +129,7 @@ def count_probes(monkeypatch):
         probes.append(host)
         return speaks_tls(host)
 
-    monkeypatch.setattr("oras._client.schemes.speaks_tls", probe)
+    monkeypatch.setattr("oras_adapters.http.tls_probe.speaks_tls", probe)
     return probes
 
 

@@ -21,8 +21,10 @@ import os, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
 root, action, target, *names = sys.argv[1:]
 import oras.client, oras_adapters.files.local_files, oras_adapters.http.urllib3_transport
+# Modules and settings are loaded on first use, and the other user may be unable to read them.
+import oras._client.unpacking, oras_core.verbs.pull
 client = oras.client.OrasClient(insecure=True)
-client.version()
+client.connections.composition
 if os.environ.get("VICTIM_USER"):
     os.setgid(int(os.environ["VICTIM_USER"]))
     os.setuid(int(os.environ["VICTIM_USER"]))

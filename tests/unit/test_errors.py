@@ -44,6 +44,7 @@ from oras_core.errors import (
     UnsafePathError,
     UnsafeRedirectError,
     UnsupportedError,
+    WorkerError,
     redact_url,
 )
 
@@ -56,6 +57,13 @@ EXAMPLES = [
     (InvalidInputError("v", "no"), "invalid value 'v': no"),
     (InvalidReferenceError("A", "no"), "invalid reference 'A': no"),
     (InvalidDigestError("x", "no"), "invalid digest 'x': no"),
+    (
+        WorkerError("killed"),
+        (
+            "cannot go on with the mirror: its workers are lost (killed). "
+            "Run the mirror again: it goes on where it stopped."
+        ),
+    ),
     (InvalidPlatformError(None, "no"), "invalid platform None: no"),
     (InvalidAnnotationError("k", "no"), "invalid annotation 'k': no"),
     (InvalidDescriptorError(-1, "no"), "invalid descriptor -1: no"),

@@ -174,9 +174,14 @@ def test_name_resolution_is_cancelled(transport, monkeypatch):
     released.set()
 
 
+def answering(connection):
+    connection.read_request()
+    connection.answer(b"x")
+
+
 def test_ip_address_is_connected_without_a_resolver_thread(serve, transport, monkeypatch):
     """No thread is needed for what the resolver does not wait for."""
-    server = serve(lambda connection: connection.answer(b"x"))
+    server = serve(answering)
     monkeypatch.setattr("oras_adapters.http.dialing.threading", None)
     with transport.send(get(server.url)) as response:
         assert response.body.read() == b"x"
@@ -208,7 +213,7 @@ def test_upload_that_waits_for_its_source_is_cancelled(serve, transport):
 
 
 def test_cancelled_token_prevents_the_request(serve, transport):
-    server = serve(lambda connection: connection.answer(b"x"))
+    server = serve(answering)
     token = CancelToken()
     token.cancel()
     with token.scope(), pytest.raises(CancelledError):

@@ -94,14 +94,14 @@ def check_proportion(measure, name, sizes):
             assert number <= allowed, (what, {s: c.get(what) for s, c in found.items()})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(max(SIZES) + 60)
 @pytest.mark.parametrize("name", TASKS)
 def test_operations_grow_in_proportion_to_the_entries(name):
     check_proportion(operations, name, SIZES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", TASKS)
 def test_function_calls_grow_in_proportion_to_the_entries(name):
     check_proportion(function_calls, name, PROFILED)

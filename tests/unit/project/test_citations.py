@@ -23,6 +23,8 @@ OTHER = {
     "oras.tests": "a package of oras-py that oras-sdk does not have",
     "oras/config.toml": "the settings file, below a folder of the user",
     "docs/readme.md": "the title of a file in an example",
+    "docs/_build": "written by Sphinx",
+    "docs/reference": "written by Sphinx",
 }
 
 
@@ -32,7 +34,8 @@ def cited_files() -> list[Path]:
         *("examples/**/*.md", "examples/**/*.py", "benchmarks/**/*.md", ".ci/*"),
         *("tox.ini", "setup.cfg", "MANIFEST.in", "ruff.toml"),
     )
-    return sorted(file for name in names for file in ROOT.glob(name) if file.is_file())
+    files = (file for name in names for file in ROOT.glob(name) if file.is_file())
+    return sorted(file for file in files if file.parent != ROOT / "docs" / "reference")
 
 
 def exists(name: str) -> bool:

@@ -68,7 +68,7 @@ class World:
     def registry(self) -> Target:
         """Return a repository in a new registry without the referrers API."""
         self.servers.append(EmbeddedRegistry(referrers=False))
-        registry = RemoteRegistry("localhost:5000", self.servers[-1], plain_http=True)
+        registry = RemoteRegistry("localhost:5001", self.servers[-1], plain_http=True)
         return registry.repository("app")
 
 

@@ -1,6 +1,6 @@
 """Handle many requests in one event loop while a large blob is transferred.
 
-Run it with the address of a registry: `python examples/async_service.py localhost:5000`. A
+Run it with the address of a registry: `python examples/async_service.py localhost:5001`. A
 second argument is the size of the large blob in MiB, 1024 by default. The program prints the
 delay of the event loop during the transfer.
 """

@@ -1,7 +1,7 @@
 """Attach an SBOM and a signature of it to an artifact, and find and read both.
 
 It works with and without the referrers API. Run it with the address of a registry:
-`python examples/attach_sbom.py localhost:5000`.
+`python examples/attach_sbom.py localhost:5001`.
 """
 
 from __future__ import annotations

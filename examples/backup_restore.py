@@ -2,7 +2,7 @@
 
 Both are OCI image layouts, which other tools read: `skopeo inspect oci:backup:v1`,
 `skopeo inspect oci-archive:backup.tar:v1`. Run it with the address of a registry:
-`python examples/backup_restore.py localhost:5000`.
+`python examples/backup_restore.py localhost:5001`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A custom provider: each layer has its own media type, title and annotations.
 
-Run it with the address of a registry: `python examples/custom_provider.py localhost:5000`.
+Run it with the address of a registry: `python examples/custom_provider.py localhost:5001`.
 """
 
 from __future__ import annotations

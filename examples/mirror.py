@@ -1,7 +1,7 @@
 """Mirror a repository with all tags and referrers, to another registry or within one.
 
 Run it with the addresses of two registries, which may be the same one:
-`python examples/mirror.py localhost:5000 localhost:5001`.
+`python examples/mirror.py localhost:5001 localhost:5002`.
 """
 
 from __future__ import annotations

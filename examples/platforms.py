@@ -1,6 +1,6 @@
 """Push a program for several platforms under one tag, and pull it for one of them.
 
-Run it with the address of a registry: `python examples/platforms.py localhost:5000`.
+Run it with the address of a registry: `python examples/platforms.py localhost:5001`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A tag can move between the test and the promotion; a digest cannot. Run the program with the
 addresses of two registries:
-`python examples/promote_by_digest.py localhost:5000 localhost:5001`.
+`python examples/promote_by_digest.py localhost:5001 localhost:5002`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Push sources that are not files: bytes, a generator, a member of a zip, a remote file.
 
-Run it with the address of a registry: `python examples/push_sources.py localhost:5000`.
+Run it with the address of a registry: `python examples/push_sources.py localhost:5001`.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class BaseClient(ClientAttributes):
 
         Example:
             >>> client.get_container("dinosaur/artifact:v1").uri
-            'localhost:5000/dinosaur/artifact:v1'
+            'localhost:5001/dinosaur/artifact:v1'
         """
         parsed = name if isinstance(name, Container) else Container(name, registry=self.hostname)
         self.connections.use(parsed)

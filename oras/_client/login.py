@@ -63,7 +63,7 @@ class LoginMethods(BaseClient):
             TransportError: if there is no response.
 
         Example:
-            >>> client.login(username="myuser", password="mypass", hostname="localhost:5000")
+            >>> client.login(username="myuser", password="mypass", hostname="localhost:5001")
             {'Status': 'Login Succeeded'}
         """
         if password_stdin:
@@ -126,7 +126,7 @@ class LoginMethods(BaseClient):
             CredentialError: if a store cannot be read or written.
 
         Example:
-            >>> client.logout("localhost:5000")
+            >>> client.logout("localhost:5001")
         """
         names = tuple(utils.iter_localhosts(_registry_of(hostname)))
         stores: CredentialStore = self.connections.credentials

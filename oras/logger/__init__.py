@@ -4,7 +4,7 @@ Importing this module does not change the root logger. The logger `oras` gets a
 `NullHandler`. `setup_logger` shows the log records of the three packages on a terminal.
 
 `announce` is for messages that interactive users expect, such as
-`Successfully pushed localhost:5000/demo/report:v1`. It logs at INFO. It also writes to
+`Successfully pushed localhost:5001/demo/report:v1`. It logs at INFO. It also writes to
 standard output unless the program has configured the logger `oras` or `oras.logger`.
 """
 

@@ -44,7 +44,7 @@ class AccountVerbs(ClientBase):
             OrasError: any other error of the registry. Nothing is stored.
 
         Example:
-            >>> client.login("localhost:5000", "alice", "secret")
+            >>> client.login("localhost:5001", "alice", "secret")
         """
         from oras_core.verbs.login import login  # noqa: PLC0415 - few programs log in
 
@@ -74,8 +74,8 @@ class AccountVerbs(ClientBase):
             CredentialError: if a store cannot be read or written.
 
         Example:
-            >>> client.login("localhost:5000", "alice", "secret")
-            >>> client.logout("localhost:5000")
+            >>> client.login("localhost:5001", "alice", "secret")
+            >>> client.logout("localhost:5001")
             True
         """
         from oras_core.verbs.login import logout  # noqa: PLC0415

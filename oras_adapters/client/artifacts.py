@@ -60,7 +60,7 @@ class ArtifactVerbs(ClientBase):
         """Push files and folders as one artifact. A folder becomes one layer.
 
         Args:
-            destination: a place by name, such as `localhost:5000/team/model:v1`; without a
+            destination: a place by name, such as `localhost:5001/team/model:v1`; without a
                 tag, the artifact is tagged `latest`.
             files: one or more paths, each with a media type behind a `:` if it has one; or
                 paths by the title under which a pull writes them.
@@ -86,7 +86,7 @@ class ArtifactVerbs(ClientBase):
 
         Example:
             >>> root = client.push(
-            ...     "localhost:5000/team/model:v3", ["weights", "card.md:text/markdown"]
+            ...     "localhost:5001/team/model:v3", ["weights", "card.md:text/markdown"]
             ... )
             >>> root.media_type
             'application/vnd.oci.image.manifest.v1+json'
@@ -149,13 +149,13 @@ class ArtifactVerbs(ClientBase):
 
         Example:
             >>> sbom = client.attach(
-            ...     "localhost:5000/team/model:v2",
+            ...     "localhost:5001/team/model:v2",
             ...     "sbom.json",
             ...     artifact_type="application/spdx+json",
             ... )
             >>> [
             ...     found.digest == sbom.digest
-            ...     for found in client.referrers("localhost:5000/team/model:v2")
+            ...     for found in client.referrers("localhost:5001/team/model:v2")
             ... ]
             [True]
         """
@@ -216,7 +216,7 @@ class ArtifactVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> pulled = client.pull("localhost:5000/team/model:v1", "out", include="*.md")
+            >>> pulled = client.pull("localhost:5001/team/model:v1", "out", include="*.md")
             >>> [path.name for path in pulled.files]
             ['card.md']
         """
@@ -270,7 +270,7 @@ class ArtifactVerbs(ClientBase):
             OrasError: any error of the registry, also while the file is read.
 
         Example:
-            >>> with client.open("localhost:5000/team/model:v1", "card.md") as stream:
+            >>> with client.open("localhost:5001/team/model:v1", "card.md") as stream:
             ...     stream.read(3)
             b'# A'
         """
@@ -305,7 +305,7 @@ class ArtifactVerbs(ClientBase):
             OrasError: as `open`.
 
         Example:
-            >>> client.read("localhost:5000/team/model:v1", "card.md").splitlines()
+            >>> client.read("localhost:5001/team/model:v1", "card.md").splitlines()
             [b'# A model']
         """
         from oras_core.verbs.open import find_file

@@ -94,8 +94,8 @@ class AsyncClient:
     ::
 
         async with AsyncClient() as client:
-            await client.pull("localhost:5000/team/model:v1", "out")
-            async for tag in client.tags("localhost:5000/team/model"):
+            await client.pull("localhost:5001/team/model:v1", "out")
+            async for tag in client.tags("localhost:5001/team/model"):
                 print(tag)
     """
 

@@ -25,6 +25,6 @@ class Client(ArtifactVerbs, NameVerbs, GraphVerbs, CopyVerbs, AccountVerbs):
     ::
 
         with Client(progress=True) as client:
-            client.push("localhost:5000/team/model:v1", ["weights", "card.md:text/markdown"])
-            client.pull("localhost:5000/team/model:v1", "out", include="*.md")
+            client.push("localhost:5001/team/model:v1", ["weights", "card.md:text/markdown"])
+            client.pull("localhost:5001/team/model:v1", "out", include="*.md")
     """

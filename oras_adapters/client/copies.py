@@ -58,7 +58,7 @@ class CopyVerbs(ClientBase):
 
         Example:
             >>> copied = client.copy(
-            ...     "localhost:5000/team/model:v1", "oci:backup:v1", referrers=True
+            ...     "localhost:5001/team/model:v1", "oci:backup:v1", referrers=True
             ... )
             >>> client.exists("oci:backup:v1")
             True
@@ -108,7 +108,7 @@ class CopyVerbs(ClientBase):
 
         Example:
             >>> done = client.mirror(
-            ...     "localhost:5000/team/model", "localhost:5000/copy/model", include="v*"
+            ...     "localhost:5001/team/model", "localhost:5001/copy/model", include="v*"
             ... )
             >>> sorted(done.tags)
             ['v1', 'v2']
@@ -144,7 +144,7 @@ class CopyVerbs(ClientBase):
         Raises: as `mirror`.
 
         Example:
-            >>> done = client.backup("localhost:5000/team/model", "model.tar")
+            >>> done = client.backup("localhost:5001/team/model", "model.tar")
             >>> sorted(client.tags("oci-archive:model.tar"))
             ['multi', 'v1', 'v2']
         """
@@ -162,8 +162,8 @@ class CopyVerbs(ClientBase):
             OrasError: as `mirror`.
 
         Example:
-            >>> done = client.backup("localhost:5000/team/model", "model.tar")
-            >>> done = client.restore("model.tar", "localhost:5000/restored/model")
+            >>> done = client.backup("localhost:5001/team/model", "model.tar")
+            >>> done = client.restore("model.tar", "localhost:5001/restored/model")
             >>> sorted(done.created)
             ['multi', 'v1', 'v2']
         """

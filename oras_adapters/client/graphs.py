@@ -44,7 +44,7 @@ class GraphVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> [found.artifact_type for found in client.referrers("localhost:5000/team/model:v1")]
+            >>> [found.artifact_type for found in client.referrers("localhost:5001/team/model:v1")]
             ['application/spdx+json']
         """
         from oras_core.verbs.discover import discover  # noqa: PLC0415 - few programs discover
@@ -90,7 +90,7 @@ class GraphVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> root = client.index("localhost:5000/team/model:all", ["v1", "v2"])
+            >>> root = client.index("localhost:5001/team/model:all", ["v1", "v2"])
             >>> root.media_type
             'application/vnd.oci.image.index.v1+json'
         """
@@ -142,8 +142,8 @@ class GraphVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> root = client.update_index("localhost:5000/team/model:multi", remove="v2")
-            >>> len(client.manifest("localhost:5000/team/model:multi").manifests)
+            >>> root = client.update_index("localhost:5001/team/model:multi", remove="v2")
+            >>> len(client.manifest("localhost:5001/team/model:multi").manifests)
             1
         """
         from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415

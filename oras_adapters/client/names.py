@@ -39,8 +39,8 @@ class NameVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> root = client.resolve("localhost:5000/team/model:v1")
-            >>> client.exists(f"localhost:5000/team/model@{root.digest}")
+            >>> root = client.resolve("localhost:5001/team/model:v1")
+            >>> client.exists(f"localhost:5001/team/model@{root.digest}")
             True
         """
         from oras_core.copying.roots import find_root  # noqa: PLC0415 - not all resolve
@@ -56,8 +56,8 @@ class NameVerbs(ClientBase):
 
         Example:
             >>> (
-            ...     client.exists("localhost:5000/team/model:v1"),
-            ...     client.exists("localhost:5000/team/model:v9"),
+            ...     client.exists("localhost:5001/team/model:v1"),
+            ...     client.exists("localhost:5001/team/model:v9"),
             ... )
             (True, False)
         """
@@ -79,7 +79,7 @@ class NameVerbs(ClientBase):
         Raises: as `resolve`.
 
         Example:
-            >>> [layer.title for layer in client.manifest("localhost:5000/team/model:v1").layers]
+            >>> [layer.title for layer in client.manifest("localhost:5001/team/model:v1").layers]
             ['weights', 'card.md']
         """
         from oras_core.verbs.inspect import fetch_manifest  # noqa: PLC0415 - below too: few inspect
@@ -104,7 +104,7 @@ class NameVerbs(ClientBase):
             OrasError: as `resolve`.
 
         Example:
-            >>> client.config("localhost:5000/team/model:v1").content
+            >>> client.config("localhost:5001/team/model:v1").content
             b'{}'
         """
         from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415
@@ -126,7 +126,7 @@ class NameVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> sorted(client.tags("localhost:5000/team/model"))
+            >>> sorted(client.tags("localhost:5001/team/model"))
             ['multi', 'v1', 'v2']
         """
         with self._reading(source) as located:
@@ -143,7 +143,7 @@ class NameVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> list(client.repositories("localhost:5000"))
+            >>> list(client.repositories("localhost:5001"))
             ['team/model']
         """
         with advising():
@@ -166,8 +166,8 @@ class NameVerbs(ClientBase):
             OrasError: any error of the registry.
 
         Example:
-            >>> root = client.tag("localhost:5000/team/model:v1", "stable", "latest")
-            >>> client.resolve("localhost:5000/team/model:stable").digest == root.digest
+            >>> root = client.tag("localhost:5001/team/model:v1", "stable", "latest")
+            >>> client.resolve("localhost:5001/team/model:stable").digest == root.digest
             True
         """
         if not tags:
@@ -191,8 +191,8 @@ class NameVerbs(ClientBase):
             OrasError: any other error of the registry.
 
         Example:
-            >>> client.untag("localhost:5000/team/model:v2")
-            >>> client.exists("localhost:5000/team/model:v2")
+            >>> client.untag("localhost:5001/team/model:v2")
+            >>> client.exists("localhost:5001/team/model:v2")
             False
         """
         with self._writing(source) as located:
@@ -220,8 +220,8 @@ class NameVerbs(ClientBase):
             OrasError: any other error of the registry.
 
         Example:
-            >>> deleted = client.delete("localhost:5000/team/model:v1")
-            >>> client.exists(f"localhost:5000/team/model@{deleted.digest}")
+            >>> deleted = client.delete("localhost:5001/team/model:v1")
+            >>> client.exists(f"localhost:5001/team/model@{deleted.digest}")
             False
         """
         with self._writing(source) as located:

@@ -172,7 +172,7 @@ class OrasFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
         Args:
             lpath: the folder or the file.
-            rpath: a place with a tag, such as `oras://localhost:5000/team/data:v4`.
+            rpath: a place with a tag, such as `oras://localhost:5001/team/data:v4`.
             recursive: a folder is pushed with all that is in it anyway.
             options: those of `Client.push`, such as `artifact_type` and `annotations`.
         """

@@ -43,9 +43,9 @@ Ctrl-C or SIGTERM ends it, after the requests in progress."""
 
 EXAMPLES: Final = """\
 examples:
-  python -m oras_adapters.registry_server --port 5000
-      a registry at localhost:5000 that forgets everything at the end
-  python -m oras_adapters.registry_server --port 5000 --storage ./registry
+  python -m oras_adapters.registry_server --port 5001
+      a registry at localhost:5001 that forgets everything at the end
+  python -m oras_adapters.registry_server --port 5001 --storage ./registry
       the same, which keeps its content; `skopeo inspect oci:./registry/team/app:v1` reads it
   python -m oras_adapters.registry_server --user alice:secret --token-auth --tls --ca-file ca.pem
       bearer tokens for alice, over HTTPS; clients trust ca.pem"""

@@ -22,7 +22,7 @@ class RegistryError(OrasError):
     """A registry answered a request with an error.
 
     Attributes:
-        operation: what was being done, e.g. `push blob sha256:… to localhost:5000/app`.
+        operation: what was being done, e.g. `push blob sha256:… to localhost:5001/app`.
         status: the HTTP status.
         codes: the OCI error codes in the body of the answer, e.g. `("MANIFEST_UNKNOWN",)`.
         detail: the registry's own message, shortened; may be empty.

@@ -98,7 +98,7 @@ def test_the_help_tells_a_newcomer_what_to_type(capsys):
     shown = capsys.readouterr().out
     assert caught.value.code == 0
     assert "no other machine can reach it" in shown
-    assert "python -m oras_adapters.registry_server --port 5000" in shown
+    assert "python -m oras_adapters.registry_server --port 5001" in shown
     for option in ("--storage", "--memory", "--user", "--htpasswd", "--token-auth", "--tls"):
         assert option in shown
 

@@ -23,7 +23,7 @@ def ran(tmp_path_factory):
         RegistryServer(EmbeddedRegistry()) as public,
         RegistryServer(EmbeddedRegistry(users={"meteorologist": "cirrus"})) as guarded,
     ):
-        addresses = {"localhost:5000": public.address, "localhost:5001": guarded.address}
+        addresses = {"localhost:5001": public.address, "localhost:5002": guarded.address}
         parts = []
         for number, (language, text) in enumerate(BLOCKS, start=1):
             if language == "python":
@@ -46,7 +46,7 @@ def test_every_block_runs(ran):
 def test_push_prints_the_line_quoted_in_the_guide(ran):
     _, output = ran
     lines = [line for line in output.splitlines() if line.startswith("Successfully")]
-    assert lines == ["Successfully pushed localhost:5000/weather/vienna:monday"]
+    assert lines == ["Successfully pushed localhost:5001/weather/vienna:monday"]
     assert lines[0] in GUIDE
 
 

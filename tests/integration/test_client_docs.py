@@ -73,7 +73,7 @@ def registry(request, tmp_path, monkeypatch):
 
 def run(heading, address, names=None):
     names = {"__name__": heading} if names is None else names
-    code = EXAMPLES[heading].replace("localhost:5000", address)
+    code = EXAMPLES[heading].replace("localhost:5001", address)
     exec(compile(code, f"client.md, {heading}", "exec"), names)
     return names
 
@@ -114,7 +114,7 @@ def assert_equal_folders(one, other):
 
 def test_the_bar_moves_while_a_folder_is_packed_and_pushed(registry):
     pytest.importorskip("rich")
-    code = EXAMPLES["Push, list, pull, delete"].replace("localhost:5000", registry)
+    code = EXAMPLES["Push, list, pull, delete"].replace("localhost:5001", registry)
     shown = run_on_terminal("-c", code)
     assert "['v1', 'v2']" in shown
     assert "preparing weights" in shown
@@ -247,8 +247,8 @@ def test_mirror_with_a_private_authority_and_separate_credentials(
         with oras.Client(trust, credentials=account) as client:
             for name in ("model", "data", "tools"):
                 client.push(f"{addresses[0]}/team/{name}:v1", ["card.md"], tags=["latest"])
-        code = EXAMPLES["Mirror"].replace("localhost:5001", addresses[1])
-        exec(code.replace("localhost:5000", addresses[0]), {})
+        code = EXAMPLES["Mirror"].replace("localhost:5002", addresses[1])
+        exec(code.replace("localhost:5001", addresses[0]), {})
     rows = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
     assert [name for name, _ in rows] == ["team/model", "team/data", "team/tools"] * 2
     assert all(row.startswith("2 tags, 2 created: moved ") for _, row in rows[:3])

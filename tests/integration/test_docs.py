@@ -49,7 +49,7 @@ def run(page: str, address: str, *, only: str = "") -> dict[str, object]:
     for number, example in enumerate(fenced(page, "python"), start=1):
         if only not in example:
             continue
-        code = example.replace("localhost:5000", address)
+        code = example.replace("localhost:5001", address)
         exec(compile(code, f"{page}, example {number}", "exec"), names)
     return names
 

@@ -48,7 +48,7 @@ def run(verb, names, address):
     (test,) = doctest.DocTestFinder(recurse=False).find(verb, verb.__name__, globs=names)
     assert test.examples, f"the docstring of {verb.__qualname__} has no example"
     for example in test.examples:
-        example.source = example.source.replace("localhost:5000", address)
+        example.source = example.source.replace("localhost:5001", address)
     report: list[str] = []
     doctest.DocTestRunner(verbose=False).run(test, out=report.append)
     assert not report, "".join(report)

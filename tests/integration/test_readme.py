@@ -32,7 +32,7 @@ def examples(tmp_path, monkeypatch):
     with RegistryServer(EmbeddedRegistry()) as server:
         results = []
         for number, example in enumerate(fenced("python"), start=1):
-            code = example.replace("localhost:5000", server.address)
+            code = example.replace("localhost:5001", server.address)
             names = {"__name__": f"readme_example_{number}"}
             exec(compile(code, f"README.md, example {number}", "exec"), names)
             results.append(names)

@@ -58,7 +58,7 @@ def run(page: str, address: str) -> dict[str, object]:
     """Run the Python examples of a page in order, as one reader would; return their names."""
     names: dict[str, object] = {"__name__": f"example of {page}"}
     for number, example in enumerate(blocks(page, "python"), start=1):
-        code = example.replace("localhost:5000", address)
+        code = example.replace("localhost:5001", address)
         exec(compile(code, f"{page}, example {number}", "exec"), names)
     return names
 

@@ -11,7 +11,7 @@ from oras_adapters import AsyncLayerStream, LayerStream, compose
 from oras_core import Content, Copied, Descriptor, Index, Manifest, MemoryStore, Mirrored
 from oras_core.ports import ProgressListener
 
-PLACE = "localhost:5000/team/model:v1"
+PLACE = "localhost:5001/team/model:v1"
 
 
 def blocking_verbs(client: oras.Client) -> None:
@@ -20,11 +20,11 @@ def blocking_verbs(client: oras.Client) -> None:
     assert_type(client.read(PLACE, "card.md"), bytes)
     assert_type(client.manifest(PLACE), Manifest | Index)
     assert_type(client.config(PLACE), Content)
-    assert_type(client.tags("localhost:5000/team/model"), Iterator[str])
+    assert_type(client.tags("localhost:5001/team/model"), Iterator[str])
     assert_type(client.referrers(PLACE), Iterator[Descriptor])
     assert_type(client.copy(PLACE, "oci:backup:v1"), Copied)
     assert_type(client.mirror(MemoryStore(), MemoryStore()), Mirrored)
-    assert_type(client.logout("localhost:5000"), bool)
+    assert_type(client.logout("localhost:5001"), bool)
     with client.open(PLACE, "card.md") as stream:
         assert_type(stream, LayerStream)
         assert_type(stream.read(1), bytes)
@@ -36,11 +36,11 @@ async def awaited_verbs(client: oras.AsyncClient) -> None:
     assert_type(await client.read(PLACE, "card.md"), bytes)
     assert_type(await client.manifest(PLACE), Manifest | Index)
     assert_type(await client.config(PLACE), Content)
-    assert_type(client.tags("localhost:5000/team/model"), AsyncIterator[str])
+    assert_type(client.tags("localhost:5001/team/model"), AsyncIterator[str])
     assert_type(client.referrers(PLACE), AsyncIterator[Descriptor])
     assert_type(await client.copy(PLACE, "oci:backup:v1"), Copied)
     assert_type(await client.mirror(MemoryStore(), MemoryStore()), Mirrored)
-    assert_type(await client.logout("localhost:5000"), bool)
+    assert_type(await client.logout("localhost:5001"), bool)
     async with client.open(PLACE, "card.md") as stream:
         assert_type(stream, AsyncLayerStream)
         assert_type(await stream.read(1), bytes)

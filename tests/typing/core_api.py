@@ -60,9 +60,9 @@ class ForgetfulStore:
 def ports_are_met_by_shape() -> None:
     transport: HttpTransport = TransportOfAnEmbedder()
     store: CredentialStore = StoreOfAnEmbedder()
-    RemoteRegistry("localhost:5000", transport, credentials=store)
-    RemoteRegistry("localhost:5000", EmbeddedRegistry())
-    RemoteRegistry("localhost:5000", transport, credentials=ForgetfulStore())  # type: ignore[arg-type]
+    RemoteRegistry("localhost:5001", transport, credentials=store)
+    RemoteRegistry("localhost:5001", EmbeddedRegistry())
+    RemoteRegistry("localhost:5001", transport, credentials=ForgetfulStore())  # type: ignore[arg-type]
 
 
 def unchecked_paths_do_not_reach_a_disk(tree: FileTree, title: str) -> None:

@@ -18,8 +18,8 @@ class MyProvider(oras.provider.Registry):
 
 
 def guide_names_have_types(client: oras.client.OrasClient) -> None:
-    assert_type(client.push(target="localhost:5000/a/b:v1", files=["a.txt"]), Response)
-    assert_type(client.pull(target="localhost:5000/a/b:v1"), list[str])
+    assert_type(client.push(target="localhost:5001/a/b:v1", files=["a.txt"]), Response)
+    assert_type(client.pull(target="localhost:5001/a/b:v1"), list[str])
     assert_type(client.get_tags("a/b"), list[str])
     assert_type(client.get_container("a/b"), Container)
     assert_type(client.upload_manifest({}, container="a/b:v1"), Response)

@@ -48,7 +48,7 @@ def test_the_examples_of_the_page_run(tmp_path, address):
     assert names["report"].is_complete
     assert names["differences"] == []
     names = {}
-    exec(second.replace("localhost:5000", address).replace("example/*", "app/*"), names)
+    exec(second.replace("localhost:5001", address).replace("example/*", "app/*"), names)
     assert len(names["records"]) == 2
     assert all(record.failure is None for record in names["records"])
     names["registries"].close()

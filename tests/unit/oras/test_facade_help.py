@@ -50,7 +50,7 @@ def test_every_docstring_example_runs(name, tmp_path):
         client = oras.client.OrasClient(hostname=server.address)
         client.auth.set_basic_auth("myuser", "mypass")
         client.push("dinosaur/artifact:v1", files=["artifact.txt:text/plain"], quiet=True)
-        text = documentation(name).replace("localhost:5000", server.address).replace("…", "...")
+        text = documentation(name).replace("localhost:5001", server.address).replace("…", "...")
         parser = doctest.DocTestParser()
         example = parser.get_doctest(text, {"client": client, "oras": oras}, name, None, 0)
         assert example.examples

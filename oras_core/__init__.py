@@ -3,6 +3,9 @@
 These are its public names. Each is imported on first use, so that `import oras_core`
 costs next to nothing. The ports are in `oras_core.ports`, the errors in
 `oras_core.errors`, contract suites and doubles in `oras_core.testing`.
+
+The examples of the verbs use four objects: `registry`, a `RemoteRegistry`; `repository`, the
+repository `team/model` in it; `tree`, a folder; and `vault`, a credential store.
 """
 
 from __future__ import annotations

@@ -127,6 +127,11 @@ def plan_mirror(
 
     Raises:
         CancelledError: if the thread's token is cancelled.
+
+    Example:
+        >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")
+        >>> [len(event.tags) for event in plan_mirror(mirror, registries) if isinstance(event, Job)]
+        [3]
     """
     selector = Selector(mirror.selection)
     try:

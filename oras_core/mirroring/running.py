@@ -90,6 +90,14 @@ def run_mirrors(
     Raises:
         WorkerError: if the executor lost its workers. The next run goes on.
         CancelledError: if the thread's token is cancelled. The next run goes on.
+
+    Example:
+        >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")
+        >>> with ThreadPoolExecutor() as threads:
+        ...     work = partial(perform, registries=registries)
+        ...     report = run_mirrors([mirror], registries, threads, work, MemoryLedger())
+        >>> report.is_complete, report.totals.done_tags
+        (True, 3)
     """
     options = options or RunOptions()
     if only_failed:

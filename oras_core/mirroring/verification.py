@@ -78,6 +78,14 @@ def verify_mirror(
 
     Raises:
         CancelledError: if the thread's token is cancelled.
+
+    Example:
+        >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")
+        >>> with ThreadPoolExecutor() as threads:
+        ...     verify = partial(verify_job, registries=registries)
+        ...     found = list(verify_mirror([mirror], registries, threads, verify))
+        >>> [difference.kind for difference in found]
+        ['tag', 'tag', 'tag', 'referrer']
     """
     unread: list[Difference] = []
 
@@ -128,6 +136,13 @@ def verify_job(
 
     Raises:
         CancelledError: if the thread's token is cancelled.
+
+    Example:
+        >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")
+        >>> job = next(plan_mirror(mirror, registries))
+        >>> record = run_job(job, registries)
+        >>> verify_job(job, registries, deep=True)
+        ()
     """
     try:
         return tuple(_Comparison(job, registries, options or CopyOptions()).run(deep=deep))

@@ -73,6 +73,12 @@ def run_job(job: Job, registries: Registries, *, options: CopyOptions | None = N
 
     Raises:
         CancelledError: if the thread's token is cancelled.
+
+    Example:
+        >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")
+        >>> job = next(plan_mirror(mirror, registries))
+        >>> run_job(job, registries).failure is None
+        True
     """
     outcome = perform(Task(job), registries, options=options)
     if isinstance(outcome, Examined):

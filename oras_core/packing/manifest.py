@@ -62,6 +62,11 @@ def pack_manifest(
 
     Raises:
         InvalidManifestError: if the version cannot express an argument.
+
+    Example:
+        >>> manifest = pack_manifest([], artifact_type="application/vnd.example.note")
+        >>> manifest.artifact_type
+        'application/vnd.example.note'
     """
     if artifact_type is not None and not media_types.is_media_type(artifact_type):
         raise InvalidManifestError(

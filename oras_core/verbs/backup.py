@@ -92,6 +92,12 @@ def backup_to_archive(
         options: how to copy.
 
     Raises: as `backup` and `archived_layout`.
+
+    Example:
+        >>> path = sanitize_path("backup.tar")
+        >>> done = backup_to_archive(repository, tree, path, scratch=MemoryFileTree())
+        >>> tree.entry(path).kind
+        'file'
     """
     with archived_layout(tree, path, scratch=scratch) as store:
         return mirror(source, store, options=options)
@@ -117,6 +123,13 @@ def restore_from_archive(
         options: how to copy.
 
     Raises: as `restore` and `unpack_layout`.
+
+    Example:
+        >>> path, copied = sanitize_path("backup.tar"), registry.repository("restored/model")
+        >>> done = backup_to_archive(repository, tree, path, scratch=MemoryFileTree())
+        >>> done = restore_from_archive(tree, path, copied, scratch=MemoryFileTree())
+        >>> sorted(copied.tags())
+        ['multi', 'v1', 'v2']
     """
     with closing(tree.open(path)) as stream:
         unpack_layout(stream, scratch, limits=limits)

@@ -137,6 +137,10 @@ def find_manifest(
         NotFoundError: if the reference, or a manifest for the platform, does not exist.
         UnsupportedError: if an index has several manifests and `platform` is None.
         OrasError: any error of the source.
+
+    Example:
+        >>> find_manifest(repository, "v1") == repository.resolve("v1")
+        True
     """
     limits = limits or Limits()
     cached = ManifestCache(source, limit=limits.manifest_size)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 import oras
 import oras_core
 from oras_adapters import RegistryServer, compose
+from oras_adapters.mirroring.workers import ComposedRegistries, WorkerSetup
+from oras_core.mirroring.working import perform
 from oras_core.ports import Credential
 from oras_core.testing import EmbeddedRegistry, MemoryFileTree
 
@@ -19,8 +23,10 @@ VERBS = {
     if not name.startswith("_") and name not in ("close", "compose")
 }
 CORE_VERBS = """
-    attach backup copy copy_graph create_index describe_entry discover extended_copy fetch_config
-    fetch_manifest login logout mirror pull push read_index restore update_index verify
+    attach backup backup_to_archive copy copy_graph create_index describe_entry discover
+    extended_copy fetch_config fetch_manifest find_manifest login logout mirror pack_manifest
+    plan_mirror pull push read_index restore restore_from_archive run_job run_mirrors update_index
+    verify verify_job verify_mirror
 """
 CORE = {name: getattr(oras_core, name) for name in CORE_VERBS.split()}
 
@@ -69,6 +75,11 @@ def test_example_of_the_core_runs(verb, world):
     names = {
         **public,
         "Credential": Credential,
+        "MemoryFileTree": MemoryFileTree,
+        "ThreadPoolExecutor": ThreadPoolExecutor,
+        "partial": partial,
+        "perform": perform,
+        "registries": ComposedRegistries(WorkerSetup(), composition),
         "registry": registry,
         "repository": registry.repository("team/model"),
         "tree": MemoryFileTree(),

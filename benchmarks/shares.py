@@ -94,6 +94,8 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--size", type=int, default=16 * 1024)
     options = parser.parse_args()
+    if sys.version_info >= (3, 12):
+        sys.exit("Python 3.12 and later profile one thread at a time: use Python 3.11")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), options.files, options.size)
     print("| part | push | pull |")

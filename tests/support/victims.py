@@ -17,15 +17,18 @@ attempts = 2
 """
 
 _PROGRAM = """
-import os, resource, signal, sys
+import contextlib, importlib, os, pkgutil, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
 root, action, target, *names = sys.argv[1:]
-import oras.client, oras_adapters.files.local_files, oras_adapters.http.urllib3_transport
-# Modules and settings are loaded on first use, and the other user may be unable to read them.
-import oras._client.unpacking, oras_core.verbs.pull
+import oras.client, oras_adapters.files.local_files, oras_adapters.http.urllib3_transport, oras_core
 client = oras.client.OrasClient(insecure=True)
-client.connections.composition
 if os.environ.get("VICTIM_USER"):
+    # Modules and settings are loaded on first use, and the other user may be unable to read them.
+    client.connections.composition
+    for package in (oras, oras_core, oras_adapters):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module.name)
     os.setgid(int(os.environ["VICTIM_USER"]))
     os.setuid(int(os.environ["VICTIM_USER"]))
 if limit := int(os.environ.get("VICTIM_LIMIT", "0")):

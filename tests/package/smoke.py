@@ -19,6 +19,7 @@ from oras_core.testing import EmbeddedRegistry
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXTRAS = {
+    "dask",
     "ecr",
     "fast",
     "fsspec",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from oras_core.errors.base import OrasError
 from oras_core.errors.redaction import redact_url
@@ -64,7 +65,7 @@ class RegistryError(OrasError):
         """Add what the client knows of the cause to the message, once."""
         if explanation and not self.explanation:
             self.explanation = explanation
-            self.args = (f"{self}; {explanation}",)
+            self.args: tuple[Any, ...] = (f"{self}; {explanation}",)
 
 
 class AuthenticationError(RegistryError):

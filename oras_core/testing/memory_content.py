@@ -17,8 +17,8 @@ class Content:
 
     def __init__(self, pieces: tuple[bytes, ...] = ()) -> None:
         """Consist of `pieces`."""
-        self.pieces = pieces
-        self.size = sum(map(len, pieces))
+        self.pieces: tuple[bytes, ...] = pieces
+        self.size: int = sum(map(len, pieces))
 
     def open(self) -> ContentStream:
         """Return a stream of the bytes."""

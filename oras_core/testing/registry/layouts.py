@@ -37,7 +37,7 @@ class RepositoryLayout(Fetcher):
 
     def __init__(self, tree: FileTree) -> None:
         """Use the layout in `tree`; read nothing yet."""
-        self.files = LayoutFiles(tree)
+        self.files: LayoutFiles = LayoutFiles(tree)
         self._locks = LayoutLocks(tree)
         self._mutex = RLock()
         self._revision = ""

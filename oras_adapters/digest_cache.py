@@ -67,6 +67,11 @@ class DigestCache(DigestMemory):
         """Name the file."""
         return f"DigestCache({str(self._path)!r})"
 
+    def __del__(self) -> None:
+        """Close the database: a client need not be closed."""
+        with suppress(Exception):
+            self.close()
+
     def recall(self, entry: FileEntry, algorithm: str) -> Digest | None:
         """Return the digest of a file with the same revision and size; None if unknown."""
         found = self._run(

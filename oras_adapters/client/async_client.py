@@ -8,6 +8,7 @@ know.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -79,7 +80,7 @@ F = TypeVar("F", bound=Callable[..., object])
 def _renamed(function: F) -> F:
     function.__qualname__ = f"AsyncClient.{function.__name__}"
     # The example of the docstring blocks; that of `AsyncClient` shows how to await.
-    function.__doc__ = (function.__doc__ or "").partition("\n\n        Example:\n")[0]
+    function.__doc__ = re.split(r"\n\n *Example:\n", function.__doc__ or "")[0]
     return function
 
 

@@ -37,7 +37,7 @@ def test_both_clients_have_the_same_verbs(verb):
     blocking, awaited = getattr(Client, verb), getattr(AsyncClient, verb)
     assert inspect.signature(awaited) == inspect.signature(blocking)
     if verb != "close":
-        assert awaited.__doc__ == blocking.__doc__.partition("\n\n        Example:")[0]
+        assert inspect.getdoc(awaited) == inspect.getdoc(blocking).partition("\n\nExample:")[0]
         assert ">>>" not in awaited.__doc__
     assert awaited.__qualname__ == f"AsyncClient.{verb}"
     assert inspect.iscoroutinefunction(awaited) is (verb not in LISTINGS | {"open"})

@@ -7,6 +7,7 @@ the client for asyncio by the cancellation of its task.
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import random
@@ -157,9 +158,21 @@ def cancelled_by_token(call, proxy):
         call.blocking(client)
 
 
+@contextmanager
+def without_finalizers():
+    """Let no finalizer of the garbage collector run, which would swallow an interrupt."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def interrupted(call, proxy):
     main = threading.main_thread().ident
     with (
+        without_finalizers(),
         Client(Settings()) as client,
         acting_when_silent(proxy, lambda: signal.pthread_kill(main, signal.SIGINT)),
         pytest.raises(KeyboardInterrupt),

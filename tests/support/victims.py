@@ -27,7 +27,7 @@ if os.environ.get("VICTIM_USER"):
     client.connections.composition
     for package in (oras, oras_core, oras_adapters):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            with contextlib.suppress(Exception):  # an extra is missing
+            with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
     os.setgid(int(os.environ["VICTIM_USER"]))
     os.setuid(int(os.environ["VICTIM_USER"]))
@@ -55,6 +55,8 @@ def environment_of(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "TMPDIR": str(home),
         "ORAS_CONFIG": str(settings),
+        # A limit of the size of files would cut compiled modules short, for all later processes.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": path,
     }
 

@@ -12,6 +12,7 @@ import json
 import logging
 import pickle
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from urllib.parse import quote, quote_plus
@@ -102,9 +103,13 @@ class SecretScan:
     def _of_object(name: str, value: object) -> Iterator[tuple[str, str]]:
         yield f"the repr of {name}", _repr(value)
         try:
-            yield f"the pickle of {name}", pickle.dumps(value).decode("latin-1")
+            with warnings.catch_warnings():
+                # Iterators of itertools, which an object may hold, warn when they are pickled.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pickled = pickle.dumps(value)
         except (TypeError, AttributeError, ValueError, OSError, pickle.PicklingError):
             return  # what cannot be pickled shows nothing
+        yield f"the pickle of {name}", pickled.decode("latin-1")
 
 
 def _repr(value: object) -> str:

@@ -6,8 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import cache
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -16,6 +15,7 @@ from oras_adapters.http.certificate_folders import HostCertificates, find_certif
 from oras_adapters.http.proxies import ProxySettings
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import FileAccessError
 from oras_core.forks import ForkSafeLock, PerProcess
 from oras_core.model.hosts import is_loopback
@@ -45,7 +45,7 @@ __all__ = ["Parts"]
 _logger = logging.getLogger(__name__)
 
 
-class Parts:
+class Parts(ClosedOnExit):
     """The parts of one client. Each part is made once, on first use. Thread-safe.
 
     A context manager: leaving it closes the connections.
@@ -319,19 +319,6 @@ class Parts:
                 self._own_transport.close()
             if self._digests is not None:
                 self._digests.close()
-
-    def __enter__(self) -> Self:
-        """Return this object."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close all connections."""
-        self.close()
 
 
 def _context(tls: TlsSettings) -> ssl.SSLContext:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 from attrs import evolve
@@ -14,6 +13,7 @@ from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, load_settings
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import InvalidConfigurationError
 from oras_core.forks import ConnectionHolder
 from oras_core.model.limits import Limits
@@ -39,7 +39,7 @@ Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
 """A store, or credentials by registry: pairs of user name and password, or `Credential`s."""
 
 
-class ClientBase(ConnectionHolder):
+class ClientBase(ConnectionHolder, ClosedOnExit):
     """The ground of `Client`, below its verbs by subject."""
 
     _in_a_worker = "Make one in the worker, or send it a Composition and call `client()` there."
@@ -117,19 +117,6 @@ class ClientBase(ConnectionHolder):
     def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""
         self._parts.close()
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
 
     @contextmanager
     def _reading(self, source: Source) -> Iterator[Located[ReadOnlyTarget]]:

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
-from types import TracebackType
 from typing import Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +23,7 @@ from oras_adapters.http.response_heads import HeadParser, parser
 from oras_adapters.http.routes import Route
 from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
+from oras_core.closing import ClosedOnExit
 from oras_core.content.reading import read_rest
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
@@ -72,7 +72,7 @@ class ProxyChoice(Protocol):
         ...
 
 
-class Urllib3Transport(ConnectionHolder, HttpTransport):
+class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
     """Sends requests over connections of urllib3, which it keeps for further requests.
 
     A context manager: leaving it closes the idle connections. A forked process opens its own.
@@ -135,19 +135,6 @@ class Urllib3Transport(ConnectionHolder, HttpTransport):
     def close(self) -> None:
         """Close the idle connections. The transport can still be used."""
         self._pools.get().close()
-
-    def __enter__(self) -> Urllib3Transport:
-        """Return the transport itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the idle connections."""
-        self.close()
 
     def _exchange(
         self, request: HttpRequest, pieces: Iterator[bytes] | None

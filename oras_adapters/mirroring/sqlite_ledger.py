@@ -8,9 +8,9 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import FileAccessError, InvalidConfigurationError
 from oras_core.mirroring.job import Job, job_from_text
 from oras_core.mirroring.ledger import Ledger, Totals
@@ -56,7 +56,7 @@ CREATE TABLE blob (
 """
 
 
-class SqliteLedger(Ledger):
+class SqliteLedger(Ledger, ClosedOnExit):
     """A ledger in a SQLite file, which one process at a time has open. Thread-safe.
 
     A context manager: leaving it closes the file.
@@ -290,16 +290,3 @@ class SqliteLedger(Ledger):
         """Close the file."""
         with self._lock:
             self._connection.close()
-
-    def __enter__(self) -> Self:
-        """Return the ledger."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Protocol, cast
 
 from attrs import evolve, field, frozen
 
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import redact_url
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.credentials import Unpicklable
@@ -127,7 +127,7 @@ class HttpRequest:
 
 
 @frozen(eq=False)
-class HttpResponse:
+class HttpResponse(ClosedOnExit):
     """One HTTP response: status, header fields, and a body that is still to be read.
 
     A context manager: leaving it closes the body, which releases the connection.
@@ -165,19 +165,6 @@ class HttpResponse:
     def close(self) -> None:
         """Close the body. A second call does nothing."""
         self.body.close()
-
-    def __enter__(self) -> HttpResponse:
-        """Return the response itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the body."""
-        self.close()
 
 
 class HttpTransport(Protocol):

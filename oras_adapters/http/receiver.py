@@ -63,6 +63,7 @@ class Receiver:
         self._patience = patience
         self._buffer = bytearray()
         self._searched = 0
+        self._failure: OSError | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -187,27 +188,38 @@ class Receiver:
     # --- The socket -----------------------------------------------------------------------
 
     def _receive(self, size: int) -> bytes:
+        self._raise_failure()
         start = time.monotonic()
         piece: bytes = self._sock.recv(size)
         self._watch(len(piece), time.monotonic() - start)
         return piece
 
     def _receive_filled(self, size: int) -> bytes:
-        """Receive as often as it takes to have `size` bytes, or at least `FILLED`."""
+        """Receive as often as it takes to have `size` bytes, or at least `FILLED`.
+
+        The next read raises an error that follows the first bytes.
+        """
+        self._raise_failure()
         view, count = memoryview(bytearray(min(size, LARGEST))), 0
         while count < min(size, FILLED):
             start = time.monotonic()
             try:
                 received = self._sock.recv_into(view[count:])
-                self._watch(received, time.monotonic() - start)
-            except OSError:
-                if count:  # the next read meets it again
-                    break
-                raise
+            except OSError as error:
+                if not count:
+                    raise
+                # The system reports a reset once, and the end of the connection afterwards.
+                self._failure = error
+                break
+            self._watch(received, time.monotonic() - start)
             if not received:
                 break
             count += received
         return bytes(view[:count])
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _receive_now(self) -> bytes | None:
         """Receive without waiting; None if nothing has arrived."""

@@ -12,7 +12,6 @@ import json
 import logging
 import pickle
 import traceback
-import warnings
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from urllib.parse import quote, quote_plus
@@ -103,10 +102,7 @@ class SecretScan:
     def _of_object(name: str, value: object) -> Iterator[tuple[str, str]]:
         yield f"the repr of {name}", _repr(value)
         try:
-            with warnings.catch_warnings():
-                # Iterators of itertools, which an object may hold, warn when they are pickled.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pickled = pickle.dumps(value)
+            pickled = pickle.dumps(value)
         except (TypeError, AttributeError, ValueError, OSError, pickle.PicklingError):
             return  # what cannot be pickled shows nothing
         yield f"the pickle of {name}", pickled.decode("latin-1")

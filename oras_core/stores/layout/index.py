@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
 from typing import Any, Final, TypeVar
 
 from attrs import evolve, field, frozen
@@ -88,12 +87,11 @@ class LayoutIndex:
     ) -> None:
         """List `entries`, and keep the `others` among the members of the file."""
         self._others = dict(others or {})
-        self._numbers = count()
         self._entries: dict[int, LayoutEntry] = {}
         self._by_digest: dict[Digest, dict[int, None]] = {}
         self._by_name: dict[str, dict[int, None]] = {}
         for entry in entries:
-            self._put(next(self._numbers), entry)
+            self._put(entry)
 
     @classmethod
     def parse(cls, content: bytes) -> LayoutIndex:
@@ -171,7 +169,7 @@ class LayoutIndex:
             self._drop(number)
         is_new = descriptor.digest not in self._by_digest
         if is_new:
-            self._put(next(self._numbers), LayoutEntry.new(descriptor))
+            self._put(LayoutEntry.new(descriptor))
         return is_new or bool(unnamed)
 
     def tag(self, descriptor: Descriptor, name: str) -> bool:
@@ -185,7 +183,7 @@ class LayoutIndex:
         entry = LayoutEntry.new(descriptor) if bare is None else self._entries[bare]
         if bare is not None:
             self._drop(bare)
-        self._put(next(self._numbers), entry.named(name))
+        self._put(entry.named(name))
         return True
 
     def untag(self, name: str) -> bool:
@@ -207,7 +205,8 @@ class LayoutIndex:
             self._drop(number)
         return bool(numbers)
 
-    def _put(self, number: int, entry: LayoutEntry) -> None:
+    def _put(self, entry: LayoutEntry) -> None:
+        number = next(reversed(self._entries), -1) + 1
         self._entries[number] = entry
         self._by_digest.setdefault(entry.descriptor.digest, {})[number] = None
         if entry.name is not None:

@@ -40,7 +40,6 @@ class RepositoryClients:
         limits: Limits,
         *,
         memory: ReferrersMemory,
-        list_tags: Callable[[], Iterable[str]],
     ) -> None:
         """Send requests through `transport`; the other arguments are those of the repository."""
         self._transport = transport
@@ -48,7 +47,6 @@ class RepositoryClients:
         self._profile = profile
         self._limits = limits
         self._memory = memory
-        self._list_tags = list_tags
 
     @made_once
     def downloader(self) -> BlobDownloader:
@@ -93,17 +91,11 @@ class RepositoryClients:
             self.manifests, self.uploader, self.downloader, self._profile, self._limits
         )
 
-    @made_once
-    def tag_remover(self) -> TagRemover:
-        """Removes tags."""
+    def new_tag_remover(self, list_tags: Callable[[], Iterable[str]]) -> TagRemover:
+        """Return what removes tags. It is not kept: `list_tags` belongs to the repository."""
         from oras_core.registry.untagging import TagRemover
 
-        return TagRemover(
-            self._transport,
-            self._endpoints,
-            self.manifests,
-            list_tags=self._list_tags,
-        )
+        return TagRemover(self._transport, self._endpoints, self.manifests, list_tags=list_tags)
 
     def new_batch(self) -> ReferrersBatch:
         """Return a batch that updates the lists of referrers once for a whole copy."""

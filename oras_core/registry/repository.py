@@ -102,9 +102,7 @@ class RemoteRepository(
         self._expect = expect
         self._profile = profile
         self._limits = limits
-        self._clients = RepositoryClients(
-            transport, endpoints, profile, limits, memory=referrers, list_tags=self.tags
-        )
+        self._clients = RepositoryClients(transport, endpoints, profile, limits, memory=referrers)
         self._batch: ReferrersBatch | None = None
 
     def __repr__(self) -> str:
@@ -313,7 +311,7 @@ class RemoteRepository(
             NotFoundError: if there is no such tag.
             UnsupportedError: if the registry allows no way to do so.
         """
-        self._clients.tag_remover.remove(reference)
+        self._clients.new_tag_remover(self.tags).remove(reference)
 
     def tags(self, page_size: int | None = None) -> Iterator[str]:
         """Iterate over the tags, page by page.

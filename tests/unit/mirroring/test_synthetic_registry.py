@@ -36,8 +36,8 @@ def test_the_memory_of_a_plan_does_not_grow():
     finally:
         tracemalloc.stop()
     first, second = peaks
-    # The jobs between the two moments have 300 KB; Python 3.13 collects its garbage later.
-    assert second - first < 200_000
+    # The jobs between the two moments have 300 KB.
+    assert second - first < 100_000
 
 
 def test_a_tag_costs_what_the_page_says():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -331,3 +333,21 @@ def test_a_copy_from_a_repository_verifies_once(server, repository):
         assert not isinstance(stream, VerifyingReader)
     with closing(repository.fetch(blob)) as stream:
         assert isinstance(stream, VerifyingReader)
+
+
+def test_repositories_are_freed_without_the_garbage_collector(registry):
+    """A plan of a mirror makes thousands of them: cycles of references would pile up."""
+    manifest = push_artifact(registry.repository("app"), b"layer", tag="v1")
+    repository = registry.repository("app")
+    repository.tag(manifest.descriptor, "v2")
+    repository.untag("v1")
+    assert list(repository.tags()) == ["v2"]
+    assert list(repository.referrers(manifest.descriptor)) == []
+    repository.delete(manifest.descriptor)
+    kept = weakref.ref(repository)
+    gc.disable()
+    try:
+        del repository
+        assert kept() is None
+    finally:
+        gc.enable()

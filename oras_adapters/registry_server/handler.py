@@ -9,7 +9,7 @@ import socket
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
-from typing import Final, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from oras_adapters.http.body_frames import ChunkedFrame, SizedFrame
@@ -31,7 +31,6 @@ IDLE_SECONDS: Final = 60.0
 DRAINED: Final = 4 * 1024 * 1024
 """Bytes of a request body that are read after an early answer, so that the client sees the
 answer; a longer body closes the connection."""
-
 
 REPEATED: Final = frozenset({"oci-tag"})
 """Fields that are sent once for each value: clients compare whole fields with one tag."""
@@ -58,7 +57,8 @@ class Handler(BaseHTTPRequestHandler):
     """Reads the requests of one connection and writes the answers."""
 
     protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
+    timeout: ClassVar[float | None] = IDLE_SECONDS
+    close_connection: bool
     wbufsize = 64 * 1024  # a short answer is sent in one packet
     disable_nagle_algorithm = True
 
@@ -75,7 +75,31 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             self._owner.end_request(self.request)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's
+    # The names are those of http.server.
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        """Answer a request by the header alone."""
+        self._serve()
+
+    def do_POST(self) -> None:
+        """Answer a request that may have a body."""
+        self._serve()
+
+    def do_PUT(self) -> None:
+        """Answer a request that may have a body."""
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        """Answer a request that may have a body."""
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        """Answer a request."""
+        self._serve()
 
     def handle_expect_100(self) -> bool:
         """Send `100 Continue` at once: the client waits for it."""

@@ -19,6 +19,7 @@ from oras_core.model.digest import Digest
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
 from oras_core.testing import faults
+from oras_core.testing.faults import access
 from oras_core.testing.registry.auth import TokenService
 from oras_core.testing.registry.registry import EmbeddedRegistry
 
@@ -146,6 +147,13 @@ def test_a_mount_becomes_an_upload(registry):
     assert ask(registry, "POST", mount)[0] == 201
 
 
+@pytest.mark.parametrize("given", ["tag=v1&last=", "last=&tag="])
+def test_ignored_parameters_are_removed_and_empty_ones_are_kept(registry, given):
+    ignorant = faults.WithoutParameters(registry, names={"tag"})
+    ask(ignorant, "GET", f"/v2/team/it/tags/list?{given}")
+    assert registry.requests[-1].query == "last="
+
+
 def test_ranges_are_ignored(registry):
     assert ask(registry, "GET", PLACE, Range="bytes=0-9")[0] == 206
     status, headers, body = ask(faults.WithoutRange(registry), "GET", PLACE, Range="bytes=0-9")
@@ -225,7 +233,7 @@ def test_a_token_expires_after_its_uses():
 
 
 def test_the_oldest_tokens_are_forgotten(registry, monkeypatch):
-    monkeypatch.setattr(faults, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(access, "MAX_REMEMBERED", 2)
     expiring = faults.ExpiringTokens(registry, uses=1)
     for token in ("a", "b", "c", "a"):
         ask(expiring, "GET", PLACE, Authorization=f"Bearer {token}")

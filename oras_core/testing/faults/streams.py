@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from oras_core.ports.content import ByteSource, ByteStream
 
@@ -17,7 +17,7 @@ PIECE: Final = 64 * 1024
 class BreakingStream:
     """Gives the first `left` bytes of a stream, then calls `broken`, which raises."""
 
-    def __init__(self, stream: ByteStream, left: int, broken: Callable[[], None]) -> None:
+    def __init__(self, stream: ByteStream, left: int, broken: Callable[[], NoReturn]) -> None:
         self._stream, self._left, self._broken = stream, left, broken
 
     def read(self, size: int = -1, /) -> bytes:
@@ -36,7 +36,7 @@ class BreakingStream:
 class BreakingSource:
     """A source whose streams are `BreakingStream`s."""
 
-    def __init__(self, source: ByteSource, after: int, broken: Callable[[], None]) -> None:
+    def __init__(self, source: ByteSource, after: int, broken: Callable[[], NoReturn]) -> None:
         self._source, self._after, self._broken = source, after, broken
 
     @property

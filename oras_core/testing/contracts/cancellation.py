@@ -69,7 +69,7 @@ class _Halves(ByteStream):
         return self._left.pop(0) if self._left else b""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
 
 class CancellationContract:
@@ -84,14 +84,14 @@ class CancellationContract:
     `SilentOrigin`; and `base_url`, where the transport reaches it, without a slash at the end.
     """
 
-    def test_waiting_for_an_answer_ends(
+    def test_a_request_without_an_answer_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
         """A request that waits for an answer ends."""
         with _cancelled_when_reached(origin), raises(Exception):
             transport.send(HttpRequest("GET", f"{base_url}/silent")).close()
 
-    def test_waiting_for_the_rest_of_an_answer_ends(
+    def test_a_stalled_body_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
         """A body that stalls ends, by an error or as if it were complete."""
@@ -101,18 +101,18 @@ class CancellationContract:
             if len(content) < 10:
                 raise EOFError
 
-    def test_sending_what_nobody_reads_ends(
+    def test_a_stalled_upload_ends(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """A request body that stalls ends, whatever the buffers hold."""
+        """A request body that the server does not read ends, however much the buffers hold."""
         request = HttpRequest("PUT", f"{base_url}/silent", body=BytesSource(bytes(LARGE)))
         with _cancelled_when_reached(origin), raises(Exception):
             transport.send(request).close()
 
-    def test_what_another_token_governs_goes_on(
+    def test_requests_of_another_token_continue(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
-        """The next request works, on a connection that served a cancelled token too."""
+        """Cancelling a token ends no request of another token, on the same connection either."""
         for path in ("", "half"):
             ended = CancelToken()
             with ended.scope(), transport.send(HttpRequest("GET", f"{base_url}/")) as response:
@@ -125,7 +125,7 @@ class CancellationContract:
                 origin.released.set()
                 assert first + answer.body.read() in (b"whole", b"firstsecon")
 
-    def test_it_serves_again_after_a_cancellation(
+    def test_requests_after_a_cancellation_are_answered(
         self, transport: HttpTransport, base_url: str, origin: SilentOrigin
     ) -> None:
         """A request that is not cancelled is unaffected."""
@@ -155,5 +155,5 @@ def _cancelled_when_reached(origin: SilentOrigin) -> Iterator[None]:
     finally:
         origin.released.set()
         thread.join()
-    assert moment, "it ended before it was cancelled"
-    assert ended - moment[0] < SECONDS, "it went on after it was cancelled"
+    assert moment, "the request ended before it was cancelled"
+    assert ended - moment[0] < SECONDS, "the request continued after it was cancelled"

@@ -28,7 +28,7 @@ def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple
     """Decompress one stream, given in pieces; return its bytes and the rest of the input.
 
     Raises:
-        DamagedStreamError: also if it is incomplete.
+        DamagedStreamError: if the stream is damaged or incomplete.
     """
     decompressor = compression.decompressor()
     waiting = (data[start : start + size] for start in range(0, len(data), size))
@@ -36,7 +36,7 @@ def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple
     while not decompressor.eof:
         piece = next(waiting, b"") if decompressor.needs_input else b""
         if decompressor.needs_input and not piece:
-            raise DamagedStreamError("it breaks off")
+            raise DamagedStreamError("the stream is incomplete")
         found.append(decompressor.decompress(piece, MOST))
         assert len(found[-1]) <= MOST
     return b"".join(found), decompressor.unused_data + b"".join(waiting)
@@ -45,22 +45,22 @@ def unpacked(compression: Compression, data: bytes, size: int = 50_000) -> tuple
 class CompressionContract:
     """The contract of every compression; give it a fixture `compression`."""
 
-    def test_what_goes_in_comes_out(self, compression: Compression) -> None:
+    def test_decompression_restores_the_bytes(self, compression: Compression) -> None:
         """Bytes of any kind and any length come back unchanged."""
         for content in (b"", b"x", TEXT, NOISE, bytes(3_000_000), TEXT[:100_000] * 20):
             assert unpacked(compression, packed(compression, content)) == (content, b"")
 
-    def test_a_stream_begins_as_it_says(self, compression: Compression) -> None:
+    def test_a_stream_begins_with_the_magic_bytes(self, compression: Compression) -> None:
         """The output begins with the magic bytes, by which a pull finds the compression."""
         for content in (b"", TEXT):
             assert packed(compression, content).startswith(compression.magic)
 
-    def test_it_compresses(self, compression: Compression) -> None:
+    def test_text_gets_smaller(self, compression: Compression) -> None:
         """Text gets smaller, and random bytes grow by little."""
         assert len(packed(compression, TEXT)) < len(TEXT) / 4
         assert len(packed(compression, NOISE)) < len(NOISE) * 9 / 8
 
-    def test_the_same_gives_the_same(self, compression: Compression) -> None:
+    def test_equal_input_gives_equal_output(self, compression: Compression) -> None:
         """The output depends on the bytes only, not on the pieces or on other threads."""
         content = TEXT + NOISE
         wanted = packed(compression, content)
@@ -70,19 +70,19 @@ class CompressionContract:
         for stream in zip(*both, strict=True):
             assert stream[0] == stream[1]
 
-    def test_little_may_be_put_in_at_a_time(self, compression: Compression) -> None:
-        """The input may arrive a byte at a time."""
+    def test_the_input_may_arrive_byte_by_byte(self, compression: Compression) -> None:
+        """The decompressor accepts pieces of one byte."""
         data = packed(compression, TEXT[:5_000])
         assert unpacked(compression, data, 1) == (TEXT[:5_000], b"")
 
-    def test_what_follows_is_left_over(self, compression: Compression) -> None:
+    def test_bytes_after_the_stream_are_returned(self, compression: Compression) -> None:
         """Bytes after the end of the stream are returned: a second stream may follow."""
         data = packed(compression, TEXT)
         content, rest = unpacked(compression, data + data)
         assert content == TEXT
         assert unpacked(compression, rest) == (TEXT, b"")
 
-    def test_damage_is_found(self, compression: Compression) -> None:
+    def test_a_damaged_stream_is_an_error(self, compression: Compression) -> None:
         """A byte that is changed or missing is an error, or has no effect."""
         data = packed(compression, TEXT[:3_000])
         for at in range(len(data)):
@@ -95,7 +95,7 @@ class CompressionContract:
                 assert damaged == changed
                 assert content == TEXT[:3_000]
 
-    def test_rubbish_is_refused(self, compression: Compression) -> None:
+    def test_random_bytes_are_refused(self, compression: Compression) -> None:
         """Random bytes are refused, even after valid magic bytes."""
         for data in (b"rubbish" * 100, compression.magic + b"rubbish" * 100):
             with raises(DamagedStreamError):
@@ -111,7 +111,7 @@ class CompressionContract:
         with raises(LookupError):
             b"".join(compression.compress(pieces()))
 
-    def test_no_thread_stays(self, compression: Compression) -> None:
+    def test_no_thread_is_left(self, compression: Compression) -> None:
         """No thread is left at the end, nor after an early stop."""
         before = active_count()
         packed(compression, TEXT)

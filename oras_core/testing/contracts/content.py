@@ -41,7 +41,7 @@ class TargetContract:
         """A copy looks for these methods."""
         assert isinstance(target, Target)
 
-    def test_nothing_is_here_at_first(self, target: Target) -> None:
+    def test_a_new_target_is_empty(self, target: Target) -> None:
         """A new target has no content and no tags."""
         blob = Descriptor.of(b"blob", LAYER)
         assert not target.exists(blob)
@@ -52,13 +52,13 @@ class TargetContract:
         with raises(NotFoundError):
             target.resolve(str(blob.digest))
 
-    def test_a_blob_is_given_back(self, target: Target) -> None:
+    def test_a_blob_is_fetched_unchanged(self, target: Target) -> None:
         """Content comes back byte for byte."""
         blob = push_blob(target, b"\x00\xff blob \r\n")
         assert target.exists(blob)
         assert read(target, blob) == b"\x00\xff blob \r\n"
 
-    def test_a_large_blob_is_whole(self, target: Target) -> None:
+    def test_a_large_blob_is_stored_whole(self, target: Target) -> None:
         """Content larger than any buffer is stored whole."""
         content = bytes(range(256)) * 12_345
         assert read(target, push_blob(target, content)) == content
@@ -76,7 +76,7 @@ class TargetContract:
         stream.close()
         stream.close()
 
-    def test_content_can_be_fetched_as_often_as_needed(self, target: Target) -> None:
+    def test_a_blob_can_be_fetched_several_times(self, target: Target) -> None:
         """Each stream starts at the first byte."""
         blob = push_blob(target, b"blob")
         first, second = target.fetch(blob), target.fetch(blob)
@@ -84,7 +84,7 @@ class TargetContract:
         first.close()
         second.close()
 
-    def test_what_is_here_is_not_pushed_again(self, target: Target) -> None:
+    def test_existing_content_is_not_pushed_again(self, target: Target) -> None:
         """Content that exists is not pushed again: its source is not opened."""
         blob = push_blob(target, b"blob")
         manifest = push_artifact(target, b"blob")
@@ -104,7 +104,7 @@ class TargetContract:
         assert all(stream.closed for stream in right.streams + wrong.streams)
 
     def test_changed_content_is_refused(self, target: Target) -> None:
-        """A push that fails leaves nothing."""
+        """Other bytes than those of the digest are refused; nothing is stored."""
         blob = Descriptor.of(b"blob", LAYER)
         with raises(DigestMismatchError) as expected:
             target.push(blob, BytesSource(b"bolb"))
@@ -127,8 +127,8 @@ class TargetContract:
                 target.push(blob, CountingSource(b"blobs", size=size))
             assert not target.exists(blob)
 
-    def test_the_error_of_a_source_passes(self, target: Target) -> None:
-        """Wrong bytes leave nothing, and a later push of the right bytes succeeds."""
+    def test_an_error_of_the_source_passes_through(self, target: Target) -> None:
+        """A source that fails leaves no blob, and a later push of the blob succeeds."""
         blob = Descriptor.of(b"x" * 5, LAYER)
         with raises(NotFoundError) as expected:
             target.push(blob, BreakingSource(5))
@@ -154,7 +154,7 @@ class TargetContract:
 
     # --- Manifests ------------------------------------------------------------------------
 
-    def test_a_manifest_is_given_back_as_it_was(self, target: Target) -> None:
+    def test_a_manifest_keeps_its_bytes(self, target: Target) -> None:
         """A manifest keeps its bytes: another form of the same values has another digest."""
         packed = push_artifact(target, b"layer")
         manifest = codec.decode(b"\n " + packed.content + b"\n")
@@ -162,7 +162,7 @@ class TargetContract:
         assert read(target, descriptor) == manifest.content
         assert read(target, packed.descriptor) == packed.content
 
-    def test_an_index_of_manifests(self, target: Target) -> None:
+    def test_an_index_is_stored(self, target: Target) -> None:
         """An index is stored like a manifest."""
         manifests = [push_artifact(target, layer).descriptor for layer in (b"a", b"b")]
         index = codec.encode_index(manifests=manifests)
@@ -171,7 +171,7 @@ class TargetContract:
         assert read(target, descriptor) == index.content
         assert target.resolve(str(index.digest)).media_type == media_types.OCI_INDEX
 
-    def test_a_subject_may_be_absent(self, target: Target) -> None:
+    def test_a_manifest_may_be_pushed_before_its_subject(self, target: Target) -> None:
         """A manifest may be pushed before its subject (image spec, manifest.md)."""
         absent = Descriptor.of(b"{}", media_types.OCI_MANIFEST)
         manifest = push_artifact(target, b"layer", subject=absent)
@@ -189,13 +189,13 @@ class TargetContract:
 
     # --- Names ----------------------------------------------------------------------------
 
-    def test_a_manifest_is_known_by_its_digest(self, target: Target) -> None:
+    def test_a_digest_resolves_to_its_manifest(self, target: Target) -> None:
         """A tag resolves to a descriptor with media type and size."""
         manifest = push_artifact(target, b"layer")
         resolved = target.resolve(str(manifest.digest))
         assert resolved.plain() == manifest.descriptor.plain()
 
-    def test_a_tag_names_a_manifest(self, target: Target) -> None:
+    def test_a_manifest_may_have_several_tags(self, target: Target) -> None:
         """A manifest may have several tags."""
         manifest = push_artifact(target, b"layer")
         for tag in ("v1", "latest", "_.-" + "x" * 125):
@@ -205,7 +205,7 @@ class TargetContract:
         with raises(NotFoundError):
             target.resolve("v2")
 
-    def test_a_tag_moves(self, target: Target) -> None:
+    def test_a_tag_moves_to_another_manifest(self, target: Target) -> None:
         """A tag that moves names the new manifest; the old manifest stays."""
         first, second = push_artifact(target, b"a"), push_artifact(target, b"b")
         target.tag(first.descriptor, "v1")
@@ -213,7 +213,7 @@ class TargetContract:
         assert target.resolve("v1").digest == second.digest
         assert target.exists(first.descriptor)
 
-    def test_what_is_not_here_gets_no_name(self, target: Target) -> None:
+    def test_a_missing_manifest_cannot_be_tagged(self, target: Target) -> None:
         """A tag must name an existing manifest."""
         absent = codec.encode_index(manifests=[]).descriptor
         with raises(NotFoundError):
@@ -221,7 +221,7 @@ class TargetContract:
         with raises(NotFoundError):
             target.resolve("v1")
 
-    def test_what_is_no_tag_is_refused(self, target: Target) -> None:
+    def test_an_invalid_tag_is_refused(self, target: Target) -> None:
         """A tag must match the grammar of the distribution spec (R36)."""
         manifest = push_artifact(target, b"layer")
         for name in ("", "-x", "a/b", "../x", "x" * 129, "a b"):

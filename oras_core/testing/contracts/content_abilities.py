@@ -54,7 +54,7 @@ class TagListerContract:
 class UntaggerContract:
     """The contract of every target that removes tags; give it a fixture `target`."""
 
-    def test_a_tag_goes_alone(self, target: Target) -> None:
+    def test_untag_keeps_the_manifest_and_its_other_tags(self, target: Target) -> None:
         """The manifest and its other tags stay."""
         assert isinstance(target, Untagger)
         manifest = push_artifact(target, b"layer")
@@ -72,8 +72,8 @@ class UntaggerContract:
 class DeleterContract:
     """The contract of every target that deletes content; give it a fixture `target`."""
 
-    def test_a_manifest_goes_with_its_tags(self, target: Target) -> None:
-        """Other content stays."""
+    def test_delete_removes_a_manifest_and_its_tags(self, target: Target) -> None:
+        """Other manifests and their tags stay."""
         assert isinstance(target, Deleter)
         gone, stays = push_artifact(target, b"a"), push_artifact(target, b"b")
         target.tag(gone.descriptor, "v1")
@@ -86,8 +86,8 @@ class DeleterContract:
                 target.resolve(name)
         assert target.resolve("v3").digest == stays.digest
 
-    def test_a_blob_goes_and_may_come_back(self, target: Target) -> None:
-        """A deleted manifest has no tags left."""
+    def test_a_deleted_blob_can_be_pushed_again(self, target: Target) -> None:
+        """A deleted blob no longer exists, until it is pushed again."""
         assert isinstance(target, Deleter)
         blob = push_blob(target, b"blob")
         target.delete(blob)
@@ -95,7 +95,7 @@ class DeleterContract:
         push_blob(target, b"blob")
         assert read(target, blob) == b"blob"
 
-    def test_what_is_not_here_is_not_removed(self, target: Target) -> None:
+    def test_deletion_of_missing_content_is_an_error(self, target: Target) -> None:
         """Deletion of missing content is an error."""
         assert isinstance(target, Deleter)
         with raises(NotFoundError):
@@ -107,7 +107,7 @@ class DeleterContract:
 class PredecessorFinderContract:
     """The contract of every target that finds predecessors; give it a fixture `target`."""
 
-    def test_predecessors(self, target: Target) -> None:
+    def test_predecessors_are_found(self, target: Target) -> None:
         """Predecessors are manifests of a layer, indexes of a manifest, and referrers."""
         assert isinstance(target, PredecessorFinder)
         first, second = push_artifact(target, b"a", b"b"), push_artifact(target, b"b")
@@ -128,7 +128,7 @@ class PredecessorFinderContract:
 class ReferrerListerContract:
     """The contract of every target that lists referrers; give it a fixture `target`."""
 
-    def test_referrers(self, target: Target) -> None:
+    def test_referrers_are_listed_once(self, target: Target) -> None:
         """Each manifest with the subject is listed once; no other manifest is listed."""
         assert isinstance(target, ReferrerLister)
         subject, other = push_artifact(target, b"a"), push_artifact(target, b"b")
@@ -166,14 +166,14 @@ class ReferrerListerContract:
         assert digests(chosen) == [typed.digest]
         assert list(target.referrers(subject, "application/vnd.other")) == []
 
-    def test_a_subject_may_come_later(self, target: Target) -> None:
+    def test_referrers_of_a_missing_subject_are_listed(self, target: Target) -> None:
         """Referrers of a missing subject are listed."""
         assert isinstance(target, ReferrerLister)
         absent = codec.encode_index(manifests=[], annotations={"comes": "later"})
         referrer = push_artifact(target, b"a", subject=absent.descriptor)
         assert digests(target.referrers(absent.descriptor)) == [referrer.digest]
 
-    def test_what_is_deleted_is_no_referrer(self, target: Target) -> None:
+    def test_a_deleted_referrer_is_not_listed(self, target: Target) -> None:
         """A deleted referrer is no longer listed; the other referrers stay."""
         assert isinstance(target, ReferrerLister)
         if not isinstance(target, Deleter):
@@ -190,7 +190,7 @@ class ReferrerListerContract:
 class ReferenceFetcherContract:
     """The contract of every target that fetches by reference; give it a fixture `target`."""
 
-    def test_a_manifest_comes_with_its_descriptor(self, target: Target) -> None:
+    def test_a_manifest_is_fetched_with_its_descriptor(self, target: Target) -> None:
         """A tag and a digest fetch the same manifest."""
         assert isinstance(target, ReferenceFetcher)
         manifest = push_artifact(target, b"layer")
@@ -200,7 +200,7 @@ class ReferenceFetcherContract:
             assert descriptor.plain() == manifest.descriptor.plain()
             assert content == manifest.content
 
-    def test_an_unknown_name(self, target: Target) -> None:
+    def test_a_missing_reference_is_an_error(self, target: Target) -> None:
         """A missing reference is an error."""
         assert isinstance(target, ReferenceFetcher)
         for reference in ("v1", str(Digest.of(b"nothing"))):
@@ -211,7 +211,7 @@ class ReferenceFetcherContract:
 class ReferencePusherContract:
     """The contract of every target that pushes by reference; give it a fixture `target`."""
 
-    def test_a_manifest_arrives_with_its_name(self, target: Target) -> None:
+    def test_a_manifest_is_pushed_with_its_tag(self, target: Target) -> None:
         """The tag is created even if the manifest exists."""
         assert isinstance(target, ReferencePusher)
         manifest = push_artifact(target, b"layer")
@@ -222,7 +222,7 @@ class ReferencePusherContract:
             assert target.resolve(tag).digest == other.digest
         assert read(target, other.descriptor) == other.content
 
-    def test_a_wrong_manifest_gets_no_name(self, target: Target) -> None:
+    def test_a_wrong_manifest_gets_no_tag(self, target: Target) -> None:
         """Wrong bytes are refused, and the tag is not created."""
         assert isinstance(target, ReferencePusher)
         manifest = push_artifact(target, b"layer")

@@ -21,13 +21,13 @@ class CredentialStoreContract:
     Each method is one promise of the port.
     """
 
-    def test_nothing_is_known_at_first(self, store: CredentialStore) -> None:
+    def test_an_empty_store_has_no_credential(self, store: CredentialStore) -> None:
         """A registry without a credential gives None."""
         assert store.get(_REGISTRY) is None
         assert store.get(f"{_REGISTRY}/team/app") is None
         assert store.get("docker.io") is None
 
-    def test_what_is_put_is_found(self, store: CredentialStore) -> None:
+    def test_a_stored_credential_is_found(self, store: CredentialStore) -> None:
         """A user name and a password come back unchanged."""
         store.put(_REGISTRY, _ALICE)
         assert store.get(_REGISTRY) == _ALICE
@@ -53,7 +53,7 @@ class CredentialStoreContract:
         assert store.get("my.registry.example") is None
         assert store.get("registry.example.org") is None
 
-    def test_docker_hub_is_kept_under_its_name(self, store: CredentialStore) -> None:
+    def test_docker_hub_is_found_as_docker_io(self, store: CredentialStore) -> None:
         """The library always asks for `docker.io`, whatever key the store writes."""
         store.put("docker.io", _ALICE)
         assert store.get("docker.io") == _ALICE
@@ -61,23 +61,23 @@ class CredentialStoreContract:
         store.delete("docker.io")
         assert store.get("docker.io") is None
 
-    def test_what_is_deleted_is_gone(self, store: CredentialStore) -> None:
-        """Other credentials stay."""
+    def test_a_deleted_credential_is_not_found(self, store: CredentialStore) -> None:
+        """A deletion keeps the credentials of other registries."""
         store.put(_REGISTRY, _ALICE)
         store.put("other.example", _BOB)
         store.delete(_REGISTRY)
         assert store.get(_REGISTRY) is None
         assert store.get("other.example") == _BOB
 
-    def test_deleting_what_is_not_there_is_no_error(self, store: CredentialStore) -> None:
-        """Deleting twice is fine."""
+    def test_deleting_a_missing_credential_is_no_error(self, store: CredentialStore) -> None:
+        """A registry without a credential may be deleted, and deleted twice."""
         store.delete(_REGISTRY)
         store.put(_REGISTRY, _ALICE)
         store.delete(_REGISTRY)
         store.delete(_REGISTRY)
         assert store.get(_REGISTRY) is None
 
-    def test_any_password_survives(self, store: CredentialStore) -> None:
+    def test_any_password_is_stored_unchanged(self, store: CredentialStore) -> None:
         """Colons, quotes, any alphabet and thousands of characters are stored unchanged."""
         for password in ("a:b:c", '"\\{}', "пароль 密码", " inner space ", "x" * 2048):
             store.put(_REGISTRY, Credential("alice", password))
@@ -100,7 +100,7 @@ class CredentialStoreContract:
             return
         assert store.get(_REGISTRY) == credential
 
-    def test_threads_do_not_disturb_one_another(self, store: CredentialStore) -> None:
+    def test_threads_store_credentials_at_once(self, store: CredentialStore) -> None:
         """Credentials that several threads put at once are all kept."""
         registries = [f"host{number}.example" for number in range(12)]
         with ThreadPoolExecutor(4) as threads:
@@ -108,7 +108,7 @@ class CredentialStoreContract:
         for name in registries:
             assert store.get(name) == Credential(name, "secret")
 
-    def test_no_secret_shows(self, store: CredentialStore) -> None:
+    def test_no_repr_shows_a_password(self, store: CredentialStore) -> None:
         """No repr shows the password."""
         store.put(_REGISTRY, _ALICE)
         assert _ALICE.password not in repr(store)

@@ -19,7 +19,7 @@ class DigestMemoryContract:
     """The contract of every digest memory; give it a fixture `memory`, which is empty."""
 
     def test_a_digest_is_recalled(self, memory: DigestMemory) -> None:
-        """After it was remembered, and by its algorithm only."""
+        """A digest is recalled after it was remembered, by its algorithm only."""
         assert memory.recall(_FILE, "sha256") is None
         memory.remember(_FILE, _DIGEST)
         assert memory.recall(_FILE, "sha256") == _DIGEST
@@ -31,13 +31,13 @@ class DigestMemoryContract:
         assert memory.recall(evolve(_FILE, path=at("other")), "sha256") == _DIGEST
 
     def test_another_state_is_unknown(self, memory: DigestMemory) -> None:
-        """Another revision or another size."""
+        """A file of another revision or another size has no digest."""
         memory.remember(_FILE, _DIGEST)
         assert memory.recall(evolve(_FILE, revision="1-2-3-5"), "sha256") is None
         assert memory.recall(evolve(_FILE, size=5), "sha256") is None
 
     def test_a_file_without_revision_is_not_remembered(self, memory: DigestMemory) -> None:
-        """Its tree cannot tell whether it has changed."""
+        """A file without a revision may have changed, so its digest is not kept."""
         unknown = evolve(_FILE, revision="")
         memory.remember(unknown, _DIGEST)
         assert memory.recall(unknown, "sha256") is None

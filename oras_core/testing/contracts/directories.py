@@ -16,7 +16,7 @@ class DirectoryContract:
 
     # --- Directories ----------------------------------------------------------------------
 
-    def test_making_directories(self, tree: FileTree) -> None:
+    def test_directories_are_created_with_their_parents(self, tree: FileTree) -> None:
         """Parents are created; an existing directory is fine, an existing file is an error."""
         tree.make_directory(at("a/b"))
         tree.make_directory(at("a/b"))
@@ -40,7 +40,7 @@ class DirectoryContract:
         assert entry is not None
         assert entry.executable is True
 
-    def test_a_directory_that_is_not_committed_leaves_nothing(self, tree: FileTree) -> None:
+    def test_an_uncommitted_directory_leaves_nothing(self, tree: FileTree) -> None:
         """Without a commit nothing appears, after an exception either."""
         with tree.create_directory(at("d")) as directory:
             write(directory.tree, "x/y", b"1")
@@ -55,7 +55,7 @@ class DirectoryContract:
             directory.commit()
         assert names(tree, "d") == []
 
-    def test_a_directory_is_merged_into_one_that_is_there(self, tree: FileTree) -> None:
+    def test_a_directory_is_merged_into_an_existing_one(self, tree: FileTree) -> None:
         """A commit merges: other files stay, files of the same name are replaced."""
         write(tree, "d/kept", b"kept")
         write(tree, "d/sub/kept", b"kept")
@@ -76,7 +76,7 @@ class DirectoryContract:
         assert entry is not None
         assert entry.link_target == "sub/same"
 
-    def test_a_merge_changes_nothing_if_it_is_refused(self, tree: FileTree) -> None:
+    def test_a_refused_merge_changes_nothing(self, tree: FileTree) -> None:
         """An entry never replaces an entry of another kind; a failed commit changes nothing."""
         write(tree, "d/a", b"old")
         write(tree, "d/file", b"old")
@@ -97,7 +97,7 @@ class DirectoryContract:
         assert names(tree, "d/folder") == ["d/folder/x"]
         assert names(tree) == ["d"]
 
-    def test_the_root_can_be_filled(self, tree: FileTree) -> None:
+    def test_a_commit_merges_into_the_root(self, tree: FileTree) -> None:
         """`.` is the root: a commit merges into it, all or nothing."""
         write(tree, "d/kept", b"kept")
         write(tree, "same", b"old")
@@ -119,7 +119,7 @@ class DirectoryContract:
         assert names(tree) == ["d", "same"]
         assert read(tree, "same") == b"new"
 
-    def test_a_directory_onto_something_else_is_refused(self, tree: FileTree) -> None:
+    def test_a_directory_never_replaces_a_file_or_link(self, tree: FileTree) -> None:
         """A file or link in the place of a directory stays."""
         write(tree, "f", b"x")
         tree.make_symlink(at("l"), "f")
@@ -129,7 +129,7 @@ class DirectoryContract:
         assert names(tree) == ["f", "l"]
 
     def test_pending_directories_nest(self, tree: FileTree) -> None:
-        """The inside of a pending directory is a tree like any other."""
+        """A pending directory is a tree, which may have pending directories."""
         with tree.create_directory(at("outer")) as outer:
             with outer.tree.create_directory(at("inner")) as inner:
                 write(inner.tree, "x", b"x")
@@ -139,7 +139,7 @@ class DirectoryContract:
 
     # --- Links ----------------------------------------------------------------------------
 
-    def test_a_link_is_itself(self, tree: FileTree) -> None:
+    def test_a_link_keeps_its_target(self, tree: FileTree) -> None:
         """A link keeps its target as written, whether it exists or not."""
         tree.make_symlink(at("d/l"), "../nowhere")
         entry = tree.entry(at("d/l"))
@@ -197,7 +197,7 @@ class DirectoryContract:
         assert names(tree, "d") == ["d/e"]
         assert names(tree, "d/e") == ["d/e/f"]
 
-    def test_a_link_set_in_mid_write_is_not_followed(self, tree: FileTree) -> None:
+    def test_a_link_made_during_a_write_is_not_followed(self, tree: FileTree) -> None:
         """The commit checks the path again."""
         write(tree, "victim", b"old")
         with tree.create(at("new")) as file:

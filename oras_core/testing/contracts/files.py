@@ -23,14 +23,14 @@ class FileTreeContract(DirectoryContract):
 
     # --- Files ----------------------------------------------------------------------------
 
-    def test_nothing_lies_at_first(self, tree: FileTree) -> None:
+    def test_a_new_tree_is_empty(self, tree: FileTree) -> None:
         """An empty tree has no entries."""
         assert names(tree) == []
         assert tree.entry(at("a")) is None
         assert tree.entry(at("a/b/c")) is None
 
     def test_a_committed_file_is_read_back(self, tree: FileTree) -> None:
-        """Pieces that are written become one file."""
+        """The written pieces become one file."""
         with tree.create(at("a.txt")) as file:
             file.write(b"one ")
             file.write(b"")
@@ -49,7 +49,7 @@ class FileTreeContract(DirectoryContract):
         assert read(tree, "empty") == b""
         assert kind_at(tree, "empty") == "file"
 
-    def test_a_large_file_is_whole(self, tree: FileTree) -> None:
+    def test_a_large_file_is_written_whole(self, tree: FileTree) -> None:
         """A chunk larger than any buffer is written whole."""
         content = bytes(range(256)) * 12_000
         with tree.create(at("large")) as file:
@@ -82,7 +82,7 @@ class FileTreeContract(DirectoryContract):
             file.commit()
         assert read(tree, "a") == b"half"
 
-    def test_a_file_that_is_not_committed_leaves_nothing(self, tree: FileTree) -> None:
+    def test_an_uncommitted_file_leaves_nothing(self, tree: FileTree) -> None:
         """Nothing appears without a commit, under any name."""
         with tree.create(at("a")) as file:
             file.write(b"half")
@@ -116,7 +116,7 @@ class FileTreeContract(DirectoryContract):
             write(tree, "a", b"new")
             assert stream.read() == b"old"
 
-    def test_a_revision_stays_and_changes_with_the_content(self, tree: FileTree) -> None:
+    def test_a_revision_changes_with_the_bytes(self, tree: FileTree) -> None:
         """The revision distinguishes a file from a later one of the same size."""
         write(tree, "a", b"one")
         first = tree.entry(at("a"))
@@ -127,7 +127,7 @@ class FileTreeContract(DirectoryContract):
         assert second is not None
         assert first.revision != second.revision
 
-    def test_parents_are_made(self, tree: FileTree) -> None:
+    def test_missing_parents_are_created(self, tree: FileTree) -> None:
         """Missing parents are created."""
         write(tree, "a/b/c.txt", b"x")
         assert kind_at(tree, "a") == "directory"
@@ -135,7 +135,7 @@ class FileTreeContract(DirectoryContract):
         assert read(tree, "a/b/c.txt") == b"x"
 
     def test_names_of_all_scripts_are_kept(self, tree: FileTree) -> None:
-        """Names may have spaces and the greatest length."""
+        """Names may have letters of any script, spaces, and 255 characters."""
         for name in ("Ünï çødé", "日本語.txt", "a b", "-rf", ".hidden", "n" * 255):
             write(tree, name, name.encode())
             assert read(tree, name) == name.encode()
@@ -157,8 +157,8 @@ class FileTreeContract(DirectoryContract):
         assert read(tree, "shared") in [b"%d" % number * 1000 for number in range(8)]
         assert names(tree) == ["deep", "shared"]
 
-    def test_opening_what_is_no_file_fails(self, tree: FileTree) -> None:
-        """A missing file is an error that says why."""
+    def test_only_files_can_be_opened(self, tree: FileTree) -> None:
+        """A missing file and a directory raise different errors."""
         tree.make_directory(at("d"))
         with raises(NotFoundError):
             tree.open(at("missing"))
@@ -167,7 +167,7 @@ class FileTreeContract(DirectoryContract):
         with raises(FileAccessError):
             tree.open(at("d"))
 
-    def test_creating_onto_a_directory_is_refused(self, tree: FileTree) -> None:
+    def test_a_file_never_replaces_a_directory(self, tree: FileTree) -> None:
         """A directory is never replaced by a file."""
         write(tree, "d/x", b"x")
         with raises(UnsafePathError):
@@ -175,8 +175,8 @@ class FileTreeContract(DirectoryContract):
         assert names(tree, "d") == ["d/x"]
         assert names(tree) == ["d"]
 
-    def test_a_file_in_the_way_is_refused(self, tree: FileTree) -> None:
-        """A file is never replaced by a parent folder."""
+    def test_a_directory_never_replaces_a_file(self, tree: FileTree) -> None:
+        """A file is neither replaced by a directory nor used as one."""
         write(tree, "f", b"x")
         with raises(FileAccessError):
             write(tree, "f/g", b"new")
@@ -194,7 +194,7 @@ class FileTreeContract(DirectoryContract):
         assert names(tree) == ["B", "a", "a-b", "b", "c"]
         assert names(tree, "c") == ["c/d"]
 
-    def test_entries_are_as_entry_says(self, tree: FileTree) -> None:
+    def test_entries_and_entry_return_equal_values(self, tree: FileTree) -> None:
         """Both methods return equal entries."""
         write(tree, "d/run", b"xyz", executable=True)
         tree.make_symlink(at("d/link"), "run")
@@ -204,7 +204,7 @@ class FileTreeContract(DirectoryContract):
         files = [entry for entry in listed if entry.kind != "directory"]
         assert files == [tree.entry(entry.path) for entry in files]
 
-    def test_listing_what_is_no_directory_fails(self, tree: FileTree) -> None:
+    def test_only_directories_can_be_listed(self, tree: FileTree) -> None:
         """A file has no entries."""
         write(tree, "f", b"x")
         for path in ("missing", "f", "f/g"):
@@ -212,7 +212,7 @@ class FileTreeContract(DirectoryContract):
                 list(tree.entries(at(path)))
 
     def test_touching_changes_the_time_and_no_byte(self, tree: FileTree) -> None:
-        """The use of a file is recorded, if the folder can do so."""
+        """The time of a file changes, if the tree can change it."""
         if not isinstance(tree, Toucher):
             return
         write(tree, "f", b"x")
@@ -226,7 +226,7 @@ class FileTreeContract(DirectoryContract):
         with raises(NotFoundError):
             tree.touch(at("missing"))
 
-    def test_removing(self, tree: FileTree) -> None:
+    def test_files_links_and_empty_directories_are_removed(self, tree: FileTree) -> None:
         """Files, links and empty directories are removed; the target of a link stays."""
         write(tree, "f", b"x")
         tree.make_symlink(at("l"), "f")
@@ -237,7 +237,7 @@ class FileTreeContract(DirectoryContract):
         tree.remove(at("f"))
         assert names(tree) == []
 
-    def test_removing_nothing_is_no_error(self, tree: FileTree) -> None:
+    def test_removing_a_missing_entry_is_no_error(self, tree: FileTree) -> None:
         """Removing a missing entry is fine, below a missing folder too."""
         tree.remove(at("missing"))
         tree.remove(at("missing/deep"))

@@ -48,7 +48,7 @@ class _Iterated(ByteStream):
         return piece[:size]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
 
 class UnknownLength(ByteSource):
@@ -190,7 +190,7 @@ class HttpTransportContract:
     the end. Each method is one promise of the port.
     """
 
-    def test_a_large_body_comes_whole(self, transport: HttpTransport, base_url: str) -> None:
+    def test_a_large_body_is_read_whole(self, transport: HttpTransport, base_url: str) -> None:
         """A body larger than any buffer is read whole, and forwards only."""
         with transport.send(HttpRequest("GET", f"{base_url}/bytes/{LARGE}")) as response:
             assert response.status == 200
@@ -199,14 +199,16 @@ class HttpTransportContract:
         assert all(0 < len(piece) <= 700_001 for piece in pieces)
         assert b"".join(pieces) == pattern(LARGE)
 
-    def test_all_of_a_body_is_read_at_once(self, transport: HttpTransport, base_url: str) -> None:
-        """A negative size, or none, reads the rest; after that there is nothing."""
+    def test_the_rest_of_a_body_is_read_at_once(
+        self, transport: HttpTransport, base_url: str
+    ) -> None:
+        """A negative size, or none, reads the rest; the next read returns b""."""
         with transport.send(HttpRequest("GET", f"{base_url}/bytes/1000")) as response:
             assert response.body.read(10) == pattern(10)
             assert response.body.read() == pattern(1000)[10:]
             assert response.body.read(5) == b""
 
-    def test_a_body_of_unknown_length_comes_whole(
+    def test_a_body_of_unknown_length_is_read_whole(
         self, transport: HttpTransport, base_url: str
     ) -> None:
         """A chunked body ends where the server ends it."""
@@ -223,9 +225,7 @@ class HttpTransportContract:
             assert (first, response.body.read()) == (b"first", b"second")
         assert not origin.released_late
 
-    def test_a_body_that_breaks_off_is_an_error(
-        self, transport: HttpTransport, base_url: str
-    ) -> None:
+    def test_an_incomplete_body_is_an_error(self, transport: HttpTransport, base_url: str) -> None:
         """A body shorter than `Content-Length` is an error."""
         response = transport.send(HttpRequest("GET", f"{base_url}/short"))
         with response, raises(TransportError):
@@ -302,7 +302,7 @@ class HttpTransportContract:
             assert seen["headers"]["x-given"] == "as it is"
             assert seen["size"] == 0
 
-    def test_a_response_may_be_closed_twice_and_unread(
+    def test_a_response_may_be_closed_early_and_twice(
         self, transport: HttpTransport, base_url: str
     ) -> None:
         """A body that is closed early does not disturb the next request."""
@@ -321,7 +321,7 @@ class HttpTransportContract:
         assert caught.error.url == "http://unreachable.invalid/v2/"
         assert "secret" not in str(caught.error)
 
-    def test_threads_share_it(self, transport: HttpTransport, base_url: str) -> None:
+    def test_threads_share_a_transport(self, transport: HttpTransport, base_url: str) -> None:
         """Requests of several threads do not mix."""
 
         def fetch(size: int) -> bool:

@@ -75,8 +75,8 @@ class LedgerContract:
         assert list(ledger.add([one, two, two])) == [two]
         assert ledger.totals().open_jobs == 1
 
-    def test_jobs_may_end_while_the_open_ones_are_read(self, ledger: Ledger) -> None:
-        """The iteration over open jobs bears changes."""
+    def test_jobs_may_end_during_the_iteration_over_open_jobs(self, ledger: Ledger) -> None:
+        """The state of a job may change during the iteration over the open jobs."""
         ledger.begin("rules")
         jobs = [_job(number) for number in range(300)]
         ledger.add(jobs)
@@ -85,7 +85,7 @@ class LedgerContract:
         assert ledger.totals().done_jobs == 300
         assert list(ledger.open_jobs()) == []
 
-    def test_sums_add_up(self, ledger: Ledger) -> None:
+    def test_totals_count_jobs_and_add_their_results(self, ledger: Ledger) -> None:
         """The sums are those of the jobs that are done; failed and open ones are counted."""
         ledger.begin("rules")
         jobs = [_job(number) for number in range(4)]
@@ -99,7 +99,7 @@ class LedgerContract:
         assert (totals.moved, totals.skipped, totals.mounted, totals.bytes) == (6, 4, 2, 20)
         assert (totals.left_out, totals.changed, totals.seconds) == (2, 4, 1.0)
 
-    def test_a_run_goes_on_until_it_has_ended(self, ledger: Ledger) -> None:
+    def test_an_open_run_is_continued(self, ledger: Ledger) -> None:
         """An open run keeps its jobs and plan; a new run forgets them."""
         ledger.begin("rules")
         ledger.add([_job(1), _job(2)])
@@ -134,8 +134,8 @@ class LedgerContract:
         ledger.note_all_planned()
         assert ledger.totals().is_planned
 
-    def test_failures_are_told(self, ledger: Ledger) -> None:
-        """Failures come back with all facts, also those of repositories without jobs."""
+    def test_failures_come_back_unchanged(self, ledger: Ledger) -> None:
+        """Records of failures come back unchanged, of repositories without jobs too."""
         ledger.begin("rules")
         ledger.add([_job(1)])
         records = [_failed(_job(1), "one: 'quoted' \N{SNOWMAN}"), _failed(_job(2, tags=0), "two")]
@@ -177,7 +177,7 @@ class LedgerContract:
         ledger.begin("rules")
         assert ledger.places(_HOST, [one]) == {one: "app1"}
 
-    def test_threads_do_not_disturb_one_another(self, ledger: Ledger) -> None:
+    def test_threads_note_records_at_once(self, ledger: Ledger) -> None:
         """Records that several threads note are all kept."""
         ledger.begin("rules")
         jobs = [_job(number) for number in range(24)]

@@ -11,7 +11,7 @@ __all__ = ["LockerContract"]
 
 
 class LockerContract:
-    """The contract of every folder with locks; give it a fixture `tree`."""
+    """The contract of every tree with locks; give it a fixture `tree`."""
 
     def test_one_owner_at_a_time(self, tree: FileTree) -> None:
         """A held lock is refused, to the same thread too."""
@@ -20,7 +20,7 @@ class LockerContract:
             assert _locker(tree).try_lock(at("lock"), shared=True) is None
         _taken(tree).release()
 
-    def test_shared_owners(self, tree: FileTree) -> None:
+    def test_shared_owners_exclude_an_exclusive_one(self, tree: FileTree) -> None:
         """Shared owners exclude an exclusive one until the last of them releases the lock."""
         one, two = _taken(tree, shared=True), _taken(tree, shared=True)
         assert _locker(tree).try_lock(at("lock")) is None
@@ -38,13 +38,13 @@ class LockerContract:
         assert _locker(tree).try_lock(at("lock")) is None
         second.release()
 
-    def test_locks_are_told_apart_by_path(self, tree: FileTree) -> None:
-        """In one folder and in different folders."""
+    def test_locks_of_different_paths_are_independent(self, tree: FileTree) -> None:
+        """Locks are independent in one folder and in different folders."""
         with _taken(tree, "a"), _taken(tree, "b"), _taken(tree, "c/a"):
             assert _locker(tree).try_lock(at("c/a")) is None
 
     def test_an_exception_releases_the_lock(self, tree: FileTree) -> None:
-        """The exception passes."""
+        """The exception passes through."""
         try:
             with _taken(tree):
                 raise KeyError
@@ -53,7 +53,7 @@ class LockerContract:
         _taken(tree).release()
 
     def test_an_unreferenced_lock_is_released(self, tree: FileTree) -> None:
-        """A forgotten lock excludes others for a limited time."""
+        """A lock is released when its last reference is deleted."""
         lock = _taken(tree)
         del lock
         _taken(tree).release()

@@ -26,7 +26,7 @@ def resume(tree: FileTree, path: str, content: Digest = DIGEST) -> ResumableFile
 
 
 def kept(file: ResumableFile) -> bytes:
-    """Return the bytes that were kept, and leave the file unchanged."""
+    """Return the kept bytes, and leave the file unchanged."""
     with file, closing(file.reread()) as stream:
         content = stream.read()
     assert len(content) == file.kept
@@ -47,7 +47,7 @@ class PartialKeeperContract:
         assert read(tree, "d/a") == CONTENT
         assert kept(resume(tree, "d/a")) == b""
 
-    def test_what_was_written_is_kept(self, tree: FileTree) -> None:
+    def test_written_bytes_are_kept(self, tree: FileTree) -> None:
         """The next attempt appends to the kept bytes."""
         with resume(tree, "a") as file:
             file.write(b"the ")
@@ -63,7 +63,7 @@ class PartialKeeperContract:
             file.commit()
         assert read(tree, "a") == CONTENT
 
-    def test_an_exception_keeps_and_passes_through(self, tree: FileTree) -> None:
+    def test_an_exception_keeps_the_written_bytes(self, tree: FileTree) -> None:
         """The old file stays until the commit."""
         write(tree, "a", b"old")
         with raises(KeyError), resume(tree, "a") as file:
@@ -72,7 +72,7 @@ class PartialKeeperContract:
         assert read(tree, "a") == b"old"
         assert kept(resume(tree, "a")) == b"the "
 
-    def test_a_restart_throws_away(self, tree: FileTree) -> None:
+    def test_a_restart_discards_the_kept_bytes(self, tree: FileTree) -> None:
         """`reread` returns the kept bytes, `restart` discards them and what was written since."""
         with resume(tree, "a") as file:
             file.write(b"wrong and long")
@@ -88,7 +88,7 @@ class PartialKeeperContract:
             file.restart()
         assert kept(resume(tree, "a")) == b""
 
-    def test_other_content_has_another_beginning(self, tree: FileTree) -> None:
+    def test_partial_files_of_two_digests_are_separate(self, tree: FileTree) -> None:
         """Partial files of two digests are separate, under one name too."""
         with resume(tree, "a") as file:
             file.write(b"the ")
@@ -98,7 +98,7 @@ class PartialKeeperContract:
         assert kept(resume(tree, "a")) == b"the "
         assert kept(resume(tree, "a", OTHER)) == b"oth"
 
-    def test_another_name_in_the_directory_has_the_same_beginning(self, tree: FileTree) -> None:
+    def test_a_partial_file_is_found_under_another_name(self, tree: FileTree) -> None:
         """The digest identifies a partial file, not its name."""
         with resume(tree, "d/a") as file:
             file.write(b"the ")
@@ -110,7 +110,7 @@ class PartialKeeperContract:
         assert tree.entry(at("d/a")) is None
 
     def test_one_owner_at_a_time(self, tree: FileTree) -> None:
-        """A second writer at the same time writes anew, and takes nothing from the first."""
+        """A second writer gets None until the first one has ended."""
         assert isinstance(tree, PartialKeeper)
         with resume(tree, "a") as file:
             file.write(b"the ")
@@ -120,7 +120,7 @@ class PartialKeeperContract:
             file.commit()
         assert read(tree, "a") == CONTENT
 
-    def test_what_is_of_no_use_is_forgotten(self, tree: FileTree) -> None:
+    def test_forget_removes_a_partial_file(self, tree: FileTree) -> None:
         """`forget` removes the partial file of one digest in one directory, if it exists."""
         assert isinstance(tree, PartialKeeper)
         for path, content in (("d/a", DIGEST), ("d/a", OTHER), ("e/a", DIGEST)):
@@ -134,7 +134,7 @@ class PartialKeeperContract:
             tree.forget(at(path), DIGEST)
         assert tree.entry(at("f")) is None
 
-    def test_what_another_is_at_is_not_forgotten(self, tree: FileTree) -> None:
+    def test_forget_keeps_a_partial_file_in_use(self, tree: FileTree) -> None:
         """`forget` leaves a partial file that is in use."""
         assert isinstance(tree, PartialKeeper)
         with resume(tree, "a") as file:
@@ -144,7 +144,7 @@ class PartialKeeperContract:
             file.commit()
         assert read(tree, "a") == CONTENT
 
-    def test_what_lies_in_the_way_is_refused(self, tree: FileTree) -> None:
+    def test_directories_and_links_are_refused(self, tree: FileTree) -> None:
         """The rules for names are those of `create`."""
         assert isinstance(tree, PartialKeeper)
         tree.make_directory(at("d"))

@@ -67,7 +67,7 @@ def test_every_cited_test_exists(named):
         "tests/unit/test_absent.py::test_x",
         "tests/unit/project/test_comparison_docs.py::test_absent",
         "tests/unit/stores/test_target_contract.py::TestMemoryStore::test_absent",
-        "tests/unit/stores/test_target_contract.py::TestAbsent::test_a_tag_goes_alone",
+        "tests/unit/stores/test_target_contract.py::TestAbsent::test_untag_keeps_the_manifest_and_its_other_tags",
     ],
 )
 def test_citation_of_a_missing_test_is_reported(named):

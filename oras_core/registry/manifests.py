@@ -12,7 +12,6 @@ from oras_core.content.sources import BytesSource
 from oras_core.errors import (
     AccessDeniedError,
     DigestMismatchError,
-    InvalidDigestError,
     InvalidManifestError,
     NotFoundError,
     OrasError,
@@ -27,12 +26,15 @@ from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.head_hints import HeadHints
-from oras_core.registry.profiles import HostProfile, LearnedProfile
-from oras_core.registry.responses import (
+from oras_core.registry.header_fields import (
     check_digest_header,
     content_coding,
     content_length,
+    content_type,
     digest_header,
+)
+from oras_core.registry.profiles import HostProfile, LearnedProfile
+from oras_core.registry.responses import (
     encoded_error,
     exchange,
     exchange_body,
@@ -172,7 +174,7 @@ class ManifestClient:
         response, content = self._get(reference, operation, accept)
         what = f"manifest {self._shown(reference)}"
         digest = _digest_of(reference, content, response.headers, what)
-        media_type = _media_type(response.headers)
+        media_type = content_type(response.headers)
         if media_type not in accept:
             media_type = codec.decode(content, limit=self._limits.manifest_size).media_type
         return Descriptor(media_type, digest, len(content)), content
@@ -191,7 +193,7 @@ class ManifestClient:
         except (NotFoundError, SizeLimitError):
             self._judge_head(descriptor, is_right=False)
             raise
-        got = len(content), _media_type(response.headers)
+        got = len(content), content_type(response.headers)
         self._judge_head(descriptor, is_right=got == (descriptor.size, descriptor.media_type))
         _digest_of(str(descriptor.digest), content, response.headers, what)
         return content
@@ -217,7 +219,7 @@ class ManifestClient:
         if response.status != 200:
             return None
         digest, size = digest_header(response.headers), content_length(response.headers)
-        media_type = _media_type(response.headers)
+        media_type = content_type(response.headers)
         if ":" in reference:
             asked = Digest.parse(reference)
             if digest not in (None, asked):
@@ -269,7 +271,7 @@ class ManifestClient:
         )
         with exchange(self._transport, request, operation, expected=_SUCCESS) as response:
             check_digest_header(response.headers, digest, f"answer to '{operation}'")
-            subject = _subject(response.headers)
+            subject = digest_header(response.headers, "OCI-Subject")
             created = {tag.strip() for tag in response.headers.get("OCI-Tag", "").split(",")}
         if response.status != 201:
             self._verify_stored(
@@ -317,18 +319,6 @@ class ManifestClient:
             operation,
             limit=self._limits.manifest_size,
         )
-
-
-def _media_type(headers: Headers) -> str:
-    """Return the `Content-Type` without parameters, in lower case; empty if it is missing."""
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _subject(headers: Headers) -> Digest | None:
-    try:
-        return Digest.parse(headers.get("OCI-Subject", "").strip())
-    except InvalidDigestError:
-        return None
 
 
 def _digest_of(reference: str, content: bytes, headers: Headers, what: str) -> Digest:

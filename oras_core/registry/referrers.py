@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
 
 from attrs import evolve, frozen
 
@@ -33,6 +32,7 @@ from oras_core.model.manifest import Manifest
 from oras_core.model.wire import from_wire
 from oras_core.ports.http import HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.header_fields import content_type
 from oras_core.registry.manifests import ManifestClient, PushedManifest
 from oras_core.registry.pagination import Page, paginate
 from oras_core.registry.referrers_list import ReferrersList, referrers_tag
@@ -290,7 +290,13 @@ class ReferrersClient:
             lambda listed: self._manifests.push(listed.encode(), media_types.OCI_INDEX, tag),
             self._manifests.exists,
         )
-        if not update.run(lambda listed: reduce(lambda so_far, c: c(so_far), changes, listed)):
+
+        def change(listed: ReferrersList) -> ReferrersList:
+            for one in changes:
+                listed = one(listed)
+            return listed
+
+        if not update.run(change):
             raise UnsupportedError(
                 f"update the list of the referrers of {subject} in {self._endpoints.name}",
                 "other clients keep overwriting it; push the referrer again",
@@ -298,8 +304,8 @@ class ReferrersClient:
 
 
 def _is_index(page: Page) -> bool:
-    kind = page.response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return media_types.OCI_INDEX in (kind, page.members.get("mediaType"))
+    types = content_type(page.response.headers), page.members.get("mediaType")
+    return media_types.OCI_INDEX in types
 
 
 def _chained(first: Page, rest: Iterator[Page]) -> Iterator[Page]:

@@ -17,8 +17,6 @@ from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
     ContentError,
-    DigestMismatchError,
-    InvalidDigestError,
     OrasError,
     RateLimitedError,
     RegistryError,
@@ -28,16 +26,12 @@ from oras_core.errors import (
     TransportError,
 )
 from oras_core.errors.redaction import redact_text
-from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_ERROR_BODY
-from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.header_fields import content_coding, content_length
 from oras_core.registry.transports.retries import retry_after
 
 __all__ = [
-    "check_digest_header",
-    "content_coding",
-    "content_length",
-    "digest_header",
     "encoded_error",
     "exchange",
     "exchange_body",
@@ -49,8 +43,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger(__name__)
-
-DIGEST_HEADER: Final = "Docker-Content-Digest"
 
 MAX_DETAIL: Final = 500
 """Characters kept of a registry's message: one or two sentences."""
@@ -294,6 +286,13 @@ def exchange_body(
         attempt += 1
 
 
+def encoded_error(what: str, coding: str) -> ContentError:
+    """Return the error for a body with a content coding. Bodies are never decoded (R38)."""
+    return ContentError(
+        f"{what} was sent with Content-Encoding {_plain(coding)!r}, which was not asked for"
+    )
+
+
 def parse_json(
     request: HttpRequest, response: HttpResponse, operation: str, body: bytes
 ) -> dict[str, Any]:
@@ -315,46 +314,3 @@ def parse_json(
     if not isinstance(document, dict):
         raise protocol_error(request, response, operation, detail)
     return document
-
-
-# --- Header fields ------------------------------------------------------------------------
-
-
-def content_length(headers: Headers) -> int | None:
-    """Return the value of `Content-Length`; None if it is not a number."""
-    text = headers.get("Content-Length", "").strip()
-    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else None
-
-
-def content_coding(headers: Headers) -> str:
-    """Return the value of `Content-Encoding` in lower case; empty for none, and for `identity`."""
-    coding = headers.get("Content-Encoding", "").strip().lower()
-    return "" if coding == "identity" else coding
-
-
-def encoded_error(what: str, coding: str) -> ContentError:
-    """Return the error for a body with a content coding. Bodies are never decoded (R38)."""
-    return ContentError(
-        f"{what} was sent with Content-Encoding {_plain(coding)!r}, which was not asked for"
-    )
-
-
-def digest_header(headers: Headers) -> Digest | None:
-    """Return the value of `Docker-Content-Digest`; None if it is not a digest (R26)."""
-    try:
-        return Digest.parse(headers.get(DIGEST_HEADER, "").strip())
-    except InvalidDigestError:
-        return None
-
-
-def check_digest_header(headers: Headers, expected: Digest, what: str) -> None:
-    """Compare `Docker-Content-Digest` with the digest of the content that was sent (R24).
-
-    A missing digest, and a digest of another algorithm, are ignored.
-
-    Raises:
-        DigestMismatchError: if the two digests differ.
-    """
-    found = digest_header(headers)
-    if found is not None and found.algorithm == expected.algorithm and found != expected:
-        raise DigestMismatchError(str(expected), str(found), what=what)

@@ -384,7 +384,7 @@ MUTATIONS = (
     Mutation(
         "K8",
         "oras_core/registry/transports/redirects.py",
-        "        if request.body is not None and _is_form(request):",
+        "        if request.body is not None and content_type(request.headers) == _FORM:",
         "        if request.body is not None and not request.url:",
         ("token-form-moved-https",),
     ),
@@ -462,7 +462,7 @@ MUTATIONS = (
     ),
     Mutation(
         "P3",
-        "oras_core/registry/responses.py",
+        "oras_core/registry/header_fields.py",
         "    if found is not None and found.algorithm == expected.algorithm and found != expected:",
         "    if found is None and expected is None:",
         ("push-put-other-http", "push-manifest-other-http"),

@@ -23,8 +23,9 @@ from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.blobs.parallel import ParallelStream, Slots
 from oras_core.registry.blobs.resuming import ContentRange, ResumingStream, Span
 from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.header_fields import content_length
 from oras_core.registry.profiles import HostProfile, LearnedProfile
-from oras_core.registry.responses import content_length, exchange
+from oras_core.registry.responses import exchange
 from oras_core.registry.transports.redirects import origin_of
 
 __all__ = ["BlobDownloader"]

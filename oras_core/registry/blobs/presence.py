@@ -103,10 +103,9 @@ class BlobPresence:
     def _ask(self) -> None:
         """Find out whether the repository is new: the registry does not know its tags then."""
         operation = f"look for the repository {self._endpoints.name}"
+        request = HttpRequest("GET", self._endpoints.tags(1))
         try:
-            exchange(
-                self._transport, HttpRequest("GET", self._endpoints.tags(1)), operation
-            ).close()
+            exchange(self._transport, request, operation).close()
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
                 self._new_until = self._now() + NEW_SECONDS

@@ -13,7 +13,8 @@ from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import SizeMismatchError, TransportError, TransportTimeoutError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.http import HttpRequest, HttpResponse
-from oras_core.registry.responses import content_length, protocol_error
+from oras_core.registry.header_fields import content_length
+from oras_core.registry.responses import protocol_error
 
 __all__ = ["ContentRange", "Request", "ResumingStream", "Span"]
 

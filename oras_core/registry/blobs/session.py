@@ -14,7 +14,8 @@ from oras_core.ports.content import ByteSource
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.endpoints import RepositoryEndpoints, with_digest
-from oras_core.registry.responses import check_digest_header, exchange, protocol_error
+from oras_core.registry.header_fields import check_digest_header
+from oras_core.registry.responses import exchange, protocol_error
 from oras_core.registry.transports.guard import WatchedBody
 from oras_core.registry.transports.redirects import resolve_location
 from oras_core.registry.transports.retries import is_retryable

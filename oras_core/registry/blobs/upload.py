@@ -31,8 +31,9 @@ from oras_core.registry.blobs.streamed import ingest_blob
 from oras_core.registry.blobs.verified_source import VerifiedSource
 from oras_core.registry.blobs.whole import send_whole
 from oras_core.registry.endpoints import RepositoryEndpoints
+from oras_core.registry.header_fields import check_digest_header
 from oras_core.registry.profiles import HostProfile, LearnedProfile
-from oras_core.registry.responses import check_digest_header, exchange
+from oras_core.registry.responses import exchange
 
 __all__ = ["BlobUploader"]
 

@@ -23,6 +23,7 @@ from oras_core.errors import (
 from oras_core.errors.redaction import may_be_printed, redact_text
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.header_fields import content_length
 
 __all__ = ["Guarded", "WatchedBody"]
 
@@ -143,8 +144,7 @@ def _promised_length(request: HttpRequest, response: HttpResponse) -> int | None
         return None
     if "Content-Encoding" in response.headers or "Transfer-Encoding" in response.headers:
         return None
-    text = response.headers.get("Content-Length", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return content_length(response.headers)
 
 
 class Guarded:

@@ -18,6 +18,7 @@ from oras_core.errors import InvalidInputError, UnsafeRedirectError, redact_url
 from oras_core.model.hosts import may_lead_to, reach_of
 from oras_core.model.limits import Limits
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+from oras_core.registry.header_fields import content_type
 
 __all__ = ["RedirectFollower", "origin_of", "resolve_location", "without_secrets"]
 
@@ -159,10 +160,6 @@ def without_secrets(request: HttpRequest) -> HttpRequest:
     return evolve(request, headers=Headers(kept))
 
 
-def _is_form(request: HttpRequest) -> bool:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower() == _FORM
-
-
 class RedirectFollower:
     """A transport that follows redirects, within the rules of `resolve_location`.
 
@@ -214,7 +211,7 @@ class RedirectFollower:
         )
         if origin_of(target) == origin_of(request.url):
             return evolve(request, url=target)
-        if request.body is not None and _is_form(request):
+        if request.body is not None and content_type(request.headers) == _FORM:
             raise UnsafeRedirectError(
                 request.url, target, "a form may hold secrets and is not sent to another host"
             )

@@ -8,7 +8,6 @@ from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
     ContentError,
-    DigestMismatchError,
     NotFoundError,
     RateLimitedError,
     RegistryError,
@@ -16,14 +15,10 @@ from oras_core.errors import (
     SizeMismatchError,
     TransportError,
 )
-from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_ERROR_BODY
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.responses import (
     MAX_BODY_ATTEMPTS,
-    check_digest_header,
-    content_length,
-    digest_header,
     exchange,
     exchange_body,
     parse_json,
@@ -228,32 +223,6 @@ def test_truncated_body_is_requested_a_limited_number_of_times():
     with pytest.raises(TransportError):
         exchange_body(transport, REQUEST, "pull", limit=10)
     assert transport.finished
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("12", 12), (" 12 ", 12), ("-1", None), ("1e3", None), ("", None), ("9" * 20, None)],
-)
-def test_content_length(text, expected):
-    assert content_length(Headers({"content-length": text})) == expected
-
-
-def test_r26_missing_or_invalid_digest_header_is_ignored():
-    digest = Digest.of(b"a")
-    assert digest_header(Headers()) is None
-    assert digest_header(Headers({"Docker-Content-Digest": "nonsense"})) is None
-    assert digest_header(Headers({"docker-content-digest": f" {digest} "})) == digest
-
-
-def test_r24_wrong_digest_header_is_an_error():
-    digest, other = Digest.of(b"a"), Digest.of(b"b")
-    check_digest_header(Headers(), digest, "x")
-    check_digest_header(Headers({"Docker-Content-Digest": "nonsense"}), digest, "x")
-    check_digest_header(Headers({"Docker-Content-Digest": str(digest)}), digest, "x")
-    sha512 = str(Digest.of(b"b", "sha512"))
-    check_digest_header(Headers({"Docker-Content-Digest": sha512}), digest, "x")
-    with pytest.raises(DigestMismatchError):
-        check_digest_header(Headers({"Docker-Content-Digest": str(other)}), digest, "x")
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
-"""Limits of requests and bytes a second, by which a client spares a registry."""
+"""Limits on the requests and bytes that a client sends to a registry in a second."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
-from attrs import evolve, field, frozen, validators
+from attrs import field, frozen, validators
 
 from oras_core.cancellation import sleep
+from oras_core.forks import ForkSafeLock
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.retries import is_retryable, retry_after
@@ -17,18 +17,19 @@ from oras_core.registry.transports.retries import is_retryable, retry_after
 __all__ = ["Rate", "Throttled"]
 
 CHUNK: Final = 64 * 1024
-"""Bytes that are read at once under a limit of bytes: the transfer stays even."""
+"""Bytes per read under a limit of bytes: small, so that the transfer is even."""
 
 _positive = validators.optional(validators.gt(0))
 
 
 @frozen
 class Rate:
-    """Limits for one registry; None for none.
+    """Limits for one registry.
 
     Attributes:
-        requests: requests a second.
-        bytes: bytes a second, of the bodies of requests and responses together.
+        requests: requests a second; None for no limit.
+        bytes: bytes a second, of the bodies of requests and responses together; None for no
+            limit.
     """
 
     requests: float | None = field(default=None, validator=_positive)
@@ -45,8 +46,7 @@ class Rate:
 class Throttled(HttpTransport):
     """A transport that keeps to a rate. Thread-safe: the threads of a process share the rate.
 
-    It also keeps the pause that the registry demands, by `Retry-After`, for others to ask.
-    It does not wait for that pause: `Retrying` does.
+    Its `pause` is the latest `Retry-After` of the registry. Only `Retrying` waits for it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Throttled(HttpTransport):
                 self._not_before = max(self._not_before, self._now() + asked)
         if self._bytes is None:
             return response
-        return evolve(response, body=_ThrottledStream(response.body, self._bytes))
+        return response.with_body(_ThrottledStream(response.body, self._bytes))
 
 
 class _Spacing:
@@ -102,7 +102,7 @@ class _Spacing:
         self._sleep = sleep
         self._now = now
         self._free_at = now()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def take(self, count: int) -> None:
         """Wait until `count` further events fit into the rate."""

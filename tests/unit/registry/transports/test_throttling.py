@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
+from oras_core import forks
 from oras_core.content.sources import BytesSource
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.transports.throttle import Rate, Throttled
@@ -13,7 +16,7 @@ from support.scripted_transport import Answer, ScriptedTransport
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that `sleep` alone moves."""
 
     def __init__(self):
         self.now = 100.0
@@ -84,6 +87,32 @@ def test_without_limits_nothing_waits():
     for _ in range(100):
         assert transport.send(GET).body.read() == b"r" * 10
     assert clock.slept == []
+
+
+@pytest.mark.timeout(20)
+def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent(monkeypatch):
+    held, end = Event(), Event()
+    clock = Clock()
+
+    def now():
+        """Keep the first request within the lock, as a fork may do for ever."""
+        if transport is not None and not held.is_set():
+            held.set()
+            assert end.wait(10)
+        return clock()
+
+    transport = None
+    transport = Throttled(Always(), Rate(requests=1), sleep=clock.sleep, now=now)
+    with ThreadPoolExecutor(2) as threads:
+        parent = threads.submit(transport.send, GET)
+        try:
+            assert held.wait(10)
+            monkeypatch.setattr(forks, "getpid", lambda: -1)  # that of the child
+            assert threads.submit(transport.send, GET).result(5).status == 200
+            monkeypatch.undo()
+        finally:
+            end.set()
+        parent.result(10)
 
 
 @pytest.mark.parametrize(

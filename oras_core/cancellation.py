@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from oras_core.errors import CancelledError
@@ -220,11 +219,11 @@ def wait_for(future: Future[Any]) -> None:
         CancelledError: as soon as the thread's own token is cancelled.
     """
     token = current_token()
-    woken: SimpleQueue[object] = SimpleQueue()
-    future.add_done_callback(woken.put)
-    forget = token.on_cancel(lambda: woken.put(None))
+    bell = Bell()
+    future.add_done_callback(lambda _: bell.ring())
+    forget = token.on_cancel(bell.ring)
     try:
-        woken.get()
+        bell.wait(math.inf)
     finally:
         forget()
     if not future.done():

@@ -1,13 +1,13 @@
-"""What HEAD said of manifests, until a GET shows whether that was right (R23)."""
+"""Descriptors of manifests that are known from HEAD, and not yet confirmed by a GET (R23)."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
+from oras_core.registry.recent import Recent
 
 __all__ = ["HeadHints"]
 
@@ -16,21 +16,19 @@ MAX_HINTS: Final = 16384
 
 
 class HeadHints:
-    """The references whose digest is known from an answer to HEAD alone. Thread-safe."""
+    """The references whose digests are known from HEAD alone. Thread-safe."""
 
     def __init__(self) -> None:
         """Remember nothing."""
-        self._references: OrderedDict[Digest, str] = OrderedDict()
+        self._references: Recent[Digest, str] = Recent(MAX_HINTS)
         self._lock = ForkSafeLock()
 
     def note(self, reference: str, described: Descriptor) -> None:
-        """Remember that HEAD described what `reference` names as `described`."""
+        """Remember that HEAD returned the descriptor `described` for `reference`."""
         with self._lock:
-            self._references[described.digest] = reference
-            if len(self._references) > MAX_HINTS:
-                self._references.popitem(last=False)
+            self._references.keep(described.digest, reference)
 
     def take(self, digest: Digest) -> str | None:
-        """Forget the reference with `digest` and return it; None if HEAD did not name it."""
+        """Forget the reference with `digest` and return it; None if HEAD returned no such one."""
         with self._lock:
-            return self._references.pop(digest, None)
+            return self._references.take(digest)

@@ -11,8 +11,8 @@ from oras_core.errors import UnsafeRedirectError
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.auth.challenge import Challenge
-from oras_core.registry.auth.recent import Recent
 from oras_core.registry.auth.scope import Scope, merge_scopes, required_scopes
+from oras_core.registry.recent import Recent
 from oras_core.registry.transports.redirects import origin_of, resolve_location
 
 __all__ = ["Demands", "Wanted"]

@@ -7,10 +7,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from oras_core.registry.auth.recent import Recent
 from oras_core.registry.auth.refusals import Audience
 from oras_core.registry.auth.scope import Scope, covers
 from oras_core.registry.auth.token import Token
+from oras_core.registry.recent import Recent
 
 __all__ = ["HeldToken", "HeldTokens"]
 

@@ -1,4 +1,4 @@
-"""A bounded memory: what was kept last, by key."""
+"""A bounded memory of the latest values by key."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Keeps values by key, and forgets those that were kept longest ago. Not thread-safe."""
+    """Keeps the latest `limit` values by key, and forgets older ones. Not thread-safe."""
 
     def __init__(self, limit: int) -> None:
         """Keep at most `limit` values."""
         self._limit = limit
         self._entries: OrderedDict[K, V] = OrderedDict()
-
-    def __len__(self) -> int:
-        """Return the number of values."""
-        return len(self._entries)
 
     def get(self, key: K) -> V | None:
         """Return the value of `key`; None if there is none."""
@@ -33,3 +29,7 @@ class Recent(Generic[K, V]):
         self._entries.move_to_end(key)
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
+
+    def take(self, key: K) -> V | None:
+        """Forget the value of `key` and return it; None if there is none."""
+        return self._entries.pop(key, None)

@@ -4,12 +4,14 @@
 
 `planning` plans 20,000 repositories with 1,000,000 tags; `duration` compares runs of 1, 2 and 4
 workers with the model; `throughput` compares executors with one process of 16 threads. Each prints
-a table; with --write it goes into DOCS/scaling.md, between its two markers. Dask must be installed.
+a table and the load of the machine; with --write they go into DOCS/scaling.md, between its two
+markers. Dask must be installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import resource
 import sys
@@ -39,7 +41,8 @@ from oras_core.mirroring.plan import TAGS_PER_JOB, Mirror, plan_mirror  # noqa: 
 
 FULL, QUICK = Shape(20_000, 50), Shape(400, 50)
 STEP = 100_000
-LATENCY = 0.5
+LATENCY = 0.25
+LIMIT = 100.0
 CONCURRENCY = 16
 
 
@@ -78,17 +81,18 @@ def duration(*, quick: bool) -> Iterator[str]:
         f"{LATENCY * 1000:.0f} ms for each answer, {CONCURRENCY} tags at the same time in a job."
     )
     yield ""
-    yield "| workers | limit | model | measured |"
-    yield "| ---: | ---: | ---: | ---: |"
-    for limit in (None, 50.0):
+    yield "| workers | limit | model | measured | measured / model |"
+    yield "| ---: | ---: | ---: | ---: | ---: |"
+    for limit in (None, LIMIT):
         model = Model(cost, LATENCY, TAGS_PER_JOB, CONCURRENCY, limit)
         for workers in (1, 2, 4):
-            limited = evolve(setup, requests=limit, shares=workers)
+            limited = evolve(setup, requests=limit, shares=workers + 1)
             report, seconds = simulate(limited, RunRules("processes", workers=workers))
             assert report.is_complete, report.text()
             shown = "none" if limit is None else f"{limit:.0f}/s"
             expected = model.seconds(tags, workers)
-            yield f"| {workers} | {shown} | {expected:.1f} s | {seconds:.1f} s |"
+            times = seconds / expected
+            yield f"| {workers} | {shown} | {expected:.1f} s | {seconds:.1f} s | {times:.2f} |"
             print(f"{workers} workers, limit {shown}", file=sys.stderr, flush=True)
     yield ""
     yield from _extrapolated(Model(cost, 0.05, TAGS_PER_JOB, CONCURRENCY))
@@ -144,8 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="little of everything")
     parser.add_argument("--write", type=Path, metavar="DOCS", help="the folder of scaling.md")
     options = parser.parse_args(arguments)
+    before, _, _ = os.getloadavg()
     table = "\n".join(MEASUREMENTS[options.what](quick=options.quick))
-    table += f"\n\nPython {platform.python_version()}, {platform.system()}."
+    after, _, _ = os.getloadavg()
+    table += (
+        f"\n\nPython {platform.python_version()}, {platform.system()}, "
+        f"{os.cpu_count()} processors, load average {before:.1f} before and {after:.1f} after."
+    )
     if options.write is None:
         print(table)
         return

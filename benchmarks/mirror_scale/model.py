@@ -42,7 +42,8 @@ class Model:
         latency: from a request to its answer.
         tags_per_job: tags of one job.
         concurrency: tags of one job that are copied at the same time.
-        requests: requests a second that a registry allows; None for no limit.
+        requests: requests a second that a registry allows; None for no limit. The process that
+            plans takes one share of them, and each worker another.
     """
 
     costs: Costs
@@ -54,40 +55,52 @@ class Model:
     def seconds(self, tags: int, workers: int, jobs: int = 1) -> float:
         """Return the duration for so many tags, workers, and jobs at a time of each worker.
 
-        The slowest of three is what counts: waiting for answers, the processors of the
+        The duration is the longest of three: waiting for answers, the processors of the
         workers, and the limit of the busier registry.
         """
         return max(
-            self.waiting(tags, workers * jobs), self.computing(tags, workers), self.limited(tags)
+            self.waiting(tags, workers, jobs),
+            self.computing(tags, workers),
+            self.limited(tags, workers),
         )
 
-    def waiting(self, tags: int, slots: int) -> float:
-        """Return the time that answers take, with `slots` jobs at the same time."""
-        return math.ceil(tags / self.tags_per_job / slots) * self.job()
+    def waiting(self, tags: int, workers: int, jobs: int) -> float:
+        """Return the time that answers take, with so many jobs at a time of each worker."""
+        return math.ceil(tags / self.tags_per_job / (workers * jobs)) * self.job(workers)
 
-    def job(self) -> float:
+    def job(self, workers: int) -> float:
         """Return the time that answers take for one job: a stage waits for the one before."""
         tags = self.tags_per_job
         blobs = tags + 2  # one for each tag, the config, and the blob that repositories share
-        stages = (
-            (tags, 1),  # the referrers at the source
-            (tags, 2),  # the manifest: HEAD at the destination, GET at the source
-            (blobs, 4),  # HEAD, POST and PUT at the destination, GET at the source
-            (tags, 2),  # the manifest: HEAD and PUT
-            (tags, 2),  # the tag: HEAD and PUT
+        stages = (  # items, requests for each, and the most of these to one registry
+            (tags, 1, 1),  # the referrers at the source
+            (tags, 2, 1),  # the manifest: HEAD at the destination, GET at the source
+            (1, 2, 2),  # the repository at the destination: HEAD of a blob, GET of the tags
+            (blobs, 4, 3),  # HEAD, POST and PUT at the destination, GET at the source
+            (tags, 2, 2),  # the manifest: HEAD and PUT
+            (tags, 2, 2),  # the tag: HEAD and PUT
         )
-        rounds = sum(math.ceil(items / self.concurrency) * count for items, count in stages)
-        return rounds * self.latency
+        rate = self.share(workers)
+        return sum(
+            max(
+                math.ceil(items / self.concurrency) * requests * self.latency,
+                items * limited / rate,
+            )
+            for items, requests, limited in stages
+        )
+
+    def share(self, workers: int) -> float:
+        """Return the requests a second of one worker to a registry."""
+        return math.inf if self.requests is None else self.requests / (workers + 1)
 
     def computing(self, tags: int, workers: int) -> float:
         """Return the time that the processors need, one for each worker."""
         return tags * self.costs.seconds / workers
 
-    def limited(self, tags: int) -> float:
-        """Return the time that the limit leaves."""
-        if self.requests is None:
-            return 0.0
-        return tags * max(self.costs.source, self.costs.destination) / self.requests
+    def limited(self, tags: int, workers: int) -> float:
+        """Return the time that the limit needs for the requests of all workers."""
+        busier = max(self.costs.source, self.costs.destination)
+        return tags * busier / (self.share(workers) * workers)
 
 
 class _Counting(HttpTransport):

@@ -46,10 +46,23 @@ def test_a_tag_costs_what_the_page_says():
     assert 8 <= counted.destination < 11
 
 
-def test_the_slowest_of_three_counts():
+def test_the_longest_of_three_counts():
     model = Model(Costs(3, 9, 0.01), 0.1, tags_per_job=32, concurrency=16, requests=None)
-    assert round(model.seconds(320, workers=1), 3) == 26.0  # ten jobs of 26 answers
-    assert round(model.seconds(320, workers=4), 3) == 7.8  # three jobs, one after the other
+    assert round(model.seconds(320, workers=1), 3) == 28.0  # ten jobs of 28 answers
+    assert round(model.seconds(320, workers=4), 3) == 8.4  # three jobs, one after the other
     assert round(model.seconds(32_000, workers=100, jobs=100), 3) == 3.2  # processors
+
+
+def test_the_limit_is_shared_between_the_workers_and_the_plan():
     limited = Model(Costs(3, 9, 0.01), 0.1, 32, 16, requests=90.0)
-    assert limited.seconds(320, workers=4) == 32.0
+    assert limited.seconds(320, workers=4, jobs=4) == 40.0  # four of five shares
+    # The stages of a lone job have 32, 32, 102, 64 and 64 requests to one registry, and two
+    # answers in a row.
+    assert round(limited.job(workers=4), 3) == round(294 / 18 + 0.2, 3)
+
+
+def test_the_stages_of_the_model_have_the_requests_of_a_job():
+    """One at a time, and a second for each: the duration is the number of requests."""
+    counted = costs(32)
+    model = Model(counted, 1.0, tags_per_job=32, concurrency=1)
+    assert model.job(workers=1) == 32 * (counted.source + counted.destination)

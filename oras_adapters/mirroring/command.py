@@ -12,7 +12,7 @@ from typing import Final
 from oras_adapters.mirroring.rules import Rules, read_rules
 from oras_adapters.mirroring.runs import run_rules, verify_rules
 from oras_core.errors import OrasError, WorkerError
-from oras_core.mirroring.report import Progress
+from oras_core.mirroring.report import Progress, unreported
 
 __all__ = ["main"]
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rules = read_rules(options.rules)
         if options.verify:
             return _verify(rules, deep=options.deep)
-        listener = _Lines() if not options.quiet else _silent
+        listener = unreported if options.quiet else _Lines()
         report = run_rules(rules, listener=listener, only_failed=options.retry_failed)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the next run goes on\n")
@@ -72,12 +72,8 @@ def _verify(rules: Rules, *, deep: bool) -> int:
     return 1 if count else 0
 
 
-def _silent(_: Progress) -> None:
-    return None
-
-
 class _Lines:
-    """Writes lines of progress, not too often."""
+    """Writes a line of progress, at most one in `PROGRESS_SECONDS`."""
 
     def __init__(self) -> None:
         self._next = 0.0

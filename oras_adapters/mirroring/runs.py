@@ -1,4 +1,4 @@
-"""Run and verify a mirror as its rules say."""
+"""Run and verify a mirror by its rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from oras_adapters.mirroring.workers import (
     work,
 )
 from oras_core.cancellation import CancelToken, current_token
-from oras_core.mirroring.report import Progress, Report
+from oras_core.mirroring.job import host_of
+from oras_core.mirroring.report import Progress, Report, unreported
 from oras_core.mirroring.running import RunOptions, run_mirrors
 from oras_core.mirroring.verification import Difference, verify_mirror
 
@@ -33,13 +34,9 @@ QUEUED: Final = 2
 """Jobs that wait for each job that runs: a worker never waits for the planner."""
 
 
-def _nothing(_: Progress) -> None:
-    return None
-
-
 @frozen
 class _Stage:
-    """What a run needs, open."""
+    """The open executor and registries of a run."""
 
     executor: Executor
     registries: ComposedRegistries
@@ -52,14 +49,14 @@ def run_rules(
     rules: Rules,
     *,
     executor: Executor | None = None,
-    listener: Callable[[Progress], None] = _nothing,
+    listener: Callable[[Progress], None] = unreported,
     only_failed: bool = False,
 ) -> Report:
-    """Mirror as rules say, or go on where an earlier run of the same rules stopped.
+    """Mirror by rules, or go on where an earlier run of the same rules stopped.
 
     Args:
         rules: the rules; `read_rules` reads them from a file.
-        executor: runs the jobs, in place of an executor as the rules name it. If the rules
+        executor: runs the jobs, in place of the executor that the rules name. If the rules
             have limits, their `executor`, `workers` and `jobs` must describe it.
         listener: called with the progress after each job.
         only_failed: repeat the failed jobs of the last run, instead of a new run.
@@ -112,7 +109,7 @@ def verify_rules(
 
 def _sources(rules: Rules) -> list[str]:
     """Return the registries that are planned."""
-    return [mirror.source.partition("/")[0] for mirror in rules.mirrors]
+    return [host_of(mirror.source) for mirror in rules.mirrors]
 
 
 def _in_threads(rules: Rules, executor: Executor | None) -> bool:

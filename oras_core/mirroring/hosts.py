@@ -1,4 +1,4 @@
-"""The registries of a run: which of them are to be left alone, and for how long."""
+"""The registries of a run: how long each must not be used, and which are given up."""
 
 from __future__ import annotations
 

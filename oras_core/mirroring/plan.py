@@ -162,7 +162,7 @@ def _reporting(planned: Planned, jobs: Iterable[Job]) -> Iterator[PlanEvent]:
 def _failed(planned: Planned, error: OrasError) -> Record:
     """Return the record of what cannot be planned; its key is that of a job without tags."""
     job = Job(planned.source, planned.destination, ())
-    return Record(job.key, job.source, job.destination, failure=failure_of(error, job))
+    return Record.failed(job, failure_of(error, job))
 
 
 def _repositories(mirror: Mirror, registries: Registries, selector: Selector) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What workers are given, and what they report."""
+"""The tasks that workers get, and the records that they return."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ class Record:
     failure: Failure | None = None
     blobs: tuple[Digest, ...] = field(default=(), repr=False)
     pauses: Mapping[str, float] = field(factory=dict, eq=False)
+
+    @classmethod
+    def failed(cls, job: Job, failure: Failure) -> Record:
+        """Return the record of a job that failed."""
+        return cls(job.key, job.source, job.destination, failure=failure)
 
 
 MAX_PREPARED: Final = 4 * 1024 * 1024

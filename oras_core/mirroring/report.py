@@ -11,7 +11,7 @@ from attrs import asdict, field, frozen
 from oras_core.mirroring.ledger import Totals
 from oras_core.mirroring.records import Record
 
-__all__ = ["Progress", "Report"]
+__all__ = ["Progress", "Report", "unreported"]
 
 LISTED: Final = 1000
 """Failures in a report; the number of all is among the totals."""
@@ -57,6 +57,10 @@ class Progress:
             f"{totals.done_tags:,} of {known:,}{more} tags, "
             f"{_size(totals.bytes)} moved{failed}{estimate}"
         )
+
+
+def unreported(_: Progress) -> None:
+    """Ignore the progress of a run."""
 
 
 @frozen

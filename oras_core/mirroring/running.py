@@ -28,17 +28,13 @@ from oras_core.mirroring.job import Job
 from oras_core.mirroring.ledger import Ledger
 from oras_core.mirroring.plan import TAGS_PER_JOB, Mirror, PlanEvent, Planned, plan_mirror
 from oras_core.mirroring.records import Examined, Failure, Outcome, Record, Task
-from oras_core.mirroring.report import LISTED, Progress, Report
+from oras_core.mirroring.report import LISTED, Progress, Report, unreported
 from oras_core.mirroring.working import Registries
 
 __all__ = ["RunOptions", "run_mirrors"]
 
 PLANNED_AT_ONCE: Final = 16
 """Jobs that are planned before the run looks at its workers again."""
-
-
-def _nothing(_: Progress) -> None:
-    return None
 
 
 @frozen
@@ -57,7 +53,7 @@ class RunOptions:
     tags_per_job: int = TAGS_PER_JOB
     concurrency: int = 16
     retry: RetryRules = RetryRules()  # noqa: RUF009 - frozen
-    listener: Callable[[Progress], None] = _nothing
+    listener: Callable[[Progress], None] = unreported
 
 
 def run_mirrors(
@@ -284,9 +280,8 @@ class _Run:
         except BrokenExecutor:
             raise
         except Exception as error:  # noqa: BLE001 - an executor has errors of its own
-            job = task.job
             failure = Failure(type(error).__name__, str(error), is_passing=True)
-            return Record(job.key, job.source, job.destination, failure=failure)
+            return Record.failed(task.job, failure)
 
     def _take_outcome(self, task: Task, outcome: Outcome) -> None:
         self._hosts.note_pauses(outcome.pauses)

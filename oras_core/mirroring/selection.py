@@ -96,8 +96,8 @@ class Selector:
     def __init__(self, selection: Selection) -> None:
         """Compile the patterns of `selection`."""
         self.selection = selection
-        self._repositories = _Names(selection.repositories), _Names(selection.exclude_repositories)
-        self._tags = _Names(selection.tags), _Names(selection.exclude_tags)
+        self._repositories = _Filter(selection.repositories, selection.exclude_repositories)
+        self._tags = _Filter(selection.tags, selection.exclude_tags)
 
     @property
     def named_repositories(self) -> tuple[str, ...] | None:
@@ -109,13 +109,11 @@ class Selector:
 
     def includes_repository(self, name: str) -> bool:
         """Tell whether a repository is mirrored."""
-        included, excluded = self._repositories
-        return (included.is_empty or name in included) and name not in excluded
+        return self._repositories.admits(name)
 
     def includes_tag(self, name: str) -> bool:
         """Tell whether the name of a tag is selected."""
-        included, excluded = self._tags
-        return (included.is_empty or name in included) and name not in excluded
+        return self._tags.admits(name)
 
     def includes(self, candidate: Candidate) -> bool:
         """Tell whether an artifact is selected, by its date and type.
@@ -137,6 +135,16 @@ class Selector:
             return (version,) if by_version else (candidate.created or epoch, version)
 
         return sorted(candidates, key=order, reverse=True)[: self.selection.newest]
+
+
+class _Filter:
+    """Names to include, all if there are none, and names to exclude."""
+
+    def __init__(self, included: Iterable[str], excluded: Iterable[str]) -> None:
+        self._included, self._excluded = _Names(included), _Names(excluded)
+
+    def admits(self, name: str) -> bool:
+        return (self._included.is_empty or name in self._included) and name not in self._excluded
 
 
 class _Names:

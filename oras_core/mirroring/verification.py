@@ -18,7 +18,7 @@ from oras_core.errors import CancelledError, NotFoundError, OrasError
 from oras_core.mirroring.job import Job, TaggedRoot
 from oras_core.mirroring.plan import Mirror, plan_mirror
 from oras_core.mirroring.records import Record
-from oras_core.mirroring.working import Registries, referrer_filter, repository_in
+from oras_core.mirroring.working import Registries, distinct, referrer_filter, repository_in
 from oras_core.model.descriptor import Descriptor
 from oras_core.registry.repository import RemoteRepository
 
@@ -169,7 +169,7 @@ class _Comparison:
             )
             for some in crew.each(self._compare_tag, wanted.items()):
                 yield from some
-            roots = list({root.digest: root for root in wanted.values()}.values())
+            roots = distinct(wanted.values())
             cached = ManifestCache(self._source, limit=self._options.manifest_size)
             search = ReferrerSearch(
                 self._source, cached, referrer_filter(self._job.choice), self._options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -103,9 +103,7 @@ def perform(task: Task, registries: Registries, *, options: CopyOptions | None =
     except CancelledError:
         raise
     except OrasError as error:
-        job = task.job
-        failure = failure_of(error, job)
-        outcome = Record(job.key, job.source, job.destination, failure=failure)
+        outcome = Record.failed(task.job, failure_of(error, task.job))
     spent = time.monotonic() - started + (task.examined.seconds if task.examined else 0.0)
     return evolve(outcome, seconds=spent, pauses=registries.pauses())
 
@@ -117,9 +115,6 @@ class _Roots:
     tags: Mapping[str, Descriptor]
     changed: tuple[str, ...]
     left_out: tuple[str, ...]
-
-    def unique(self) -> list[Descriptor]:
-        return list({root.digest: root for root in self.tags.values()}.values())
 
 
 class _Work:
@@ -159,7 +154,7 @@ class _Work:
         source, options = self._source, self._options
         with receiving(self._destination) as target:
             if prepared is None:
-                roots = list({root.digest: root for root in tags.values()}.values())
+                roots = distinct(tags.values())
                 filter_ = referrer_filter(self._job.choice)
                 moves = extended_copy_graphs(
                     source, roots, target, referrers=filter_, options=options
@@ -191,7 +186,7 @@ class _Work:
         try:
             return prepare(
                 self._source,
-                roots.unique(),
+                distinct(roots.tags.values()),
                 self._destination,
                 referrers=referrer_filter(self._job.choice),
                 options=self._options,
@@ -239,6 +234,11 @@ class _Work:
             if found.digest != entry.root.digest:
                 changed.append(entry.tag)
         return evolve(self._selected(tags, gone), changed=tuple(changed))
+
+
+def distinct(roots: Iterable[Descriptor]) -> list[Descriptor]:
+    """Return the artifacts, of which several tags may name one."""
+    return list({root.digest: root for root in roots}.values())
 
 
 def referrer_filter(choice: Choice) -> ReferrerFilter:

@@ -13,45 +13,24 @@ from cattrs import Converter
 from oras_adapters.settings.settings_file import load, strict_converter, structure
 from oras_core.errors import InvalidConfigurationError, OrasError
 from oras_core.mirroring.hosts import RetryRules
+from oras_core.mirroring.limits import HostLimits
 from oras_core.mirroring.plan import TAGS_PER_JOB, Mirror
 from oras_core.mirroring.selection import Selection
 from oras_core.model.platform import Platform
-from oras_core.registry.transports.throttle import Rate
 
-__all__ = ["ExecutorName", "HostLimits", "Rules", "RunRules", "read_rules"]
+__all__ = ["ExecutorName", "Rules", "RunRules", "read_rules"]
 
 ExecutorName = Literal["threads", "processes", "dask"]
 
 _at_least_one = validators.ge(1)
-_positive = validators.optional(validators.gt(0))
-
-
-@frozen
-class HostLimits:
-    """Limits for one registry, over all workers of a run; None for none.
-
-    Attributes:
-        requests: requests a second.
-        bytes: bytes a second.
-        connections: requests at the same time.
-    """
-
-    requests: float | None = field(default=None, validator=_positive)
-    bytes: float | None = field(default=None, validator=_positive)
-    connections: int | None = field(default=None, validator=validators.optional(_at_least_one))
-
-    @property
-    def rate(self) -> Rate:
-        """The limits of requests and bytes."""
-        return Rate(self.requests, self.bytes)
 
 
 @frozen
 class RunRules:
-    """How a mirror is run.
+    """The executor and the ledger of a run.
 
     Attributes:
-        executor: what runs the jobs.
+        executor: the kind of executor that runs the jobs.
         workers: the number of worker processes. With `threads` there is one process, with
             `jobs` threads for each worker.
         jobs: the number of jobs that one worker runs at the same time; 1 with `processes`.
@@ -123,9 +102,9 @@ class Rules:
     """The rules of a mirror.
 
     Attributes:
-        mirrors: what is mirrored.
-        run: how it is run. The path of its ledger is absolute.
-        retry: how failed jobs are repeated.
+        mirrors: the registries and repositories to mirror.
+        run: the executor and the ledger, whose path is absolute.
+        retry: how often and when failed jobs are repeated.
         limits: the limits of registries, by host.
     """
 

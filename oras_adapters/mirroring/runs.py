@@ -21,6 +21,7 @@ from oras_adapters.mirroring.workers import (
     compare,
     opened,
     work,
+    worker_setup,
 )
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.mirroring.job import host_of
@@ -118,7 +119,7 @@ def _in_threads(rules: Rules, executor: Executor | None) -> bool:
 
 @contextmanager
 def _stage(rules: Rules, executor: Executor | None) -> Iterator[_Stage]:
-    setup = WorkerSetup.of(rules)
+    setup = worker_setup(rules)
     token = CancelToken(current_token())
     with ExitStack() as stack:
         if executor is None:

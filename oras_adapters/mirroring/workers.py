@@ -1,4 +1,4 @@
-"""Workers: they compose registries, credentials included, from their own environment."""
+"""Workers compose registries, credentials included, from their own environment."""
 
 from __future__ import annotations
 
@@ -9,70 +9,37 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from oras_adapters.factory import Composition, compose
-from oras_adapters.mirroring.rules import HostLimits, Rules
+from oras_adapters.mirroring.rules import Rules
 from oras_adapters.settings.settings import load_settings
 from oras_core.cancellation import CancelToken
 from oras_core.copying.options import DEFAULT_CONCURRENCY, CopyOptions
 from oras_core.forks import ForkSafeLock
 from oras_core.mirroring.job import Job
+from oras_core.mirroring.limits import WorkerSetup
 from oras_core.mirroring.records import Outcome, Task
 from oras_core.mirroring.verification import Difference, verify_job
 from oras_core.mirroring.working import perform
-from oras_core.model.hosts import canonical_registry
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.transports.throttle import Rate, Throttled
+from oras_core.registry.transports.throttle import Throttled
 
-__all__ = ["ComposedRegistries", "Governed", "WorkerSetup", "compare", "opened", "work"]
+__all__ = [
+    "ComposedRegistries",
+    "Governed",
+    "WorkerSetup",
+    "compare",
+    "opened",
+    "work",
+    "worker_setup",
+]
 
 
-@frozen
-class WorkerSetup:
-    """What every worker of a run must know. Picklable; holds no secret.
-
-    Attributes:
-        limits: the limits of registries over all workers, by host.
-        shares: the number of processes that share the limits.
-        jobs: the number of jobs that one worker runs at the same time.
-    """
-
-    limits: tuple[tuple[str, HostLimits], ...] = ()
-    shares: int = 1
-    jobs: int = 1
-
-    @classmethod
-    def of(cls, rules: Rules) -> WorkerSetup:
-        """Return the setup of the workers of a run.
-
-        The process that plans takes one share of the limits. With threads it is the only
-        process, and the plan counts as one more job.
-        """
-        run = rules.run
-        limits = tuple(sorted(rules.limits.items()))
-        if run.executor == "threads":
-            return cls(limits, 1, run.workers * run.jobs + 1)  # one more for the plan
-        return cls(limits, run.workers + 1, 1 if run.executor == "processes" else run.jobs)
-
-    def limits_of(self, host: str) -> HostLimits:
-        """Return the limits of a registry over all workers."""
-        wanted = canonical_registry(host)
-        found = (own for name, own in self.limits if canonical_registry(name) == wanted)
-        return next(found, None) or HostLimits()
-
-    def rate(self, host: str) -> Rate:
-        """Return the share of one worker of the rate of a registry."""
-        return self.limits_of(host).rate.shared(self.shares)
-
-    def concurrency(self, *hosts: str) -> int:
-        """Return the number of transfers at the same time of one job between registries.
-
-        Each transfer has at most one request to a registry in flight.
-        """
-        allowed = [DEFAULT_CONCURRENCY]
-        for host in hosts:
-            connections = self.limits_of(host).connections
-            if connections is not None:
-                allowed.append(connections // (self.shares * self.jobs))
-        return max(1, min(allowed))
+def worker_setup(rules: Rules) -> WorkerSetup:
+    """Return the setup of the workers of a run."""
+    run = rules.run
+    if run.executor == "threads":
+        return WorkerSetup.of_threads(rules.limits, run.workers * run.jobs)
+    jobs = 1 if run.executor == "processes" else run.jobs
+    return WorkerSetup.of_processes(rules.limits, run.workers, jobs)
 
 
 class ComposedRegistries:

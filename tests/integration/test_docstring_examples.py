@@ -11,8 +11,7 @@ import pytest
 
 import oras
 import oras_core
-from oras_adapters import RegistryServer, compose
-from oras_adapters.mirroring.workers import ComposedRegistries, WorkerSetup
+from oras_adapters import ComposedRegistries, RegistryServer, WorkerSetup, compose
 from oras_core.mirroring.working import perform
 from oras_core.ports import Credential
 from oras_core.testing import EmbeddedRegistry, MemoryFileTree

@@ -7,18 +7,19 @@ import pickle
 import pytest
 
 from oras_adapters.mirroring.executors import open_executor
-from oras_adapters.mirroring.rules import HostLimits, Rules, RunRules, read_rules
+from oras_adapters.mirroring.rules import Rules, RunRules, read_rules
 from oras_adapters.mirroring.runs import run_rules, verify_rules
 from oras_adapters.mirroring.workers import (
     ComposedRegistries,
-    WorkerSetup,
     opened,
     process_registries,
     work,
+    worker_setup,
 )
 from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import UnsupportedError
 from oras_core.mirroring.job import Job
+from oras_core.mirroring.limits import HostLimits
 from oras_core.mirroring.plan import plan_mirror
 from oras_core.mirroring.records import Examined, Task
 from oras_core.registry.transports.throttle import Rate
@@ -56,7 +57,7 @@ def test_a_job_runs_in_a_worker_that_has_its_own_settings(addresses, tmp_path):
     """What crosses to a worker survives a pickle: the setup, the task and the outcome."""
     path = write_rules(tmp_path, *addresses, executor="threads", workers=1, jobs=1, prefix="one")
     rules = read_rules(path)
-    setup = pickle.loads(pickle.dumps(WorkerSetup.of(rules)))
+    setup = pickle.loads(pickle.dumps(worker_setup(rules)))
     registries = ComposedRegistries(setup)
     job = next(e for e in plan_mirror(rules.mirrors[0], registries) if isinstance(e, Job))
     examined = pickle.loads(pickle.dumps(work(setup, pickle.loads(pickle.dumps(Task(job))))))
@@ -69,7 +70,7 @@ def test_a_job_runs_in_a_worker_that_has_its_own_settings(addresses, tmp_path):
 def test_the_plan_and_the_jobs_of_one_process_share_registries(addresses, tmp_path):
     """Otherwise each of them would have the whole limit. Another run begins with new ones."""
     path = write_rules(tmp_path, *addresses, executor="threads", workers=1, jobs=1, prefix="two")
-    setup = WorkerSetup.of(read_rules(path))
+    setup = worker_setup(read_rules(path))
     with opened(setup) as registries:
         assert process_registries(setup) is registries
     assert process_registries(setup) is not registries
@@ -89,7 +90,7 @@ def test_the_plan_and_the_jobs_of_one_process_share_registries(addresses, tmp_pa
 )
 def test_limits_are_shared_between_workers(run, shares, jobs, concurrency):
     limits = {"Quay.io": HostLimits(requests=40.0, bytes=4e6, connections=24)}
-    setup = WorkerSetup.of(Rules((), run, limits=limits))
+    setup = worker_setup(Rules((), run, limits=limits))
     assert (setup.shares, setup.jobs) == (shares, jobs)
     assert setup.rate("quay.io") == Rate(40.0 / shares, 4e6 / shares)
     assert setup.rate("other.example") == Rate()

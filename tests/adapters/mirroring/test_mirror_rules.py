@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oras_adapters.mirroring.rules import HostLimits, read_rules
+from oras_adapters.mirroring.rules import read_rules
 from oras_core.errors import InvalidConfigurationError
 from oras_core.mirroring.hosts import RetryRules
+from oras_core.mirroring.limits import HostLimits
 from oras_core.mirroring.plan import Mirror
 from oras_core.mirroring.selection import Selection
 from oras_core.model.platform import Platform

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import socket
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar, Final, Protocol, cast
-from urllib.parse import urlsplit
 
 from oras_adapters.http.body_frames import ChunkedFrame, SizedFrame
 from oras_adapters.http.request_bodies import RequestBody
@@ -32,6 +32,12 @@ DRAINED: Final = 4 * 1024 * 1024
 """Bytes of a request body that are read after an early answer, so that the client sees the
 answer; a longer body closes the connection."""
 
+HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+"""The form of a Host field."""
+
+LENGTH: Final = re.compile("[0-9]{1,18}")
+"""The form of a Content-Length."""
+
 REPEATED: Final = frozenset({"oci-tag"})
 """Fields that are sent once for each value: clients compare whole fields with one tag."""
 
@@ -50,7 +56,7 @@ class _Server(Protocol):
 
 
 class _BrokenRequestError(Exception):
-    """The framing of a request is wrong, so no further request can be read."""
+    """A request is malformed, so no further request can be read; has an error code and a text."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -109,53 +115,61 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve_request(self) -> None:
         try:
+            url = self._request_url()
             body = self._request_body()
         except _BrokenRequestError as error:
             self.close_connection = True
-            self._answer(_failure(400, str(error)), time.monotonic())
+            self._answer(_failure(400, *error.args), time.monotonic())
             return
         try:
             started = time.monotonic()
-            with self._ask(body) as response:
+            with self._ask(url, body) as response:
                 self._answer(response, started)
         finally:
             if body is not None and not body.drain(DRAINED):
                 self.close_connection = True
 
+    def _request_url(self) -> str:
+        host = self.headers.get("Host") or self._owner.address
+        if self.headers.defects or not HOST.fullmatch(host) or not self.path.startswith("/"):
+            message = "the request line or a header field is malformed"
+            raise _BrokenRequestError("UNSUPPORTED", message)
+        return f"{self._owner.scheme}://{host}{self.path}"
+
     def _request_body(self) -> RequestBody | None:
-        coding = self.headers.get("Transfer-Encoding", "").strip().lower()
-        length = self.headers.get("Content-Length")
-        if coding:
-            if coding != "chunked" or length is not None:
-                raise _BrokenRequestError("the length of the body is ambiguous")
+        codings = [coding.lower() for coding in self._listed("Transfer-Encoding")]
+        lengths = set(self._listed("Content-Length"))
+        if len(codings) + len(lengths) > 1 or codings not in ([], ["chunked"]):
+            raise _BrokenRequestError("SIZE_INVALID", "the length of the body is ambiguous")
+        if codings:
             return RequestBody(None, ChunkedFrame(self.rfile))
-        if length is None:
+        if not lengths:
             return None
-        if not (length.isascii() and length.isdigit()):
-            raise _BrokenRequestError("Content-Length is not a number")
+        (length,) = lengths
+        if not LENGTH.fullmatch(length):
+            raise _BrokenRequestError("SIZE_INVALID", "Content-Length is not a number")
         return RequestBody(int(length), SizedFrame(self.rfile, int(length)))
 
-    def _ask(self, body: RequestBody | None) -> HttpResponse:
-        host = self.headers.get("Host") or self._owner.address
-        request = HttpRequest(
-            self.command,
-            f"{self._owner.scheme}://{host}{self.path}",
-            list(self.headers.items()),
-            body,
-        )
+    def _listed(self, name: str) -> list[str]:
+        """Return the members of a field that may be repeated or contain a list (RFC 9110, 5.3)."""
+        fields = self.headers.get_all(name, [])
+        return [member.strip() for field in fields for member in field.split(",")]
+
+    def _ask(self, url: str, body: RequestBody | None) -> HttpResponse:
+        request = HttpRequest(self.command, url, list(self.headers.items()), body)
         try:
             return self._owner.transport.send(request)
         except TransportError:
             self.close_connection = True  # the request was incomplete
-            return _failure(400, "the request was incomplete")
+            return _failure(400, "SIZE_INVALID", "the request was incomplete")
         except OrasError:
             _LOG.exception("cannot answer %s %s", self.command, self._shown)
-            return _failure(500, "the registry failed")
+            return _failure(500, "UNKNOWN", "the registry failed")
 
     @property
     def _shown(self) -> str:
-        """The path without the query, which may contain secrets."""
-        return urlsplit(self.path).path
+        """The path without what may contain secrets: the query, and user information of a URL."""
+        return self.path.partition("?")[0] if self.path.startswith("/") else "-"
 
     def _answer(self, response: HttpResponse, started: float) -> None:
         sent = 0
@@ -212,8 +226,8 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: the query of a request line may contain secrets."""
 
 
-def _failure(status: int, message: str) -> HttpResponse:
-    errors = [{"code": "UNKNOWN", "message": message, "detail": None}]
+def _failure(status: int, code: str, message: str) -> HttpResponse:
+    errors = [{"code": code, "message": message, "detail": None}]
     content = json.dumps({"errors": errors}).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
     return HttpResponse(status, headers, body=io.BytesIO(content))

@@ -116,14 +116,53 @@ def test_interrupted_upload_is_not_stored(server, transport):
     [
         b"Content-Length: x\r\n\r\n",
         b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"Content-Length: 3, 4\r\n\r\nabcd",
         b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
         b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding:\r\n\r\n",
     ],
 )
 def test_body_of_ambiguous_length_is_refused(server, framing):
     answer = raw(server, b"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: x\r\n" + framing)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"Connection: close" in answer
+    assert b'"SIZE_INVALID"' in answer
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET http://[/v2/ HTTP/1.1\r\nHost: x",
+        b"GET /v2/ HTTP/1.1\r\nHost: [",
+        b"GET /v2/ HTTP/1.1\r\nHost: x/y?z",
+        b"GET /v2/ HTTP/1.1\r\nContent-Length : 3",
+        b"GET /v2/ HTTP/1.1\r\nno field\r\nContent-Length: 3",
+    ],
+)
+def test_malformed_request_is_refused(server, request_head):
+    second = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = raw(server, request_head + b"\r\n\r\n" + second)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 6, 6", b"Content-Length: 6\r\nContent-Length: 6"]
+)
+def test_equal_lengths_are_one_length(server, framing):
+    answer = raw(
+        server,
+        f"POST /v2/app/blobs/uploads/?digest={Digest.of(b'abcdef')} HTTP/1.1\r\n".encode()
+        + b"Host: x\r\nConnection: close\r\n"
+        + framing
+        + b"\r\n\r\nabcdef",
+    )
+    assert answer.startswith(b"HTTP/1.1 201 ")
 
 
 @pytest.mark.parametrize("chunks", [b"x\r\n", b"-3\r\nabc\r\n", b"5\r\nabc", b"3\r\nabcdef", b""])

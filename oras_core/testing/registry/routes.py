@@ -189,7 +189,7 @@ def page_of(call: Call, items: list[str]) -> tuple[list[str], dict[str, str]]:
     if "n" not in call.query:
         return items, {}
     if not re.fullmatch("[0-9]{1,9}", call.query["n"]):
-        raise ApiError(400, "PAGINATION_NUMBER_INVALID", "n is no number")
+        raise ApiError(400, "UNSUPPORTED", "n is not a number")
     count = int(call.query["n"])
     page = items[:count]
     if not page or len(page) == len(items):

@@ -66,7 +66,7 @@ CALLS = [
     ("PUT", "/v2/app/manifests/.v1", 400, "MANIFEST_INVALID"),
     # end-8, tags
     ("GET", "/v2/app/tags/list", 200, None),
-    ("GET", "/v2/app/tags/list?n=x", 400, "PAGINATION_NUMBER_INVALID"),
+    ("GET", "/v2/app/tags/list?n=x", 400, "UNSUPPORTED"),
     ("GET", "/v2/other/tags/list", 404, "NAME_UNKNOWN"),
     # removal
     ("DELETE", "/v2/app/manifests/v1", 202, None),

@@ -16,6 +16,7 @@ from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 __all__ = ["RANGE_FIELDS", "Fault", "Scripted", "empty_answer", "requests_for"]
 
 Selector = Callable[[HttpRequest], bool]
+"""Says whether a fault concerns a request."""
 
 RANGE_FIELDS: Final = ("Range", "If-Range")
 """The header fields of a request for a part of a blob."""

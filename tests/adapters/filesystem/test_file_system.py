@@ -194,8 +194,9 @@ def test_put_of_a_folder_pushes_it(system, address, tmp_path):
 
 
 def test_other_writes_are_refused(system, data, tmp_path):
-    with pytest.raises(UnsupportedError):
-        system.open(f"{data}/new.txt", "wb")
+    for mode in ("wb", "xb", "ab", "w"):
+        with pytest.raises(UnsupportedError, match="put"):
+            system.open(f"{data}/new.txt", mode)
     with pytest.raises(UnsupportedError):
         system.put(str(tmp_path), f"{data}/inner")
     with pytest.raises(UnsupportedError, match="it is a directory"):

@@ -34,7 +34,7 @@ class FileLock(HeldLock):
 
     def __init__(self, descriptor: int) -> None:
         """Own the open, locked file."""
-        self._release = weakref.finalize(self, os.close, descriptor)
+        self._release = weakref.finalize(self, _unlock, descriptor, os.getpid())
 
     def release(self) -> None:
         """Release the lock; a second call does nothing."""
@@ -94,6 +94,20 @@ def try_lock_descriptor(descriptor: int, *, shared: bool = False) -> bool:
     except ImportError as error:
         raise OSError(errno.ENOLCK, "this system has no locks") from error
     return _locking(msvcrt, descriptor, shared=shared)
+
+
+def _unlock(descriptor: int, owner: int) -> None:
+    """Release a lock of the process `owner`, and close its file."""
+    try:
+        import fcntl  # noqa: PLC0415 - as above
+    except ImportError:
+        pass
+    else:
+        # A child that was forked meanwhile has the file open too. Closing alone would leave the
+        # file locked until the child ends; the child itself must not unlock it.
+        if owner == os.getpid():
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def _flock(fcntl: Any, descriptor: int, *, shared: bool) -> bool:  # noqa: ANN401 - a module

@@ -16,8 +16,9 @@ from oras_core.content.sources import FileSource
 from oras_core.model.digest import Digest
 from oras_core.ports.content import ByteSource
 from oras_core.ports.digests import DigestMemory, digests_of
+from oras_core.ports.files import FileEntry
 
-__all__ = ["begin_hashing", "known_digest"]
+__all__ = ["begin_hashing", "has_settled", "known_digest"]
 
 SETTLED: Final = 2_000_000_000
 """Nanoseconds: the coarsest times that file systems keep are those of FAT, two seconds."""
@@ -39,10 +40,19 @@ def begin_hashing(source: ByteSource) -> Callable[[Digest], None]:
     if found is None:
         return _forget
     file, memory = found
-    changed_at = file.entry.changed_at
-    if not changed_at or time.time_ns() - changed_at < SETTLED:
+    if not has_settled(file.entry, time.time_ns()):
         return _forget
     return lambda digest: memory.remember(file.entry, digest)
+
+
+def has_settled(entry: FileEntry, begun_at: int) -> bool:
+    """Tell whether a change of a file after `begun_at` gives it another revision.
+
+    Args:
+        entry: the state of the file, read before `begun_at`.
+        begun_at: when the hashing of the file begins, in nanoseconds since 1970.
+    """
+    return entry.changed_at > 0 and begun_at - entry.changed_at >= SETTLED
 
 
 def _forget(_: Digest) -> None:

@@ -7,35 +7,42 @@ hashed before it is returned, and a damaged one is fetched again.
 from __future__ import annotations
 
 import io
-import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from threading import Lock
 from typing import Final
 
 from attrs import frozen
 
+from oras_core.cancellation import current_token
 from oras_core.content.graph import ManifestCache
+from oras_core.content.known_digests import has_settled
+from oras_core.content.reading import CHUNK_SIZE, read_rest
+from oras_core.content.sources import FetchedSource
 from oras_core.content.verify import copy_verified, read_verified
+from oras_core.copying.tracing import TracedSource, traced
 from oras_core.errors import (
     ContentError,
     FileAccessError,
     InvalidConfigurationError,
     InvalidManifestError,
     NotFoundError,
+    SizeLimitError,
     UnsafePathError,
+    UnsupportedError,
 )
+from oras_core.forks import ForkSafeLock
+from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
-from oras_core.model.paths import SafePath, sanitize_path
-from oras_core.ports.content import ByteStream, Fetcher
-from oras_core.ports.files import FileTree, HeldLock, Locker, Toucher
+from oras_core.ports.content import ByteSource, ByteStream, Fetcher
+from oras_core.ports.files import FileEntry, FileTree, Toucher
+from oras_core.ports.progress import ProgressListener
 from oras_core.stores.layout.files import LayoutFiles, blob_path
-from oras_core.stores.layout.locks import wait_for_lock
-from oras_core.stores.layout.thread_locks import ThreadLocks
+from oras_core.stores.layout.locks import LayoutLocks
 from oras_core.stores.resuming import write_file
 
 __all__ = ["CachedBlob", "ContentCache"]
@@ -44,6 +51,18 @@ _logger = logging.getLogger(__name__)
 
 CHECK_SHARE: Final = 20
 """The size of the cache is summed up after each twentieth of its limit that was added."""
+
+MOST_KNOWN: Final = 4096
+"""Blobs whose verified file is remembered, for ranges of them."""
+
+_UNUSABLE: Final = (
+    FileAccessError,
+    InvalidManifestError,
+    NotFoundError,
+    SizeLimitError,
+    UnsafePathError,
+)
+"""Errors of a folder that is damaged, full, forbidden, or changed by another process."""
 
 
 @frozen
@@ -78,9 +97,9 @@ class ContentCache:
         """
         self._tree = tree
         self._files = LayoutFiles(tree)
-        self._locks: Locker = tree if isinstance(tree, Locker) else ThreadLocks()
+        self._locks = LayoutLocks(tree)
         self._max_size = max_size
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._prepared = False
         self._added: int | None = None
         self._intact: dict[Digest, str] = {}
@@ -94,10 +113,13 @@ class ContentCache:
         """
         if self._max_size is not None and descriptor.size > self._max_size:
             return source.fetch(descriptor)
+        origin = _traced(source, descriptor)
         try:
             self._prepare()
-            return self._open(descriptor) or self._fetch_once(descriptor, source)
-        except (FileAccessError, UnsafePathError, InvalidManifestError) as error:
+            return self._open(descriptor) or self._fetch_once(descriptor, origin)
+        except _UNUSABLE as error:
+            if origin.failed:
+                raise
             _logger.warning("%s is fetched without the cache: %s", descriptor, error)
             return source.fetch(descriptor)
 
@@ -107,34 +129,31 @@ class ContentCache:
         The whole blob is verified first, once for each version of its file.
         """
         try:
-            entry = self._files.blob(descriptor.digest)
-            if entry is None:
+            revision = self._find_intact(descriptor)
+            if revision is None:
                 return None
-            if self._intact.get(descriptor.digest) != entry.revision:
-                stream = self._open(descriptor)
-                if stream is None:
-                    return None
-                stream.close()
-            return _Part(self._files.open_blob(descriptor.digest), start, length)
-        except (FileAccessError, UnsafePathError, NotFoundError):
+            part = _part(self._files.open_blob(descriptor.digest), start, length)
+            # Read after the file was opened: the verified file may have been replaced before.
+            entry = self._files.blob(descriptor.digest)
+        except (FileAccessError, NotFoundError, UnsafePathError):
             return None
+        if entry is not None and entry.revision == revision:
+            return part
+        part.close()
+        return None
 
-    def find_manifest(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of a manifest or index in the cache; None if there is none."""
+    def read_manifest(self, digest: Digest) -> tuple[Descriptor, bytes] | None:
+        """Return a manifest or index and its descriptor; None if the cache does not have it."""
         try:
             entry = self._files.blob(digest)
-            if entry is None or entry.size > MAX_MANIFEST_SIZE:
+            if entry is None:
                 return None
-            unnamed = Descriptor(ACCEPTED_MANIFESTS[0], digest, entry.size)
+            untyped = Descriptor(ACCEPTED_MANIFESTS[0], digest, entry.size)
             with closing(self._files.open_blob(digest)) as stream:
-                content = read_verified(stream, unnamed, limit=MAX_MANIFEST_SIZE)
-            media_type = json.loads(content)["mediaType"]
-        except (ContentError, FileAccessError, NotFoundError, UnsafePathError):
+                content = read_verified(stream, untyped, limit=MAX_MANIFEST_SIZE)
+            return Descriptor(codec.decode(content).media_type, digest, entry.size), content
+        except (*_UNUSABLE, ContentError):
             return None
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        known = media_type in ACCEPTED_MANIFESTS
-        return Descriptor(media_type, digest, entry.size) if known else None
 
     # --- Upkeep ---------------------------------------------------------------------------
 
@@ -143,6 +162,7 @@ class ContentCache:
 
         Raises:
             FileAccessError: if the folder cannot be read.
+            UnsafePathError: if the folder has a symbolic link in place of a directory.
         """
         for digest, entry in self._files.blobs():
             yield CachedBlob(digest, entry.size, entry.changed_at)
@@ -156,16 +176,29 @@ class ContentCache:
         """Remove blobs, those that were used longest ago first, until `max_size` bytes remain.
 
         A blob that another process reads meanwhile stays readable for that process, except on
-        Windows, where it stays in the cache.
+        Windows, where it stays in the cache. The partial files of interrupted fetches are
+        removed too, unless a fetch into the cache is running.
 
         Returns:
             The removed blobs.
 
         Raises:
             InvalidConfigurationError: if the folder is an OCI layout with tags.
-            FileAccessError: if the folder cannot be read.
+            InvalidManifestError: if the `index.json` or `oci-layout` of the folder is damaged.
+            OrasError: as `blobs`.
         """
-        self._prepare()
+        removed = self._evict(max_size)
+        try:
+            with self._locks.collecting():
+                self._files.remove_partials()
+        except UnsupportedError:
+            _logger.info("partial files stay in the cache: a fetch is running")
+        except FileAccessError as error:
+            _logger.warning("partial files stay in the cache: %s", error)
+        return removed
+
+    def _evict(self, max_size: int) -> tuple[CachedBlob, ...]:
+        self._refuse_tags()
         blobs = sorted(self.blobs(), key=lambda blob: blob.used)
         excess = sum(blob.size for blob in blobs) - max_size
         removed = []
@@ -189,51 +222,75 @@ class ContentCache:
         """
         if self._prepared:
             return
+        self._refuse_tags()
+        self._files.prepare()
+        self._prepared = True
+
+    def _refuse_tags(self) -> None:
         if self._files.read_index().descriptors:
             reason = "the folder is an OCI layout with artifacts; a cache would remove their blobs"
             raise InvalidConfigurationError("cache.directory", reason)
-        self._files.prepare()
-        self._prepared = True
 
     # --- Blobs ----------------------------------------------------------------------------
 
     def _open(self, descriptor: Descriptor) -> ByteStream | None:
-        """Open a blob that is intact; remove a damaged one."""
-        entry = self._files.blob(descriptor.digest)
-        if entry is None:
+        """Open a blob that is intact, and record its use; None if there is no such blob."""
+        if not self._matches(descriptor):
             return None
+        try:
+            if isinstance(self._tree, Toucher):
+                with suppress(FileAccessError):
+                    self._tree.touch(blob_path(descriptor.digest))
+            return self._files.open_blob(descriptor.digest)
+        except NotFoundError:  # another process has removed it
+            return None
+
+    def _matches(self, descriptor: Descriptor) -> bool:
+        """Tell whether the cache has a blob, verified now; remove a damaged one."""
+        if self._files.blob(descriptor.digest) is None:
+            return False
         try:
             with closing(self._files.open_blob(descriptor.digest)) as stream:
                 copy_verified(stream, descriptor, lambda _: None)
-            opened = self._files.open_blob(descriptor.digest)
-        except NotFoundError:  # another process removed it meanwhile
-            return None
+        except NotFoundError:  # as above
+            return False
         except ContentError as error:
             _logger.warning("%s is damaged in the cache, and is removed: %s", descriptor, error)
             self._files.remove_blob(descriptor.digest)
-            return None
-        if isinstance(self._tree, Toucher):
-            with suppress(NotFoundError, FileAccessError):
-                self._tree.touch(blob_path(descriptor.digest))
-                entry = self._files.blob(descriptor.digest) or entry
-        self._intact[descriptor.digest] = entry.revision
-        return opened
+            return False
+        return True
 
-    def _fetch_once(self, descriptor: Descriptor, source: Fetcher) -> ByteStream:
+    def _find_intact(self, descriptor: Descriptor) -> str | None:
+        """Return the revision of a verified file; None if the cache does not have the blob."""
+        # Read before the blob is hashed: a change meanwhile leaves another revision.
+        entry, begun_at = self._files.blob(descriptor.digest), time.time_ns()
+        if entry is None:
+            return None
+        if self._intact.get(descriptor.digest) == entry.revision:
+            return entry.revision
+        if not self._matches(descriptor):
+            return None
+        if has_settled(entry, begun_at):
+            self._remember(descriptor.digest, entry)
+        return entry.revision
+
+    def _remember(self, digest: Digest, entry: FileEntry) -> None:
+        with self._lock:
+            self._intact.pop(digest, None)
+            if len(self._intact) >= MOST_KNOWN:
+                del self._intact[next(iter(self._intact))]
+            self._intact[digest] = entry.revision
+
+    def _fetch_once(self, descriptor: Descriptor, origin: ByteSource) -> ByteStream:
         """Fetch a blob into the cache, unless another thread or process just has."""
-        with self._filling(descriptor.digest):
+        with self._locks.keeping_content(), self._locks.filling(descriptor.digest):
             opened = self._open(descriptor)
             if opened is not None:
                 return opened
-            path = blob_path(descriptor.digest)
-            write_file(self._tree, path, descriptor, ManifestCache(source).source(descriptor))
+            write_file(self._tree, blob_path(descriptor.digest), descriptor, origin)
             opened = self._files.open_blob(descriptor.digest)
         self._limit_size(descriptor.size)
         return opened
-
-    def _filling(self, digest: Digest) -> HeldLock:
-        """Exclude others from fetching a blob; one lock of 256 serves several blobs."""
-        return wait_for_lock(self._locks, _lock_path(digest))
 
     def _limit_size(self, added: int) -> None:
         if self._max_size is None:
@@ -244,36 +301,49 @@ class ContentCache:
             if not first and self._added < self._max_size // CHECK_SHARE:
                 return
             self._added = 0
-        with suppress(FileAccessError):
-            self.prune(self._max_size)
+        try:
+            self._evict(self._max_size)
+        except (*_UNUSABLE, InvalidConfigurationError) as error:
+            _logger.warning("the size of the cache is not limited: %s", error)
 
 
-def _lock_path(digest: Digest) -> SafePath:
-    return sanitize_path(f".oras-cache-{digest.encoded[:2]}.lock")
+def _traced(source: Fetcher, descriptor: Descriptor) -> TracedSource:
+    """Return a source that notes its failures, which are no failures of the cache."""
+    origin: ByteSource
+    if descriptor.has_successors:  # the source has its own limit for the size of manifests
+        origin = FetchedSource(source, descriptor)
+    else:
+        origin = ManifestCache(source).source(descriptor)
+    return traced(origin, descriptor, ProgressListener(), current_token())
+
+
+def _part(stream: ByteStream, start: int, length: int) -> ByteStream:
+    """Return a part of an open file, which is closed with the part."""
+    try:
+        if isinstance(stream, io.IOBase) and stream.seekable():
+            stream.seek(start)
+            start = 0
+        while start and (skipped := stream.read(min(start, CHUNK_SIZE))):
+            start -= len(skipped)
+    except BaseException:
+        stream.close()
+        raise
+    return _Part(stream, length)
 
 
 class _Part:
-    """A part of an open file."""
+    """The next bytes of a stream."""
 
-    def __init__(self, stream: ByteStream, start: int, length: int) -> None:
+    def __init__(self, stream: ByteStream, length: int) -> None:
         self._stream = stream
         self._left = length
-        if isinstance(stream, io.IOBase) and stream.seekable():
-            stream.seek(start)
-            return
-        while start and (skipped := stream.read(min(start, 1 << 20))):
-            start -= len(skipped)
 
     def read(self, size: int = -1, /) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        pieces = []
-        while wanted and (piece := self._stream.read(wanted)):
-            pieces.append(piece)
-            wanted -= len(piece)
-            self._left -= len(piece)
-            if size >= 0:
-                break
-        return b"".join(pieces)
+        if size < 0:
+            return read_rest(self)
+        chunk = self._stream.read(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
 
     def close(self) -> None:
         self._stream.close()

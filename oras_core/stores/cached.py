@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Protocol
 
+from oras_core.content.graph import ManifestCache
+from oras_core.content.roots import read_root
 from oras_core.content.verify import VerifyingReader
-from oras_core.errors import InvalidDigestError
+from oras_core.errors import ContentError, InvalidDigestError, NotFoundError, RegistryError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.ports.content import ByteStream, RangeFetcher, ReadOnlyTarget, UnverifiedFetcher
+from oras_core.ports.content import (
+    ByteStream,
+    RangeFetcher,
+    ReadOnlyTarget,
+    ReferenceFetcher,
+    UnverifiedFetcher,
+)
 from oras_core.stores.cache import ContentCache
 
 __all__ = ["CachedSource", "RangedTarget"]
@@ -18,7 +27,7 @@ class RangedTarget(ReadOnlyTarget, RangeFetcher, Protocol):
     """A target to read from that returns ranges, such as a repository."""
 
 
-class CachedSource(ReadOnlyTarget, RangeFetcher, UnverifiedFetcher):
+class CachedSource(ReadOnlyTarget, RangeFetcher, ReferenceFetcher, UnverifiedFetcher):
     """A target to read from. Thread-safe as its parts are.
 
     A tag is resolved by the target each time. A digest in the cache needs no request.
@@ -40,11 +49,31 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, UnverifiedFetcher):
             NotFoundError: if the target has no such tag or digest.
             OrasError: any error of the target.
         """
+        digest = _digest_of(reference)
+        cached = None if digest is None else self._cache.read_manifest(digest)
+        return self._source.resolve(reference) if cached is None else cached[0]
+
+    def fetch_reference(self, reference: str) -> tuple[Descriptor, bytes]:
+        """Return the manifest that a tag or digest names, from the cache or by way of it.
+
+        The target resolves a tag. Only the digest of its answer is used (R23).
+
+        Raises: as `resolve`.
+        """
+        digest = _digest_of(reference) or self._hint(reference)
+        cached = None if digest is None else self._cache.read_manifest(digest)
+        if cached is not None:
+            return cached
+        fetched = ManifestCache(self._source)
+        root = read_root(self._source, reference, cached=fetched)
+        with closing(self._cache.fetch(root, fetched)) as stream:
+            return root, VerifyingReader(stream, root).read()
+
+    def _hint(self, reference: str) -> Digest | None:
         try:
-            cached = self._cache.find_manifest(Digest.parse(reference))
-        except InvalidDigestError:
-            cached = None
-        return cached or self._source.resolve(reference)
+            return self._source.resolve(reference).digest
+        except (ContentError, NotFoundError, RegistryError):
+            return None  # a registry may refuse HEAD where GET serves
 
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob or manifest that is verified at its end.
@@ -68,3 +97,10 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, UnverifiedFetcher):
         """
         part = self._cache.open_part(descriptor, start, length)
         return part or self._source.fetch_range(descriptor, start, length)
+
+
+def _digest_of(reference: str) -> Digest | None:
+    try:
+        return Digest.parse(reference)
+    except InvalidDigestError:
+        return None

@@ -568,7 +568,7 @@ MUTATIONS = (
     Mutation(
         "T15",
         "oras_core/content/known_digests.py",
-        "    if not changed_at or time.time_ns() - changed_at < SETTLED:\n        return _forget\n",
+        "    if not has_settled(file.entry, time.time_ns()):\n        return _forget\n",
         "",
         (
             "test_digest_cache_poisoning.py::test_a_file_that_changed_a_moment_ago_is_not_remembered",

@@ -12,6 +12,7 @@ from typing import Final
 
 from oras_core.cancellation import current_token
 from oras_core.errors import CancelledError, UnsupportedError
+from oras_core.model.digest import Digest
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.files import FileTree, HeldLock, Locker
 from oras_core.stores.layout.thread_locks import ThreadLocks
@@ -48,6 +49,14 @@ class LayoutLocks:
             CancelledError: if the thread's token is cancelled meanwhile.
         """
         return wait_for_lock(self._locker, CONTENT_LOCK, shared=True)
+
+    def filling(self, digest: Digest) -> HeldLock:
+        """Exclude other fetches of a blob into a cache; one of 256 locks serves several blobs.
+
+        Raises:
+            CancelledError: if the thread's token is cancelled meanwhile.
+        """
+        return wait_for_lock(self._locker, sanitize_path(f".oras-cache-{digest.encoded[:2]}.lock"))
 
     def collecting(self) -> HeldLock:
         """Exclude copies and other collections.

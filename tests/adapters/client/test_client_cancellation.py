@@ -11,7 +11,6 @@ import gc
 import inspect
 import json
 import random
-import signal
 import threading
 import time
 from collections import defaultdict
@@ -27,6 +26,7 @@ from oras_core import CancelToken
 from oras_core.errors import CancelledError, TransportError
 from oras_core.testing import EmbeddedRegistry
 from support.clients import VERBS, engine_threads
+from support.interrupts import interrupt_main_thread, interruptible, wait_until_main_thread_sleeps
 from support.stalling_proxy import StallingProxy
 
 MIB = 1024 * 1024
@@ -136,6 +136,7 @@ def acting_when_silent(proxy, act):
 
     def watch():
         assert proxy.stalled.acquire(timeout=LONG)
+        wait_until_main_thread_sleeps()
         moment.append(time.monotonic())
         act()
 
@@ -170,11 +171,11 @@ def without_finalizers():
 
 
 def interrupted(call, proxy):
-    main = threading.main_thread().ident
     with (
+        interruptible(),
         without_finalizers(),
         Client(Settings()) as client,
-        acting_when_silent(proxy, lambda: signal.pthread_kill(main, signal.SIGINT)),
+        acting_when_silent(proxy, interrupt_main_thread),
         pytest.raises(KeyboardInterrupt),
     ):
         call.blocking(client)

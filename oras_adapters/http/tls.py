@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import logging
 import os
 import re
+import socket
 import ssl
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from oras_core.errors import InvalidConfigurationError
 
-__all__ = ["ssl_context"]
+__all__ = ["ssl_context", "wrap_connected"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,6 +62,26 @@ def ssl_context(
             client_key, "a client key needs a client certificate beside it"
         )
     return context
+
+
+def wrap_connected(
+    context: ssl.SSLContext,
+    connection: socket.socket,
+    **options: Any,  # noqa: ANN401 - those of `wrap_socket`
+) -> ssl.SSLSocket:
+    """Wrap a connected socket in TLS; the caller closes `connection` after an error.
+
+    `SSLContext.wrap_socket` leaves a socket open whose peer has reset the connection before.
+
+    Raises:
+        ConnectionResetError: if the peer has reset the connection.
+        OSError: as `SSLContext.wrap_socket`.
+    """
+    try:
+        connection.getpeername()
+    except OSError as error:
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
+    return context.wrap_socket(connection, **options)
 
 
 def _trusting_context(ca_bundle: str | None) -> ssl.SSLContext:

@@ -19,6 +19,7 @@ from oras_adapters.http.receiver import Receiver
 from oras_adapters.http.request_heads import request_head
 from oras_adapters.http.response_heads import HeadParser
 from oras_adapters.http.routes import ProxyLogin, Route
+from oras_adapters.http.tls import wrap_connected
 from oras_core.cancellation import current_token
 
 __all__ = ["Dialing", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
@@ -157,10 +158,10 @@ class Link:
         self.lifeline.close()
 
 
-class _Resuming:
-    """A TLS context that resumes one session; all else is the context's own."""
+class _WrappingContext:
+    """A TLS context that wraps connected sockets only, and may resume a session."""
 
-    def __init__(self, context: ssl.SSLContext, session: ssl.SSLSession) -> None:
+    def __init__(self, context: ssl.SSLContext, session: ssl.SSLSession | None) -> None:
         self.__dict__.update(_context=context, _session=session)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the context has
@@ -170,7 +171,7 @@ class _Resuming:
         setattr(self._context, name, value)
 
     def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401
-        return self._context.wrap_socket(sock, session=self._session, **options)  # type: ignore[no-any-return]
+        return wrap_connected(self._context, sock, session=self._session, **options)
 
 
 def open_link(route: Route, dialing: Dialing, session: ssl.SSLSession | None = None) -> Link:
@@ -241,6 +242,6 @@ def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Openin
 def _context(context: ssl.SSLContext, session: ssl.SSLSession | None) -> Any:  # noqa: ANN401
     # A context of another library may check the certificates of the peer itself, which a resumed
     # session does not repeat.
-    if session is None or type(context) is not ssl.SSLContext:
+    if type(context) is not ssl.SSLContext:
         return context
-    return _Resuming(context, session)
+    return _WrappingContext(context, session)

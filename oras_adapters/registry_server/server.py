@@ -13,6 +13,7 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final
 
+from oras_adapters.http.tls import wrap_connected
 from oras_adapters.registry_server.handler import Handler
 from oras_core.errors import InvalidConfigurationError
 from oras_core.ports.http import HttpTransport
@@ -126,9 +127,13 @@ class _Listener(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self._tls is not None:
             # The handshake happens in the thread of the connection: here it would block others.
-            connection = self._tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
+            try:
+                connection = wrap_connected(
+                    self._tls, connection, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError:
+                connection.close()
+                raise
         with self._changed:
             self._connections.add(connection)
         return connection, address

@@ -12,6 +12,8 @@ from types import TracebackType
 
 from attrs import frozen
 
+from oras_adapters.http.tls import wrap_connected
+
 PATIENCE = 10.0
 
 
@@ -183,7 +185,7 @@ class ScriptedServer:
     def _run(self, script: Script, sock: socket.socket) -> None:
         try:
             if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True)
+                sock = wrap_connected(self._tls, sock, server_side=True)
             connection = Connection(sock, self._ended)
             script(connection)
             connection.close()

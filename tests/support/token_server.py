@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve, field, frozen
 
+from oras_adapters.http.tls import wrap_connected
 from support.token_signer import TokenSigner
 
 
@@ -300,9 +301,13 @@ class _Listener(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self._tls is not None:
             # The handshake must happen in the connection's thread: here it would block the others.
-            connection = self._tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
+            try:
+                connection = wrap_connected(
+                    self._tls, connection, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError:
+                connection.close()
+                raise
         with self._connections_lock:
             self._connections.add(connection)
         return connection, address

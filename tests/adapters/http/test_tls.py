@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import socket
 import ssl
 import sys
 from types import ModuleType
 
 import pytest
 
-from oras_adapters.http.tls import ssl_context
+from oras_adapters import RegistryServer
+from oras_adapters.http.tls import ssl_context, wrap_connected
+from oras_adapters.registry_server.certificates import issue_certificate
 from oras_core.errors import InvalidConfigurationError
+from oras_core.testing import EmbeddedRegistry
 from support.certificates import write_certificates
+from support.tcp_proxy import reset
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +142,35 @@ def test_truststore_is_used_if_installed(monkeypatch):
     module.__spec__ = ssl.__spec__
     monkeypatch.setitem(sys.modules, "truststore", module)
     assert isinstance(ssl_context(), SystemContext)
+
+
+# --- Connections that the peer has reset --------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_reset_connection_is_closed_when_it_cannot_be_wrapped(side):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        if side == "server":
+            ours, theirs = theirs, ours
+        with ours:
+            reset(theirs)
+            context = ssl.SSLContext(
+                ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT
+            )
+            context.check_hostname = False
+            with pytest.raises(ConnectionResetError):
+                wrap_connected(context, ours, server_side=side == "server")
+            assert ours.fileno() >= 0
+
+
+def test_embedded_registry_closes_a_connection_that_is_reset_before_the_handshake(tmp_path):
+    server = RegistryServer(EmbeddedRegistry(), tls=issue_certificate(tmp_path / "ca.pem"))
+    host, port = server.address.split(":")
+    reset(socket.create_connection((host, int(port))))
+    with server:  # it accepts connections from here on
+        context = ssl_context(ca_bundle=str(tmp_path / "ca.pem"))
+        with socket.create_connection((host, int(port))) as plain:
+            context.wrap_socket(plain, server_hostname="localhost").close()
+    gc.collect()  # a socket that was left open is an error here

@@ -89,6 +89,10 @@ class Folder(ABC):
         """Move an entry to the name `final` of the folder `target`; a file is replaced."""
 
     @abstractmethod
+    def touch(self, name: str) -> None:
+        """Set the modification time of a file to now."""
+
+    @abstractmethod
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
 

@@ -10,12 +10,12 @@ import io
 import logging
 import os
 import stat
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 from oras_adapters.files.folders import Folder, refuse_unless
 from oras_adapters.files.locks import try_lock_descriptor
-from oras_adapters.files.partial_files import put_in_place, write_all
+from oras_adapters.files.partial_files import OpenPartial
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
@@ -139,18 +139,14 @@ def _is_still_there(folder: Folder, name: str, state: os.stat_result) -> bool:
     return named is not None and os.path.samestat(named, state)
 
 
-class _KeptFile(ResumableFile):
+class _KeptFile(OpenPartial, ResumableFile):
     """A partial file, named after the digest of the complete file."""
 
     def __init__(
         self, folder: Folder, descriptor: int, name: str, path: SafePath, *, durable: bool
     ) -> None:
         """Own the folder and the open, locked file."""
-        self._folder = folder
-        self._file = descriptor
-        self._name = name
-        self._path = path
-        self._durable = durable
+        super().__init__(folder, descriptor, name, path, durable=durable)
         self._kept = os.fstat(descriptor).st_size
 
     @property
@@ -172,39 +168,11 @@ class _KeptFile(ResumableFile):
             os.ftruncate(self._file, 0)
         self._kept = 0
 
-    def write(self, data: bytes, /) -> None:
-        """Append all of `data`.
-
-        Raises:
-            FileAccessError: if the system refuses, e.g. for a full disk.
-        """
-        with SystemErrors("write", self._path):
-            write_all(self._file, data)
-
-    def commit(self) -> None:
-        """Give the complete file its name, replacing an earlier file.
-
-        Raises:
-            UnsafePathError: if the name has become another kind of entry.
-            FileAccessError: if the system refuses; the earlier file stays.
-        """
-        with SystemErrors("write", self._path):
-            if self._durable:
-                os.fsync(self._file)
-            if not _is_still_there(self._folder, self._name, os.fstat(self._file)):
-                reason = "the partial file was replaced by another file"
-                raise FileAccessError("write", str(self._path), reason)
-            with self._folder.closing(self._taken()):
-                put_in_place(self._folder, self._name, self._path, durable=self._durable)
-        self._folder.close()
-
-    def _taken(self) -> int:
-        descriptor, self._file = self._file, -1
-        return descriptor
-
-    def __enter__(self) -> ResumableFile:
-        """Return the file itself."""
-        return self
+    def _closing(self) -> AbstractContextManager[object]:
+        if not _is_still_there(self._folder, self._name, os.fstat(self._file)):
+            reason = "the partial file was replaced by another file"
+            raise FileAccessError("write", str(self._path), reason)
+        return self._folder.closing(self._taken())
 
     def __exit__(self, *exception: object) -> None:
         """Keep the written bytes, unless the file was committed."""

@@ -21,7 +21,8 @@ def has_directory_descriptors() -> bool:
     """Tell whether the system resolves paths relative to open directories, and has `flock`."""
     if not (hasattr(os, "O_DIRECTORY") and hasattr(os, "O_NOFOLLOW")):
         return False
-    needed = {os.open, os.mkdir, os.readlink, os.rename, os.rmdir, os.stat, os.symlink, os.unlink}
+    reading, removing = {os.open, os.stat, os.readlink}, {os.unlink, os.rmdir}
+    needed = reading | removing | {os.mkdir, os.symlink, os.rename, os.utime}
     if not needed <= os.supports_dir_fd:
         return False
     try:

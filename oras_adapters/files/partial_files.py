@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Final
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Self
 
 from oras_adapters.files.folders import Folder, refuse_unless
 from oras_adapters.files.system_errors import SystemErrors
-from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath
+from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath, is_unfinished
 from oras_core.ports.files import PendingFile
 
-__all__ = ["PartialFile", "partial_name", "put_in_place", "write_all"]
+__all__ = [
+    "OpenPartial",
+    "PartialFile",
+    "is_partial",
+    "partial_name",
+    "remove_partial",
+]
 
 CREATE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -27,24 +35,45 @@ def partial_name() -> str:
     return f".{os.urandom(8).hex()}{UNFINISHED_SUFFIX}"
 
 
-class PartialFile(PendingFile):
-    """A file being written under a temporary name."""
+def is_partial(name: str) -> bool:
+    """Tell whether a name is that of a partial file or directory of ours."""
+    return name.startswith(".") and is_unfinished(name)
 
-    def __init__(self, folder: Folder, path: SafePath, *, executable: bool, durable: bool) -> None:
-        """Create it in the folder, and own that folder."""
+
+def remove_partial(folder: Folder, name: str) -> None:
+    """Remove a partial file or directory; log a failure."""
+    try:
+        if folder.kind(name) == "directory":
+            folder.remove_tree(name)
+        else:
+            folder.unlink(name)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Log and go on: an error before this one is more important than a leftover entry.
+        _log.warning("cannot remove the partial entry %s: %s", name, error)
+
+
+class OpenPartial(PendingFile, ABC):
+    """An open file with a temporary name, and the open folder that it is in."""
+
+    def __init__(
+        self, folder: Folder, descriptor: int, name: str, path: SafePath, *, durable: bool
+    ) -> None:
+        """Own the folder and the open file.
+
+        Args:
+            folder: the folder.
+            descriptor: the file.
+            name: the temporary name.
+            path: the final path.
+            durable: write the file to the disk (fsync) before its commit returns.
+        """
         self._folder = folder
+        self._file = descriptor
+        self._name = name
         self._path = path
         self._durable = durable
-        self._name = partial_name()
-        try:
-            with SystemErrors("create", path):
-                refuse_unless(folder, path.name, path, "file")
-                # The kernel removes the bits of the umask.
-                mode = 0o777 if executable else 0o666
-                self._file = folder.open(self._name, CREATE_FLAGS, mode)
-        except BaseException:
-            folder.close()
-            raise
 
     def write(self, data: bytes, /) -> None:
         """Append all of `data`.
@@ -53,7 +82,9 @@ class PartialFile(PendingFile):
             FileAccessError: if the system refuses, e.g. for a full disk.
         """
         with SystemErrors("write", self._path):
-            write_all(self._file, data)
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, memoryview(data)[written:])
 
     def commit(self) -> None:
         """Give the complete file its name, replacing an earlier file.
@@ -65,19 +96,51 @@ class PartialFile(PendingFile):
         with SystemErrors("write", self._path):
             if self._durable:
                 os.fsync(self._file)
-            self._close()
-            put_in_place(self._folder, self._name, self._path, durable=self._durable)
+            with self._closing():
+                refuse_unless(self._folder, self._path.name, self._path, "file")
+                self._folder.rename(self._name, self._folder, self._path.name)
+                if self._durable:
+                    self._folder.synchronise()
         self._name = ""
         self._folder.close()
 
-    def _close(self) -> None:
-        descriptor, self._file = self._file, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+    @abstractmethod
+    def _closing(self) -> AbstractContextManager[object]:
+        """Close the file, before or after the block that renames it."""
 
-    def __enter__(self) -> PendingFile:
+    def _taken(self) -> int:
+        descriptor, self._file = self._file, -1
+        return descriptor
+
+    def __enter__(self) -> Self:
         """Return the file itself."""
         return self
+
+
+class PartialFile(OpenPartial):
+    """A file being written under a temporary name."""
+
+    def __init__(self, folder: Folder, path: SafePath, *, executable: bool, durable: bool) -> None:
+        """Create it in the folder, and own that folder."""
+        name = partial_name()
+        try:
+            with SystemErrors("create", path):
+                refuse_unless(folder, path.name, path, "file")
+                # The kernel removes the bits of the umask.
+                descriptor = folder.open(name, CREATE_FLAGS, 0o777 if executable else 0o666)
+        except BaseException:
+            folder.close()
+            raise
+        super().__init__(folder, descriptor, name, path, durable=durable)
+
+    def _closing(self) -> AbstractContextManager[object]:
+        self._close()  # before the rename: network file systems report failed writes here
+        return nullcontext()
+
+    def _close(self) -> None:
+        descriptor = self._taken()
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __exit__(self, *exception: object) -> None:
         """Discard the file, unless it was committed."""
@@ -92,27 +155,3 @@ class PartialFile(PendingFile):
         finally:
             self._name = ""
             self._folder.close()
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data` to an open file.
-
-    Raises:
-        OSError: if the system refuses.
-    """
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, memoryview(data)[written:])
-
-
-def put_in_place(folder: Folder, name: str, path: SafePath, *, durable: bool) -> None:
-    """Rename the complete file `name` of the folder to its final name.
-
-    Raises:
-        UnsafePathError: if the final name has become another kind of entry.
-        OSError: if the system refuses.
-    """
-    refuse_unless(folder, path.name, path, "file")
-    folder.rename(name, folder, path.name)
-    if durable:
-        folder.synchronise()

@@ -184,6 +184,10 @@ class PathFolder(Folder):
         os.chmod(self._path(name), stat.S_IWRITE)
         return True
 
+    def touch(self, name: str) -> None:
+        """Set the modification time of a file to now."""
+        os.utime(self._path(name))  # Windows takes no descriptor
+
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
         os.unlink(self._path(name))

@@ -161,6 +161,10 @@ class PosixFolder(Folder):
             dst_dir_fd=target._descriptor,
         )
 
+    def touch(self, name: str) -> None:
+        """Set the modification time of a file to now."""
+        os.utime(_native(name), dir_fd=self._descriptor, follow_symlinks=False)
+
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
         os.unlink(_native(name), dir_fd=self._descriptor)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from typing import Final
 
 from oras_adapters.files.entries import RegularFile, as_entry, names_of_system
 from oras_adapters.files.folders import Folder, FolderOf, open_folder, refuse_unless
 from oras_adapters.files.kept_files import forget_in, resume_in
 from oras_adapters.files.locks import lock_in
-from oras_adapters.files.moving import move_directory
-from oras_adapters.files.partial_files import PartialFile, partial_name
+from oras_adapters.files.partial_directories import PartialDirectory
+from oras_adapters.files.partial_files import (
+    PartialFile,
+    is_partial,
+    partial_name,
+    remove_partial,
+)
 from oras_adapters.files.system_errors import SystemErrors, kind_of
 from oras_core.errors import NotFoundError, UnsafePathError
 from oras_core.model.digest import Digest
 from oras_core.model.names import NamePolicy
-from oras_core.model.paths import SafePath, is_unfinished, sanitize_path
+from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.digests import DigestKeeper, DigestMemory
 from oras_core.ports.files import (
@@ -39,7 +44,8 @@ from oras_core.ports.files import (
 
 __all__ = ["FolderTree", "open_root"]
 
-_log = logging.getLogger(__name__)
+_REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Errors on changing the time of a file of another user, or on a read-only file system."""
 
 
 def open_root(
@@ -194,8 +200,8 @@ class FolderTree(
                 return
             with closing(folder):
                 for name in folder.names():
-                    if _is_partial(name):
-                        _remove_partial(folder, name)
+                    if is_partial(name):
+                        remove_partial(folder, name)
 
     def create_directory(self, path: SafePath) -> PendingDirectory:
         """Start to fill a directory.
@@ -205,7 +211,9 @@ class FolderTree(
             FileAccessError: if the system refuses.
         """
         folder = self._make_folder_of(path, "create directory")
-        return _PartialDirectory(folder, path, durable=self._durable)
+        return PartialDirectory(
+            folder, path, lambda inside: FolderTree(inside, durable=self._durable)
+        )
 
     def make_directory(self, path: SafePath) -> None:
         """Create a directory and its parents; an existing directory is accepted.
@@ -260,9 +268,20 @@ class FolderTree(
                 raise NotFoundError(f"file {str(source)!r}", "the folder") from error
 
     def touch(self, path: SafePath) -> None:
-        """Set the modification time of a file to now; see the port."""
-        with closing(self._open(path)) as file, suppress(PermissionError, TypeError):
-            os.utime(file.fileno())
+        """Set the modification time of a file to now, if the system permits it; see the port.
+
+        Raises:
+            NotFoundError: if the file does not exist.
+            UnsafePathError: if the path is a symbolic link or leads through one.
+            FileAccessError: if it is not a regular file, or cannot be read.
+        """
+        self._open(path).close()  # refuses whatever is not a file
+        with SystemErrors("touch", path), FolderOf(self._root, path) as folder:
+            try:
+                folder.touch(path.name)
+            except OSError as error:
+                if error.errno not in _REFUSED:
+                    raise
 
     def remove(self, path: SafePath) -> None:
         """Remove a file, a link or an empty directory; a missing one is accepted.
@@ -322,7 +341,7 @@ def _add_name(source: Folder, name: str, folder: Folder, final: str) -> None:
 def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:
     found = []
     for name in folder.names():
-        if _is_partial(name):
+        if is_partial(name):
             continue  # ours; any other spelling of the suffix is refused below
         here = sanitize_path(name)
         with suppress(FileNotFoundError):  # removed during the listing
@@ -330,71 +349,3 @@ def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:
             if entry is not None:
                 found.append(entry)
     return found
-
-
-class _PartialDirectory(PendingDirectory):
-    """A directory being filled under a temporary name."""
-
-    def __init__(self, folder: Folder, path: SafePath, *, durable: bool) -> None:
-        """Create it in the folder, and own that folder."""
-        self._folder = folder
-        self._path = path
-        self._name = partial_name()
-        try:
-            with SystemErrors("create directory", path):
-                refuse_unless(folder, path.name, path, "directory")
-                folder.make(self._name)
-                inside = folder.enter(self._name, path)
-        except BaseException:
-            folder.close()
-            raise
-        self._tree = FolderTree(inside, durable=durable)
-
-    @property
-    def tree(self) -> FileTree:
-        """The contents of the directory."""
-        return self._tree
-
-    def commit(self) -> None:
-        """Give the directory its name, or merge it into an existing directory.
-
-        Raises:
-            UnsafePathError: if an entry would replace one of another kind; then nothing is
-                replaced.
-            FileAccessError: if the system refuses; entries merged before stay merged.
-        """
-        with SystemErrors("write directory", self._path):
-            move_directory(self._folder, self._name, self._path)
-        self._leave()
-
-    def _leave(self) -> None:
-        self._name = ""
-        self._folder.close()
-
-    def __enter__(self) -> PendingDirectory:
-        """Return the directory itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Discard the directory, unless it was committed."""
-        if self._name:
-            _remove_partial(self._folder, self._name)
-            self._leave()
-
-
-def _is_partial(name: str) -> bool:
-    return name.startswith(".") and is_unfinished(name)
-
-
-def _remove_partial(folder: Folder, name: str) -> None:
-    """Remove a partial file or directory; log a failure."""
-    try:
-        if folder.kind(name) == "directory":
-            folder.remove_tree(name)
-        else:
-            folder.unlink(name)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        # Log and go on: an error before this one is more important than a leftover entry.
-        _log.warning("cannot remove the partial entry %s: %s", name, error)

@@ -149,8 +149,8 @@ MUTATIONS = (
     Mutation(
         "N4",
         "oras_adapters/files/partial_files.py",
-        '    refuse_unless(folder, path.name, path, "file")\n    folder.rename',
-        "    folder.rename",
+        '                refuse_unless(self._folder, self._path.name, self._path, "file")\n',
+        "",
         ("disk-planted-link-http",),
     ),
     Mutation(
@@ -170,8 +170,8 @@ MUTATIONS = (
     Mutation(
         "N6",
         "oras_adapters/files/kept_files.py",
-        "            if not _is_still_there(self._folder, self._name, os.fstat(self._file)):",
-        "            if not self._name:",
+        "        if not _is_still_there(self._folder, self._name, os.fstat(self._file)):",
+        "        if not self._name:",
         ("partial-replaced-http",),
     ),
     Mutation(
@@ -205,8 +205,8 @@ MUTATIONS = (
     Mutation(
         "A6",
         "oras_adapters/files/partial_files.py",
-        "mode = 0o777 if executable else 0o666",
-        "mode = 0o4777 if executable else 0o666",
+        "0o777 if executable else 0o666",
+        "0o4777 if executable else 0o666",
         ("tar-mode-setuid-http",),
     ),
     Mutation(

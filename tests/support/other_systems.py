@@ -95,6 +95,13 @@ class Msvcrt(types.ModuleType):
         )
 
 
+def utime(path, *arguments, **options):
+    """Set times as on Windows, which takes no descriptor."""
+    if isinstance(path, int):
+        raise TypeError("utime: path should be string, bytes or os.PathLike, not int")
+    os.utime(path, *arguments, **options)
+
+
 class View(types.ModuleType):
     """A module without some of its names, and with others."""
 
@@ -117,7 +124,12 @@ def install(system):
     real_import = builtins.__import__
     views = {
         "os": View(
-            os, POSIX_NAMES, name="nt", supports_dir_fd=set(), supports_follow_symlinks=set()
+            os,
+            POSIX_NAMES,
+            name="nt",
+            supports_dir_fd=set(),
+            supports_follow_symlinks=set(),
+            utime=utime,
         ),
         "sys": View(sys, {"getdlopenflags", "setdlopenflags"}, platform="win32"),
     }

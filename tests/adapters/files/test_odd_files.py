@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,9 +13,15 @@ import pytest
 
 from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.files.local_sources import LocalFiles
+from oras_adapters.files.portable import PortableFileTree
 from oras_core.content.sources import BytesSource, FileSource
 from oras_core.content.verify import hash_source
-from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError
+from oras_core.errors import (
+    FileAccessError,
+    NotFoundError,
+    SourceChangedError,
+    UnsafePathError,
+)
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.tree_access import at
 from oras_core.testing.memory_files import MemoryFileTree
@@ -73,6 +80,34 @@ def test_write_is_a_change_even_with_a_new_hard_link(tmp_path):
     os.utime(tmp_path / "a", ns=(0, 0))
     with pytest.raises(SourceChangedError):
         hash_source(source)
+
+
+# --- Modification times -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [LocalFileTree, PortableFileTree])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EROFS])
+def test_refused_touch_is_not_an_error(tmp_path, monkeypatch, kind, number):
+    (tmp_path / "a").write_bytes(b"content")
+    refused = []
+
+    def refuse(*_, **__):
+        refused.append(number)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    kind(tmp_path).touch(at("a"))
+    assert refused
+
+
+@pytest.mark.parametrize("kind", [LocalFileTree, PortableFileTree])
+def test_touch_changes_no_file_behind_a_link(tmp_path, kind):
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "l").symlink_to("a")
+    os.utime(tmp_path / "a", ns=(0, 0))
+    with pytest.raises(UnsafePathError):
+        kind(tmp_path).touch(at("l"))
+    assert (tmp_path / "a").stat().st_mtime_ns == 0
 
 
 # --- Permissions --------------------------------------------------------------------------

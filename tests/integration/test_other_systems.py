@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from support.other_systems import run
+from support.other_systems import ABOUT_POSIX, run
+
+ROOT = Path(__file__).parents[2]
 
 IMPORTS = """
 import importlib, pkgutil, sys
@@ -88,6 +93,15 @@ def test_push_pull_layouts_mirrors_and_login_work(tmp_path, monkeypatch):
     done = run("-c", WORK, "windows", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "done"
+
+
+def test_every_skipped_test_exists():
+    tests = "".join(
+        path.read_text("utf-8")
+        for folder in ("tests", "oras_core/testing")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    assert set(re.findall(r"def (test_\w+)\(", tests)) >= ABOUT_POSIX
 
 
 @pytest.mark.slow

@@ -121,12 +121,11 @@ class FolderTree(
             NotFoundError: if the directory does not exist.
             UnsafePathError: if a name in the directory is refused on this system.
         """
-        shown = "." if path is None else str(path)
-        with SystemErrors("list", shown):
+        with SystemErrors("list", path or "."):
             try:
-                folder = open_folder(self._root, path.parts if path else (), shown)
+                folder = open_folder(self._root, path.parts if path else (), path or ".")
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError(f"directory {shown!r}", "the folder") from error
+                raise NotFoundError(f"directory {str(path or '.')!r}", "the folder") from error
             with closing(folder):
                 return iter(_listing(folder, path))
 
@@ -186,16 +185,16 @@ class FolderTree(
             except (FileNotFoundError, NotADirectoryError):
                 return
 
-    def remove_partials(self, path: SafePath) -> None:
+    def remove_partials(self, path: SafePath | None = None) -> None:
         """Remove the partial files and folders directly in a directory; see the port.
 
         Raises:
             UnsafePathError: if the path leads through a link.
             FileAccessError: if the system refuses access.
         """
-        with SystemErrors("list", path):
+        with SystemErrors("list", path or "."):
             try:
-                folder = open_folder(self._root, path.parts, path)
+                folder = open_folder(self._root, path.parts if path else (), path or ".")
             except (FileNotFoundError, NotADirectoryError):
                 return
             with closing(folder):

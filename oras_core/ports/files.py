@@ -269,8 +269,8 @@ class PartialKeeper(Protocol):
 class PartialRemover(Protocol):
     """A folder that can remove what killed processes left."""
 
-    def remove_partials(self, path: SafePath) -> None:
-        """Remove the partial files and folders directly in the directory `path`.
+    def remove_partials(self, path: SafePath | None = None) -> None:
+        """Remove the partial files and folders directly in a directory; None for the root.
 
         The caller excludes every writer of this directory. A missing directory is accepted; an
         entry that cannot be removed is logged.

@@ -104,6 +104,7 @@ def test_layout_survives_processes_that_copy_collect_and_are_killed(tmp_path):
         found = store.collect_garbage()
         assert {digest.encoded for digest in found.digests} == present - partial - reached
         assert files(tmp_path) == reached
+        assert not list(tmp_path.glob("*.oras-partial"))
         removed += len(present) - len(reached)
         reported |= journal.complete
     assert reported <= set(store.tags())

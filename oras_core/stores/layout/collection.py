@@ -37,7 +37,7 @@ class CollectedGarbage:
 
 
 class Collection:
-    """One collection; the caller excludes copies and other collections.
+    """One collection; the caller excludes copies, other collections and changes of the index.
 
     Every manifest is read anew and verified, since a wrong answer would remove blobs.
     """

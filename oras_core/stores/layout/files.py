@@ -158,8 +158,9 @@ class LayoutFiles:
         self._tree.remove(blob_path(digest))
 
     def remove_partials(self) -> None:
-        """Remove what killed processes left of blobs; the caller excludes all copies."""
+        """Remove the partial files of killed processes; the caller excludes all writers."""
         if isinstance(self._tree, PartialRemover):
+            self._tree.remove_partials()
             for algorithm in HEX_LENGTH:
                 self._tree.remove_partials(sanitize_path(f"blobs/{algorithm}"))
 

@@ -1,8 +1,8 @@
 """The locks of an OCI image layout, for several stores in several processes.
 
 There are two. The content lock is shared by all copies into the layout, from the first lookup to
-the last tag; garbage collection needs it exclusively. The index lock is held exclusively for one
-change of `index.json`. Other tools do not know these locks.
+the last tag. The index lock is held exclusively for one change of `index.json`. Garbage collection
+holds both exclusively. Other tools do not know these locks.
 """
 
 from __future__ import annotations

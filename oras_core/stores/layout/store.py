@@ -254,7 +254,7 @@ class OciLayoutStore(
                 then, and nothing is removed.
             CancelledError: if the thread's token is cancelled. The layout is valid then.
         """
-        with self._locks.collecting():
+        with self._locks.collecting(), self._locks.changing_index():
             collection = Collection(
                 self._files, self, limit=self._manifest_size, find_successors=find_successors
             )

@@ -519,6 +519,16 @@ def test_partial_entries_of_killed_processes_are_removed(root, tree):
     tree.remove_partials(at("missing"))
 
 
+def test_partial_entries_in_the_root_are_removed(root, tree):
+    tree.create(at("f")).write(b"x")
+    write(tree, "d/kept", b"x")
+    with tree.create(at("d/f")):
+        before = os.listdir(root / "d")
+        tree.remove_partials()
+        assert os.listdir(root / "d") == before
+    assert os.listdir(root) == ["d"]
+
+
 def test_no_partial_entries_are_removed_through_a_link(root, tree):
     (root / "d").mkdir()
     (root / "d" / ".x.oras-partial").touch()

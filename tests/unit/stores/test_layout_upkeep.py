@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import pytest
 
 from oras_adapters.files.local_files import LocalFileTree
+from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource
 from oras_core.copying.copy import copy
-from oras_core.errors import ContentError, NotFoundError, SizeMismatchError, UnsupportedError
+from oras_core.errors import (
+    CancelledError,
+    ContentError,
+    NotFoundError,
+    SizeMismatchError,
+    UnsupportedError,
+)
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
+from oras_core.stores.layout.locks import LayoutLocks
 from oras_core.stores.layout.store import CollectedGarbage, OciLayoutStore, blob_path
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import (
@@ -357,6 +367,51 @@ with store.receiving() as receiver:
     print("pushed", flush=True)
     sys.stdin.read()
 """
+
+
+KILLED = """
+import os, signal, sys
+from oras_adapters.files.local_files import LocalFileTree
+from oras_core.stores.layout.store import OciLayoutStore
+from oras_core.testing.contracts.content_access import push_artifact
+
+class KillingTree(LocalFileTree):
+    def create(self, path, *, executable=False):
+        file = super().create(path, executable=executable)
+        if path.name in sys.argv[2:]:
+            file.commit = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        return file
+
+push_artifact(OciLayoutStore(KillingTree(sys.argv[1])), b"layer")
+"""
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json", Digest.of(b"layer").encoded])
+def test_partial_files_of_a_killed_process_are_removed(tmp_path, name):
+    with python_running("-c", KILLED, str(tmp_path), name) as process:
+        assert process.wait() == -signal.SIGKILL
+    assert len(partial_files(tmp_path)) == 1
+    OciLayoutStore(LocalFileTree(tmp_path)).collect_garbage()
+    assert partial_files(tmp_path) == []
+
+
+def partial_files(folder):
+    return list(folder.rglob("*.oras-partial"))
+
+
+def test_the_partial_index_of_a_running_process_stays(tmp_path):
+    tree = LocalFileTree(tmp_path)
+    store = OciLayoutStore(tree)
+    push_artifact(store, b"layer")
+    token = CancelToken()
+    token.cancel()
+    # A registry that serves the layout holds this lock alone while it writes the index.
+    with LayoutLocks(tree).changing_index(), tree.create(sanitize_path("index.json")):
+        before = partial_files(tmp_path)
+        with token.scope(), pytest.raises(CancelledError, match="wait for the lock"):
+            store.collect_garbage()
+        assert partial_files(tmp_path) == before != []
+    token.close()
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path):

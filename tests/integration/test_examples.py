@@ -7,12 +7,16 @@ import re
 import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from attrs import frozen
 
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
+from support.counting_proxy import CountingProxy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -190,7 +194,91 @@ def test_event_loop_stays_responsive_during_a_large_transfer(lines, open_registr
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 150 * 1024
 
 
+# --- Artifacts as data --------------------------------------------------------------------
+
+
+@frozen
+class Sent:
+    method: str
+    path: str
+
+
+class RecordingRegistry:
+    """The embedded registry, with the recording that `DockerRegistry` has."""
+
+    def __init__(self):
+        self._registry = EmbeddedRegistry()
+        self._sent = []
+
+    def send(self, request):
+        self._sent.append(Sent(request.method, urlsplit(request.url).path))
+        return self._registry.send(request)
+
+    @contextmanager
+    def recording(self):
+        requests = []
+        yield requests
+        requests.extend(self._sent)
+
+
+@pytest.fixture(params=["docker-registry", "embedded"])
+def recorded(request):
+    """A registry, and a proxy in front of it that counts bytes."""
+    if request.param == "docker-registry":
+        registry = request.getfixturevalue("open_registry")
+        with CountingProxy(registry.address) as proxy:
+            yield registry, proxy
+    else:
+        registry = RecordingRegistry()
+        with RegistryServer(registry) as server, CountingProxy(server.address) as proxy:
+            yield registry, proxy
+
+
+def fetched_blobs(requests):
+    return [one.path for one in requests if one.method == "GET" and "/blobs/sha256:" in one.path]
+
+
+@pytest.mark.slow
+def test_parquet_column(lines, recorded):
+    pytest.importorskip("pyarrow", reason="pip install pyarrow")
+    registry, proxy = recorded
+    with registry.recording() as requests, proxy.counting() as count:
+        output = lines("data/parquet_column.py", proxy.address)
+    assert output == ["50000 prices, 0.50 on average, from a file of 16 MB"]
+    # The footer, and the column.
+    assert len(fetched_blobs(requests)) <= 3
+    assert count.down < 16_000_000 * 0.05
+
+
+@pytest.mark.slow
+def test_zarr_array(lines, recorded):
+    pytest.importorskip("zarr", reason="pip install zarr")
+    registry, proxy = recorded
+    with registry.recording() as requests:
+        output = lines("data/zarr_array.py", proxy.address)
+    assert output == [
+        "read (100, 100) of (1000, 1000), which has 16 chunks",
+        "the first number is 200100",
+    ]
+    # The metadata, and the two chunks that the part is in.
+    assert len(fetched_blobs(requests)) == 3
+
+
+def test_cached_epochs(lines, recorded):
+    registry, proxy = recorded
+    with registry.recording() as requests:
+        output = lines("data/cached_epochs.py", proxy.address, "3")
+    assert output == [f"epoch {number}: 4 batches, 320000 bytes" for number in (1, 2, 3)]
+    # Each of the files is fetched once. Nothing is sent after the first epoch has fetched them.
+    blobs = fetched_blobs(requests)
+    assert len(blobs) == len(set(blobs)) == 32
+    assert requests[-1].path in blobs
+    manifests = [one for one in requests if one.method == "GET" and "/manifests/" in one.path]
+    assert len(manifests) == 1
+
+
 def test_every_example_is_tested():
     source = Path(__file__).read_text(encoding="utf-8")
-    names = {path.name for path in EXAMPLES.glob("*.py")}
+    paths = {*EXAMPLES.glob("*.py"), *EXAMPLES.glob("data/*.py")}
+    names = {path.relative_to(EXAMPLES).as_posix() for path in paths}
     assert names == {name for name in names if f'"{name}"' in source}

@@ -197,9 +197,9 @@ _NEVER: Final = _Never()
 _CURRENT: Final[ContextVar[CancelToken]] = ContextVar("_CURRENT", default=_NEVER)
 
 
-def current_token() -> CancelToken:
-    """Return the thread's token; without a scope, one that is never cancelled."""
-    return _CURRENT.get()
+def current_token(otherwise: CancelToken = _NEVER) -> CancelToken:
+    """Return the thread's token; without a scope, `otherwise`: one that is never cancelled."""
+    return _CURRENT.get(otherwise)
 
 
 def sleep(seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oras_core.cancellation import CancelToken
+from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.sources import RangedSource
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream
@@ -15,10 +15,13 @@ __all__ = ["CancellableSource", "TracedSource", "traced"]
 
 
 class CancellableSource:
-    """A source whose streams raise `CancelledError` once a token is cancelled."""
+    """A source whose streams raise `CancelledError` once the reading thread's token is cancelled.
+
+    A destination may read within a `respite`, or in threads of its own, which have no token.
+    """
 
     def __init__(self, source: ByteSource, token: CancelToken) -> None:
-        """Read `source` until `token` is cancelled."""
+        """Read `source`; `token` governs the threads that have none."""
         self._source = source
         self._token = token
 
@@ -35,7 +38,7 @@ class CancellableSource:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Check the token before a read of the source."""
-        self._token.raise_if_cancelled("read a blob to push")
+        current_token(self._token).raise_if_cancelled("read a blob to push")
         yield
 
     def advance(self, chunk: bytes) -> bytes:
@@ -79,7 +82,7 @@ class TracedSource(CancellableSource):
         listener: ProgressListener,
         token: CancelToken,
     ) -> None:
-        """Report reads of `source` to `listener`, until `token` is cancelled."""
+        """Report reads of `source` to `listener`; `token` governs the threads that have none."""
         super().__init__(source, token)
         self._descriptor = descriptor
         self._listener = listener

@@ -13,7 +13,7 @@ import pytest
 
 import oras_core.copying.crew
 from oras_core.archives.archive import pack_directory
-from oras_core.cancellation import CancelToken, current_token
+from oras_core.cancellation import CancelToken, current_token, respite
 from oras_core.content.read_ahead import ReadAhead
 from oras_core.content.sources import BytesSource, OpenedSource
 from oras_core.content.verify import copy_verified
@@ -162,6 +162,62 @@ def test_an_interrupt_cancels_waiting_transfers(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         copy(source, "v1", MemoryStore())
     assert time.monotonic() - start < PROMPT
+
+
+class Reading(MemoryStore):
+    """A destination that cancels, and reads the layer after it."""
+
+    def __init__(self, token, *, within):
+        super().__init__()
+        self._token, self._within = token, within
+
+    def push(self, descriptor, source):
+        if descriptor.media_type == "text/plain":
+            self._within(lambda: self._read(source))
+        super().push(descriptor, source)
+
+    def _read(self, source):
+        self._token.cancel()
+        with closing(source.open()) as stream:
+            self.content = stream.read()
+
+
+def delayed(action):
+    with respite(LONG):
+        action()
+
+
+def in_another_thread(action):
+    failures = []
+
+    def act():
+        try:
+            action()
+        except CancelledError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=act)  # without the token of this thread
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_a_destination_reads_a_whole_blob_in_a_respite(token):
+    """The registry gets all of a small blob: half a body disturbs the DELETE that follows."""
+    destination = Reading(token, within=delayed)
+    contents = [File("a", BytesSource(b"small"), media_type="text/plain")]
+    with token.scope():
+        cancelled(lambda: push(destination, None, contents, scratch=MemoryFileTree()))
+    assert destination.content == b"small"
+
+
+def test_a_destination_that_reads_in_threads_of_its_own_is_cancelled(token):
+    destination = Reading(token, within=in_another_thread)
+    contents = [File("a", BytesSource(b"small"), media_type="text/plain")]
+    with token.scope():
+        cancelled(lambda: push(destination, None, contents, scratch=MemoryFileTree()))
+    assert not hasattr(destination, "content")
 
 
 def test_other_copies_are_not_cancelled(token):

@@ -21,6 +21,7 @@ from oras_core.model.platform import Platform
 __all__ = ["ExecutorName", "Rules", "RunRules", "read_rules"]
 
 ExecutorName = Literal["threads", "processes", "dask"]
+"""The executor that runs the jobs of a mirror."""
 
 _at_least_one = validators.ge(1)
 

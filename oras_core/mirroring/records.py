@@ -123,4 +123,4 @@ class Task:
 
 
 Outcome = Record | Examined
-"""The result of one call of a worker: the job has ended, or is ready to move blobs."""
+"""The result of one call of a worker, for a job that has ended or is ready to move blobs."""

@@ -28,6 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DifferenceKind = Literal["tag", "other", "referrer", "manifest", "blob", "unread"]
+"""What differs between the source and the destination of a mirror."""
 
 
 @frozen

@@ -29,7 +29,7 @@ class Logins(Protocol):
 
 
 Users = Mapping[str, str] | Logins
-"""The users of a registry: their passwords by name, or an object that checks them."""
+"""The users of a registry, as passwords by user name or as an object that checks logins."""
 
 
 class Access(Protocol):

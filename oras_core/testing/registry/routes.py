@@ -26,6 +26,7 @@ CHUNK: Final = 1024 * 1024
 CallKind = Literal[
     "ping", "catalog", "blob", "uploads", "upload", "manifest", "tags", "referrers", "none"
 ]
+"""The part of the registry API that a request concerns; "none" for other paths."""
 
 
 class ApiError(Exception):

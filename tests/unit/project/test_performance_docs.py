@@ -6,7 +6,11 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import client_cost
+import growth
 import pytest
+import shares
+import startup
 from side_by_side.clients.present import HOW_TO_GET, OURS, REFERENCES
 from side_by_side.results import Row
 from side_by_side.table import BEGIN, END, replace_measured
@@ -98,3 +102,18 @@ def test_every_picture_has_a_width_and_an_alternative_text(curve):
 
 def test_pictures_are_reproducible():
     assert not [path for path in DOCS.glob("*.svg") if "dc:date" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [
+        ("shares.py", {*shares.PARTS.values(), shares.REST}),
+        ("startup.py", set(startup.OPERATIONS)),
+        ("client_cost.py", set(client_cost.OPERATIONS)),
+        ("growth.py", set(growth.TASKS)),
+    ],
+)
+def test_table_has_the_rows_of_the_program_that_prints_it(program, names):
+    section = PAGE.partition(f"`python benchmarks/{program}")[2] or PAGE.partition(program)[2]
+    table = section.partition("\n| --- ")[2].partition("\n\n")[0]
+    assert {row.split("|")[1].strip() for row in table.splitlines()[1:]} == names

@@ -36,7 +36,7 @@ Texts = str | Iterable[str]
 """One text or several; a text is one, not its characters."""
 
 Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
-"""A credential store, or a mapping from registries to a `Credential` or a user name and password."""
+"""A credential store, or a mapping from registries to a `Credential`, or to a name and password."""
 
 
 class ClientBase(ConnectionHolder, ClosedOnExit):

@@ -190,7 +190,7 @@ def push(
             # The subject is not part of this push; it may not exist yet (image spec, manifest.md).
             # A pushed file may have the media type of a manifest.
             is_root = descriptor.digest == manifest.digest
-            return (*manifest.layers, manifest.config) if is_root else ()
+            return manifest.blobs if is_root else ()
 
         copy_graph(
             source,

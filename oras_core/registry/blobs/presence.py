@@ -41,7 +41,8 @@ class BlobPresence:
 
     The first blob is looked for by HEAD. If it is missing, the list of tags tells whether the
     repository is new. If so, only blobs that many artifacts share are looked for, until the
-    first manifest is stored.
+    first manifest is stored. A copy gets the list of tags before its first blob, since one
+    request then replaces a HEAD for each blob.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class BlobPresence:
         self._now = now
         self._lock = ForkSafeLock()
         self._new_until: float | None = None  # 0.0: the repository has content
+        self._expects_copy = False
         self._stored: set[Digest] = set()
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -71,15 +73,19 @@ class BlobPresence:
         if self._new_until == 0.0:
             return self._look(descriptor)
         with acquired(self._lock):
-            if self._new_until is None:
+            if self._new_until is None and (_is_common(descriptor) or not self._expects_copy):
                 found = self._look(descriptor)
                 if not found:
                     self._ask()  # now, since an upload may create the repository
                 return found
-            if 0.0 < self._new_until <= self._now():
+            if self._new_until is None or 0.0 < self._new_until <= self._now():
                 self._ask()
-            is_certain = self._new_until > 0.0 and self._is_unshared(descriptor)
+            is_certain = self._new_until != 0.0 and self._is_unshared(descriptor)
         return not is_certain and self._look(descriptor)
+
+    def expect_copy(self) -> None:
+        """Record that a copy begins: a manifest and its blobs will be looked for."""
+        self._expects_copy = True
 
     def note_content(self) -> None:
         """Record that the repository is not new."""

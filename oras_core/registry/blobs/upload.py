@@ -125,6 +125,10 @@ class BlobUploader:
             session, source, media_type, downloader=self._downloader, profile=self._profile
         )
 
+    def expect_copy(self) -> None:
+        """Record that a copy begins, which looks for many blobs."""
+        self._presence.expect_copy()
+
     def note_content(self) -> None:
         """Record that the repository has a manifest: others may push blobs to it."""
         self._presence.note_content()

@@ -41,9 +41,11 @@ def head(descriptor):
     return f"HEAD {BASE}/blobs/{descriptor.digest}"
 
 
-def look(steps, blobs, note_after=None):
+def look(steps, blobs, note_after=None, *, in_copy=False):
     transport = ScriptedTransport(*steps)
     presence = subject(transport)
+    if in_copy:
+        presence.expect_copy()
     found = []
     for number, blob in enumerate(blobs):
         if number == note_after:
@@ -66,6 +68,27 @@ def test_many_blobs_of_a_new_repository_take_two_requests():
     found, lines = look([MISSING, NEW], LAYERS)
     assert found == [False] * 6
     assert lines == [head(LAYERS[0]), TAGS]
+
+
+@pytest.mark.parametrize("blobs", [[CONFIG, *LAYERS], [*LAYERS, CONFIG]])
+def test_copy_to_a_new_repository_takes_one_head_for_the_config(blobs):
+    steps = {head(CONFIG): MISSING, TAGS: NEW}
+    expected = [head(CONFIG), TAGS] if blobs[0] is CONFIG else [TAGS, head(CONFIG)]
+    found, lines = look([steps[line] for line in expected], blobs, in_copy=True)
+    assert found == [False] * 7
+    assert lines == expected
+
+
+def test_copy_to_an_existing_repository_finds_its_config_first():
+    found, lines = look([FOUND, MISSING], [CONFIG, LAYERS[0]], in_copy=True)
+    assert found == [True, False]
+    assert lines == [head(CONFIG), head(LAYERS[0])]
+
+
+def test_copy_without_a_config_to_an_existing_repository_looks_for_each_blob():
+    found, lines = look([LISTED, FOUND, MISSING], LAYERS[:2], in_copy=True)
+    assert found == [True, False]
+    assert lines == [TAGS, head(LAYERS[0]), head(LAYERS[1])]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def profiled() -> Iterator[list[cProfile.Profile]]:
         profiles.append(profile)
         profile.runcall(run, thread)
 
-    threading.Thread.run = profiled_run  # type: ignore[method-assign]
+    threading.Thread.run = profiled_run  # type: ignore[assignment, method-assign]
     own = cProfile.Profile(time.thread_time)
     profiles.append(own)
     own.enable()

@@ -246,6 +246,7 @@ def failing_way(address: str, share: float, seed: int, tally: Tally) -> Iterator
         text=True,
     ) as process:
         try:
+            assert process.stdout is not None
             yield process.stdout.readline().strip()
         finally:
             said, _ = process.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""Which job moves a blob that several jobs need: one does, the others mount it afterwards."""
+"""Claims on blobs: one of the jobs that need a blob moves it; the others mount it afterwards."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ def candidate_of(
 ) -> Candidate:
     """Read the manifest of a tagged artifact.
 
-    The date is that of the annotation; else, of an image, that in its config; else, of an
-    index, that of its first manifest.
+    The date is the annotation `CREATED`. Without it, the date of an image is `created` in its
+    config, and the date of an index is that of its first manifest.
 
     Raises:
         OrasError: as `fetch_document`.

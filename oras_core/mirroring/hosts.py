@@ -1,4 +1,4 @@
-"""The registries of a run: how long each must not be used, and which are given up."""
+"""The pauses of registries in a run, and the registries that the run gives up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RetryRules:
             long.
         max_backoff: the longest pause.
         max_failures: the number of pauses in a row, without a success between, after which
-            the run leaves the registry alone. Its jobs stay open for the next run.
+            the run gives up the registry. Its jobs stay open for the next run.
     """
 
     attempts: int = field(default=5, validator=validators.ge(1))
@@ -54,14 +54,14 @@ class Hosts:
             state.not_before = max(state.not_before, self._now() + seconds)
 
     def note_success(self, *hosts: str) -> None:
-        """Note that registries work."""
+        """Note that a job between registries succeeded."""
         for host in hosts:
             state = self._states.setdefault(host, _State())
             state.failures = 0
             state.successes += 1
 
     def successes(self, host: str) -> int:
-        """Return how often a registry worked."""
+        """Return the number of jobs of a registry that succeeded."""
         return self._states[host].successes if host in self._states else 0
 
     def note_failure(self, host: str) -> None:
@@ -79,11 +79,11 @@ class Hosts:
         state.not_before = max(state.not_before, now + pause)
 
     def is_given_up(self, *hosts: str) -> bool:
-        """Tell whether the run leaves one of the registries alone."""
+        """Tell whether the run gives up one of the registries."""
         return any(self._states[h].failures >= self._rules.max_failures for h in self._known(hosts))
 
     def given_up(self) -> tuple[str, ...]:
-        """Return the registries that the run leaves alone."""
+        """Return the registries that the run gives up."""
         return tuple(host for host in self._states if self.is_given_up(host))
 
     def remaining(self, *hosts: str) -> float:

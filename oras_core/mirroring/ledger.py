@@ -20,19 +20,19 @@ class Totals:
     """The sums of a run.
 
     Attributes:
-        repositories: repositories whose jobs are all known.
-        is_planned: whether all repositories are.
+        repositories: repositories that are planned: all their jobs are known.
+        is_planned: whether all repositories are planned.
         open_jobs: jobs that are neither done nor failed.
-        open_tags: the tags of these.
+        open_tags: the tags of the open jobs.
         done_jobs: jobs that succeeded.
-        done_tags: the tags of these.
+        done_tags: the tags of the jobs that succeeded.
         failed_jobs: jobs, and repositories that could not be planned, that failed for good.
         moved: blobs and manifests that were transferred.
         skipped: blobs and manifests that were present.
         mounted: blobs that came from another repository of the registry.
         bytes: bytes that were transferred.
         seconds: the duration of all jobs together.
-        left_out: tags that the source had no longer.
+        left_out: tags that were deleted at the source, or that lack the platform.
         changed: tags that named another artifact than planned.
     """
 

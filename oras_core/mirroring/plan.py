@@ -23,9 +23,8 @@ from oras_core.mirroring.job import Job, TaggedRoot
 from oras_core.mirroring.records import Record
 from oras_core.mirroring.selection import Candidate, Selection, Selector
 from oras_core.mirroring.working import Registries, repository_in
-from oras_core.model.descriptor import Descriptor
 from oras_core.model.reference import is_registry, is_repository
-from oras_core.registry.referrers_list import is_referrers_tag
+from oras_core.registry.referrers_list import is_referrers_list
 from oras_core.registry.repository import RemoteRepository
 
 __all__ = ["Mirror", "PlanEvent", "Planned", "plan_mirror"]
@@ -45,9 +44,9 @@ class Mirror:
 
     Attributes:
         source: a registry, `HOST`; or one repository, `HOST/REPOSITORY`.
-        destination: where to copy to: `HOST` or `HOST/PREFIX` for a registry, whose
-            repositories keep their names below the prefix; `HOST/REPOSITORY` for a repository.
-        selection: what is mirrored.
+        destination: the destination. For a registry, `HOST` or `HOST/PREFIX`: repositories
+            keep their names below it. For a repository, `HOST/REPOSITORY`.
+        selection: the repositories, tags and artifacts to mirror.
     """
 
     source: str
@@ -226,15 +225,11 @@ def _resolved(
             candidate = candidate_of(repository, tag, root) if reads else Candidate(tag)
         except NotFoundError:
             return None  # removed since the tags were listed
-        if _is_list(tag, root) or not selector.includes(candidate):
+        # The destination writes lists of referrers of its own.
+        if is_referrers_list(tag, root) or not selector.includes(candidate):
             return None
         return TaggedRoot(tag, root), candidate
 
     for some in _batches(names, 8 * concurrency):
         with Crew(concurrency) as crew:
             yield from filter(None, crew.each(resolve, some))
-
-
-def _is_list(tag: str, root: Descriptor) -> bool:
-    """Tell whether a tag is a list of referrers: the destination writes lists of its own."""
-    return is_referrers_tag(tag) and root.is_index

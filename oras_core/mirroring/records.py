@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from attrs import field, frozen
 
@@ -40,17 +39,17 @@ class Record:
         key: the key of the job.
         source: the repository that was copied from.
         destination: the repository that was copied to.
-        tags: the number of tags that the destination has now.
+        tags: the number of the job's tags that the destination has now.
         moved: the number of blobs and manifests that were transferred.
         skipped: the number of those that were present.
         mounted: the number of blobs that came from another repository of the registry.
         bytes: the number of bytes that were transferred.
         seconds: the duration of the job. Not compared.
-        left_out: tags that the source has no longer, or not for the platform.
-        changed: tags that named another artifact than planned, whose planned artifact was
-            gone. The artifact that they named when they were copied was copied.
+        left_out: tags that were deleted at the source, or that lack the platform.
+        changed: tags that name another artifact than planned, if an artifact of the job was
+            deleted at the source. The present artifact was copied.
         failure: why the job failed; None if it did not.
-        blobs: large blobs that the destination has now and that others may mount.
+        blobs: large blobs that the destination has now. Other jobs may mount them.
         pauses: seconds until a registry accepts requests again, by host, as it demanded.
             Not compared.
     """
@@ -74,14 +73,6 @@ class Record:
     def failed(cls, job: Job, failure: Failure) -> Record:
         """Return the record of a job that failed."""
         return cls(job.key, job.source, job.destination, failure=failure)
-
-
-MAX_PREPARED: Final = 4 * 1024 * 1024
-"""Bytes of manifests that travel with a job between processes. A worker reads larger graphs
-again."""
-
-SHARED_SIZE: Final = 4096
-"""Bytes from which a blob is worth a mount. The transfer of a smaller one costs as much."""
 
 
 @frozen

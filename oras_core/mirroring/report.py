@@ -27,8 +27,8 @@ class Progress:
     Attributes:
         totals: the sums of the run, earlier processes included.
         done_here: tags that were done since this process began.
-        seconds: since this process began.
-        in_flight: jobs that workers have.
+        seconds: the time since this process began.
+        in_flight: the number of jobs that workers have.
     """
 
     totals: Totals
@@ -71,9 +71,9 @@ class Report:
         totals: the sums of the run, earlier processes included.
         seconds: the duration in this process.
         failures: the first `LISTED` failures.
-        given_up: the last error of each registry that the run left alone, by host. Jobs for
-            it are open.
-        unplanned: the number of repositories that could not be read, though they may be
+        given_up: the last error of each registry that the run gave up, by host. Its jobs are
+            open.
+        unplanned: the number of repositories that could not be read, and may be readable
             later. They are among the failures.
     """
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from oras_core.cancellation import CancelToken, current_token, sleep
+from oras_core.copying.options import DEFAULT_CONCURRENCY
 from oras_core.errors import CancelledError, WorkerError
 from oras_core.mirroring.claims import Claims
 from oras_core.mirroring.hosts import Hosts, RetryRules
@@ -42,7 +43,8 @@ class RunOptions:
     """Options of a run.
 
     Attributes:
-        in_flight: the number of jobs in memory: about four for each worker keep all busy.
+        in_flight: the number of jobs in memory. Three for each job that runs at the same time
+            keep all workers busy.
         tags_per_job: the largest number of tags of one job.
         concurrency: the number of tags that are resolved at the same time.
         retry: how often and when failed jobs are repeated.
@@ -51,7 +53,7 @@ class RunOptions:
 
     in_flight: int = 64
     tags_per_job: int = TAGS_PER_JOB
-    concurrency: int = 16
+    concurrency: int = DEFAULT_CONCURRENCY
     retry: RetryRules = RetryRules()  # noqa: RUF009 - frozen
     listener: Callable[[Progress], None] = unreported
 
@@ -305,8 +307,8 @@ class _Run:
     def _is_repeated(self, job: Job, failure: Failure) -> bool:
         """Note a failed attempt; tell whether there is another one, now or in the next run.
 
-        An attempt counts only if the registry has served another job since the last one: an
-        outage is no fault of the job.
+        An attempt counts only if another job of the registry has succeeded since the attempt
+        before: an outage does not use up the attempts.
         """
         host = failure.host or job.destination_host
         self._messages[host] = failure.message

@@ -19,7 +19,7 @@ __all__ = ["Candidate", "Selection", "Selector", "version_order"]
 
 @frozen
 class Selection:
-    """Rules for what is mirrored. An artifact must meet all of them.
+    """Rules for the artifacts to mirror. An artifact must meet all of them.
 
     Attributes:
         repositories: names or patterns of repositories, such as `library/*`; all if empty.

@@ -36,11 +36,11 @@ class Difference:
     """A fault of a mirror.
 
     Attributes:
-        kind: what is missing at the destination; `other` for a tag that names another
-            artifact there; `unread` for a repository or a job that could not be compared.
+        kind: the kind of what is missing at the destination; `other` for a tag that names
+            another artifact there; `unread` for a repository or job that cannot be compared.
         repository: the repository of the destination, `HOST/REPOSITORY`.
         name: the tag, or the digest.
-        detail: more about it, for people.
+        detail: an explanation for people.
     """
 
     kind: DifferenceKind
@@ -70,7 +70,7 @@ def verify_mirror(
     Tags that only the destination has are no differences.
 
     Args:
-        mirrors: what was mirrored.
+        mirrors: the registries and repositories that were mirrored.
         registries: the registries, to plan from in this process.
         executor: runs `verify`, in threads or in other processes.
         verify: compares one job, as `verify_job` does; picklable if the executor has

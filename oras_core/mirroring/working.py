@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import evolve, frozen
 
@@ -16,22 +16,10 @@ from oras_core.copying.copy import receiving
 from oras_core.copying.extended import ReferrerFilter, extended_copy_graphs
 from oras_core.copying.options import CopyOptions, Moves
 from oras_core.copying.prepared import Prepared, carry_out, prepare
-from oras_core.errors import (
-    CancelledError,
-    NotFoundError,
-    OrasError,
-    SizeLimitError,
-)
+from oras_core.errors import CancelledError, NotFoundError, OrasError, SizeLimitError
 from oras_core.mirroring.failures import failure_of
 from oras_core.mirroring.job import Choice, Job, TaggedRoot, repository_reference
-from oras_core.mirroring.records import (
-    MAX_PREPARED,
-    SHARED_SIZE,
-    Examined,
-    Outcome,
-    Record,
-    Task,
-)
+from oras_core.mirroring.records import Examined, Outcome, Record, Task
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.registry.registry import RemoteRegistry
@@ -39,6 +27,13 @@ from oras_core.registry.repository import RemoteRepository
 from oras_core.verbs.tagging import create_tags
 
 __all__ = ["Registries", "perform", "repository_in", "run_job"]
+
+MAX_PREPARED: Final = 4 * 1024 * 1024
+"""Bytes of manifests that are sent with a job between processes. A worker reads larger graphs
+again."""
+
+SHARED_SIZE: Final = 4096
+"""Bytes of the smallest blob that is mounted. A smaller blob costs as much to move as to mount."""
 
 
 class Registries(Protocol):
@@ -66,10 +61,10 @@ def repository_in(registries: Registries, name: str) -> RemoteRepository:
 def run_job(job: Job, registries: Registries, *, options: CopyOptions | None = None) -> Record:
     """Copy the tags of a job, with their referrers. A second run moves nothing.
 
-    Blobs of other repositories are not mounted; a `Run` arranges that.
+    Blobs of other repositories are not mounted: only `run_mirrors` knows where they are.
 
     Returns:
-        What was moved; or the failure, by which the job may be repeated.
+        The counts of what was moved, or the failure.
 
     Raises:
         CancelledError: if the thread's token is cancelled.
@@ -90,8 +85,9 @@ def run_job(job: Job, registries: Registries, *, options: CopyOptions | None = N
 def perform(task: Task, registries: Registries, *, options: CopyOptions | None = None) -> Outcome:
     """Carry out one call of a job. Idempotent.
 
-    The first call finds what the destination lacks. If no large blob is among it, it copies
-    the artifacts. Otherwise the second call does, which knows where to mount blobs from.
+    The first call finds the blobs and manifests that the destination lacks. If no large blob
+    is among them, it copies the artifacts. Otherwise the second call copies the artifacts; its
+    task names the repositories to mount blobs from.
 
     Raises:
         CancelledError: if the thread's token is cancelled.
@@ -204,7 +200,7 @@ class _Work:
         selected: dict[str, Descriptor] = {}
         lacking = list(left_out)
         for tag, root in tags.items():
-            # An absent root is an error of its own: `examine` looks at the tags again.
+            # Fails for a root that was deleted: `examine` resolves the tags again then.
             with closing(self._cached.fetch(root)):
                 pass
             try:

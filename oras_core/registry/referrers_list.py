@@ -15,7 +15,7 @@ from oras_core.model.digest import Digest
 from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.wire import to_wire
 
-__all__ = ["ReferrersList", "is_referrers_tag", "referrers_tag"]
+__all__ = ["ReferrersList", "is_referrers_list", "referrers_tag"]
 
 MAX_ALGORITHM: Final = 32
 MAX_ENCODED: Final = 64
@@ -27,9 +27,9 @@ def referrers_tag(subject: Digest) -> str:
     return f"{subject.algorithm[:MAX_ALGORITHM]}-{subject.encoded[:MAX_ENCODED]}"
 
 
-def is_referrers_tag(tag: str) -> bool:
-    """Tell whether `tag` has the form of a referrers tag."""
-    return re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
+def is_referrers_list(tag: str, found: Descriptor) -> bool:
+    """Tell whether the artifact `found` under a tag is a list of referrers."""
+    return found.is_index and re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
 
 
 @frozen

@@ -20,7 +20,7 @@ from oras_core.errors import NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
 from oras_core.ports.content import ReadOnlyTarget, RootLister, TagLister, Target
-from oras_core.registry.referrers_list import is_referrers_tag
+from oras_core.registry.referrers_list import is_referrers_list
 from oras_core.verbs.tagging import create_tags
 
 __all__ = ["MirrorSource", "Mirrored", "mirror"]
@@ -128,7 +128,7 @@ def mirror(
 
 @frozen
 class _Found:
-    """What a mirror copies.
+    """The artifacts that a mirror copies.
 
     Attributes:
         tags: the artifacts that are tagged, by tag.
@@ -151,7 +151,7 @@ def _find(
 ) -> _Found:
     """Return the artifacts of the tags that were resolved, and those without a tag."""
     with Crew(options.concurrency) as crew:
-        lists = {name: found for name, found in named.items() if _is_list(name, found)}
+        lists = {name: found for name, found in named.items() if is_referrers_list(name, found)}
         referring = [d for found in lists.values() for d in _listed(source, found, options)]
         listed = _resolved(source, dict.fromkeys(str(d.digest) for d in referring), crew)
         untagged = []
@@ -183,10 +183,6 @@ def _resolved(source: ReadOnlyTarget, names: Iterable[str], crew: Crew) -> Mappi
     names = list(names)
     found = crew.each(resolve, names)
     return {name: d for name, d in zip(names, found, strict=True) if d is not None}
-
-
-def _is_list(name: str, found: Descriptor) -> bool:
-    return is_referrers_tag(name) and found.is_index
 
 
 def _listed(

@@ -24,7 +24,7 @@ from oras_core.ports.http import HttpRequest
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.manifests import ManifestClient
 from oras_core.registry.referrers import ReferrersClient
-from oras_core.registry.referrers_list import is_referrers_tag, referrers_tag
+from oras_core.registry.referrers_list import is_referrers_list, referrers_tag
 from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import (
@@ -126,8 +126,9 @@ def test_the_tag_of_a_long_digest_is_cut():
         ("latest", False),
     ],
 )
-def test_a_referrers_tag_is_known_by_its_form(tag, is_one):
-    assert is_referrers_tag(tag) is is_one
+def test_a_list_of_referrers_is_an_index_under_a_tag_of_this_form(tag, is_one):
+    assert is_referrers_list(tag, Descriptor.of(b"{}", media_types.OCI_INDEX)) is is_one
+    assert not is_referrers_list(tag, Descriptor.of(b"{}", media_types.OCI_MANIFEST))
 
 
 # --- The API ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The page on the client keeps its word: its examples run on every registry, and they are short."""
+"""The pages on the clients: their examples run on every registry, and they are short."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from support.certificates import write_certificates
 from support.docker_registry import guarded_registry, open_registry
 from support.stalling_proxy import StallingProxy
 
-PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("client.md", "how-to/asyncio.md")
 MB = 1000 * 1000
 FOLDER_MB = int(os.environ.get("ORAS_FOLDER_MB", "3"))
 """The size of the folder that is pushed: `tox -e folder` pushes 300 MB."""
@@ -34,8 +35,11 @@ MAX_IMPORTS, MAX_LINES = 3, 12
 
 
 def examples():
-    found = re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    """Return the only example of each section, by its heading."""
+    text = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
+    found = re.findall(r"^##? ([^\n]+)\n(.*?)(?=^##? |\Z)", text, flags=re.MULTILINE | re.DOTALL)
     pattern = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+    assert all(len(pattern.findall(section)) <= 1 for _, section in found)
     return {heading: pattern.findall(text)[0] for heading, text in found if pattern.search(text)}
 
 
@@ -74,7 +78,7 @@ def registry(request, tmp_path, monkeypatch):
 def run(heading, address, names=None):
     names = {"__name__": heading} if names is None else names
     code = EXAMPLES[heading].replace("localhost:5001", address)
-    exec(compile(code, f"client.md, {heading}", "exec"), names)
+    exec(compile(code, heading, "exec"), names)
     return names
 
 
@@ -149,8 +153,13 @@ def test_open_a_file(pushed):
     assert (names["word"], names["whole"]) == (b"A mod", b"# A model\n")
 
 
+def test_push_pull_and_list_from_asyncio(pushed):
+    assert run("Use asyncio or trio", pushed)["tags"] == ["v2", "v3"]
+    assert Path("from-asyncio", "card.md").read_bytes() == CARD
+
+
 def test_serve_a_file_from_asyncio(pushed):
-    names = run("asyncio", pushed)
+    names = run("Serve a file", pushed)
 
     async def main():
         server = await asyncio.start_server(names["answer"], "127.0.0.1", 0)

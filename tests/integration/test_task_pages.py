@@ -25,6 +25,7 @@ PAGES = [
     "how-to/reproducible.md",
     "how-to/supply-chain.md",
     "how-to/well-known-registries.md",
+    "how-to/windows-and-macos.md",
     "index.md",
     "tutorial.md",
 ]

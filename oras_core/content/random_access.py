@@ -206,8 +206,9 @@ class RandomAccess(io.RawIOBase):
         if total <= STREAM_AFTER:
             return 0, total
         start = self._position - self._position % BLOCK
-        # One block more: buffered readers ask for it after the blocks that they wanted.
-        wanted = max(self._position - start + size + BLOCK, READ_AHEAD_FACTOR * self._run)
+        # One block more: buffered readers ask for it after a read of many blocks.
+        further = BLOCK if size > BLOCK else 0
+        wanted = max(self._position - start + size + further, READ_AHEAD_FACTOR * self._run)
         end = min(start + wanted + -wanted % BLOCK, start + self._blocks.capacity * BLOCK, total)
         return start, min(end, start + MAX_WINDOW) - start
 

@@ -2,7 +2,8 @@
 
 Runs each operation in fresh processes against the embedded registry, and prints how many of our
 modules it has loaded, and the CPU time of our packages: what the standard library and other
-packages need to be imported is not counted, since they are imported first.
+packages need to be imported is not counted, since they are imported first. All modules are
+loaded from bytecode, as those of an installed package are.
 
     python benchmarks/startup.py [--runs N]
 """
@@ -10,6 +11,7 @@ packages need to be imported is not counted, since they are imported first.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -66,7 +68,12 @@ class Start:
     others: tuple[str, ...]
 
 
-def start(operation: str, target: str, loaded: Sequence[str] = ()) -> Start:
+def start(
+    operation: str,
+    target: str,
+    loaded: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Start:
     """Run one of `OPERATIONS` in a new process, which imports the modules `loaded` first."""
     program = PROGRAM.format(root=str(ROOT), operation=OPERATIONS[operation])
     with tempfile.TemporaryDirectory() as folder:
@@ -75,6 +82,7 @@ def start(operation: str, target: str, loaded: Sequence[str] = ()) -> Start:
             check=True,
             capture_output=True,
             text=True,
+            env=environment,
         ).stdout
     seconds, names = output.splitlines()
     modules = names.split()
@@ -85,8 +93,11 @@ def start(operation: str, target: str, loaded: Sequence[str] = ()) -> Start:
 
 def least(operation: str, target: str, runs: int) -> Start:
     """Return the fastest of several runs, none of which counts the imports of others."""
-    others = start(operation, target).others
-    starts = [start(operation, target, others) for _ in range(runs)]
+    with tempfile.TemporaryDirectory() as bytecode:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        others = start(operation, target, environment=environment).others
+        starts = [start(operation, target, others, environment) for _ in range(runs)]
     return min(starts, key=lambda one: one.seconds)
 
 

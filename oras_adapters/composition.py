@@ -12,8 +12,7 @@ from attrs import evolve
 
 from oras_adapters.credential_stores import chosen_store
 from oras_adapters.http.certificate_folders import HostCertificates, find_certificates
-from oras_adapters.http.proxies import ProxySettings
-from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
+from oras_adapters.http.urllib3_transport import ProxyChoice, Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import FileAccessError
@@ -278,12 +277,12 @@ class Parts(ClosedOnExit):
         return find_certificates(tls.certificate_directories, host)
 
     def _new_transport(self) -> Urllib3Transport:
-        network, proxy = self.settings.network, self.settings.proxy
+        network = self.settings.network
         # Most hosts have the same settings; reading the authorities takes tens of milliseconds.
         contexts = PerProcess(lambda: cache(_context))
         return Urllib3Transport(
             tls=lambda authority: contexts.get()(self._tls(authority)),
-            proxies=ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy),
+            proxies=_proxies(self.settings),
             timeouts=Timeouts(connect=network.connect_timeout, read=network.read_timeout),
             max_connections=max(self.settings.transfer.concurrency, 1),
         )
@@ -331,6 +330,15 @@ def _context(tls: TlsSettings) -> ssl.SSLContext:
         client_certificate=tls.client_certificate or None,
         client_key=tls.client_key or None,
     )
+
+
+def _proxies(settings: Settings) -> ProxyChoice | None:
+    proxy = settings.proxy
+    if not (proxy.http or proxy.https):
+        return None
+    from oras_adapters.http.proxies import ProxySettings  # noqa: PLC0415 - few machines need one
+
+    return ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy)
 
 
 def _recomposed(kind: type[Parts], settings: Settings, limits: Limits) -> Parts:

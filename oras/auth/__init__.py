@@ -1,15 +1,23 @@
-"""Authentication backends, by name."""
+"""Authentication backends, by name. All names but `get_auth_backend` are imported on first use."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from oras._names import module_attributes
-from oras.auth.base import AuthBackend
-from oras.auth.basic import BasicAuth
-from oras.auth.ecr import EcrAuth
-from oras.auth.errors import AuthenticationException
-from oras.auth.token import TokenAuth
+from oras_core.lazy import resolve
+
+if TYPE_CHECKING:
+    from oras.auth.base import AuthBackend
+    from oras.auth.basic import BasicAuth
+    from oras.auth.ecr import EcrAuth
+    from oras.auth.errors import AuthenticationException
+    from oras.auth.token import TokenAuth
+
+    auth_backends: dict[str, Any]
+    """Backend classes by name; a program may add its own."""
 
 __all__ = [
     "AuthBackend",
@@ -21,11 +29,50 @@ __all__ = [
     "get_auth_backend",
 ]
 
-if not TYPE_CHECKING:
-    __getattr__, __dir__ = module_attributes(__name__, __all__)
+_MODULE_OF: Final = {
+    "AuthBackend": "base",
+    "AuthenticationException": "errors",
+    "BasicAuth": "basic",
+    "EcrAuth": "ecr",
+    "TokenAuth": "token",
+}
 
-auth_backends: dict[str, Any] = {"token": TokenAuth, "basic": BasicAuth, "ecr": EcrAuth}
-"""Backend classes by name; a program may add its own."""
+_BACKENDS: Final = {"token": "TokenAuth", "basic": "BasicAuth", "ecr": "EcrAuth"}
+
+_SUBMODULES: Final = frozenset({"base", "basic", "ecr", "token", "utils"})
+"""Modules of oras-py that `import oras.auth` has always loaded."""
+
+if not TYPE_CHECKING:
+    _names_of_oras_py, __dir__ = module_attributes(__name__, __all__)
+
+    def __getattr__(name: str) -> object:
+        """Import a name, or make the table of backends, on first use (PEP 562)."""
+        if name == "auth_backends":
+            return globals().setdefault(name, {key: _built_in(key) for key in _BACKENDS})
+        if name in _MODULE_OF:
+            return resolve(__name__, _MODULE_OF, name)
+        if name in _SUBMODULES:
+            return import_module(f"{__name__}.{name}")
+        return _names_of_oras_py(name)
+
+
+def _built_in(name: str) -> Any:
+    return resolve(__name__, _MODULE_OF, _BACKENDS[name])
+
+
+def _backend_class(name: str) -> Any:
+    """Return the class of a backend; None if there is none.
+
+    A program that has never read the table has not changed it, and needs one class only.
+    """
+    if "auth_backends" not in globals() and name in _BACKENDS:
+        return _built_in(name)
+    return _table().get(name)
+
+
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = sys.modules[__name__].auth_backends
+    return table
 
 
 def get_auth_backend(
@@ -50,9 +97,11 @@ def get_auth_backend(
     Raises:
         ValueError: if there is no backend with this name.
     """
-    kind = auth_backends.get(name)
+    from oras.auth.base import AuthBackend  # noqa: PLC0415 - see the top of this module
+
+    kind = _backend_class(name)
     if kind is None:
-        known = ", ".join(sorted(auth_backends))
+        known = ", ".join(sorted(_table()))
         raise ValueError(f"Authentication backend {name} is not known. Known are: {known}.")
     backend = kind(**kwargs)
     backend.session = session

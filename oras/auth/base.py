@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import oras_core
+from oras import utils
 from oras._names import module_attributes
 from oras.auth import utils as auth_utils
 from oras.auth.configured import config_file, configured
@@ -16,7 +17,6 @@ from oras.auth.hooks import replaceable_backend
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
-from oras.utils.request import iter_localhosts
 from oras_core.errors import CredentialError
 from oras_core.lazy import made_once
 from oras_core.ports.credentials import Credential, CredentialStore
@@ -155,7 +155,7 @@ class AuthBackend:
 
         The client's `logout` also deletes the stored credential.
         """
-        known = oras_core.logout(self._given, iter_localhosts(hostname))
+        known = oras_core.logout(self._given, utils.iter_localhosts(hostname))
         self._logout()
         auth_utils.announce_logout(hostname, known=known)
 

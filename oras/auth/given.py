@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
-from oras.utils.request import iter_localhosts
+from oras import utils
 from oras_core.credential_abilities import refresh, replace
 from oras_core.credentials import ChainedCredentialStore, config_key
 from oras_core.forks import ForkSafeLock
@@ -19,7 +19,7 @@ def _key(registry: str) -> str:
     return config_key(registry.partition("/")[0])
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Gift:
     """A credential, and the revision in which it was set."""
 
@@ -126,7 +126,7 @@ class GivenCredentials(CredentialStore):
                 self._waiting = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BackendCredentials(CredentialStore):
     """The stores of the program, then the configured store.
 
@@ -137,13 +137,13 @@ class BackendCredentials(CredentialStore):
         configured: the store of the user's configuration.
     """
 
-    named: Callable[[], Sequence[CredentialStore]] = field(repr=False)
-    configured: CredentialStore = field(repr=False)
+    named: Callable[[], Sequence[CredentialStore]]
+    configured: CredentialStore
 
     def get(self, registry: str) -> Credential | None:
         """Return the first credential that is not empty; raises as the stores do."""
         for store in (*self.named(), self.configured):
-            for name in iter_localhosts(registry):
+            for name in utils.iter_localhosts(registry):
                 credential = store.get(name)
                 if credential is not None and not credential.is_empty:
                     return credential
@@ -164,11 +164,11 @@ class BackendCredentials(CredentialStore):
     def refresh(self, registry: str) -> None:
         """Drop the cached credential of all stores."""
         for store in (*self.named(), self.configured):
-            for name in iter_localhosts(registry):
+            for name in utils.iter_localhosts(registry):
                 refresh(store, name)
 
     def replace(self, registry: str, old: Credential, new: Credential) -> None:
         """Store `new` in place of `old` in all stores; raises as the stores do."""
         for store in (*self.named(), self.configured):
-            for name in iter_localhosts(registry):
+            for name in utils.iter_localhosts(registry):
                 replace(store, name, old, new)

@@ -17,7 +17,7 @@ _MAX_DIGITS: Final = 19
 """Digits of a `Content-Length`: any larger number is no size of a body."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Framing:
     """How a response continues after its head.
 

@@ -31,7 +31,7 @@ _SWITCHING_PROTOCOLS: Final = 101
 _FINAL: Final = 200
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Answer:
     """A response whose body is still to be read.
 

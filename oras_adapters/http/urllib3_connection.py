@@ -44,7 +44,7 @@ class TunnelRefusedError(Exception):
         super().__init__(f"it refused the connection: {status} {reason}".rstrip())
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Dialing:
     """What opening a connection needs.
 

@@ -24,7 +24,6 @@ from oras_adapters.http.routes import Route
 from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.closing import ClosedOnExit
-from oras_core.content.reading import read_rest
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
@@ -263,7 +262,7 @@ class _Body(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return read_rest(self)
+            return b"".join(iter(lambda: self.read(CHUNK), b""))
         if self._failure is not None:
             raise self._failure
         if self._connection is None:

@@ -60,7 +60,7 @@ def successors(
     return fetch_document(fetcher, descriptor, limit=limit).successors
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Unverified(Fetcher):
     """The unverified blobs of a fetcher, for copies, which verify them at the destination."""
 

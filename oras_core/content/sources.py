@@ -44,11 +44,11 @@ class BytesSource:
         return io.BytesIO(self.content)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class FetchedSource:
     """A blob or manifest of another target; every `open` fetches it. Not yet verified."""
 
-    fetcher: Fetcher = field(repr=False)
+    fetcher: Fetcher
     descriptor: Descriptor
 
     @property
@@ -65,11 +65,11 @@ class FetchedSource:
         return self.fetcher.fetch(self.descriptor)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class RangedSource(FetchedSource):
     """A blob of another target that supports ranges. Not yet verified."""
 
-    ranges: RangeFetcher = field(repr=False)
+    ranges: RangeFetcher
 
     def open_from(self, start: int) -> ByteStream:
         """Return a new stream from offset `start`.

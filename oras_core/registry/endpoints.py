@@ -59,7 +59,7 @@ def _query(parameters: dict[str, object]) -> str:
     return f"?{urlencode(given, safe=':/')}" if given else ""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class RegistryEndpoints:
     """The URLs of a registry.
 
@@ -94,7 +94,7 @@ def _check_repository(_instance: object, _attribute: Attribute[str], value: str)
         raise InvalidReferenceError(value, "it is not a repository name")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class RepositoryEndpoints:
     """The URLs of one repository.
 

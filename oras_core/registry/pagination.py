@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from oras_core.errors import RegistryError, SizeLimitError, UnsafeRedirectError
 from oras_core.model.limits import Limits
@@ -59,7 +59,7 @@ def _resolve(url: str, target: str) -> str:
     return resolved
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Page:
     """One page of a list: a JSON object.
 
@@ -73,7 +73,7 @@ class Page:
     request: HttpRequest
     response: HttpResponse
     operation: str
-    members: dict[str, Any] = field(repr=False)
+    members: dict[str, Any]
 
     def entries(self, member: str) -> list[Any]:
         """Return the list in `member`; an empty one if it is null or absent.

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
-from attrs import frozen
-
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import (
     CancelledError,
@@ -84,17 +82,17 @@ class WatchedBody:
             raise
 
 
-@frozen
 class _WatchedStream:
-    stream: ByteStream
-    body: WatchedBody
+    def __init__(self, stream: ByteStream, body: WatchedBody) -> None:
+        self._stream = stream
+        self._body = body
 
     def read(self, size: int = -1, /) -> bytes:
-        with self.body.keeping_failure():
-            return self.stream.read(size)
+        with self._body.keeping_failure():
+            return self._stream.read(size)
 
     def close(self) -> None:
-        self.stream.close()
+        self._stream.close()
 
 
 class _GuardedStream:

@@ -26,7 +26,7 @@ REMOVE_AND_REINSTALL = "pip uninstall --yes oras && " + REINSTALL
 
 @dataclass(frozen=True)
 class Report:
-    """What is installed, and its faults.
+    """The installed distributions and their faults.
 
     Attributes:
         installed: a line for each distribution that provides or requires `oras`.

@@ -114,7 +114,7 @@ class DigestCache(DigestMemory):
             held.clear()
 
     def _run(self, statement: str, values: tuple[str | int, ...]) -> sqlite3.Cursor | None:
-        """Run a statement in a transaction of its own; None if there is no usable database."""
+        """Run a statement in a transaction; None if there is no usable database."""
         with self._lock:
             connection = self._opened()
             if connection is None:
@@ -135,7 +135,7 @@ class DigestCache(DigestMemory):
         return held[0]
 
     def _discard(self, error: Exception) -> None:
-        _LOG.warning("the digest cache %s is damaged and is made anew: %s", self._path, error)
+        _LOG.warning("the digest cache %s is damaged and is created again: %s", self._path, error)
         self.close()
         for name in (self._path, self._path.with_name(f"{self._path.name}-journal")):
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What some credential stores can do beyond `CredentialStore`."""
+"""Abilities of some credential stores beyond `CredentialStore`."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def key_forms(registry: str) -> tuple[str, ...]:
 def registry_keys(registry: str) -> tuple[str, ...]:
     """Return all keys of a docker configuration that apply to `registry`, the best one first.
 
-    Longer paths come before shorter ones, the host comes last. The host may be written as
+    Longer paths precede shorter ones, and the host is last. The host may be written as
     `HOST`, `https://HOST`, `https://HOST/v1/` and the like; Docker Hub is
     `https://index.docker.io/v1/` (R11). All keys are in lower case.
     """

@@ -1,4 +1,4 @@
-"""What a process must not share with its forked children: locks, connections, tokens.
+"""Locks, connections and tokens, which a process must not share with its forked children.
 
 A fork copies the memory of a process, but only the thread that forks. A lock that another thread
 held stays locked in the child; a connection or a request in flight belongs to both. So

@@ -74,7 +74,7 @@ class Response:
         *,
         url: str = "",
     ) -> Self:
-        """Return a response that stands for an operation of several requests, or of none."""
+        """Return a response for an operation of several requests, or of none."""
         return cls(HttpResponse(status, Headers(headers or {}), body=io.BytesIO(content), url=url))
 
     # --- The body -------------------------------------------------------------------------

@@ -137,7 +137,7 @@ class AuthBackend:
         Args:
             container: the container in use.
             configs: docker configurations to ask from now on, before the user's own. The last
-                one is asked first. They are read when a registry demands a credential.
+                one is used first. They are read when a registry demands a credential.
         """
         self._registry, self._origin = self.get_container(container).registry, ""
         self._found = None

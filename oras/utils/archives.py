@@ -113,7 +113,7 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
         FileNotFoundError: if the archive does not exist.
         UnsafeArchiveError: also a ValueError; if a member or link points outside the folder,
             a member is a device, or the archive is damaged.
-        UnsafePathError: also a ValueError; if a symbolic link in the folder is in the way.
+        UnsafePathError: also a ValueError; if the path leads through a symbolic link in the folder.
         SizeLimitError: if the archive exceeds a limit.
     """
     unpack_into(targz, outdir)

@@ -1,4 +1,4 @@
-"""What to do about an error: a note on it, in terms of the client."""
+"""Advice on errors: a note that says what to do, in terms of the client."""
 
 from __future__ import annotations
 

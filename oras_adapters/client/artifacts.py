@@ -206,7 +206,7 @@ class ArtifactVerbs(ClientBase):
             media_types: of the layers to pull; none for all.
             annotations: that a layer must have to be pulled.
             platform: of an index, which manifest is meant.
-            overwrite: replace files that exist; otherwise they stay, whatever they contain.
+            overwrite: replace files that exist; otherwise existing files stay unchanged.
 
         Raises:
             NotFoundError: if there is no such artifact, or none for the platform.
@@ -251,7 +251,7 @@ class ArtifactVerbs(ClientBase):
     ) -> LayerStream:
         """Open a file of an artifact for reading at any position.
 
-        What is read is fetched, and not much more. Bytes read from the start to the end are
+        A read fetches the requested bytes, and not many more. Bytes read from start to end are
         verified; a part alone cannot be.
 
         Args:
@@ -336,7 +336,7 @@ class ArtifactVerbs(ClientBase):
     def _packed(
         self, contents: list[File | Directory], compression: CompressionName | None
     ) -> list[File | Directory]:
-        """Let directories that name no compression of their own be packed by the chosen one."""
+        """Pack directories by the chosen compression, unless they name one."""
         from oras_core.verbs.push import Directory
 
         if not any(isinstance(item, Directory) and item.compression is None for item in contents):

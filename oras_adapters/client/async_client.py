@@ -89,7 +89,7 @@ class AsyncClient:
 
     Listings are asynchronous iterators, and `open` is an asynchronous context manager. The
     engine runs in threads of this client. Cancelling the task that awaits a verb, by
-    `asyncio.timeout` or a `TaskGroup` for instance, ends the operation: the task goes on
+    `asyncio.timeout` or a `TaskGroup` for instance, ends the operation: the task continues
     within a second, uploads are deleted, and no partial file gets a final name.
 
     ::
@@ -193,7 +193,7 @@ class AsyncClient:
         return f"<{type(self).__name__}>"
 
     async def close(self) -> None:
-        """Wait for what goes on, end the threads and close the connections."""
+        """Wait for running operations, end the threads and close the connections."""
         await self._bridge.close()
         self._client.close()
 
@@ -207,5 +207,5 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what goes on, end the threads and close the connections."""
+        """Wait for running operations, end the threads and close the connections."""
         await self.close()

@@ -19,7 +19,7 @@ CHUNK_SIZE: Final = 1024 * 1024
 
 
 class AsyncLayerStream:
-    """What `LayerStream` is, awaited. An asynchronous iterator of chunks of bytes."""
+    """`LayerStream` for asyncio. An asynchronous iterator of chunks of bytes."""
 
     def __init__(self, bridge: Bridge, stream: LayerStream) -> None:
         """Read from `stream` in threads of `bridge`."""

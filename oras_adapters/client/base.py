@@ -1,4 +1,4 @@
-"""What all verbs of the client use: its parts, open places, and how to copy."""
+"""The base of all verbs of the client: its parts, places and copies."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ClientBase(ConnectionHolder, ClosedOnExit):
                 one after the other. By default as the settings say.
             concurrency: blobs moved at the same time. By default as the settings say.
             progress: a listener; or True for a bar on a terminal, and lines of the log
-                elsewhere; or what gives each operation a listener of its own.
+                elsewhere; or a function that returns a listener for each operation.
             limits: bounds of what registries send and of what is unpacked.
 
         Raises:

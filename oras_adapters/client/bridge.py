@@ -52,7 +52,7 @@ class Bridge:
     async def call(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread, and return its result.
 
-        If the task is cancelled, so is the token that governs `work`. The task goes on when
+        If the task is cancelled, so is the token that governs `work`. The task continues when
         `work` has ended, after `GRACE_SECONDS` at the latest.
         """
         operation = _Operation(asyncio.get_running_loop())
@@ -139,7 +139,7 @@ _OPERATION: Final[ContextVar[_Operation]] = ContextVar("_OPERATION")
 
 
 def watch_from_loop(progress: ProgressListener | bool | None) -> Watch:  # noqa: FBT001 - as `watch_for`
-    """Return who watches: as `watch_for`, but a listener is called in the event loop."""
+    """Return the listener as `watch_for`, with its methods called in the event loop."""
     return _LoopWatch(progress) if isinstance(progress, ProgressListener) else watch_for(progress)
 
 

@@ -1,4 +1,4 @@
-"""The client: one object with a verb for each thing to do with artifacts."""
+"""The client: one object with a verb for each operation on artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to push, from the paths that a program names to the core's files and directories."""
+"""The conversion of the paths to push to the core's files and directories."""
 
 from __future__ import annotations
 

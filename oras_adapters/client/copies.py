@@ -93,7 +93,7 @@ class CopyVerbs(ClientBase):
     ) -> Mirrored:
         """Copy all tags of a repository, with all that refers to their artifacts.
 
-        What the destination has already is not transferred; tags that the source lacks
+        Blobs that the destination has already are not transferred; tags that the source lacks
         stay. Without patterns, artifacts of a layout that have no tag are copied too.
 
         Args:

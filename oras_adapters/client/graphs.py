@@ -35,7 +35,7 @@ class GraphVerbs(ClientBase):
         Args:
             source: the place of the artifact.
             artifact_type: the type to look for; None for all types.
-            recursive: go on to the referrers of the referrers, each after its subject.
+            recursive: list the referrers of the referrers too, each after its subject.
             platform: of an index, the manifest whose referrers are meant.
 
         Raises, while it is iterated over:
@@ -123,12 +123,12 @@ class GraphVerbs(ClientBase):
     ) -> Descriptor:
         """Change an index, and push the new one. The old one stays, under its digest.
 
-        Entries are removed first, then those of other indexes come, then new ones.
+        Entries are removed first, then those of other indexes are added, then new ones.
 
         Args:
             source: the place of the index.
-            remove: tags, digests or platforms of entries; each must be there.
-            merge: tags or digests of other indexes in the repository, whose entries come.
+            remove: tags, digests or platforms of entries that exist.
+            merge: tags or digests of other indexes in the repository, whose entries to add.
             add: tags, digests or descriptors of artifacts in the repository.
             annotations: added to those of the index.
             tags: of the new index; the tag that `source` names if None.

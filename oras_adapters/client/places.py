@@ -52,7 +52,7 @@ class Located(Generic[T_co]):
 
     @property
     def reference(self) -> str:
-        """What to resolve: the digest, else the tag, else `latest`."""
+        """The name to resolve: the digest, else the tag, else `latest`."""
         return self.digest or self.tag or DEFAULT_TAG
 
     def __str__(self) -> str:

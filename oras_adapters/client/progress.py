@@ -1,4 +1,4 @@
-"""Who watches the progress of a client's operations."""
+"""Listeners of the progress of a client's operations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Watch(Protocol):
 
 
 def watch_for(progress: bool | ProgressListener | Watch | None) -> Watch:  # noqa: FBT001 - `True` is a value here
-    """Return who watches.
+    """Return the listener of an operation.
 
     Args:
         progress: a listener for all operations; True for a bar on a terminal, and lines of
@@ -56,7 +56,7 @@ class _Listening:
 
 
 class _Display:
-    """Shows the bars while at least one operation goes on: a terminal has room for one display."""
+    """Shows the bars while at least one operation runs: a terminal has room for one display."""
 
     def __init__(self) -> None:
         self._lock = ForkSafeLock()

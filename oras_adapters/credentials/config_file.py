@@ -106,7 +106,7 @@ def _drained(descriptor: int) -> bytes:
     """Read a pipe or a device to its end.
 
     Raises:
-        TimeoutError: if no writer comes, or if the writer is too slow.
+        TimeoutError: if no writer opens the pipe, or if the writer is too slow.
     """
     pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     content = bytearray()
@@ -132,7 +132,7 @@ def _drained(descriptor: int) -> bytes:
 def replace_file(target: Path, content: bytes) -> None:
     """Replace the content of a file that is locked by `ConfigFile.writing`.
 
-    A new file takes the place of the old one in one step. If it cannot become like the old
+    A new file replaces the old one in one step. If it cannot become like the old
     one, or if the folder cannot be written, the old file is overwritten.
 
     Raises:

@@ -180,7 +180,7 @@ class _KeptFile(OpenPartial, ResumableFile):
             if self._file >= 0:
                 _close_and_remove_if_empty(self._folder, self._name, self._taken())
         except OSError as error:
-            # Log and go on: the original error is more important than a leftover file.
+            # Log and continue: the original error is more important than a leftover file.
             _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
             self._folder.close()

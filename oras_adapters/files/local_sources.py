@@ -23,7 +23,7 @@ def utf8_name(name: str) -> str:
 
 
 class LocalFiles:
-    """Opens files and folders. Each folder is opened once, whatever the number of files.
+    """Opens files and folders. Each folder is opened once for any number of files.
 
     Symbolic links in the paths that the user passes are followed.
     """

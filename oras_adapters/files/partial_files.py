@@ -50,7 +50,7 @@ def remove_partial(folder: Folder, name: str) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        # Log and go on: an error before this one is more important than a leftover entry.
+        # Log and continue: an error before this one is more important than a leftover entry.
         _log.warning("cannot remove the partial entry %s: %s", name, error)
 
 
@@ -150,7 +150,7 @@ class PartialFile(OpenPartial):
             self._close()
             self._folder.unlink(self._name)
         except OSError as error:
-            # Log and go on: the original error is more important than a leftover file.
+            # Log and continue: the original error is more important than a leftover file.
             _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
             self._name = ""

@@ -39,7 +39,7 @@ class ArtifactFile:
         path: in the artifact; empty for its root.
         kind: of the entry.
         size: of a file, in bytes.
-        digest: of a file that is a layer of its own; empty for others.
+        digest: of a file that is a layer; empty for files in a folder.
     """
 
     path: str

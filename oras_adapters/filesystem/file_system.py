@@ -36,7 +36,7 @@ class OrasFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     It is read-only, but that `put` of a folder to a tag is a push.
 
-    What is opened is read by ranges, which prove nothing: see `Client.open`.
+    Opened files are read by ranges, which cannot be verified: see `Client.open`.
     """
 
     protocol: ClassVar[str] = "oras"
@@ -92,7 +92,7 @@ class OrasFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return make_instance, (type(self), self.storage_args, options)
 
     def invalidate_cache(self, path: str | None = None) -> None:
-        """Look anew at what tags name: of one artifact, or of all."""
+        """Resolve tags again: those of one artifact, or all."""
         place = None if path is None else _split(_stripped(path))[0]
         with self._lock:
             artifacts = self._artifacts.get()

@@ -70,7 +70,7 @@ class ProxySettings:
             # Only here: an unusable proxy does not concern hosts that are reached without it.
             raise InvalidConfigurationError(
                 f"{scheme}_proxy",
-                f"{reason}; {redact_url(proxy)} comes from the variable {scheme}_proxy or "
+                f"{reason}; {redact_url(proxy)} is the value of the variable {scheme}_proxy or "
                 f"{scheme.upper()}_PROXY, or from `proxy.{scheme}` of the settings",
             )
         return proxy

@@ -100,7 +100,7 @@ def _timeout_reason(error: Exception, root: BaseException, *, begun: bool) -> st
         return str(root)
     if isinstance(error, ConnectTimeoutError):
         return "no connection was made in time"
-    return "nothing more came in time" if begun else "the server did not answer in time"
+    return "nothing more was received in time" if begun else "the server did not answer in time"
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

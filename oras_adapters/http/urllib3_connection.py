@@ -46,7 +46,7 @@ class TunnelRefusedError(Exception):
 
 @frozen(eq=False, repr=False)
 class Dialing:
-    """What opening a connection needs.
+    """The settings for opening a connection.
 
     Attributes:
         dialer: connects to hosts.

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m oras_adapters.mirroring",
-        description="Mirror registries by rules. A run that was interrupted goes on.",
+        description="Mirror registries by rules, or continue a run that was interrupted.",
     )
     parser.add_argument("rules", type=Path, help="the rules, such as mirror.toml")
     parser.add_argument(
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener = unreported if options.quiet else _Lines()
         report = run_rules(rules, listener=listener, only_failed=options.retry_failed)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the next run goes on\n")
+        sys.stderr.write("interrupted; the next run continues\n")
         return INTERRUPTED
     except WorkerError as error:
         sys.stderr.write(f"{error}\n")

@@ -53,7 +53,7 @@ def run_rules(
     listener: Callable[[Progress], None] = unreported,
     only_failed: bool = False,
 ) -> Report:
-    """Mirror by rules, or go on where an earlier run of the same rules stopped.
+    """Mirror by rules, or continue an earlier run of the same rules.
 
     Args:
         rules: the rules; `read_rules` reads them from a file.
@@ -65,7 +65,7 @@ def run_rules(
     Raises:
         InvalidConfigurationError: if the settings, or the ledger, cannot be used.
         UnsupportedError: if the executor is Dask, which is not installed.
-        WorkerError: if the workers ended. The next run goes on.
+        WorkerError: if the workers ended. The next run continues.
     """
     with SqliteLedger(Path(rules.run.ledger)) as ledger, _stage(rules, executor) as stage:
         call = partial(work, stage.setup)

@@ -124,7 +124,7 @@ class SqliteLedger(Ledger, ClosedOnExit):
     # --- The run --------------------------------------------------------------------------
 
     def begin(self, rules: str) -> bool:
-        """Begin a run, or go on with one."""
+        """Begin a run, or continue one."""
         with self._changing() as connection:
             row = connection.execute("SELECT rules, ended FROM run").fetchone()
             if row is not None and row[0] == rules and not row[1]:

@@ -1,4 +1,4 @@
-"""The variables of the environment that settings come from."""
+"""The settings in environment variables."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class DirectoryListing:
     """The entries of a directory that can be packed.
 
     Attributes:
-        entries: all entries, sorted by name; a directory comes before its own entries.
+        entries: all entries, sorted by name; a directory precedes its own entries.
     """
 
     entries: tuple[FileEntry, ...]
@@ -125,7 +125,7 @@ def pack_directory(
 
 
 def list_directory(tree: FileTree, prefix: str) -> DirectoryListing:
-    """Return all entries, sorted by name; a directory comes before its own entries.
+    """Return all entries, sorted by name; a directory precedes its own entries.
 
     Args:
         tree: the directory.

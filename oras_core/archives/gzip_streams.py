@@ -113,7 +113,7 @@ GZIP: Final = Gzip("zlib", zlib, DEFAULT_LEVEL)
 
 
 class _Workers:
-    """Threads whose results come in order; with none, the caller does the work."""
+    """Threads whose results are in order. Without threads, the caller does the work."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads

@@ -85,7 +85,7 @@ def select_manifest(
 def _manifests(
     fetcher: Fetcher, root: Descriptor, wanted: Platform, limit: int
 ) -> Iterator[tuple[Descriptor, Platform | None]]:
-    """Iterate over manifests and their platforms; entries with a platform come first."""
+    """Iterate over manifests and their platforms, entries with a platform first."""
     seen: set[Digest] = set()
     waiting = [root]
     while waiting:

@@ -32,7 +32,7 @@ WINDOWS_BEFORE_STREAM: Final = 2
 """Windows fetched in sequence before a stream: one large read is no sequence yet."""
 
 SKIP_SIZE: Final = 512 * 1024
-"""Bytes of a stream that are read and dropped rather than asked for anew further on."""
+"""Bytes of a stream to read and drop. A longer gap takes a new request."""
 
 READ_AHEAD_FACTOR: Final = 3
 """How many times the bytes read so far in sequence are fetched next."""
@@ -201,7 +201,7 @@ class RandomAccess(io.RawIOBase):
         return self._ranges.fetch_range(self.descriptor, start, length)
 
     def _window(self, size: int) -> tuple[int, int]:
-        """Return which blocks to fetch: what is asked for, and more in a longer sequence."""
+        """Return the blocks to fetch: those requested, and more in a longer sequence."""
         total = self.descriptor.size
         if total <= STREAM_AFTER:
             return 0, total
@@ -222,7 +222,7 @@ class RandomAccess(io.RawIOBase):
         return b"".join(pieces)
 
     def _hash(self, piece: bytes) -> None:
-        """Hash bytes that go on where the sequence from the start ended; check the last ones."""
+        """Hash the next bytes of the sequence from the start; verify the digest at the end."""
         end = self._position + len(piece)
         if not self._position <= self._hashed < end:
             return
@@ -258,7 +258,7 @@ class Seekable(Protocol):
 
 
 class Section(io.RawIOBase):
-    """A part of a file that seeks, as a file of its own. Not thread-safe."""
+    """A part of a file that seeks, as a separate file. Not thread-safe."""
 
     def __init__(self, file: Seekable, start: int, size: int, lock: Lock | None = None) -> None:
         """Read `size` bytes of `file` from byte `start` on.

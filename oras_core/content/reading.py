@@ -13,5 +13,5 @@ CHUNK_SIZE: Final = 256 * 1024
 
 
 def read_rest(stream: ByteStream) -> bytes:
-    """Return all remaining bytes of a stream that returns fewer bytes than it is asked for."""
+    """Return all remaining bytes of a stream that may return fewer bytes than requested."""
     return b"".join(iter(lambda: stream.read(CHUNK_SIZE), b""))

@@ -14,7 +14,7 @@ def read_root(
 ) -> Descriptor:
     """Return the descriptor of a root, and keep its manifest in `cached`.
 
-    A registry is sent one GET: the size or the media type that HEAD tells may be wrong (R23).
+    A registry is sent one GET: the size or the media type of a HEAD response may be wrong (R23).
 
     Raises:
         NotFoundError: if the source has no such tag or digest.

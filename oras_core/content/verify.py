@@ -1,6 +1,6 @@
 """Verification of bytes by size and digest (image spec, descriptor.md, Verification).
 
-The spec asks to verify everything from an untrusted source. This library trusts no source.
+The spec demands verification of all bytes from an untrusted source. This library trusts no source.
 """
 
 from __future__ import annotations

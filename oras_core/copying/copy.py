@@ -162,7 +162,7 @@ def tag_copied(
     tags: Sequence[str],
     options: CopyOptions,
 ) -> None:
-    """Create the tags of a root that has just been copied. The listener is not told.
+    """Create the tags of a root that has just been copied, without a call of the listener.
 
     Raises: as `copy_graph`.
     """

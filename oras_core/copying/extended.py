@@ -71,7 +71,7 @@ def extended_copy(
             if tags and plain in moves.moved:
                 tag_copied(source, plain, target, tags, options)
             elif tags:
-                # The listener has been told about the root.
+                # The listener has received the root already.
                 quiet = evolve(options, listener=ProgressListener())
                 copy_graph(source, plain, target, further_tags=tags, options=quiet)
         return Copied.of(root, moves)

@@ -47,7 +47,7 @@ class CopyPlan:
 
 
 def node_of(descriptor: Descriptor) -> Node:
-    """Return the node of the graph that a descriptor stands for."""
+    """Return the node of the graph for a descriptor."""
     return descriptor.digest, descriptor.has_successors
 
 

@@ -37,7 +37,7 @@ class Walk:
 
         Returns:
             The plan, and the manifests that are present. Roots in `named` are not among them,
-            nor is the listener told about them: the copy may still push them, by tag.
+            nor reported to the listener: the copy may still push them, by tag.
         """
         skipped: list[Descriptor] = []
         generation: Sequence[Descriptor] = roots

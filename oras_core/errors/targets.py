@@ -122,7 +122,7 @@ class CancelledError(OrasError):
 class WorkerError(OrasError):
     """The workers of a mirror ended without a result.
 
-    The ledger has all jobs that are done: the next run goes on.
+    The ledger has all jobs that are done, and the next run continues.
 
     Attributes:
         reason: what the executor says.
@@ -132,6 +132,6 @@ class WorkerError(OrasError):
         """Keep the fact."""
         self.reason = reason
         super().__init__(
-            f"cannot go on with the mirror: its workers are lost ({reason}). "
-            "Run the mirror again: it goes on where it stopped."
+            f"cannot continue the mirror: its workers are lost ({reason}). "
+            "Run the mirror again to continue it."
         )

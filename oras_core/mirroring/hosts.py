@@ -14,7 +14,7 @@ __all__ = ["Hosts", "RetryRules"]
 class RetryRules:
     """How often and when failed jobs are repeated. Times are in seconds.
 
-    They come on top of the retries of single requests (`RetryPolicy`).
+    They are added to the retries of single requests (`RetryPolicy`).
 
     Attributes:
         attempts: the largest number of attempts of one job.

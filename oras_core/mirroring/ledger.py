@@ -29,7 +29,7 @@ class Totals:
         failed_jobs: jobs, and repositories that could not be planned, that failed for good.
         moved: blobs and manifests that were transferred.
         skipped: blobs and manifests that were present.
-        mounted: blobs that came from another repository of the registry.
+        mounted: blobs that were mounted from another repository of the registry.
         bytes: bytes that were transferred.
         seconds: the duration of all jobs together.
         left_out: tags that were deleted at the source, or that lack the platform.
@@ -83,7 +83,7 @@ class Ledger(Protocol):
     """Keeps the state of one run. Thread-safe. Every change is durable when a call returns."""
 
     def begin(self, rules: str) -> bool:
-        """Begin a run, or go on with one that has not ended and has the same rules.
+        """Begin a run, or continue one that has not ended and has the same rules.
 
         A new run forgets the jobs of the run before it.
 
@@ -91,12 +91,12 @@ class Ledger(Protocol):
             rules: a text that identifies the rules of the run.
 
         Returns:
-            Whether an earlier run goes on.
+            Whether an earlier run continues.
         """
         ...
 
     def reopen_failed(self) -> bool:
-        """Make the failed jobs of the last run open again, and go on with it.
+        """Make the failed jobs of the last run open again, and continue it.
 
         Returns:
             Whether there is a run.
@@ -145,7 +145,7 @@ class Ledger(Protocol):
 
 
 class MemoryLedger(Ledger):
-    """A ledger in memory, for runs that need not survive their process."""
+    """A ledger in memory, for runs that end with their process."""
 
     def __init__(self) -> None:
         """Begin without a run."""
@@ -161,7 +161,7 @@ class MemoryLedger(Ledger):
         self._all_planned = False
 
     def begin(self, rules: str) -> bool:
-        """Begin a run, or go on with one."""
+        """Begin a run, or continue one."""
         goes_on = not self._ended and self._rules == rules
         if not goes_on:
             self._forget()

@@ -42,7 +42,7 @@ class Record:
         tags: the number of the job's tags that the destination has now.
         moved: the number of blobs and manifests that were transferred.
         skipped: the number of those that were present.
-        mounted: the number of blobs that came from another repository of the registry.
+        mounted: the number of blobs mounted from another repository of the registry.
         bytes: the number of bytes that were transferred.
         seconds: the duration of the job. Not compared.
         left_out: tags that were deleted at the source, or that lack the platform.

@@ -104,7 +104,7 @@ class Report:
         for host, message in self.given_up.items():
             lines.append(f"{host} does not work: {message}")
         if totals.open_jobs:
-            lines.append(f"{totals.open_jobs:,} jobs are open. Run the mirror again: it goes on.")
+            lines.append(f"{totals.open_jobs:,} jobs are open. Run the mirror again to continue.")
         if self.unplanned:
             lines.append(f"{self.unplanned:,} repositories could not be read. Run it again.")
         if self.failures:

@@ -68,7 +68,7 @@ def run_mirrors(
     options: RunOptions | None = None,
     only_failed: bool = False,
 ) -> Report:
-    """Mirror registries and repositories, or go on where an earlier run stopped.
+    """Mirror registries and repositories, or continue an earlier run that stopped.
 
     Jobs that fail because a registry does not answer, or is overloaded, are repeated later;
     others fail for good. A failure never ends the run.
@@ -86,8 +86,8 @@ def run_mirrors(
         The report.
 
     Raises:
-        WorkerError: if the executor lost its workers. The next run goes on.
-        CancelledError: if the thread's token is cancelled. The next run goes on.
+        WorkerError: if the executor lost its workers. The next run continues.
+        CancelledError: if the thread's token is cancelled. The next run continues.
 
     Example:
         >>> mirror = Mirror("localhost:5001/team/model", "localhost:5001/copy/model")

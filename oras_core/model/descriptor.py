@@ -97,7 +97,7 @@ class Descriptor:
 
     @property
     def is_empty(self) -> bool:
-        """Whether this is the image spec's empty descriptor, which stands for no content."""
+        """Whether this is the image spec's empty descriptor, which means no content."""
         return self.media_type == media_types.OCI_EMPTY
 
     @property

@@ -1,4 +1,4 @@
-"""The ports: what the core asks of the outside, as small protocols.
+"""The ports: small protocols through which the core does its I/O.
 
 An implementation subclasses nothing; it has the methods. Each port has a contract suite
 in `oras_core.testing`.

@@ -188,7 +188,7 @@ class FileTree(Protocol):
 
 @runtime_checkable
 class NameRules(Protocol):
-    """A folder on a system with rules of its own for names."""
+    """A folder on a system with rules for names."""
 
     @property
     def names(self) -> NamePolicy:
@@ -197,7 +197,7 @@ class NameRules(Protocol):
 
 
 def names_of(tree: FileTree) -> NamePolicy:
-    """Return the rules for names in a folder; those of POSIX if it has none of its own."""
+    """Return the rules for names in a folder; those of POSIX if it has none."""
     # `isinstance` examines all members of a protocol each time, which costs more than the check.
     names: NamePolicy = getattr(tree, "names", POSIX_NAMES)
     return names

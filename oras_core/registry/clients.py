@@ -30,7 +30,7 @@ __all__ = ["RepositoryClients"]
 
 
 class RepositoryClients:
-    """What a `RemoteRepository` is made of. Thread-safe."""
+    """The parts of a `RemoteRepository`. Thread-safe."""
 
     def __init__(
         self,

@@ -326,7 +326,7 @@ def _digest_of(reference: str, content: bytes, headers: Headers, what: str) -> D
 
     A manifest requested by digest must have that digest; the header is ignored. A manifest
     requested by tag must have the digest in the header, if there is one. That digest also
-    shows that a `Content-Encoding` is wrong; without one, the field is believed (R38).
+    shows that a `Content-Encoding` is wrong; without one, the field decides (R38).
     """
     expected = Digest.parse(reference) if ":" in reference else digest_header(headers)
     actual = Digest.of(content, expected.algorithm if expected else "sha256")

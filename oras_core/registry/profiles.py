@@ -37,7 +37,7 @@ class HostProfile:
     Attributes:
         chunked: whether blobs are sent in chunks by default.
         accepts_chunks: whether chunks are allowed. If not, blobs are sent whole, even if the
-            caller asks for chunks.
+            caller wants chunks.
         chunk_size: the default size of a chunk, in bytes.
         max_chunk_size: the largest size of a chunk, in bytes.
         max_whole_size: the most bytes of one request; larger blobs are sent in chunks. None
@@ -76,7 +76,7 @@ class HostProfile:
 
         Args:
             size: the size of the blob in bytes.
-            wanted: the chunk size that the caller asks for; None for the default.
+            wanted: the chunk size that the caller wants; None for the default.
         """
         too_large = self.max_whole_size is not None and size > self.max_whole_size
         if not self.accepts_chunks or not (self.chunked or wanted or too_large):

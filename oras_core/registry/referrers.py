@@ -193,7 +193,7 @@ class ReferrersClient:
         """Tell whether an entry of a list refers to the subject.
 
         Clients that write lists give each entry the artifact type and no platform; such an
-        entry is believed. Of another one, the manifest decides.
+        entry is used. For another one, the manifest decides.
         """
         if not entry.has_successors:
             return False

@@ -1,4 +1,4 @@
-"""What the clients of one registry know of referrers, and how their threads share lists."""
+"""Knowledge of the referrers of one registry, and the lists that threads share."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The protocol has no conditional write: a client may overwrite what another one w
 read. Against that, each client
 
 - writes at once after its read, or reads again;
-- reads its list back until it stands still, longer if others write as well;
+- reads the list again until it no longer changes, longer if others write as well;
 - restores entries of others that it saw and that vanish: their clients may have ended.
 """
 
@@ -32,7 +32,7 @@ MAX_ATTEMPTS: Final = 30
 """Attempts to write a list; another client may overwrite it each time."""
 
 SETTLING: Final = 0.4
-"""Seconds for which a written list must stand still, at least: another client that read the
+"""Minimum seconds without a change of a written list: another client that read the
 list before this one wrote it may need that long to overwrite it."""
 
 SLOWNESS: Final = 6.0
@@ -139,7 +139,7 @@ class ListUpdate:
         self._seen = listed.with_entries_of(self._seen)
 
     def _lasts(self, change: ListChange) -> bool:
-        """Read the list back until it stands still; tell whether it still has the change."""
+        """Read the list until it no longer changes; return whether it still has the change."""
         settling = min(max(SETTLING, SLOWNESS * self._slowest), MAX_SETTLING)
         before: ReferrersList | None = None
         equal = 0

@@ -93,7 +93,7 @@ def raise_for_status(
     *,
     expected: Collection[int] = (200,),
 ) -> None:
-    """Raise the error that the answer stands for, unless its status is one of `expected`.
+    """Raise the error for the answer, unless its status is one of `expected`.
 
     Args:
         request: the request.

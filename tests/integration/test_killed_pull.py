@@ -1,4 +1,4 @@
-"""A pull that was killed goes on where it ended: counted at the registry's own address."""
+"""A repeated pull resumes the killed one: bytes are counted at the registry."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_a_mirror_survives_the_loss_of_a_worker_and_an_interruption(registries, 
         done = ledger.totals().done_jobs
     assert 0 < done < REPOSITORIES
 
-    # The second run goes on, and loses a worker.
+    # The second run continues, and loses a worker.
     with running(rules, tmp_path) as process:
         wait_for(destination, REPOSITORIES * 2 // 3, process)
         victim = workers_of(process)[0]

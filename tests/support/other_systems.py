@@ -1,4 +1,4 @@
-"""A simulated Windows for the packages under test, as far as that goes on another system.
+"""A simulated Windows for the packages under test, on another system.
 
     ORAS_SIMULATED_SYSTEM=windows PYTHONPATH=tests python -m pytest -p support.other_systems …
 

@@ -60,8 +60,8 @@ EXAMPLES = [
     (
         WorkerError("killed"),
         (
-            "cannot go on with the mirror: its workers are lost (killed). "
-            "Run the mirror again: it goes on where it stopped."
+            "cannot continue the mirror: its workers are lost (killed). "
+            "Run the mirror again to continue it."
         ),
     ),
     (InvalidPlatformError(None, "no"), "invalid platform None: no"),

@@ -64,7 +64,7 @@ class CredentialBook:
     def renew_identity(self, credential: Credential, identity_token: str) -> None:
         """Store the successor of an identity token that may be valid for one use only.
 
-        `get` goes on returning `credential`, so that its tokens stay valid.
+        `get` still returns `credential`, so that its tokens stay valid.
         """
         successor = evolve(credential, identity_token=identity_token)
         with acquired(self._lookup):

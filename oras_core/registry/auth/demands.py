@@ -1,4 +1,4 @@
-"""What a registry demands: the challenge and the scopes of each repository."""
+"""The demands of a registry: the challenge and the scopes of each repository."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Wanted:
     def demanding(self, demanded: tuple[Scope, ...]) -> Wanted:
         """Return the scopes for another attempt, after a challenge that demands `demanded`.
 
-        Some servers read the first scope only: the demanded ones come first (R4).
+        Some servers read the first scope only: the demanded scopes are first (R4).
         """
         merely_useful = {(scope.kind, scope.name) for scope in self.useful}
         merely_useful -= {(scope.kind, scope.name) for scope in self.needed}

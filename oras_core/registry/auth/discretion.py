@@ -44,6 +44,6 @@ def without_repeated(response: HttpResponse, secrets: Collection[str]) -> HttpRe
 
 
 def _forms(secret: str) -> Iterable[bytes]:
-    """Return the secret as plain text, as a JSON string, and as it stands in a URL or a form."""
+    """Return the secret as plain text, as a JSON string, and as encoded in a URL or a form."""
     text = secret.encode("utf-8", "surrogateescape")
     return text, json.dumps(secret)[1:-1].encode(), quote(text).encode(), quote_plus(text).encode()

@@ -40,7 +40,7 @@ class TokenCache:
         """Begin empty.
 
         Args:
-            refusals: the memory of refused credentials; by default one of its own.
+            refusals: the memory of refused credentials; by default a new one.
             now: the clock of the tokens' `expires_at`.
         """
         self._now = now

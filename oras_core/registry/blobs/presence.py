@@ -28,7 +28,7 @@ __all__ = ["BlobPresence"]
 _logger = logging.getLogger(__name__)
 
 NEW_SECONDS: Final = 10.0
-"""Seconds for which a repository counts as new; afterwards it is asked again."""
+"""Seconds for which a repository counts as new. Then the client lists its tags again."""
 
 
 def _is_common(descriptor: Descriptor) -> bool:

@@ -80,7 +80,7 @@ class BlobUploader:
     ) -> None:
         """Upload a blob, unless the repository has it.
 
-        The blob is sent whole, or in chunks if the profile or `chunk_size` asks for them. If
+        The blob is sent whole, or in chunks if the profile or `chunk_size` demands them. If
         the registry refuses one way, the other is tried once (R20).
 
         Args:

@@ -53,7 +53,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> float | None:
-    """Return the pause in seconds that a response asks for; None if it asks for none.
+    """Return the pause in seconds that a response demands; None if it demands none.
 
     `Retry-After` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). A date
     counts from the response's own `Date` if it has one, since the two clocks may differ, else
@@ -71,7 +71,7 @@ def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> 
 
 
 def _is_too_long(pause: float) -> bool:
-    """Tell whether the operation's deadline comes before the end of a pause."""
+    """Tell whether the operation's deadline is before the end of a pause."""
     return pause >= current_token().deadline - time.monotonic()
 
 
@@ -85,7 +85,7 @@ class RetryPolicy:
         timeouts: the largest number of attempts that end in a timeout: a server that stayed
             silent twice is not worth a third wait.
         max_backoff: the longest pause that the client chooses.
-        max_pause: the longest pause that a registry may ask for. If it asks for more, its
+        max_pause: the longest pause that a registry may demand. If it demands more, its
             response is returned at once.
     """
 
@@ -192,7 +192,7 @@ class Retrying:
         if asked is not None:
             if asked > self._policy.max_pause:
                 return None
-            # A random addition: other clients were told the same second.
+            # A random addition: other clients got the same second.
             wanted = asked + min(wanted, self._policy.backoff)
         if asked is not None or response.status == 429:
             self._slow_down(host, wanted)

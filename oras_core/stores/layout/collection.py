@@ -39,7 +39,7 @@ class CollectedGarbage:
 class Collection:
     """One collection; the caller excludes copies, other collections and changes of the index.
 
-    Every manifest is read anew and verified, since a wrong answer would remove blobs.
+    Every manifest is read again and verified, since a wrong answer would remove blobs.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Collection:
         return None if document.subject is None else document.subject.digest
 
     def _follow_foreign_manifests(self, listed: Iterable[Descriptor]) -> None:
-        """Reach what manifests of unknown types refer to, or refuse to go on."""
+        """Reach what manifests of unknown types refer to, or raise an error."""
         todo = [*listed, *self._graph.leaves.values()]
         followed: set[Digest] = set()
         while todo:

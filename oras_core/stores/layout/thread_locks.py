@@ -1,4 +1,4 @@
-"""Locks between the threads of one process, for folders without locks of their own."""
+"""Locks between the threads of one process, for folders without locks."""
 
 from __future__ import annotations
 

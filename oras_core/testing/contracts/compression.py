@@ -46,7 +46,7 @@ class CompressionContract:
     """The contract of every compression; give it a fixture `compression`."""
 
     def test_decompression_restores_the_bytes(self, compression: Compression) -> None:
-        """Bytes of any kind and any length come back unchanged."""
+        """Unpacking returns bytes of any kind and any length unchanged."""
         for content in (b"", b"x", TEXT, NOISE, bytes(3_000_000), TEXT[:100_000] * 20):
             assert unpacked(compression, packed(compression, content)) == (content, b"")
 

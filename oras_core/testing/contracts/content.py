@@ -53,7 +53,7 @@ class TargetContract:
             target.resolve(str(blob.digest))
 
     def test_a_blob_is_fetched_unchanged(self, target: Target) -> None:
-        """Content comes back byte for byte."""
+        """A fetch returns the pushed bytes."""
         blob = push_blob(target, b"\x00\xff blob \r\n")
         assert target.exists(blob)
         assert read(target, blob) == b"\x00\xff blob \r\n"

@@ -28,7 +28,7 @@ class CredentialStoreContract:
         assert store.get("docker.io") is None
 
     def test_a_stored_credential_is_found(self, store: CredentialStore) -> None:
-        """A user name and a password come back unchanged."""
+        """The store returns a user name and a password unchanged."""
         store.put(_REGISTRY, _ALICE)
         assert store.get(_REGISTRY) == _ALICE
 
@@ -54,7 +54,7 @@ class CredentialStoreContract:
         assert store.get("registry.example.org") is None
 
     def test_docker_hub_is_found_as_docker_io(self, store: CredentialStore) -> None:
-        """The library always asks for `docker.io`, whatever key the store writes."""
+        """The library always looks up `docker.io`, for any key that the store writes."""
         store.put("docker.io", _ALICE)
         assert store.get("docker.io") == _ALICE
         assert store.get("docker.io/library/alpine") == _ALICE
@@ -84,7 +84,7 @@ class CredentialStoreContract:
             assert store.get(_REGISTRY) == Credential("alice", password)
 
     def test_an_identity_token_is_kept(self, store: CredentialStore) -> None:
-        """An identity token comes back as an identity token, not as a password."""
+        """The store returns an identity token as an identity token, not as a password."""
         store.put(_REGISTRY, Credential(identity_token="refresh me"))
         found = store.get(_REGISTRY)
         assert found is not None

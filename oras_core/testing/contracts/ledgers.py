@@ -135,7 +135,7 @@ class LedgerContract:
         assert ledger.totals().is_planned
 
     def test_failures_come_back_unchanged(self, ledger: Ledger) -> None:
-        """Records of failures come back unchanged, of repositories without jobs too."""
+        """The ledger returns records of failures unchanged, of repositories without jobs too."""
         ledger.begin("rules")
         ledger.add([_job(1)])
         records = [_failed(_job(1), "one: 'quoted' \N{SNOWMAN}"), _failed(_job(2, tags=0), "two")]

@@ -34,7 +34,7 @@ class _Session:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The header fields of the state; `0-0` also stands for no bytes."""
+        """The header fields of the state; `0-0` also means no bytes."""
         return {
             # The client adds `digest` to this query (R18).
             "Location": f"/v2/{self.repository}/blobs/uploads/{self.id}?_state={self.received}",

@@ -143,7 +143,7 @@ def test_a_copy_moves_the_missing_graph(source_kind, destination_kind, graph, da
         if node.digest in arrived:
             assert graph.reachable(node) <= arrived
 
-    # Another run goes on from there.
+    # Another run continues from there.
     copied = run(source, "v1", destination, options=options)
     assert copied.root.digest == destination.resolve("v1").digest == graph.root.digest
     assert present(graph, destination) == before | wanted

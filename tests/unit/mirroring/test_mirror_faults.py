@@ -71,7 +71,7 @@ def test_a_registry_that_is_down_for_a_while_loses_nothing(world):
 
 
 def test_a_registry_that_stays_down_is_left_alone_and_its_jobs_stay_open(world):
-    """The run ends, tells why, and the next one goes on."""
+    """The run ends with the reason, and the next run continues."""
     ledger = MemoryLedger()
     world.transports[DESTINATION] = ResetResponses(world.destination)
     report = run(world, ledger)
@@ -235,7 +235,7 @@ def test_an_interrupted_run_goes_on(world):
             raise CancelledError("mirror")
         return perform(task, world, options=ALONE)
 
-    with pytest.raises(WorkerError, match="goes on where it stopped"):
+    with pytest.raises(WorkerError, match="again to continue it"):
         run(world, ledger, threads=1, work=partial(work, stop_after=4), in_flight=1)
     assert ledger.totals().done_jobs == 2
     report = run(world, ledger, work=partial(work, stop_after=1000))

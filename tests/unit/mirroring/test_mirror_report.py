@@ -66,7 +66,7 @@ def test_a_report_says_what_is_left_and_why():
     assert "3 tags were left out" in text
     assert "1 tags changed while they were mirrored" in text
     assert "b.example does not work: no answer" in text
-    assert "2 jobs are open. Run the mirror again: it goes on." in text
+    assert "2 jobs are open. Run the mirror again to continue." in text
     assert "a.example/app0: reason 0" in text
     assert "app20" not in text
     assert text.endswith("and 5 more")

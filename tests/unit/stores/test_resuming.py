@@ -1,4 +1,4 @@
-"""Large content goes on where it broke off, and what is wrong with the beginning does no harm."""
+"""Downloads of large blobs resume, and wrong partial files cause no error."""
 
 from __future__ import annotations
 

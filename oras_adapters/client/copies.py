@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -113,6 +112,7 @@ class CopyVerbs(ClientBase):
             >>> sorted(done.tags)
             ['v1', 'v2']
         """
+        from oras_core.model.globs import PathSelection
         from oras_core.verbs.mirror import MirrorSource, mirror
 
         with (
@@ -126,7 +126,7 @@ class CopyVerbs(ClientBase):
             done = mirror(
                 mirrored,
                 target.whole(),
-                includes=_selection(include, exclude),
+                includes=PathSelection.of(include, exclude).has,
                 options=options,
             )
         _LOGGER.info("mirrored %s to %s: %s", origin.where, target.where, done)
@@ -173,16 +173,3 @@ class CopyVerbs(ClientBase):
 def _layout_at(path: str | os.PathLike[str]) -> LayoutPlace:
     name = os.fspath(path)
     return LayoutPlace("oci-archive" if name.endswith(".tar") else "oci", name)
-
-
-def _selection(include: Texts, exclude: Texts) -> Callable[[str], bool]:
-    from oras_core.model.globs import any_of
-
-    included, excluded = any_of(include), any_of(exclude)
-
-    def is_chosen(tag: str) -> bool:
-        return (not included or any(pattern.matches(tag) for pattern in included)) and not any(
-            pattern.matches(tag) for pattern in excluded
-        )
-
-    return is_chosen

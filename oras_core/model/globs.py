@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
+
+from attrs import frozen
 
 from oras_core.errors import InvalidInputError
 
-__all__ = ["PathPattern", "any_of"]
+__all__ = ["PathPattern", "PathSelection", "any_of"]
 
 
 class PathPattern:
@@ -82,3 +84,50 @@ def any_of(patterns: str | Iterable[str]) -> tuple[PathPattern, ...]:
     """Return the patterns of a text, or of several."""
     texts = (patterns,) if isinstance(patterns, str) else tuple(patterns)
     return tuple(PathPattern(text) for text in texts)
+
+
+@frozen
+class PathSelection:
+    """A choice of paths by patterns.
+
+    Attributes:
+        included: patterns of the chosen paths; empty for all paths.
+        excluded: patterns of paths that are left out, even if `included` matches them.
+    """
+
+    included: tuple[PathPattern, ...] = ()
+    excluded: tuple[PathPattern, ...] = ()
+
+    @classmethod
+    def of(
+        cls, include: str | Iterable[str] = (), exclude: str | Iterable[str] = ()
+    ) -> PathSelection:
+        """Return the selection for the texts of patterns.
+
+        Raises:
+            InvalidInputError: if a pattern is empty.
+        """
+        return cls(any_of(include), any_of(exclude))
+
+    def has(self, path: str) -> bool:
+        """Tell whether the file at `path` is chosen."""
+        is_included = not self.included or any(one.matches(path) for one in self.included)
+        return is_included and not any(one.matches(path) for one in self.excluded)
+
+    def may_have_some_in(self, folder: str) -> bool:
+        """Tell whether a file in `folder` could be chosen, whatever its name; "" is the root."""
+        is_included = not self.included or any(_reaches(one, folder) for one in self.included)
+        return is_included and not (folder and any(one.matches(folder) for one in self.excluded))
+
+    def within(self, folder: str) -> Callable[[str], bool] | None:
+        """Return a test of paths that begin in `folder`; None if all of them are chosen."""
+        is_included = not self.included or (
+            bool(folder) and any(one.matches(folder) for one in self.included)
+        )
+        if is_included and not any(_reaches(one, folder) for one in self.excluded):
+            return None
+        return lambda path: self.has(f"{folder}/{path}" if folder else path)
+
+
+def _reaches(pattern: PathPattern, folder: str) -> bool:
+    return not folder or pattern.may_match_within(folder)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oras_core.errors import InvalidInputError
-from oras_core.model.globs import PathPattern, any_of
+from oras_core.model.globs import PathPattern, PathSelection, any_of
 
 MATCHED = [
     ("*.md", "card.md"),
@@ -85,3 +85,40 @@ def test_folder_without_a_possible_match_is_ruled_out(pattern, folder, expected)
 
 def test_single_pattern_equals_a_list_of_one():
     assert [p.text for p in any_of("*.md")] == [p.text for p in any_of(["*.md"])] == ["*.md"]
+
+
+# --- Selections ----------------------------------------------------------------------------
+
+PATTERNS = st.lists(
+    st.lists(st.sampled_from(["a", "b", "*", "**", "?"]), min_size=1, max_size=3).map("/".join),
+    max_size=2,
+)
+
+
+@given(PATTERNS, PATTERNS, WORDS)
+def test_selection_within_a_folder_agrees_with_that_of_its_files(include, exclude, words):
+    selection = PathSelection.of(include, exclude)
+    path = "/".join(words)
+    for depth in range(len(words)):
+        folder = "/".join(words[:depth])
+        within = selection.within(folder)
+        is_chosen = within is None or within("/".join(words[depth:]))
+        assert is_chosen is selection.has(path)
+        assert selection.may_have_some_in(folder) or not selection.has(path)
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "folder", "is_whole"),
+    [
+        ((), (), "", True),
+        ((), (), "data", True),
+        ("data", (), "data", True),
+        ("data/*.md", (), "data", False),
+        ("*.md", (), "", False),
+        ((), "other/*", "data", True),
+        ((), "*.md", "data", False),
+        ((), "a", "", False),
+    ],
+)
+def test_selection_knows_that_it_has_a_whole_folder(include, exclude, folder, is_whole):
+    assert (PathSelection.of(include, exclude).within(folder) is None) is is_whole

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from oras_core.model.annotations import Annotations, AnnotationSet
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.digest import Digest
+    from oras_core.model.globs import PathSelection
     from oras_core.model.index import Index
     from oras_core.model.limits import Limits
     from oras_core.model.manifest import Manifest
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from oras_core.verbs.mirror import Mirrored, mirror
     from oras_core.verbs.pull import Pulled, find_manifest, pull
     from oras_core.verbs.push import Config, Directory, File, push
+    from oras_core.verbs.selection import FileSelection
     from oras_core.verbs.verify import Verification, verify
     from oras_core.version import __version__
 
@@ -83,6 +85,7 @@ __all__ = [
     "Digest",
     "Directory",
     "File",
+    "FileSelection",
     "FileSource",
     "FileStore",
     "Gzip",
@@ -100,6 +103,7 @@ __all__ = [
     "NoCredentials",
     "OciLayoutStore",
     "OpenedSource",
+    "PathSelection",
     "Platform",
     "Pulled",
     "Reference",
@@ -181,6 +185,8 @@ _MODULE_OF = {
     "NoCredentials": "credentials",
     "OciLayoutStore": "stores.layout.store",
     "OpenedSource": "content.sources",
+    "FileSelection": "verbs.selection",
+    "PathSelection": "model.globs",
     "Platform": "model.platform",
     "Pulled": "verbs.pull",
     "Reference": "model.reference",

@@ -16,6 +16,7 @@ from oras.logger import logger
 from oras.utils import get_tmpdir
 from oras_core.model.descriptor import Descriptor
 from oras_core.verbs.pull import pull as pull_artifact
+from oras_core.verbs.selection import FileSelection
 
 if TYPE_CHECKING:
     from oras._client.protocol import RegistryClient
@@ -83,7 +84,7 @@ def pull(
                     container.digest or container.tag,
                     tree,
                     platform=platform,
-                    includes=selection.includes,
+                    selection=FileSelection(layers=selection.includes),
                     title_of=archives.title_of,
                     unpacks=archives.unpacks,
                     compressions=client.connections.composition.compressions,

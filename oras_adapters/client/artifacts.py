@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve
 
 from oras_adapters.client.base import ClientBase, Texts, all_of, as_platform
+from oras_core.model.paths import sanitize_folder
 from oras_core.model.reference import DEFAULT_TAG
 
 if TYPE_CHECKING:
@@ -196,13 +197,17 @@ class ArtifactVerbs(ClientBase):
     ) -> Pulled[Path]:
         """Pull the files of an artifact into a folder.
 
-        Layers without a title are no files and stay behind.
+        Layers without a title are not pulled. If the patterns choose a small part of a folder
+        that was pushed without compression, only that part is fetched. It cannot be verified;
+        `unverified` of the result names the folder. A compressed folder is fetched whole.
 
         Args:
             source: the place of the artifact.
             folder: made if it is missing.
-            include: patterns of titles, such as `*.md`; none for all files.
-            exclude: patterns of titles that stay behind even so.
+            include: patterns of titles, and of paths in pushed folders, such as `*.md` or
+                `weights/*.bin`; none for all files. A pattern without `/` matches the last
+                component of any path; `/card.md` matches at the top only.
+            exclude: patterns of titles and paths that stay behind even so.
             media_types: of the layers to pull; none for all.
             annotations: that a layer must have to be pulled.
             platform: of an index, which manifest is meant.
@@ -213,6 +218,7 @@ class ArtifactVerbs(ClientBase):
             UnsafePathError: if a title leads out of the folder; nothing is written then.
             ContentError: if content is not what the manifest promises.
             UnsafeArchiveError: if a folder holds what may not be unpacked.
+            UnsupportedError: if a hard link of a folder is chosen without its file.
             OrasError: any error of the registry.
 
         Example:
@@ -220,16 +226,20 @@ class ArtifactVerbs(ClientBase):
             >>> [path.name for path in pulled.files]
             ['card.md']
         """
+        from oras_core.model.globs import PathSelection
         from oras_core.verbs.pull import Pulled, pull
+        from oras_core.verbs.selection import FileSelection
 
         tree = self._parts.folder(folder)
-        is_titled = _selection(include, exclude, None if overwrite else tree)
         types = {*all_of(media_types)}
         wanted = (annotations or {}).items()
 
         def chosen(layer: Descriptor) -> bool:
-            is_of_kind = not types or layer.media_type in types
-            return is_of_kind and wanted <= layer.annotations.items() and is_titled(layer)
+            return (
+                (not types or layer.media_type in types)
+                and wanted <= layer.annotations.items()
+                and (overwrite or layer.title is None or not _exists(tree, layer.title))
+            )
 
         with self._reading(source) as located, self._copying() as options:
             pulled = pull(
@@ -237,14 +247,19 @@ class ArtifactVerbs(ClientBase):
                 located.reference,
                 tree,
                 platform=as_platform(platform),
-                includes=chosen,
+                selection=FileSelection(PathSelection.of(include, exclude), chosen),
                 limits=self._parts.limits,
                 compressions=self._parts.compressions,
                 options=options,
             )
         _LOGGER.info("pulled %s (%s) into %s", located, pulled.root.digest, os.fspath(folder))
-        files = tuple(Path(folder, *path.parts) for path in pulled.files)
-        return Pulled(pulled.root, pulled.manifest, files)
+
+        def on_disk(paths: tuple[SafePath, ...]) -> tuple[Path, ...]:
+            return tuple(Path(folder, *path.parts) for path in paths)
+
+        return Pulled(
+            pulled.root, pulled.manifest, on_disk(pulled.files), on_disk(pulled.unverified)
+        )
 
     def open(
         self, source: Source, name: str | None = None, *, platform: str | Platform | None = None
@@ -350,29 +365,7 @@ class ArtifactVerbs(ClientBase):
         ]
 
 
-def _selection(
-    include: Texts, exclude: Texts, kept: LocalFileTree | None
-) -> Callable[[Descriptor], bool]:
-    """Return a test of layers; those of which a file is in `kept` fail it."""
-    from oras_core.model.globs import any_of
-    from oras_core.model.paths import sanitize_folder
-
-    included, excluded = any_of(include), any_of(exclude)
-
-    def is_chosen(layer: Descriptor) -> bool:
-        if layer.title is None:
-            return False
-        path = sanitize_folder(layer.title)
-        title = str(path)
-        return (
-            (not included or any(pattern.matches(title) for pattern in included))
-            and not any(pattern.matches(title) for pattern in excluded)
-            and (kept is None or not _exists(kept, path))
-        )
-
-    return is_chosen
-
-
-def _exists(tree: LocalFileTree, path: SafePath) -> bool:
-    """Tell whether a path exists; the folder itself counts if it is not empty."""
+def _exists(tree: LocalFileTree, title: str) -> bool:
+    """Tell whether a title exists; the folder itself counts if it is not empty."""
+    path = sanitize_folder(title)
     return tree.entry(path) is not None if path.parts else any(tree.entries())

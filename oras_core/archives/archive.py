@@ -32,6 +32,7 @@ from oras_core.errors import (
     SourceChangedError,
     UnsafeArchiveError,
     UnsafePathError,
+    UnsupportedError,
 )
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.model.limits import Limits
@@ -210,7 +211,8 @@ def unpack(
     limits: Limits,
     tar_digest: Digest | None = None,
     compressions: Sequence[Compression] = (),
-) -> None:
+    selects: Callable[[str], bool] | None = None,
+) -> int:
     """Unpack a tar archive, compressed or not, into `tree`.
 
     `MemberPolicy` checks each member. Symbolic links are created last, when all are known.
@@ -225,9 +227,15 @@ def unpack(
         tar_digest: the expected digest of the uncompressed archive.
         compressions: accepted compressions, besides gzip by the standard library; the first
             whose magic bytes match is used.
+        selects: tells whether to unpack the member at a path without `prefix`; None for all
+            members. All members are checked, and all bytes are read.
+
+    Returns:
+        The number of unpacked members.
 
     Raises:
         UnsafeArchiveError: if a member must not be unpacked, or the archive is damaged.
+        UnsupportedError: if a selected member is a hard link to one that is not selected.
         SizeLimitError: if the archive exceeds a limit.
         DigestMismatchError: if the uncompressed archive does not match `tar_digest`.
         UnsafePathError: if `tree` has a link, or an entry of another kind, at a member's path.
@@ -236,17 +244,26 @@ def unpack(
     """
     try:
         chunks = decompressed(stream, (*compressions, GZIP))
-        _unpack(chunks, tree, MemberPolicy(limits, prefix, names_of(tree)), tar_digest)
+        policy = MemberPolicy(limits, prefix, names_of(tree))
+        return _unpack(chunks, tree, policy, tar_digest, selects or _everything)
     except ArchiveDamage as damage:
         # A digest mismatch explains more than the damage: let the stream report one.
         _read_to_end(stream, limits.archive_bytes)
         raise UnsafeArchiveError(damage.member, damage.reason) from damage
 
 
+def _everything(_: str) -> bool:
+    return True
+
+
 def _unpack(
-    archive: Iterator[bytes], tree: FileTree, policy: MemberPolicy, tar_digest: Digest | None
-) -> None:
-    token = current_token()
+    archive: Iterator[bytes],
+    tree: FileTree,
+    policy: MemberPolicy,
+    tar_digest: Digest | None,
+    selects: Callable[[str], bool],
+) -> int:
+    token, count = current_token(), 0
     hasher = tar_digest.hasher() if tar_digest else None
     with (
         closing(read_ahead(_hashed(archive, hasher))) as chunks,
@@ -256,14 +273,21 @@ def _unpack(
         while member := reader.next_member():
             token.raise_if_cancelled("unpack an archive")
             path = policy.admit(member)
-            if path is not None:
+            if path is None:
+                continue
+            if selects(str(path)):
                 _unpack_member(reader, tree, policy, member, path)
+                count += 1
+            elif member.kind == "hardlink":
+                policy.original_of(member)
     if tar_digest and hasher and hasher.hexdigest() != tar_digest.encoded:
         actual = f"{tar_digest.algorithm}:{hasher.hexdigest()}"
         raise DigestMismatchError(str(tar_digest), actual, what="the uncompressed archive")
     for place, target in policy.links().items():
         token.raise_if_cancelled("unpack an archive")
-        tree.make_symlink(sanitize_path(place), target)
+        if selects(place):
+            tree.make_symlink(sanitize_path(place), target)
+    return count
 
 
 def _unpack_member(
@@ -284,8 +308,11 @@ def _copy(tree: FileTree, policy: MemberPolicy, member: TarMember, path: SafePat
     """Unpack a hard link as a separate file, so that a change to one does not affect the other."""
     original = policy.original_of(member)
     entry = tree.entry(original)
-    if entry is None:
+    if entry is None and original == path:
         raise UnsafeArchiveError(member.name, "it is a hard link to itself")
+    if entry is None:
+        reason = f"it is a hard link to {str(original)!r}, which is left out; include both"
+        raise UnsupportedError(f"unpack {str(path)!r} of a folder", reason)
     policy.charge(entry.size)
     with (
         closing(tree.open(original)) as content,

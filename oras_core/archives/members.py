@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from attrs import frozen
 
@@ -18,6 +18,7 @@ from oras_core.cancellation import current_token
 from oras_core.content.random_access import BLOCK, Section
 from oras_core.errors import NotFoundError, UnsafeArchiveError, UnsupportedError
 from oras_core.model.limits import Limits
+from oras_core.model.names import POSIX_NAMES, NamePolicy
 from oras_core.model.paths import SafePath
 from oras_core.ports.compression import Compression
 from oras_core.ports.content import ByteStream
@@ -25,7 +26,10 @@ from oras_core.ports.content import ByteStream
 if TYPE_CHECKING:
     from oras_core.content.random_access import Seekable
 
-__all__ = ["Member", "PackedFiles", "is_compressed", "write_tar"]
+__all__ = ["MAGIC_SIZE", "Member", "PackedFiles", "is_compressed", "write_tar"]
+
+MAGIC_SIZE: Final = 16
+"""Bytes that tell how an archive is compressed."""
 
 
 @frozen
@@ -53,7 +57,12 @@ class PackedFiles:
     """The files of an uncompressed archive that seeks. Thread-safe; an opened file is not."""
 
     def __init__(
-        self, archive: Seekable, *, prefix: SafePath | None = None, limits: Limits | None = None
+        self,
+        archive: Seekable,
+        *,
+        prefix: SafePath | None = None,
+        limits: Limits | None = None,
+        names: NamePolicy = POSIX_NAMES,
     ) -> None:
         """Read the headers of `archive`; data is skipped.
 
@@ -61,6 +70,7 @@ class PackedFiles:
             archive: an uncompressed tar archive.
             prefix: the path that member names begin with; it is removed from them.
             limits: `archive_bytes` and `archive_members` apply.
+            names: the rules of the system that the files are for.
 
         Raises:
             UnsafeArchiveError: if a member must not be unpacked, or the archive is damaged.
@@ -69,7 +79,7 @@ class PackedFiles:
         self._archive = archive
         self._lock = Lock()
         self._name = str(prefix) if prefix else "the archive"
-        policy = MemberPolicy(limits or Limits(), prefix)
+        policy = MemberPolicy(limits or Limits(), prefix, names)
         try:
             self.members: Mapping[str, Member] = dict(_scan(archive, policy))
         except ArchiveDamage as damage:

@@ -14,6 +14,7 @@ from oras_core.forks import ForkSafeLock
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
+from oras_core.model.globs import PathSelection
 from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
 from oras_core.ports.content import ByteSource, ByteStream
@@ -24,24 +25,12 @@ from oras_core.stores.resuming import forget_partial, write_file
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
-__all__ = ["FileStore", "checked_title", "is_marked_for_unpacking"]
+__all__ = ["FileStore", "is_marked_for_unpacking"]
 
 
 def is_marked_for_unpacking(descriptor: Descriptor) -> bool:
     """Tell whether the annotations mark the blob as a packed directory."""
     return descriptor.annotations.get(media_types.ANNOTATION_UNPACK) == "true"
-
-
-def checked_title(tree: FileTree, title: str, *, is_directory: bool) -> SafePath:
-    """Return the path in `tree` for a title; only a directory may be the root, by `.`.
-
-    Raises:
-        UnsafePathError: if the title leads out of the folder, or the system of the folder
-            refuses it.
-    """
-    path = sanitize_folder(title) if is_directory else sanitize_path(title)
-    names_of(tree).check(path)
-    return path
 
 
 class FileStore:
@@ -60,6 +49,7 @@ class FileStore:
         unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
         limits: Limits | None = None,
         compressions: Callable[[], Sequence[Compression]] = tuple,
+        paths: PathSelection | None = None,
     ) -> None:
         """Write into `tree`.
 
@@ -69,15 +59,18 @@ class FileStore:
             limits: bounds of unpacked archives.
             compressions: returns the compressions accepted for packed directories, besides
                 gzip of the standard library.
+            paths: selects the members of packed directories by title and path; None for all.
         """
         self._tree = tree
         self._unpacks = unpacks
         self._limits = limits or Limits()
         self._compressions = compressions
+        self._paths = paths or PathSelection()
         self._untitled = MemoryStore(limit=self._limits.manifest_size)
         self._titles: dict[SafePath, Digest] = {}
         self._placed: dict[SafePath, Digest] = {}
         self._files: dict[Digest, SafePath] = {}
+        self._left_out: set[SafePath] = set()
         self._lock = ForkSafeLock()
 
     def exists(self, descriptor: Descriptor) -> bool:
@@ -146,10 +139,19 @@ class FileStore:
         """Tag a manifest or untitled blob, for the lifetime of this store."""
         self._untitled.tag(descriptor, reference)
 
+    @property
+    def left_out(self) -> frozenset[SafePath]:
+        """The paths of directories that have no selected member."""
+        with self._lock:
+            return frozenset(self._left_out)
+
     def _path_of(self, descriptor: Descriptor) -> SafePath | None:
         if descriptor.title is None:
             return None
-        return checked_title(self._tree, descriptor.title, is_directory=self._unpacks(descriptor))
+        sanitize = sanitize_folder if self._unpacks(descriptor) else sanitize_path
+        path = sanitize(descriptor.title)
+        names_of(self._tree).check(path)
+        return path
 
     def _claim(self, descriptor: Descriptor, path: SafePath) -> None:
         """Reserve the title, so that two blobs never race for one name."""
@@ -203,12 +205,18 @@ class FileStore:
             self._tree.create_directory(path) as directory,
             closing(VerifyingReader(source.open(), descriptor)) as stream,
         ):
-            unpack(
+            selects = self._paths.within("/".join(path.parts))
+            count = unpack(
                 stream,
                 directory.tree,
                 prefix=path,
                 limits=self._limits,
                 tar_digest=tar_digest,
                 compressions=self._compressions(),
+                selects=selects,
             )
-            directory.commit()
+            if count or selects is None:
+                directory.commit()
+                return
+        with self._lock:
+            self._left_out.add(path)

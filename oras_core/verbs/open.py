@@ -28,9 +28,6 @@ __all__ = ["FileReader", "find_file"]
 SHOWN: Final = 10
 """Titles that an error lists."""
 
-MAGIC_SIZE: Final = 16
-"""Bytes that tell how an archive is compressed."""
-
 
 def find_file(manifest: Manifest, name: str | None) -> tuple[Descriptor, str]:
     """Return the layer of a file, and the file's path in the folder that the layer packs.
@@ -123,7 +120,12 @@ class FileReader:
 
         Raises: as `open`.
         """
-        from oras_core.archives.members import PackedFiles, is_compressed, write_tar  # noqa: PLC0415
+        from oras_core.archives.members import (  # noqa: PLC0415 - most layers are files
+            MAGIC_SIZE,
+            PackedFiles,
+            is_compressed,
+            write_tar,
+        )
 
         prefix = sanitize_folder(layer.title) if layer.title else None
         archive = self.held.enter_context(RandomAccess(self.source, layer))

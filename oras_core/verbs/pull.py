@@ -18,12 +18,13 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.index import Index
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
-from oras_core.model.paths import SafePath
+from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.model.titles import find_collision
 from oras_core.ports.content import Fetcher, ReadOnlyTarget
 from oras_core.ports.files import FileTree, names_of
-from oras_core.stores.file import FileStore, checked_title, is_marked_for_unpacking
+from oras_core.stores.file import FileStore, is_marked_for_unpacking
+from oras_core.verbs.selection import FileSelection, fetch_parts, find_parts
 
 if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
@@ -42,19 +43,18 @@ class Pulled(Generic[P_co]):
         root: the descriptor of the manifest or index that the reference names.
         manifest: the pulled manifest.
         files: paths of the layers in the order of the manifest; a directory is one path.
+        unverified: paths of the directories of which only a part was fetched. The digest of a
+            directory covers all of its bytes, so a part cannot be verified.
     """
 
     root: Descriptor
     manifest: Manifest
     files: tuple[P_co, ...]
+    unverified: tuple[P_co, ...] = ()
 
 
 def _own_title(descriptor: Descriptor) -> str | None:
     return descriptor.title
-
-
-def _everything(_: Descriptor) -> bool:
-    return True
 
 
 def pull(
@@ -63,7 +63,7 @@ def pull(
     tree: FileTree,
     *,
     platform: Platform | None = None,
-    includes: Callable[[Descriptor], bool] = _everything,
+    selection: FileSelection | None = None,
     title_of: Callable[[Descriptor], str | None] = _own_title,
     unpacks: Callable[[Descriptor], bool] = is_marked_for_unpacking,
     limits: Limits | None = None,
@@ -74,12 +74,18 @@ def pull(
 
     All titles are checked before the first file is written.
 
+    If the selection has some members of a packed directory, the others are not written. Of a
+    directory without compression, only the bytes of the selected members are fetched, if they
+    are less than half of it and the source supports ranges. These bytes cannot be verified,
+    and `Pulled.unverified` names the directory. Any other directory is fetched whole and
+    verified.
+
     Args:
         source: the source target.
         reference: a tag or a digest.
         tree: the destination folder.
         platform: selects a manifest of an index.
-        includes: selects the layers to pull.
+        selection: the files to pull; None for all.
         title_of: returns the title of a layer; None skips the layer.
         unpacks: tells whether a layer is a packed directory.
         limits: limits for accepted data.
@@ -93,6 +99,7 @@ def pull(
         TitleCollisionError: if two layers have the same title, or one title is inside another.
         ContentError: if a blob does not match its descriptor.
         UnsafeArchiveError: if a member of a packed directory must not be unpacked.
+        UnsupportedError: if a selected member is a hard link to one that is not selected.
         OrasError: any error of the source.
 
     Example:
@@ -105,23 +112,39 @@ def pull(
     root = read_root(source, reference, cached=cached)
     chosen, manifest = _choose(cached, root, platform, limits)
     cached.remember(chosen, manifest.content)
-    layers = _titled_layers(manifest, tree, includes, title_of, unpacks)
+    options = options or CopyOptions()
+    selection = selection or FileSelection()
+    layers = _titled_layers(manifest, tree, selection, title_of, unpacks)
+    directories = {path: layer for path, layer in layers.items() if unpacks(layer)}
+    parts = find_parts(
+        source, tree, directories, paths=selection.paths, limits=limits, compressions=compressions
+    )
+    store = FileStore(
+        tree, unpacks=unpacks, limits=limits, compressions=compressions, paths=selection.paths
+    )
 
     def find_successors(_: Fetcher, descriptor: Descriptor) -> Sequence[Descriptor]:
         # A layer may have the media type of a manifest; it is a file nevertheless.
-        return (*layers.values(),) if descriptor.digest == chosen.digest else ()
+        if descriptor.digest != chosen.digest:
+            return ()
+        return [layer for path, layer in layers.items() if path not in parts]
 
     copy_graph(
         cached,
         chosen.plain(),  # the manifest is not a file, even if an index gives it a title
-        FileStore(tree, unpacks=unpacks, limits=limits, compressions=compressions),
+        store,
         options=evolve(
-            options or CopyOptions(),
+            options,
             manifest_size=limits.manifest_size,
             find_successors=find_successors,
         ),
     )
-    return Pulled(root, manifest, tuple(layers))
+    wanted = {path: part for path, part in parts.items() if part.members}
+    fetch_parts(wanted, tree, options.listener)
+    left_out = store.left_out | (parts.keys() - wanted.keys())
+    return Pulled(
+        root, manifest, tuple(path for path in layers if path not in left_out), tuple(wanted)
+    )
 
 
 def find_manifest(
@@ -198,17 +221,21 @@ def file_layers(manifest: Manifest) -> list[Descriptor]:
 def _titled_layers(
     manifest: Manifest,
     tree: FileTree,
-    includes: Callable[[Descriptor], bool],
+    selection: FileSelection,
     title_of: Callable[[Descriptor], str | None],
     unpacks: Callable[[Descriptor], bool],
 ) -> dict[SafePath, Descriptor]:
     """Return the selected layers by path, each with its checked title."""
     titled: dict[SafePath, Descriptor] = {}
-    for layer in filter(includes, file_layers(manifest)):
+    for layer in filter(selection.layers, file_layers(manifest)):
         title = title_of(layer)
         if title is None:
             continue
-        path = checked_title(tree, title, is_directory=unpacks(layer))
+        is_directory = unpacks(layer)
+        path = sanitize_folder(title) if is_directory else sanitize_path(title)
+        if not selection.may_have(path, is_directory=is_directory):
+            continue
+        names_of(tree).check(path)
         if titled.setdefault(path, layer).digest != layer.digest:
             raise TitleCollisionError(str(path), str(path), "the artifact")
     if collision := find_collision(titled, names_of(tree)):

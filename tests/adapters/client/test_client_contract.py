@@ -93,6 +93,30 @@ def test_pull_applies_include_and_exclude_patterns(client, place, pushed, tmp_pa
     assert client.pull(place("v1"), tmp_path / "c", include="*.md", exclude="card.*").files == ()
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_pull_applies_patterns_to_the_files_of_folders(client, place, work, tmp_path, compression):
+    (work / "weights" / "notes.txt").write_text("notes")
+    client.push(place("v1"), ["weights", "card.md"], compression=compression)
+    pulled = client.pull(place("v1"), tmp_path / "out", include="*.txt")
+    assert pulled.files == (tmp_path / "out" / "weights",)
+    assert pulled.unverified == ()
+    assert [path.name for path in (tmp_path / "out" / "weights").iterdir()] == ["notes.txt"]
+    client.pull(place("v1"), tmp_path / "rest", exclude=["*.txt", "/card.md"])
+    assert sorted(path.name for path in (tmp_path / "rest").rglob("*")) == ["layer0.bin", "weights"]
+
+
+def test_pull_fetches_only_the_chosen_files_of_a_folder_without_compression(tmp_path):
+    (tmp_path / "data").mkdir()
+    for number in range(4):
+        (tmp_path / "data" / f"{number}.bin").write_bytes(bytes([number]) * 1_000_000)
+    with embedded_client("blocking") as client:
+        client.push(f"{HOST}/data:v1", {"data": tmp_path / "data"}, compression="none")
+        pulled = client.pull(f"{HOST}/data:v1", tmp_path / "out", include="data/2.bin")
+    assert pulled.files == pulled.unverified == (tmp_path / "out" / "data",)
+    assert [path.name for path in pulled.files[0].iterdir()] == ["2.bin"]
+    assert (pulled.files[0] / "2.bin").read_bytes() == bytes([2]) * 1_000_000
+
+
 def test_pull_selects_layers_by_media_type_and_annotation(client, place, work, tmp_path):
     annotations = AnnotationSet({"weights/layer0.bin": {"split": "train"}})
     files = ["weights/layer0.bin", "card.md:text/markdown"]

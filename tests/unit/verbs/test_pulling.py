@@ -35,6 +35,7 @@ from oras_core.testing.contracts.tree_access import read as read_file
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.pull import pull
 from oras_core.verbs.push import Directory, push
+from oras_core.verbs.selection import FileSelection
 from support.artifacts import TITLE, all_files, artifact_in, file, layer, tree_of
 from support.tar_archives import directory, member, tgz
 from support.targets import EventRecorder, Forwarding, WatchedStore
@@ -88,7 +89,12 @@ def test_titles_inside_one_another_are_refused_each_time(target, scratch, folder
         with pytest.raises(TitleCollisionError, match="one would replace the other"):
             pull(target, "both", folder)
         assert names(folder) == []
-    pull(target, "both", folder, includes=lambda layer: layer.digest == first.digest)
+    pull(
+        target,
+        "both",
+        folder,
+        selection=FileSelection(layers=lambda layer: layer.digest == first.digest),
+    )
     assert names(folder) != []
 
 
@@ -236,7 +242,7 @@ def test_caller_can_name_and_select_layers(target, folder):
         target,
         "v1",
         folder,
-        includes=lambda descriptor: descriptor.size == 3,
+        selection=FileSelection(layers=lambda descriptor: descriptor.size == 3),
         title_of=lambda descriptor: f"layers/{descriptor.digest.encoded[:8]}",
     )
     one, two = (Digest.of(content).encoded[:8] for content in (b"one", b"two"))

@@ -7,7 +7,7 @@ import logging
 from oras_adapters.client.advice import advising
 from oras_adapters.client.base import ClientBase
 from oras_core.credentials import StaticCredentials
-from oras_core.errors import InvalidInputError
+from oras_core.errors import AuthenticationError, InvalidInputError
 from oras_core.model.hosts import loopback_names
 from oras_core.ports.credentials import Credential
 
@@ -54,7 +54,8 @@ class AccountVerbs(ClientBase):
             )
         credential = Credential(username, password, identity_token)
         shown = StaticCredentials({registry: credential})
-        with advising():
+        wrong = "check the user name and the password, or the identity token"
+        with advising((AuthenticationError, wrong)):
             transport = self._parts.transport(registry)
             trial = self._parts.registry_over(transport, registry, credentials=shown)
             login(trial, credential, self._parts.credentials)

@@ -43,10 +43,15 @@ class NameVerbs(ClientBase):
             >>> client.exists(f"localhost:5001/team/model@{root.digest}")
             True
         """
-        from oras_core.copying.roots import find_root  # noqa: PLC0415 - not all resolve
+        from oras_core.content.roots import find_root  # noqa: PLC0415 - not all resolve
 
         with self._reading(source) as located:
-            return find_root(located.target, located.reference, self._options(platform))
+            return find_root(
+                located.target,
+                located.reference,
+                platform=as_platform(platform),
+                limit=self._parts.limits.manifest_size,
+            )
 
     def exists(self, source: Source) -> bool:
         """Tell whether there is an artifact at a place.

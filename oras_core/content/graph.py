@@ -10,7 +10,7 @@ from attrs import frozen
 
 from oras_core.content.sources import BytesSource, FetchedSource, RangedSource
 from oras_core.content.verify import read_verified
-from oras_core.errors import SizeLimitError
+from oras_core.errors import InvalidManifestError, SizeLimitError
 from oras_core.forks import ForkSafeLock
 from oras_core.model import codec
 from oras_core.model.descriptor import Descriptor
@@ -45,7 +45,11 @@ def fetch_document(
     if content is None:
         with closing(fetcher.fetch(descriptor)) as stream:
             content = read_verified(stream, descriptor, limit=limit)
-    return codec.decode(content, descriptor.media_type, limit=limit)
+    try:
+        return codec.decode(content, descriptor.media_type, limit=limit)
+    except InvalidManifestError as error:
+        error.found_in(str(descriptor.digest))
+        raise
 
 
 def successors(

@@ -13,7 +13,7 @@ from oras_core.copying.crew import Crew
 from oras_core.copying.mover import Mover
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.plan import CopyPlan, Node, node_of
-from oras_core.copying.roots import find_root, from_roots
+from oras_core.copying.roots import find_copied_root, from_roots
 from oras_core.copying.walk import Walk
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import (
@@ -84,7 +84,7 @@ def copy(
         )
         return Copied.of(root, moves)
 
-    return from_roots(lambda: find_root(source, reference, options), copied)
+    return from_roots(lambda: find_copied_root(source, reference, options), copied)
 
 
 def copy_graph(

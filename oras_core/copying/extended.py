@@ -10,7 +10,7 @@ from oras_core.copying.copy import copy_graph, receiving, tag_copied
 from oras_core.copying.options import Copied, CopyOptions, Moves
 from oras_core.copying.prepared import carry_out, prepare
 from oras_core.copying.referrer_search import ReferrerFilter
-from oras_core.copying.roots import find_root, from_roots
+from oras_core.copying.roots import find_copied_root, from_roots
 from oras_core.errors import SizeLimitError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import Fetcher, ReadOnlyTarget, Storage, Target
@@ -76,7 +76,7 @@ def extended_copy(
                 copy_graph(source, plain, target, further_tags=tags, options=quiet)
         return Copied.of(root, moves)
 
-    return from_roots(lambda: find_root(source, reference, options), copied)
+    return from_roots(lambda: find_copied_root(source, reference, options), copied)
 
 
 def extended_copy_graphs(

@@ -17,13 +17,13 @@ from oras_core.errors import ContentError, InvalidManifestError, NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ReadOnlyTarget
 
-__all__ = ["find_root", "from_roots"]
+__all__ = ["find_copied_root", "from_roots"]
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-def find_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:
+def find_copied_root(source: ReadOnlyTarget, reference: str, options: CopyOptions) -> Descriptor:
     """Return the descriptor that `copy` copies, with the platform of `options` applied.
 
     Raises: as `copy`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oras_core.errors.base import OrasError
 from oras_core.errors.redaction import redact_name
 
@@ -88,14 +90,27 @@ class InvalidManifestError(OrasError, ValueError):
     Attributes:
         reason: the fault.
         location: the place, such as `layers[2].size`; empty for the whole document.
+        what: the digest or the name of a manifest that was fetched; empty for any other.
     """
+
+    what: str = ""
 
     def __init__(self, reason: str, *, location: str = "") -> None:
         """Keep the facts; the message names the location."""
         self.reason = reason
         self.location = location
-        where = f" at {location}" if location else ""
-        super().__init__(f"invalid manifest{where}: {reason}")
+        super().__init__(self._message())
+
+    def found_in(self, what: str) -> None:
+        """Add to the message which manifest was fetched, once."""
+        if not self.what:
+            self.what = what
+            self.args: tuple[Any, ...] = (self._message(),)
+
+    def _message(self) -> str:
+        name = f" {self.what}" if self.what else ""
+        where = f" at {self.location}" if self.location else ""
+        return f"invalid manifest{name}{where}: {self.reason}"
 
 
 class UnsafeArchiveError(OrasError, ValueError):

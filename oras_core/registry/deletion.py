@@ -8,7 +8,7 @@ from oras_core.errors import InvalidReferenceError, RegistryError, UnsupportedEr
 from oras_core.model.digest import Digest
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
-from oras_core.registry.responses import raise_for_status
+from oras_core.registry.responses import exchange, raise_for_status
 
 __all__ = ["delete_blob", "delete_manifest", "delete_tag"]
 
@@ -63,7 +63,7 @@ def delete_tag(transport: HttpTransport, endpoints: RepositoryEndpoints, tag: st
 def _delete(transport: HttpTransport, url: str, operation: str) -> None:
     request = HttpRequest("DELETE", url)
     try:
-        with transport.send(request) as response:
+        with exchange(transport, request, operation, expected=(*_DELETED, 404)) as response:
             # After a break or a 502 nobody knows what the first attempt has done.
             if not (response.repeated and response.status == 404):
                 raise_for_status(request, response, operation, expected=_DELETED)

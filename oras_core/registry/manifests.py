@@ -46,8 +46,8 @@ __all__ = ["ManifestClient", "PushedManifest"]
 
 _logger = logging.getLogger(__name__)
 
-_NOT_OF_THE_METHOD: Final = (401, 429, 502, 503, 504)
-"""Statuses that a GET would have too; any other but 200 may be the answer to HEAD alone (R23)."""
+_OF_HEAD_ALONE: Final = frozenset(range(200, 600)) - {401, 429, 502, 503, 504}
+"""Statuses that a GET might not have; it would have the others too (R23)."""
 
 _UNPROVEN: Final = "the registry does not have the manifest afterwards"
 
@@ -166,7 +166,7 @@ class ManifestClient:
                 is not a manifest.
             RegistryError: if the registry refuses.
         """
-        return self._fetch(reference, accept, f"pull manifest {self._shown(reference)}")
+        return self._fetch(reference, accept, f"read manifest {self._shown(reference)}")
 
     def _fetch(
         self, reference: str, accept: Sequence[str], operation: str
@@ -176,7 +176,11 @@ class ManifestClient:
         digest = _digest_of(reference, content, response.headers, what)
         media_type = content_type(response.headers)
         if media_type not in accept:
-            media_type = codec.decode(content, limit=self._limits.manifest_size).media_type
+            try:
+                media_type = codec.decode(content, limit=self._limits.manifest_size).media_type
+            except InvalidManifestError as error:
+                error.found_in(f"{self._shown(reference)} (sent as {media_type or 'no type'})")
+                raise
         return Descriptor(media_type, digest, len(content)), content
 
     def fetch(self, descriptor: Descriptor) -> bytes:
@@ -189,7 +193,7 @@ class ManifestClient:
         try:
             if descriptor.size > self._limits.manifest_size:
                 raise SizeLimitError(what, self._limits.manifest_size)
-            response, content = self._get(descriptor.digest, f"pull {what}", accept)
+            response, content = self._get(descriptor.digest, f"read {what}", accept)
         except (NotFoundError, SizeLimitError):
             self._judge_head(descriptor, is_right=False)
             raise
@@ -304,11 +308,7 @@ class ManifestClient:
 
     def _head(self, reference: str | Digest, operation: str, accept: Sequence[str]) -> HttpResponse:
         request = self._request("HEAD", reference, accept)
-        response = self._transport.send(request)
-        if response.status in _NOT_OF_THE_METHOD:
-            with response:
-                raise_for_status(request, response, operation)
-        return response
+        return exchange(self._transport, request, operation, expected=_OF_HEAD_ALONE)
 
     def _get(
         self, reference: str | Digest, operation: str, accept: Sequence[str]

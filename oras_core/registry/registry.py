@@ -160,7 +160,10 @@ class RemoteRegistry(ConnectionHolder):
         except RegistryError as error:
             if error.status not in (401, 403, 404, 405):
                 raise
-            reason = "the registry has no catalog, or does not show it to these credentials"
+            reason = (
+                "the registry has no catalog, or does not show it to these credentials; "
+                "log in with others, or name the repositories"
+            )
             raise UnsupportedError(operation, reason) from error
 
 

@@ -77,7 +77,11 @@ def exchange(
 
     The caller closes the answer. See `raise_for_status` for the arguments and the errors.
     """
-    response = transport.send(request)
+    try:
+        response = transport.send(request)
+    except TransportError as error:
+        error.during(operation)
+        raise
     try:
         raise_for_status(request, response, operation, expected=expected)
     except BaseException:
@@ -126,6 +130,8 @@ def raise_for_status(
     error.explain(response.explanation)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
+        if error.retry_after is not None:
+            error.explain(f"it asks to wait {error.retry_after:g} seconds")
     raise error
 
 
@@ -281,6 +287,7 @@ def exchange_body(
                 return response, read_bounded(response, limit, f"answer to '{operation}'")
             except TransportError as error:
                 if attempt >= MAX_BODY_ATTEMPTS or not error.retryable:
+                    error.during(operation)
                     raise
                 _logger.debug("repeating the request: %s", error)
         attempt += 1

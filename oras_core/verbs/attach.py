@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from oras_core.content.roots import read_root
 from oras_core.copying.options import CopyOptions
-from oras_core.copying.roots import find_root
 from oras_core.errors import InvalidManifestError
 from oras_core.model import media_types
 from oras_core.model.annotations import AnnotationSet
@@ -64,6 +63,8 @@ def attach(
         raise InvalidManifestError(
             f"{artifact_type!r} is not of the form type/subtype", location="artifactType"
         )
+    options = options or CopyOptions()
+    root = read_root(target, subject, platform=options.platform, limit=options.manifest_size)
     return push(
         target,
         None,
@@ -71,12 +72,6 @@ def attach(
         scratch=scratch,
         artifact_type=artifact_type,
         annotations=annotations,
-        subject=_subject(target, subject, options or CopyOptions()).plain(),
+        subject=root.plain(),
         options=options,
     )
-
-
-def _subject(target: Target, reference: str, options: CopyOptions) -> Descriptor:
-    if options.platform is None:
-        return read_root(target, reference)
-    return find_root(target, reference, options)

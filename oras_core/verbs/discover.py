@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from oras_core.content.referrers import MAX_REFERRERS, referrers_of
+from oras_core.content.roots import find_root
 from oras_core.copying.options import CopyOptions
-from oras_core.copying.roots import find_root
 from oras_core.errors import SizeLimitError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
@@ -73,7 +73,8 @@ def discover(
         >>> [(depth, one.artifact_type) for depth, one in found.walk() if depth]
         [(1, 'application/spdx+json')]
     """
-    root = find_root(target, reference, options or CopyOptions())
+    options = options or CopyOptions()
+    root = find_root(target, reference, platform=options.platform, limit=options.manifest_size)
     finder = _Finder(target, artifact_type)
     return finder.tree(root, MAX_DEPTH + 1 if depth is None else depth, frozenset())
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from attrs import field, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
-from oras_core.content.platforms import select_manifest
 from oras_core.content.roots import read_root
 from oras_core.content.verify import read_verified
 from oras_core.errors import UnsupportedError
@@ -101,7 +100,7 @@ def _fetch(
     source: ReadOnlyTarget, reference: str, platform: Platform | None, limits: Limits
 ) -> tuple[ManifestCache, Manifest | Index]:
     cached = ManifestCache(source, limit=limits.manifest_size)
-    root = read_root(source, reference, cached=cached)
-    if platform is not None:
-        root = select_manifest(cached, root, platform, limit=limits.manifest_size).plain()
-    return cached, fetch_document(cached, root, limit=limits.manifest_size)
+    root = read_root(
+        source, reference, platform=platform, cached=cached, limit=limits.manifest_size
+    )
+    return cached, fetch_document(cached, root.plain(), limit=limits.manifest_size)

@@ -185,7 +185,10 @@ class ResumingStream:
         silent = isinstance(error, TransportTimeoutError)
         self._fruitless += FRUITLESS_TIMEOUT if silent else 1
         if self._fruitless >= MAX_FRUITLESS:
-            raise error or SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
+            if error is None:
+                raise SizeMismatchError(self._descriptor.size, self._offset, what=self.what)
+            error.during(f"pull {self.what}")
+            raise error
         self._progress = 0
         _logger.debug(
             "download of %s was interrupted at byte %d: %s", self.what, self._offset, error

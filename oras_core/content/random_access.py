@@ -8,6 +8,7 @@ from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
+from oras_core.content.read_sequences import ReadSequence, ReadSequences
 from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import DigestMismatchError, InvalidInputError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
@@ -21,15 +22,13 @@ __all__ = ["RandomAccess", "Section", "Seekable"]
 BLOCK: Final = 64 * 1024
 """Bytes of a block, the unit of fetching and caching: sent in less time than a round trip takes."""
 
-MAX_WINDOW: Final = 8 * 1024 * 1024
-"""Bytes fetched ahead by one request at most."""
-
 STREAM_AFTER: Final = 1024 * 1024
 """Bytes read in sequence after which the rest of the blob is streamed. Smaller blobs are fetched
 whole."""
 
 WINDOWS_BEFORE_STREAM: Final = 2
-"""Windows fetched in sequence before a stream: one large read is no sequence yet."""
+"""Windows fetched for one sequence, and for no other meanwhile, before a stream: one large read is
+no sequence yet."""
 
 SKIP_SIZE: Final = 512 * 1024
 """Bytes of a stream to read and drop. A longer gap takes a new request."""
@@ -37,15 +36,20 @@ SKIP_SIZE: Final = 512 * 1024
 READ_AHEAD_FACTOR: Final = 3
 """How many times the bytes read so far in sequence are fetched next."""
 
+MAX_SEQUENCES: Final = 4
+"""Sequences that are read alternately, and fetched ahead for each."""
+
 CACHE_SIZE: Final = 32 * 1024 * 1024
-"""Bytes of blocks kept in memory for one open file."""
+"""Bytes of blocks kept in memory for one open file. Half of them are for what is fetched ahead of
+all sequences, the other half for what was read."""
 
 
 class RandomAccess(io.RawIOBase):
     """Reads a blob of a target, at any position. Not thread-safe.
 
     Reads in sequence are streamed by one request. Reads elsewhere fetch blocks, more of
-    them the longer a sequence is, and the blocks that were used last stay in memory.
+    them the longer a sequence is, and the blocks that were used last stay in memory. Several
+    sequences may alternate.
 
     Bytes that were read in sequence from the first to the last are verified: the last of
     them are returned only if the digest is right. A part alone cannot be verified by the
@@ -71,8 +75,9 @@ class RandomAccess(io.RawIOBase):
         self._fetcher = fetcher
         self._ranges = fetcher if isinstance(fetcher, RangeFetcher) else None
         self._blocks = _BlockCache(max(cache_size, STREAM_AFTER) // BLOCK)
+        self._max_window = self._blocks.capacity * BLOCK // (2 * MAX_SEQUENCES)
         self._position = 0
-        self._run = self._fetches = 0
+        self._sequences = ReadSequences(MAX_SEQUENCES, gap=BLOCK)
         self._stream: ByteStream | None = None
         self._stream_position = 0
         self._hasher = descriptor.digest.hasher()
@@ -101,11 +106,8 @@ class RandomAccess(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to a position, which may be beyond the end; nothing is fetched."""
         self._check_open()
-        position = _moved(self._position, self.descriptor.size, offset, whence)
-        if position != self._position:
-            self._run = self._fetches = 0
-        self._position = position
-        return position
+        self._position = _moved(self._position, self.descriptor.size, offset, whence)
+        return self._position
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read into `buffer` and return the number of bytes; 0 at the end.
@@ -124,10 +126,10 @@ class RandomAccess(io.RawIOBase):
     def readall(self) -> bytes:
         """Read what is left, by one request. Raises: as `readinto`."""
         self._check_open()
-        pieces = []
+        content = io.BytesIO()  # a join of pieces would take twice the memory
         while piece := self._read_some(self.descriptor.size):
-            pieces.append(piece)
-        return b"".join(pieces)
+            content.write(piece)
+        return content.getvalue()
 
     def close(self) -> None:
         """Close the stream beneath, and drop what is in memory."""
@@ -145,11 +147,12 @@ class RandomAccess(io.RawIOBase):
         size = min(size, self.descriptor.size - self._position)
         if size <= 0:
             return b""
+        sequence = self._sequences.at(self._position)
         piece = self._blocks.read(self._position, size)
-        piece = piece or self._from_stream(size) or self._fetched(size)
+        piece = piece or self._from_stream(size) or self._fetched(size, sequence)
         self._hash(piece)
         self._position += len(piece)
-        self._run += len(piece)
+        sequence.extend(self._position, len(piece))
         return piece
 
     def _from_stream(self, size: int) -> bytes:
@@ -171,17 +174,17 @@ class RandomAccess(io.RawIOBase):
             self._leave_stream()
         return piece
 
-    def _fetched(self, size: int) -> bytes:
+    def _fetched(self, size: int, sequence: ReadSequence) -> bytes:
         rest = self.descriptor.size - self._position
         if self._ranges is None:
             return self._streamed(0, self.descriptor.size, size)
-        self._fetches += 1
-        is_long = self._run >= STREAM_AFTER and self._fetches > WINDOWS_BEFORE_STREAM
+        sequence.fetches += 1
+        is_long = sequence.length >= STREAM_AFTER and sequence.fetches > WINDOWS_BEFORE_STREAM
         if is_long or size == rest > BLOCK:
             return self._streamed(self._position, rest, size)
-        if size > MAX_WINDOW:
+        if size > self._max_window:
             return self._streamed(self._position, size, size)
-        start, length = self._window(size)
+        start, length = self._window(size, sequence)
         with closing(self._part(start, length)) as stream:
             self._blocks.fill(start, self._exactly(stream, length))
         return self._blocks.read(self._position, size)
@@ -200,7 +203,7 @@ class RandomAccess(io.RawIOBase):
             return self._fetcher.fetch(self.descriptor)
         return self._ranges.fetch_range(self.descriptor, start, length)
 
-    def _window(self, size: int) -> tuple[int, int]:
+    def _window(self, size: int, sequence: ReadSequence) -> tuple[int, int]:
         """Return the blocks to fetch: those requested, and more in a longer sequence."""
         total = self.descriptor.size
         if total <= STREAM_AFTER:
@@ -208,9 +211,10 @@ class RandomAccess(io.RawIOBase):
         start = self._position - self._position % BLOCK
         # One block more: buffered readers ask for it after a read of many blocks.
         further = BLOCK if size > BLOCK else 0
-        wanted = max(self._position - start + size + further, READ_AHEAD_FACTOR * self._run)
-        end = min(start + wanted + -wanted % BLOCK, start + self._blocks.capacity * BLOCK, total)
-        return start, min(end, start + MAX_WINDOW) - start
+        asked = self._position - start + size + further
+        wanted = max(asked, min(READ_AHEAD_FACTOR * sequence.length, self._max_window))
+        end = min(start + wanted + -wanted % BLOCK, total)
+        return start, self._blocks.trim(start, end) - start
 
     def _exactly(self, stream: ByteStream, length: int) -> bytes:
         pieces = []
@@ -331,6 +335,12 @@ class _BlockCache:
             self._blocks.move_to_end(number)
         while len(self._blocks) > self.capacity:
             self._blocks.popitem(last=False)
+
+    def trim(self, start: int, end: int) -> int:
+        """Return `end`, or the beginning of the blocks before it that are kept."""
+        while end > start and (end - 1) // BLOCK in self._blocks:
+            end = (end - 1) // BLOCK * BLOCK
+        return end
 
     def read(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from `position` on; none if their block is not kept."""

@@ -124,17 +124,20 @@ class FileReader:
             MAGIC_SIZE,
             PackedFiles,
             is_compressed,
+            names_compression,
             write_tar,
         )
 
         prefix = sanitize_folder(layer.title) if layer.title else None
-        archive = self.held.enter_context(RandomAccess(self.source, layer))
-        if not verified and not is_compressed(archive.read(MAGIC_SIZE) or b"", self.compressions()):
-            return PackedFiles(archive, prefix=prefix, limits=self.limits)
-        archive.close()
+        formats = self.compressions()
+        if not verified and not names_compression(layer.media_type, formats):
+            archive = self.held.enter_context(RandomAccess(self.source, layer))
+            if not is_compressed(archive.read(MAGIC_SIZE) or b"", formats):
+                return PackedFiles(archive, prefix=prefix, limits=self.limits)
+            archive.close()
         file = self.held.enter_context(self.spool())
         with closing(VerifyingReader(self.source.fetch(layer), layer)) as stream:
-            write_tar(stream, file, self.compressions())
+            write_tar(stream, file, formats)
         return PackedFiles(file, prefix=prefix, limits=self.limits)
 
 

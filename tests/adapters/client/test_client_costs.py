@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import runpy
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 import oras
 import oras.client
-from oras_adapters import RegistryServer
+from oras_adapters import RegistryServer, Settings, TransferSettings
+from oras_core import BytesSource, File
+from oras_core.registry.blobs import download, parallel
 from oras_core.testing import EmbeddedRegistry
 from support.processes import run_python
 
@@ -28,14 +31,17 @@ def test_client_loads_no_more_modules():
 
 
 class Recording:
-    """A registry that notes the methods of its requests."""
+    """A registry that notes the methods of its requests, and the ranges."""
 
     def __init__(self):
         self._registry = EmbeddedRegistry()
         self.methods = []
+        self.ranges = []
 
     def send(self, request):
         self.methods.append(request.method)
+        if "Range" in request.headers:
+            self.ranges.append(request.headers["Range"])
         return self._registry.send(request)
 
 
@@ -65,6 +71,23 @@ def test_client_sends_no_more_requests(tmp_path, monkeypatch):
         )
     facade.connections.close()
     assert found == expected
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_read_of_a_large_open_file_uses_the_connections_of_the_settings(monkeypatch, connections):
+    sizes = {"SEGMENT_SIZE": 4096, "PROBE_SIZE": 4096, "LEAST_REST": 4096, "FAST": 1 << 60}
+    for name, size in sizes.items():
+        monkeypatch.setattr(parallel, name, size)
+    monkeypatch.setattr(download, "RANGED_SIZE", 4096)
+    content = random.Random(1).randbytes(1_000_000)
+    settings = Settings(transfer=TransferSettings(range_connections=connections))
+    registry = Recording()
+    with oras.Client(settings, transport=registry) as client:
+        client.push("reg.test/a:v1", File("large.bin", BytesSource(content)))
+        with client.open("reg.test/a:v1") as stream:
+            assert stream.read() == content
+            assert stream.verified
+    assert bool(registry.ranges) == (connections > 1)
 
 
 @pytest.mark.slow

@@ -154,6 +154,18 @@ def test_partial_read_of_an_uncompressed_folder_downloads_a_part(system, data, c
     assert len(counting.requests) <= 6
 
 
+def test_compressed_folder_is_fetched_once(system, data, counting, tmp_path):
+    content = (tmp_path / "weights" / "layer0.bin").read_bytes()
+    path = data.replace(":v1", ":zipped") + "/weights"
+    counting.reset()
+    assert len(system.find(path)) == 2
+    assert system.cat_file(f"{path}/layer0.bin", MIB, MIB + 1000) == content[MIB : MIB + 1000]
+    assert system.cat_file(f"{path}/deep/b.txt") == b"b"
+    (manifest, blob) = counting.requests
+    assert "/manifests/" in manifest[1]
+    assert "/blobs/" in blob[1]
+
+
 def test_adjacent_ranges_are_merged_into_one_request(system, data, counting, tmp_path):
     content = (tmp_path / "weights" / "layer0.bin").read_bytes()
     path = f"{data}/weights/layer0.bin"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
+import tracemalloc
 import zipfile
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oras_core import BytesSource, Descriptor, MemoryStore
+from oras_core.content import random_access
 from oras_core.content.random_access import BLOCK, RandomAccess, Section
 from oras_core.errors import DigestMismatchError, InvalidInputError, SizeMismatchError
 
@@ -83,6 +87,83 @@ def test_a_small_blob_is_fetched_whole():
     assert file.read() == CONTENT[:MIB]
     assert target.parts == [(0, MIB)]
     assert file.verified
+
+
+# --- Read-ahead ---------------------------------------------------------------------------
+
+
+def test_read_ahead_grows_in_a_sequence_until_the_rest_is_streamed():
+    target, file = opened(CONTENT)
+    file.seek(MIB)
+    while file.read(BLOCK):
+        pass
+    *windows, (start, rest) = target.parts
+    lengths = [length for _, length in windows]
+    assert lengths[0] <= 2 * BLOCK
+    assert all(after >= 2 * before for before, after in itertools.pairwise(lengths))
+    assert start + rest == len(CONTENT)
+    assert len(windows) <= 4
+    # Each byte is fetched once.
+    assert target.fetched == len(CONTENT) - MIB
+
+
+def test_read_ahead_ends_at_a_read_elsewhere():
+    target, file = opened(CONTENT)
+    file.read(3 * MIB)
+    target.parts.clear()
+    for position in (9 * MIB, 4 * MIB, 7 * MIB, 5 * MIB, 8 * MIB):
+        file.seek(position)
+        assert file.read(100) == CONTENT[position : position + 100]
+    assert len(target.parts) == 5
+    assert all(length <= 2 * BLOCK for _, length in target.parts)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_sequences_that_alternate_are_each_fetched_ahead(count):
+    target, file = opened(CONTENT)
+    share = len(CONTENT) // count // BLOCK * BLOCK
+    for offset in range(0, share, BLOCK):
+        for start in range(0, count * share, share):
+            file.seek(start + offset)
+            assert file.read(BLOCK) == CONTENT[start + offset : start + offset + BLOCK]
+    assert len(target.parts) <= 5 * count
+    assert target.fetched <= 1.5 * len(CONTENT)
+
+
+def test_read_ahead_is_bounded_by_the_cache():
+    target, file = opened(CONTENT, cache_size=4 * MIB)
+    for offset in range(0, 4 * MIB, BLOCK):
+        for start in (0, 5 * MIB):
+            file.seek(start + offset)
+            file.read(BLOCK)
+    assert max(length for _, length in target.parts) == 4 * MIB // 8
+
+
+def test_small_gaps_do_not_end_a_sequence():
+    target, file = opened(CONTENT)
+    while file.read(10_000):
+        file.seek(1000, io.SEEK_CUR)
+    assert len(target.parts) <= 5
+
+
+def test_blocks_that_are_kept_are_not_fetched_again():
+    target, file = opened(CONTENT)
+    for position in range(3 * MIB, 2 * MIB, -BLOCK):
+        file.seek(position)
+        assert file.read(BLOCK) == CONTENT[position : position + BLOCK]
+    assert target.fetched == MIB
+
+
+def test_reading_all_takes_the_memory_of_the_result():
+    _, file = opened(CONTENT)
+    tracemalloc.start()
+    try:
+        content = file.read()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert content == CONTENT
+    assert peak < 1.5 * len(CONTENT)
 
 
 def test_memory_is_bounded():
@@ -165,6 +246,25 @@ def test_blob_file_reads_like_a_file_in_memory(steps):
                 expected.seek(position)
             assert buffered.read(size) == expected.read(size)
             assert buffered.tell() == expected.tell()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SMALL)), st.integers(0, 64 * 64), st.integers(1, 4)),
+        max_size=8,
+    )
+)
+def test_blob_of_many_windows_reads_like_a_file_in_memory(steps):
+    sizes = {"BLOCK": 64, "STREAM_AFTER": 32 * 64, "SKIP_SIZE": 256, "CACHE_SIZE": 64 * 64}
+    with patch.multiple(random_access, **sizes):
+        _, file = opened(SMALL, cache_size=64 * 64)
+        expected = io.BytesIO(SMALL)
+        with io.BufferedReader(file, 64) as buffered:
+            for position, size, times in steps:
+                buffered.seek(position)
+                expected.seek(position)
+                for _ in range(times):
+                    assert buffered.read(size) == expected.read(size)
 
 
 def test_section_is_a_separate_file():

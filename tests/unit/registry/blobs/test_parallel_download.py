@@ -11,6 +11,8 @@ import time
 import pytest
 
 from oras_core.cancellation import CancelToken
+from oras_core.content import random_access
+from oras_core.content.random_access import RandomAccess
 from oras_core.errors import (
     CancelledError,
     DigestMismatchError,
@@ -129,6 +131,30 @@ def test_a_slow_blob_is_fetched_in_ranges():
     ranges.sort()
     assert [start for start, _ in ranges[1:]] == [end for _, end in ranges[:-1]]
     assert ranges[-1][1] == len(CONTENT)
+
+
+def test_all_of_an_open_blob_is_read_in_ranges():
+    server = Server()
+    with RandomAccess(downloader(server)[0], BLOB) as file:
+        assert file.read() == CONTENT
+        assert file.verified
+    assert len(server.ranges) >= 38
+    assert no_threads()
+
+
+def test_a_large_part_of_an_open_blob_is_read_in_ranges(monkeypatch):
+    monkeypatch.setattr(random_access, "STREAM_AFTER", SEGMENT)
+    server = Server()
+    start, end = 5 * SEGMENT, 35 * SEGMENT
+    blob = RandomAccess(downloader(server)[0], BLOB, cache_size=SEGMENT)
+    with io.BufferedReader(blob, SEGMENT) as file:
+        file.seek(start)
+        assert file.read(end - start) == CONTENT[start:end]
+    first, *ranges = server.ranges
+    assert first == (start, end)
+    assert len(ranges) >= 28
+    assert all(start < since < until <= end for since, until in ranges)
+    assert no_threads()
 
 
 def test_several_connections_are_open_at_the_same_time():

@@ -105,6 +105,8 @@ def test_plain_http_registry_is_probed_once(plain, certificates, monkeypatch, se
     client = oras.client.OrasClient(hostname=plain, insecure=False)
     if session:
         client.session = session()
+    assert client.prefix == "http"  # probed, although `insecure=False` expects TLS
+    assert probes == [plain]
     work(client, plain)
     assert client.prefix == "http"
     assert probes == [plain]

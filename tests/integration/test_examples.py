@@ -9,10 +9,8 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from attrs import frozen
 
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
@@ -197,28 +195,14 @@ def test_event_loop_stays_responsive_during_a_large_transfer(lines, open_registr
 # --- Artifacts as data --------------------------------------------------------------------
 
 
-@frozen
-class Sent:
-    method: str
-    path: str
-
-
-class RecordingRegistry:
+class RecordingRegistry(EmbeddedRegistry):
     """The embedded registry, with the recording that `DockerRegistry` has."""
-
-    def __init__(self):
-        self._registry = EmbeddedRegistry()
-        self._sent = []
-
-    def send(self, request):
-        self._sent.append(Sent(request.method, urlsplit(request.url).path))
-        return self._registry.send(request)
 
     @contextmanager
     def recording(self):
         requests = []
         yield requests
-        requests.extend(self._sent)
+        requests.extend(self.requests)
 
 
 @pytest.fixture(params=["docker-registry", "embedded"])

@@ -30,29 +30,15 @@ def test_client_loads_no_more_modules():
     assert len(client) <= len(facade)
 
 
-class Recording:
-    """A registry that notes the methods of its requests, and the ranges."""
-
-    def __init__(self):
-        self._registry = EmbeddedRegistry()
-        self.methods = []
-        self.ranges = []
-
-    def send(self, request):
-        self.methods.append(request.method)
-        if "Range" in request.headers:
-            self.ranges.append(request.headers["Range"])
-        return self._registry.send(request)
-
-
 def requests_of(push, pull):
     """Return the methods of the requests of a first push and of a first pull."""
-    registry = Recording()
+    registry = EmbeddedRegistry()
     with RegistryServer(registry) as server:
         push(f"{server.address}/a:v1")
-        pushed, registry.methods = sorted(registry.methods), []
+        pushed = registry.requests
         pull(f"{server.address}/a:v1")
-        return pushed, sorted(registry.methods)
+        pulled = registry.requests[len(pushed) :]
+    return [sorted(request.method for request in requests) for requests in (pushed, pulled)]
 
 
 def test_client_sends_no_more_requests(tmp_path, monkeypatch):
@@ -81,13 +67,14 @@ def test_read_of_a_large_open_file_uses_the_connections_of_the_settings(monkeypa
     monkeypatch.setattr(download, "RANGED_SIZE", 4096)
     content = random.Random(1).randbytes(1_000_000)
     settings = Settings(transfer=TransferSettings(range_connections=connections))
-    registry = Recording()
+    registry = EmbeddedRegistry()
     with oras.Client(settings, transport=registry) as client:
         client.push("reg.test/a:v1", File("large.bin", BytesSource(content)))
         with client.open("reg.test/a:v1") as stream:
             assert stream.read() == content
             assert stream.verified
-    assert bool(registry.ranges) == (connections > 1)
+    ranged = any("Range" in request.headers for request in registry.requests)
+    assert ranged == (connections > 1)
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ import pytest
 from oras_core.copying.copy import copy
 from oras_core.copying.extended import extended_copy
 from oras_core.stores.memory import MemoryStore
+from oras_core.testing import faults
 from oras_core.testing.contracts.content_access import push_artifact
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.mirror import mirror
 from support.artifacts import repository
-from support.scripted_transport import Answer
 
 
 @pytest.fixture
@@ -111,13 +111,7 @@ def test_tag_is_written_where_reading_is_denied(source):
     server = EmbeddedRegistry()
     copy(source, "v1", repository(server))
 
-    class WithoutReading:
-        """A registry that lets a client write tags, and not read them."""
-
-        def send(self, request):
-            if request.method in ("GET", "HEAD") and request.url.endswith("/manifests/v1"):
-                return Answer(403).response(request)
-            return server.send(request)
-
-    found = requests(server, lambda: copy(source, "v1", repository(WithoutReading())))
+    reads_of_the_tag = faults.requests_for("GET", "HEAD", path="/manifests/v1$")
+    unreadable = faults.Refused(server, status=403, when=reads_of_the_tag)
+    found = requests(server, lambda: copy(source, "v1", repository(unreadable)))
     assert found["PUT"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +12,7 @@ from oras_core.errors import RegistryError
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.testing.contracts.content_access import push_artifact
+from oras_core.testing.faults import Refused
 from oras_core.testing.registry.registry import EmbeddedRegistry
 from support.scripted_transport import Answer
 
@@ -90,11 +90,6 @@ def test_n_is_the_number_of_tags_that_the_caller_wants(server, wanted, expected)
 
 
 def test_a_refusal_that_does_not_concern_the_page_size_is_an_error():
-    errors = json.dumps({"errors": [{"code": "NAME_INVALID"}]}).encode()
-
-    class Refusing:
-        def send(self, request):
-            return Answer(400, {}, errors).response(request)
-
+    refusing = Refused(EmbeddedRegistry(), status=400, code="NAME_INVALID")
     with pytest.raises(RegistryError, match="NAME_INVALID"):
-        list(repository(Refusing()).tags(1005))
+        list(repository(refusing).tags(1005))

@@ -7,9 +7,10 @@ import logging
 import os
 import sqlite3
 import stat
+import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from oras_core.errors import OrasError
 from oras_core.forks import ForkSafeLock, PerProcess
@@ -26,6 +27,9 @@ MAX_ENTRIES: Final = 200_000
 
 BUSY_SECONDS: Final = 1.0
 """Seconds to wait for another process; hashing a file often takes less."""
+
+_Connections: TypeAlias = list[sqlite3.Connection | None]
+"""The connection of one process; None if the database cannot be used, empty before first use."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS digests (
@@ -58,19 +62,13 @@ class DigestCache(DigestMemory):
         self._max_entries = max_entries
         self._lock = ForkSafeLock()
         # SQLite forbids a child even to close a connection of its parent.
-        self._inherited: list[sqlite3.Connection | None] = []
-        self._database: PerProcess[list[sqlite3.Connection | None]] = PerProcess(
-            list, self._inherited.extend
-        )
+        self._inherited: _Connections = []
+        self._database: PerProcess[_Connections] = PerProcess(list, self._inherited.extend)
+        weakref.finalize(self, _close, self._database)  # a client need not be closed
 
     def __repr__(self) -> str:
         """Name the file."""
         return f"DigestCache({str(self._path)!r})"
-
-    def __del__(self) -> None:
-        """Close the database: a client need not be closed."""
-        with suppress(Exception):
-            self.close()
 
     def recall(self, entry: FileEntry, algorithm: str) -> Digest | None:
         """Return the digest of a file with the same revision and size; None if unknown."""
@@ -107,11 +105,7 @@ class DigestCache(DigestMemory):
     def close(self) -> None:
         """Close the database. The next use opens it again."""
         with self._lock:
-            held = self._database.get()
-            for connection in held:
-                if connection is not None:
-                    connection.close()
-            held.clear()
+            _close(self._database)
 
     def _run(self, statement: str, values: tuple[str | int, ...]) -> sqlite3.Cursor | None:
         """Run a statement in a transaction; None if there is no usable database."""
@@ -178,6 +172,14 @@ class DigestCache(DigestMemory):
             connection.close()
             raise
         return connection
+
+
+def _close(database: PerProcess[_Connections]) -> None:
+    held = database.get()
+    for connection in held:
+        if connection is not None:
+            connection.close()
+    held.clear()
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

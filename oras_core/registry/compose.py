@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import CredentialStore
@@ -12,10 +13,24 @@ from oras_core.registry.transports.guard import Guarded
 from oras_core.registry.transports.redirects import RedirectFollower
 from oras_core.registry.transports.retries import Retrying, RetryPolicy
 
-__all__ = ["Authorize", "registry_transport"]
+if TYPE_CHECKING:
+    from oras_core.registry.auth.scope import Scope
+
+__all__ = ["Authorize", "ScopeExpecter", "registry_transport"]
 
 Authorize = Callable[[HttpTransport, str], HttpTransport]
-"""Wraps a transport so that requests to one origin, and to no other, get credentials."""
+"""Wraps a transport so that requests to one origin, and to no other, get credentials.
+
+The result may be a `ScopeExpecter`."""
+
+
+@runtime_checkable
+class ScopeExpecter(Protocol):
+    """Requests one token for several operations, an ability of transports that authorize."""
+
+    def expect(self, scope: Scope) -> None:
+        """Include `scope` in token requests: later requests will need it."""
+        ...
 
 
 def registry_transport(

@@ -13,7 +13,7 @@ from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.compose import Authorize, registry_transport
+from oras_core.registry.compose import Authorize, ScopeExpecter, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
@@ -178,7 +178,6 @@ class _PerProcessTransport:
         return self._transport.get().send(request)
 
     def expect(self, scope: Scope) -> None:
-        # Both authorizers have this method; importing one to check would load all its parts.
-        expect = getattr(self._transport.get(), "expect", None)
-        if expect is not None:
-            expect(scope)
+        transport = self._transport.get()
+        if isinstance(transport, ScopeExpecter):
+            transport.expect(scope)

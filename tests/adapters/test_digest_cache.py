@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -52,6 +53,16 @@ def test_digests_are_kept_between_processes(cache, path):
     cache.remember(FILE, DIGEST)
     cache.close()
     assert DigestCache(path).recall(FILE, "sha256") == DIGEST
+
+
+def test_a_cache_that_is_no_longer_used_closes_its_database(path):
+    cache = DigestCache(path)
+    cache.remember(FILE, DIGEST)
+    (connection,) = cache._database.get()
+    del cache
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_the_file_and_its_new_folder_are_private(cache, path):

@@ -13,13 +13,12 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
-from threading import Event
 from typing import Final
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.sources import BytesSource
 from oras_core.content.verify import describe_source
-from oras_core.errors import OrasError, RegistryError, TransportError
+from oras_core.errors import CancelledError, OrasError, RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.registry.blobs.chunked import send_chunks
@@ -49,19 +48,19 @@ def ingest_blob(
     Raises:
         OrasError: an error of the source. A failed upload is abandoned without an error.
     """
-    halt = Event()
     token = CancelToken(current_token())
+    sending = CancelToken(token)  # cancelled once the repository turns out to have the blob
     with (
         closing(token),
+        closing(sending),
         token.scope(),
         ThreadPoolExecutor(1, thread_name_prefix="oras-hash") as hashing,
     ):
         context = copy_context()  # carries the token to the thread
-        described = hashing.submit(context.run, _describe, source, media_type, downloader, halt)
-        body = _HaltingSource(source, halt)
+        described = hashing.submit(context.run, _describe, source, media_type, downloader, sending)
         try:
-            _send(session, source, body, described, profile)
-        except (RegistryError, TransportError, _HaltedError) as error:
+            _send(session, source, described, profile, sending)
+        except (RegistryError, TransportError, _UnsentError) as error:
             session.abandon()
             _logger.debug("abandoned: %s: %s", session.operation, error)
             if isinstance(error, RegistryError) and _is_refusal(error):
@@ -76,26 +75,30 @@ def ingest_blob(
 def _send(
     session: UploadSession,
     source: ByteSource,
-    body: _HaltingSource,
     described: Future[Descriptor],
     profile: LearnedProfile,
+    sending: CancelToken,
 ) -> None:
     """Send a blob; after a failure, send the rest once the digest is known."""
     try:
-        session.stream(body)
+        with sending.scope():
+            session.stream(_ReadOnce(source))
+    except CancelledError:
+        current_token().raise_if_cancelled(session.operation)
+        raise _UnsentError from None  # an existing blob is not written again (R37)
     except (TransportError, RegistryError) as broken:
         held = session.held_after(broken, source.size or 0)
         descriptor = described.result()
         known = profile.current
-        if body.is_halted or not known.accepts_chunks:
+        if sending.cancelled or not known.accepts_chunks:
             raise  # the push that follows sends the blob if needed
         chunk_size = max(known.chunk_size, min(session.min_chunk, known.max_chunk_size))
         rest = VerifiedSource(descriptor, source)
         send_chunks(session, descriptor, rest, chunk_size, start=held)
     else:
         descriptor = described.result()
-        if body.is_halted:
-            raise _HaltedError  # an existing blob is not written again (R37)
+        if sending.cancelled:
+            raise _UnsentError
         session.finish(descriptor.digest, BytesSource(b""))
 
 
@@ -104,36 +107,31 @@ def _is_refusal(error: RegistryError) -> bool:
 
 
 def _describe(
-    source: ByteSource, media_type: str, downloader: BlobDownloader, halt: Event
+    source: ByteSource, media_type: str, downloader: BlobDownloader, sending: CancelToken
 ) -> Descriptor:
     """Hash the source, and stop the sending if the repository has the blob."""
-    descriptor = describe_source(_HaltingSource(source, halt), media_type)
+    descriptor = describe_source(source, media_type)
     try:
         if downloader.exists(descriptor.digest):
-            halt.set()
+            sending.cancel()
     except OrasError as error:
         _logger.debug("could not look for the blob: %s", error)
     return descriptor
 
 
-class _HaltedError(Exception):
-    """Ends the reading of a source that is no longer needed."""
+class _UnsentError(Exception):
+    """The upload ends early: the repository has the blob, or the request would be repeated."""
 
 
-class _HaltingSource:
-    """A source that fails when it is halted, and can be opened only once.
+class _ReadOnce:
+    """A source that can be opened only once.
 
     Bytes are not sent again before it is known which of them the registry holds.
     """
 
-    def __init__(self, source: ByteSource, halt: Event) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
-        self._halt = halt
         self._opened = False
-
-    @property
-    def is_halted(self) -> bool:
-        return self._halt.is_set()
 
     @property
     def size(self) -> int | None:
@@ -141,20 +139,6 @@ class _HaltingSource:
 
     def open(self) -> ByteStream:
         if self._opened:
-            raise _HaltedError
+            raise _UnsentError
         self._opened = True
-        return _HaltingStream(self._source.open(), self._halt)
-
-
-class _HaltingStream:
-    def __init__(self, stream: ByteStream, halt: Event) -> None:
-        self._stream = stream
-        self._halt = halt
-
-    def read(self, size: int = -1, /) -> bytes:
-        if self._halt.is_set():
-            raise _HaltedError
-        return self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
+        return self._source.open()

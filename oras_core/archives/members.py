@@ -26,14 +26,7 @@ from oras_core.ports.content import ByteStream
 if TYPE_CHECKING:
     from oras_core.content.random_access import Seekable
 
-__all__ = [
-    "MAGIC_SIZE",
-    "Member",
-    "PackedFiles",
-    "is_compressed",
-    "names_compression",
-    "write_tar",
-]
+__all__ = ["MAGIC_SIZE", "Member", "PackedFiles", "is_compressed", "write_tar"]
 
 MAGIC_SIZE: Final = 16
 """Bytes that tell how an archive is compressed."""
@@ -141,12 +134,6 @@ class PackedFiles:
 def is_compressed(beginning: bytes, compressions: Sequence[Compression]) -> bool:
     """Tell whether an archive that begins so is compressed by one of these, or by gzip."""
     return any(one.magic and beginning.startswith(one.magic) for one in (*compressions, GZIP))
-
-
-def names_compression(media_type: str, compressions: Sequence[Compression]) -> bool:
-    """Tell whether a media type names one of these compressions, or gzip, at its end."""
-    suffixes = tuple(one.suffix for one in (*compressions, GZIP) if one.suffix)
-    return media_type.endswith(suffixes)
 
 
 def write_tar(stream: ByteStream, file: IO[bytes], compressions: Sequence[Compression]) -> None:

@@ -16,7 +16,7 @@ from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
-from oras_core.model.media_types import COMPRESSION_SUFFIXES
+from oras_core.model.media_types import names_compression
 from oras_core.model.names import NamePolicy
 from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.compression import Compression
@@ -109,8 +109,7 @@ def find_part(
         SizeLimitError: if the archive exceeds a limit.
         OrasError: any error of the source.
     """
-    is_marked = layer.media_type.rpartition("+")[2] in COMPRESSION_SUFFIXES
-    if is_marked or layer.size <= STREAM_AFTER or layer.data is not None:
+    if names_compression(layer.media_type) or layer.size <= STREAM_AFTER or layer.data is not None:
         return None
     with closing(RandomAccess(source, layer)) as archive:
         if is_compressed(archive.read(MAGIC_SIZE) or b"", compressions):

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["is_index", "is_manifest", "is_media_type", "is_tolerable"]
+__all__ = ["is_index", "is_manifest", "is_media_type", "is_tolerable", "names_compression"]
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -86,3 +86,8 @@ def is_manifest(media_type: str) -> bool:
 def is_index(media_type: str) -> bool:
     """Tell whether a media type is that of an image index or a Docker manifest list."""
     return media_type in INDEXES
+
+
+def names_compression(media_type: str) -> bool:
+    """Tell whether a media type ends like that of a compressed layer, of OCI or Docker."""
+    return media_type.endswith(COMPRESSION_SUFFIXES)

@@ -15,6 +15,7 @@ from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
 from oras_core.model.manifest import Manifest
+from oras_core.model.media_types import names_compression
 from oras_core.model.paths import sanitize_folder
 from oras_core.ports.content import Fetcher
 from oras_core.stores.file import is_marked_for_unpacking
@@ -124,13 +125,12 @@ class FileReader:
             MAGIC_SIZE,
             PackedFiles,
             is_compressed,
-            names_compression,
             write_tar,
         )
 
         prefix = sanitize_folder(layer.title) if layer.title else None
         formats = self.compressions()
-        if not verified and not names_compression(layer.media_type, formats):
+        if not verified and not names_compression(layer.media_type):
             archive = self.held.enter_context(RandomAccess(self.source, layer))
             if not is_compressed(archive.read(MAGIC_SIZE) or b"", formats):
                 return PackedFiles(archive, prefix=prefix, limits=self.limits)

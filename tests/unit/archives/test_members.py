@@ -8,12 +8,7 @@ import pytest
 
 from oras_core import Limits, sanitize_path
 from oras_core.archives.archive import pack_directory
-from oras_core.archives.members import (
-    PackedFiles,
-    is_compressed,
-    names_compression,
-    write_tar,
-)
+from oras_core.archives.members import PackedFiles, is_compressed, write_tar
 from oras_core.archives.plain import PLAIN
 from oras_core.archives.tar_format import END, TarMember, encode_header, padding_of
 from oras_core.errors import NotFoundError, SizeLimitError, UnsafeArchiveError, UnsupportedError
@@ -97,19 +92,6 @@ def test_a_directory_is_not_opened():
     found = files_of((TarMember("data/d", "directory"), b""))
     with pytest.raises(UnsupportedError, match="it is a directory; pull it instead"):
         found.open("d")
-
-
-@pytest.mark.parametrize(
-    ("media_type", "expected"),
-    [
-        ("application/vnd.oci.image.layer.v1.tar+gzip", True),
-        ("application/vnd.docker.image.rootfs.diff.tar.gzip", True),
-        ("application/vnd.oci.image.layer.v1.tar", False),
-        ("application/vnd.oci.image.layer.v1.tar+zstd", False),
-    ],
-)
-def test_media_type_names_a_known_compression(media_type, expected):
-    assert names_compression(media_type, (PLAIN,)) is expected
 
 
 @pytest.mark.parametrize("compression", [None, PLAIN])

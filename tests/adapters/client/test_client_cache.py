@@ -201,7 +201,7 @@ from oras_adapters import Client
 with Client() as client:
     print("ready", flush=True)
     sys.stdin.readline()
-    client.pull(sys.argv[1], sys.argv[2], include="big.bin")
+    client.pull(sys.argv[1], sys.argv[2], include="/big.bin")
     print("done", flush=True)
 """
     cache = str(tmp_path / "cache")

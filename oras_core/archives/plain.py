@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -12,7 +11,7 @@ from attrs import field, frozen
 
 from oras_core.archives.gzip_streams import GZIP
 from oras_core.cancellation import current_token
-from oras_core.content.reading import CHUNK_SIZE
+from oras_core.content.reading import skip_to
 from oras_core.errors import UnsupportedError
 from oras_core.ports.compression import Compression, Decompressor
 from oras_core.ports.content import ByteStream
@@ -111,21 +110,13 @@ def _read_at(stream: ByteStream, offsets: Iterable[int]) -> Iterator[bytes]:
     position = 0
     for offset in offsets:
         if position < offset:
-            position = _skip_to(stream, offset, position)
+            position = skip_to(stream, offset, position)
         sample = b""
         while len(sample) < SAMPLE_SIZE and (piece := stream.read(SAMPLE_SIZE - len(sample))):
             sample += piece
         position += len(sample)
         if sample:
             yield sample
-
-
-def _skip_to(stream: ByteStream, offset: int, position: int) -> int:
-    if isinstance(stream, io.RawIOBase | io.BufferedIOBase) and stream.seekable():
-        return stream.seek(offset)
-    while position < offset and (skipped := stream.read(min(offset - position, CHUNK_SIZE))):
-        position += len(skipped)
-    return position
 
 
 def _is_compressible(sample: bytes) -> bool:

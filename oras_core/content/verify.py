@@ -17,7 +17,14 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
 from oras_core.ports.content import ByteSource, ByteStream
 
-__all__ = ["VerifyingReader", "copy_verified", "describe_source", "hash_source", "read_verified"]
+__all__ = [
+    "VerifyingReader",
+    "copy_verified",
+    "describe_source",
+    "hash_source",
+    "read_verified",
+    "verify_stream",
+]
 
 READ_AHEAD_SIZE: Final = 2 * CHUNK_SIZE
 """Least size, in bytes, for which a thread reads while the caller hashes and writes."""
@@ -128,6 +135,14 @@ def _pump(reader: VerifyingReader, write: Callable[[bytes], object]) -> None:
     while chunk := reader.read(CHUNK_SIZE):
         token.raise_if_cancelled("copy a blob")
         write(chunk)
+
+
+def verify_stream(stream: ByteStream, descriptor: Descriptor) -> None:
+    """Read a stream to its end, and return only if all bytes are verified.
+
+    Raises: as `copy_verified`.
+    """
+    copy_verified(stream, descriptor, lambda _: None)
 
 
 def read_verified(stream: ByteStream, descriptor: Descriptor, *, limit: int) -> bytes:

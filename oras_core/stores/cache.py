@@ -6,7 +6,6 @@ hashed before it is returned, and a damaged one is fetched again.
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from attrs import frozen
 from oras_core.cancellation import current_token
 from oras_core.content.graph import ManifestCache
 from oras_core.content.known_digests import has_settled
-from oras_core.content.reading import CHUNK_SIZE, read_rest
+from oras_core.content.reading import read_rest, skip_to
 from oras_core.content.sources import FetchedSource
-from oras_core.content.verify import copy_verified, read_verified
+from oras_core.content.verify import read_verified, verify_stream
 from oras_core.copying.tracing import TracedSource, traced
 from oras_core.errors import (
     ContentError,
@@ -251,7 +250,7 @@ class ContentCache:
             return False
         try:
             with closing(self._files.open_blob(descriptor.digest)) as stream:
-                copy_verified(stream, descriptor, lambda _: None)
+                verify_stream(stream, descriptor)
         except NotFoundError:  # as above
             return False
         except ContentError as error:
@@ -320,11 +319,7 @@ def _traced(source: Fetcher, descriptor: Descriptor) -> TracedSource:
 def _part(stream: ByteStream, start: int, length: int) -> ByteStream:
     """Return a part of an open file, which is closed with the part."""
     try:
-        if isinstance(stream, io.IOBase) and stream.seekable():
-            stream.seek(start)
-            start = 0
-        while start and (skipped := stream.read(min(start, CHUNK_SIZE))):
-            start -= len(skipped)
+        skip_to(stream, start)
     except BaseException:
         stream.close()
         raise

@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from oras_core.content.graph import fetch_document
-from oras_core.content.verify import copy_verified
+from oras_core.content.verify import verify_stream
 from oras_core.copying.crew import Crew
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import ContentError, InvalidManifestError, NotFoundError
@@ -68,7 +68,7 @@ def verify(target: VerifiableTarget, *, options: CopyOptions | None = None) -> V
                 document = fetch_document(target, descriptor, limit=options.manifest_size)
                 return "intact", document.successors
             with closing(target.fetch(descriptor)) as stream:
-                copy_verified(stream, descriptor, lambda _: None)
+                verify_stream(stream, descriptor)
         except NotFoundError:
             return "missing", ()
         except (ContentError, InvalidManifestError):

@@ -74,7 +74,7 @@ MUTATIONS = (
     Mutation(
         "C14",
         "oras_core/stores/cache.py",
-        "                copy_verified(stream, descriptor, lambda _: None)\n",
+        "                verify_stream(stream, descriptor)\n",
         "                pass\n",
         ("../unit/stores/test_content_cache.py::test_wrong_bytes_in_the_cache_are_fetched_again",),
     ),

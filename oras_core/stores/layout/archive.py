@@ -16,7 +16,7 @@ from oras_core.archives.tar_format import (
     padding_of,
 )
 from oras_core.archives.tar_reader import TarReader
-from oras_core.content.reading import CHUNK_SIZE
+from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.content.verify import copy_verified
 from oras_core.errors import (
     AlreadyExistsError,
@@ -146,7 +146,7 @@ def _unpack(reader: TarReader, tree: FileTree, limits: Limits) -> dict[str, byte
                 raise UnsafeArchiveError(member.name, "it occurs twice")
             if member.size > MAX_SMALL_FILE[name]:
                 raise SizeLimitError(f"file {name!r}", MAX_SMALL_FILE[name])
-            small[name] = b"".join(_chunks(_Member(reader)))
+            small[name] = read_rest(_Member(reader))
     return small
 
 
@@ -171,10 +171,6 @@ def _digest_at(path: SafePath) -> Digest | None:
 
 def _descriptor(digest: Digest, size: int) -> Descriptor:
     return Descriptor(media_types.OCTET_STREAM, digest, size)
-
-
-def _chunks(stream: ByteStream) -> Iterator[bytes]:
-    return iter(lambda: stream.read(CHUNK_SIZE), b"")
 
 
 class _Member:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from oras_core.cancellation import respite
 from oras_core.content.graph import SuccessorFinder, fetch_document
 from oras_core.content.referrers import referrers_among
-from oras_core.content.verify import VerifyingReader, copy_verified, read_verified
+from oras_core.content.verify import VerifyingReader, read_verified, verify_stream
 from oras_core.errors import (
     ContentError,
     FileAccessError,
@@ -165,7 +165,7 @@ class OciLayoutStore(
     def _matches(self, descriptor: Descriptor) -> bool:
         try:
             with closing(self.fetch_unverified(descriptor)) as stream:
-                copy_verified(stream, descriptor, lambda _: None)
+                verify_stream(stream, descriptor)
         except (ContentError, NotFoundError):
             return False
         return True

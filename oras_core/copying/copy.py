@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
@@ -29,7 +29,6 @@ __all__ = [
     "carry_out_steps",
     "copy",
     "copy_graph",
-    "find_steps",
     "receiving",
     "tag_copied",
 ]
@@ -143,7 +142,7 @@ def _copy_graphs(
     cached = ManifestCache(source, limit=options.manifest_size)
     named = {node_of(root): root for root in roots if tags}
     with receiving(destination) as target, Crew(options.concurrency) as crew:
-        plan, skipped = find_steps(cached, roots, target, crew, options, named=named)
+        plan, skipped = Walk(cached, target, options).plan(roots, crew, named=named)
         moves = carry_out_steps(
             source, cached, target, plan, crew=crew, options=options, named=named
         )
@@ -170,22 +169,6 @@ def tag_copied(
     cached = ManifestCache(source, limit=options.manifest_size)
     with receiving(destination) as target, Crew(1) as crew:
         Mover(source, cached, target, quiet, crew.token).name(root, tags)
-
-
-def find_steps(
-    cached: ManifestCache,
-    roots: Sequence[Descriptor],
-    target: Storage,
-    crew: Crew,
-    options: CopyOptions,
-    *,
-    named: Collection[Node] = (),
-) -> tuple[CopyPlan, tuple[Descriptor, ...]]:
-    """Return what `target` lacks of the graphs, and the manifests that it has.
-
-    Raises: as `copy_graph`.
-    """
-    return Walk(cached, target, options).plan(roots, crew, named=named)
 
 
 def carry_out_steps(

@@ -13,11 +13,12 @@ from attrs import field, frozen
 from oras_core.content.graph import ManifestCache
 from oras_core.content.sources import FetchedSource
 from oras_core.copying.blame import blaming
-from oras_core.copying.copy import carry_out_steps, find_steps, receiving
+from oras_core.copying.copy import carry_out_steps, receiving
 from oras_core.copying.crew import Crew
 from oras_core.copying.options import CopyOptions, Moves
 from oras_core.copying.plan import CopyPlan
 from oras_core.copying.referrer_search import ReferrerFilter, ReferrerSearch
+from oras_core.copying.walk import Walk
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.ports.content import Fetcher, ReferencePusher, ReferrerLister, Storage
@@ -83,7 +84,7 @@ def prepare(
         found = search.run(roots, crew)
         wanted = {r.digest: r for of_one in found.values() for r in of_one}
         every = [root.plain() for root in (*roots, *wanted.values())]
-        plan, skipped = find_steps(cached, every, destination, crew, options)
+        plan, skipped = Walk(cached, destination, options).plan(every, crew)
     by_subject = tuple((search.nodes[digest], tuple(some)) for digest, some in found.items())
     return Prepared(plan, skipped, by_subject, cached.contents)
 

@@ -165,10 +165,7 @@ def find_manifest(
         >>> find_manifest(repository, "v1") == repository.resolve("v1")
         True
     """
-    limits = limits or Limits()
-    cached = ManifestCache(source, limit=limits.manifest_size)
-    chosen, _ = _choose(cached, read_root(source, reference, cached=cached), platform, limits)
-    return chosen
+    return _find(source, reference, platform, limits or Limits())[0]
 
 
 def fetch_artifact(
@@ -179,9 +176,14 @@ def fetch_artifact(
     limits: Limits | None = None,
 ) -> Manifest:
     """Return the manifest that `pull` would pull, verified. Raises: as `find_manifest`."""
-    limits = limits or Limits()
+    return _find(source, reference, platform, limits or Limits())[1]
+
+
+def _find(
+    source: ReadOnlyTarget, reference: str, platform: Platform | None, limits: Limits
+) -> tuple[Descriptor, Manifest]:
     cached = ManifestCache(source, limit=limits.manifest_size)
-    return _choose(cached, read_root(source, reference, cached=cached), platform, limits)[1]
+    return _choose(cached, read_root(source, reference, cached=cached), platform, limits)
 
 
 def _choose(

@@ -40,10 +40,6 @@ class LayoutGraph:
     unreadable: dict[Digest, ContentError | InvalidManifestError] = field(factory=dict)
     leaves: dict[Digest, Descriptor] = field(factory=dict)
 
-    def has_manifest(self, digest: Digest) -> bool:
-        """Tell whether `digest` is reachable as a manifest or index that can be read."""
-        return digest in self.manifests and digest not in self.unreadable
-
     def learn(self, descriptor: Descriptor, document: Manifest | Index) -> None:
         """Note the successors of a manifest or index that was written."""
         self.known[descriptor.digest] = document.successors

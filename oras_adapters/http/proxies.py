@@ -68,10 +68,11 @@ class ProxySettings:
         if reason:
             scheme = parts.scheme
             # Only here: an unusable proxy does not concern hosts that are reached without it.
+            variables = f"{scheme}_proxy, {scheme.upper()}_PROXY, all_proxy, ALL_PROXY"
             raise InvalidConfigurationError(
                 f"{scheme}_proxy",
-                f"{reason}; {redact_url(proxy)} is the value of the variable {scheme}_proxy or "
-                f"{scheme.upper()}_PROXY, or from `proxy.{scheme}` of the settings",
+                f"{reason}; {redact_url(proxy)} is the value of one of the variables {variables}, "
+                f"or of `proxy.{scheme}` in the settings",
             )
         return proxy
 

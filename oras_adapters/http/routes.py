@@ -13,6 +13,7 @@ from oras_core.errors import redact_url
 __all__ = ["SOCKS_SCHEMES", "ProxyLogin", "Route"]
 
 SOCKS_SCHEMES: Final = {
+    "socks": ("SOCKS4", False),  # as for curl; GNOME sets it in `all_proxy`
     "socks4": ("SOCKS4", False),
     "socks4a": ("SOCKS4", True),
     "socks5": ("SOCKS5", False),

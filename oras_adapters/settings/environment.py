@@ -103,11 +103,8 @@ def shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], An
         ("tls", "ca_bundle"): _first(
             environment, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
         ),
-        # In a CGI program, a client can set HTTP_PROXY by a `Proxy` header field (httpoxy).
-        ("proxy", "http"): _first(
-            environment, "http_proxy", *(() if "REQUEST_METHOD" in environment else ("HTTP_PROXY",))
-        ),
-        ("proxy", "https"): _first(environment, "https_proxy", "HTTPS_PROXY"),
+        ("proxy", "http"): _proxy(environment, "http"),
+        ("proxy", "https"): _proxy(environment, "https"),
         ("proxy", "no_proxy"): _first(environment, "no_proxy", "NO_PROXY"),
         ("transfer", "cache_directory"): str(Path(caches, "oras")) if caches else "",
     }
@@ -141,6 +138,15 @@ def _certificate_directories(environment: Mapping[str, str]) -> tuple[str, ...]:
     bases = (environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config"), "/etc")
     tools = ("containers", "docker")
     return tuple(str(Path(base, tool, "certs.d")) for tool in tools for base in bases if base)
+
+
+def _proxy(environment: Mapping[str, str], scheme: str) -> str:
+    """Return the proxy for a scheme: curl(1), "Environment"; an empty variable counts as unset."""
+    own = f"{scheme}_proxy"
+    # In a CGI program, a client can set HTTP_PROXY by a `Proxy` header field (httpoxy).
+    is_untrusted = scheme == "http" and "REQUEST_METHOD" in environment
+    names = (own,) if is_untrusted else (own, own.upper())
+    return _first(environment, *names, "all_proxy", "ALL_PROXY")
 
 
 def _first(environment: Mapping[str, str], *names: str) -> str:

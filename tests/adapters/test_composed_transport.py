@@ -14,6 +14,7 @@ from oras_adapters.settings.settings import (
     ProxySettings,
     Settings,
     TlsSettings,
+    load_settings,
 )
 from oras_core.errors import InvalidConfigurationError, TransportTimeoutError
 from oras_core.model.descriptor import Descriptor
@@ -143,6 +144,20 @@ def test_invalid_proxy_is_named_when_used(opened):
     assert fetch(composition, server.address, server.url) == b"hello"
     with pytest.raises(InvalidConfigurationError, match="HTTPS_PROXY"):
         composition.repository("registry.test/demo").resolve("v1")
+
+
+def test_proxy_for_all_schemes_gets_the_requests(opened):
+    asked = []
+
+    def script(connection):
+        while (request := connection.read_request()) is not None:
+            asked.append(request.line)
+            connection.answer(b"hello")
+
+    proxy = opened(ScriptedServer(script))
+    composition = opened(compose(load_settings({"all_proxy": proxy.url})))
+    assert fetch(composition, "far.test", "http://far.test/v2/") == b"hello"
+    assert asked == ["GET http://far.test/v2/ HTTP/1.1"]
 
 
 # --- Timeouts -----------------------------------------------------------------------------

@@ -116,11 +116,11 @@ def test_invalid_proxy_is_an_error_when_used(address):
     assert settings.proxy_for("https://far.test/") is None
     if not address.removeprefix("http://"):
         return  # as good as none
-    with pytest.raises(InvalidConfigurationError, match="HTTP_PROXY"):
+    with pytest.raises(InvalidConfigurationError, match="HTTP_PROXY, all_proxy, ALL_PROXY"):
         settings.proxy_for("http://far.test/")
 
 
-@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5H"])
+@pytest.mark.parametrize("scheme", ["socks", "socks4", "socks4a", "socks5", "socks5h", "SOCKS5H"])
 def test_socks_proxies_are_accepted(scheme, monkeypatch):
     settings = ProxySettings(https=f"{scheme}://proxy.test:1080")
     assert settings.proxy_for("https://far.test/") == f"{scheme.lower()}://proxy.test:1080"

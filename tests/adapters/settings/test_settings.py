@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from oras_adapters.http import proxies
 from oras_adapters.settings import environment
 from oras_adapters.settings.settings import (
     HostSettings,
@@ -143,6 +144,55 @@ def test_shared_variables_are_read(load):
 
 def test_upper_case_http_proxy_is_ignored_in_a_cgi_program(load):
     assert load("", HTTP_PROXY="http://evil:1", REQUEST_METHOD="GET").proxy.http == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "http", "https"),
+    [
+        ({"ALL_PROXY": "http://all:1"}, "http://all:1", "http://all:1"),
+        (
+            {"all_proxy": "http://low:1", "ALL_PROXY": "http://all:1"},
+            "http://low:1",
+            "http://low:1",
+        ),
+        (
+            {"https_proxy": "http://own:1", "all_proxy": "http://all:1"},
+            "http://all:1",
+            "http://own:1",
+        ),
+        (
+            {"HTTPS_PROXY": "http://own:1", "all_proxy": "http://all:1"},
+            "http://all:1",
+            "http://own:1",
+        ),
+        (
+            {"http_proxy": "http://own:1", "ALL_PROXY": "http://all:1"},
+            "http://own:1",
+            "http://all:1",
+        ),
+        ({"http_proxy": "", "ALL_PROXY": "http://all:1"}, "http://all:1", "http://all:1"),
+        (
+            {"HTTP_PROXY": "http://evil:1", "ALL_PROXY": "http://all:1", "REQUEST_METHOD": "GET"},
+            "http://all:1",
+            "http://all:1",
+        ),
+    ],
+)
+def test_proxy_for_all_schemes_follows_that_of_the_scheme(load, variables, http, https):
+    proxy = load("", **variables).proxy
+    assert (proxy.http, proxy.https) == (http, https)
+
+
+def test_no_proxy_applies_to_the_proxy_for_all_schemes(load):
+    proxy = load("", ALL_PROXY="http://all:1", NO_PROXY="near.test").proxy
+    chosen = proxies.ProxySettings(http=proxy.http, https=proxy.https, no_proxy=proxy.no_proxy)
+    assert chosen.proxy_for("https://a.near.test/") is None
+    assert chosen.proxy_for("https://far.test/") == "http://all:1"
+
+
+def test_proxy_of_the_file_overrides_the_proxy_for_all_schemes(load):
+    proxy = load('[proxy]\nhttps = "http://file:1"\n', all_proxy="http://all:1").proxy
+    assert (proxy.http, proxy.https) == ("http://all:1", "http://file:1")
 
 
 def test_repr_hides_the_credential_of_the_environment(load):

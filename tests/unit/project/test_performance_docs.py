@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import client_cost
+import compressions
 import growth
 import pytest
 import shares
@@ -117,3 +118,17 @@ def test_table_has_the_rows_of_the_program_that_prints_it(program, names):
     section = PAGE.partition(f"`python benchmarks/{program}")[2] or PAGE.partition(program)[2]
     table = section.partition("\n| --- ")[2].partition("\n\n")[0]
     assert {row.split("|")[1].strip() for row in table.splitlines()[1:]} == names
+
+
+def test_table_of_compressions_has_the_rows_of_the_program_that_prints_it():
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    table = page.partition("`python benchmarks/compressions.py`")[2].partition("\n|---")[2]
+    rows = [row.split("|")[1:3] for row in table.partition("\n\n")[0].splitlines()[1:]]
+    formats = {name.strip(" `"): kind.strip() for name, kind in rows}
+    assert formats == compressions.FORMATS
+
+
+def test_compressions_of_a_small_folder_are_measured():
+    printed = compressions.table(files=3, rounds=1)
+    assert "; 3 text files of 0 MB in total" in printed
+    assert re.search(r"^\| `zlib` \| gzip \| [\d.]+ s \| [\d.]+ MB \|$", printed, re.MULTILINE)

@@ -16,7 +16,8 @@ import pytest
 
 from oras_adapters import Client, RegistryServer
 from oras_adapters.filesystem.file_system import OrasFileSystem
-from oras_core.errors import UnsupportedError
+from oras_core import BytesSource, Config, File
+from oras_core.errors import AuthenticationError, UnsupportedError
 from oras_core.testing import EmbeddedRegistry
 
 MIB = 1024 * 1024
@@ -154,6 +155,27 @@ def test_partial_read_of_an_uncompressed_folder_downloads_a_part(system, data, c
     assert len(counting.requests) <= 6
 
 
+def test_files_of_a_folder_that_are_read_by_turns_take_few_requests(
+    system, address, counting, tmp_path
+):
+    (tmp_path / "shards").mkdir()
+    contents = [random.Random(number).randbytes(3 * MIB) for number in range(2)]
+    for number, content in enumerate(contents):
+        (tmp_path / "shards" / f"{number}.bin").write_bytes(content)
+    place = f"{address}/team/shards:v1"
+    with Client() as client:
+        client.push(place, {"shards": tmp_path / "shards"}, compression="none")
+    with (
+        system.open(f"{place}/shards/0.bin") as first,
+        system.open(f"{place}/shards/1.bin") as second,
+    ):
+        counting.reset()
+        turns = [(first.read(100_000), second.read(100_000)) for _ in range(32)]
+    assert [b"".join(pieces) for pieces in zip(*turns, strict=True)] == contents
+    assert len(counting.requests) <= 10
+    assert counting.sent <= 1.2 * 6 * MIB
+
+
 def test_compressed_folder_is_fetched_once(system, data, counting, tmp_path):
     content = (tmp_path / "weights" / "layer0.bin").read_bytes()
     path = data.replace(":v1", ":zipped") + "/weights"
@@ -229,6 +251,30 @@ def test_tag_is_resolved_once(system, data, tmp_path):
     system.invalidate_cache(data)
     assert system.cat_file(f"{data}/card.md") == b"changed"
     assert system.ukey(f"{data}/card.md") != key
+
+
+def test_options_are_those_of_the_client():
+    registry = EmbeddedRegistry(users={"alice": "secret"})
+    with RegistryServer(registry) as server:
+        credentials = {server.address: ("alice", "secret")}
+        repository = f"{server.address}/team/program"
+        with Client(credentials=credentials) as client:
+            for architecture in ("amd64", "arm64"):
+                client.push(
+                    f"{repository}:{architecture}",
+                    File("program", BytesSource(architecture.encode())),
+                    config=Config(
+                        BytesSource(f'{{"os":"linux","architecture":"{architecture}"}}'.encode()),
+                        "application/vnd.oci.image.config.v1+json",
+                    ),
+                )
+            client.index(f"{repository}:v1", ["amd64", "arm64"])
+        path = f"oras://{repository}:v1/program"
+        options = {"credentials": credentials, "skip_instance_cache": True}
+        system = OrasFileSystem(platform="linux/arm64", **options)
+        assert system.cat_file(path) == b"arm64"
+        with pytest.raises(AuthenticationError):
+            OrasFileSystem(skip_instance_cache=True).cat_file(path)
 
 
 def test_threads_read_concurrently(system, data, tmp_path):

@@ -60,7 +60,7 @@ def find_certificates(directories: Iterable[str], host: str) -> HostCertificates
 
 
 def _entries(folder: Path) -> list[Path] | None:
-    """Return what is in a folder; None if the folder is absent or unreadable."""
+    """Return the entries of a folder; None if the folder is absent or unreadable."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

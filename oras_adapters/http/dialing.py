@@ -15,15 +15,11 @@ from typing import Any, Final, TypeVar
 
 from urllib3.util.connection import allowed_gai_family
 
-from oras_core.cancellation import Bell, CancelToken
+from oras_core.cancellation import LOOK_SECONDS, Bell, CancelToken
 
 __all__ = ["Dialer", "in_background"]
 
 T = TypeVar("T")
-
-LOOK_SECONDS: Final = 0.1
-"""Seconds between two checks for a cancellation while connecting. Not every system can shut down
-a socket that is not connected yet."""
 
 ATTEMPT_SECONDS: Final = 0.25
 """Seconds before the next address is tried in parallel (RFC 8305, section 5)."""

@@ -52,14 +52,14 @@ class KeptConnection:
         used: whether it was given back to its pool before.
     """
 
-    def __init__(self, link: Link, patience: float, parse: HeadParser) -> None:
-        """Use `link`; `patience` is the timeout in seconds for sending and receiving."""
+    def __init__(self, link: Link, timeout: float, parse: HeadParser) -> None:
+        """Use `link`; `timeout` is in seconds, for sending and for receiving."""
         self.link = link
         self.used = False
         self._sock: Any = link.sock
-        self._patience = patience
+        self._timeout = timeout
         self._parse = parse
-        self._receiver = Receiver(self._sock, patience)
+        self._receiver = Receiver(self._sock, timeout)
         self._reusable = True
         self._body: BodyFrame | None = None
 
@@ -116,7 +116,7 @@ class KeptConnection:
         except (OSError, BrokenFrameError, WireError):
             self._reusable = False
         finally:
-            self._sock.settimeout(self._patience)
+            self._sock.settimeout(self._timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -153,13 +153,13 @@ class KeptConnection:
                     view = view[sock.send(view[:SEND_PIECE]) :]
                 except BLOCKED as error:
                     writing = not isinstance(error, ssl.SSLWantReadError)
-                    if not wait_for_socket(sock, read=True, write=writing, timeout=self._patience):
+                    if not wait_for_socket(sock, read=True, write=writing, timeout=self._timeout):
                         raise TimeoutError("timed out") from None
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             # The server has hung up; it may have answered before.
             raise _AnsweredError from None
         finally:
-            sock.settimeout(self._patience)
+            sock.settimeout(self._timeout)
 
     def _check_unanswered(self) -> None:
         if not wait_for_read(self._sock, timeout=0) and self._receiver.is_empty:

@@ -9,14 +9,11 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from attrs import field, frozen
 
-from oras_adapters.http.routes import SOCKS_SCHEMES
+from oras_adapters.http.routes import DEFAULT_PORTS, SOCKS_SCHEMES
 from oras_core.errors import InvalidConfigurationError, redact_url
 from oras_core.model.hosts import reach_of
 
 __all__ = ["ProxySettings"]
-
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
 
 _FORMS: Final = "a proxy is http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT"
 

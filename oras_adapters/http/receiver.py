@@ -57,10 +57,10 @@ class Receiver:
     again if there are none.
     """
 
-    def __init__(self, sock: Any, patience: float) -> None:  # noqa: ANN401 - plain or TLS
-        """Receive from `sock`, whose timeout is `patience` seconds."""
+    def __init__(self, sock: Any, timeout: float) -> None:  # noqa: ANN401 - plain or TLS
+        """Receive from `sock`, whose timeout is `timeout` seconds."""
         self._sock = sock
-        self._patience = patience
+        self._timeout = timeout
         self._buffer = bytearray()
         self._searched = 0
         self._failure: OSError | None = None
@@ -238,10 +238,10 @@ class Receiver:
         self._waited += seconds if self._begun else 0.0
         self._begun = True
         self._arrived += count
-        if self._waited > self._patience and count:
+        if self._waited > self._timeout and count:
             if self._arrived < MIN_PROGRESS:
                 raise TimeoutError(
-                    f"only {self._arrived} bytes came within {self._patience:g} seconds"
+                    f"only {self._arrived} bytes came within {self._timeout:g} seconds"
                 )
             self._waited = 0.0
             self._arrived = 0

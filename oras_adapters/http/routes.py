@@ -10,7 +10,9 @@ from attrs import evolve, field, frozen
 
 from oras_core.errors import redact_url
 
-__all__ = ["SOCKS_SCHEMES", "ProxyLogin", "Route"]
+__all__ = ["DEFAULT_PORTS", "SOCKS_SCHEMES", "ProxyLogin", "Route"]
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 SOCKS_SCHEMES: Final = {
     "socks": ("SOCKS4", False),  # as for curl; GNOME sets it in `all_proxy`
@@ -42,7 +44,7 @@ class Route:
     def authority(self) -> str:
         """`HOST` or `HOST:PORT`, as in a reference: the port is left out if it is usual."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == (443 if self.scheme == "https" else 80)
+        usual = self.port == DEFAULT_PORTS[self.scheme]
         return host if usual else f"{host}:{self.port}"
 
     @property

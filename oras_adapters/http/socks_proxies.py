@@ -6,10 +6,10 @@ import importlib
 import socket
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from oras_adapters.http.dialing import in_background
-from oras_adapters.http.routes import SOCKS_SCHEMES
+from oras_adapters.http.routes import SOCKS_SCHEMES, ProxyLogin
 from oras_core.cancellation import CancelToken
 
 __all__ = ["connect_by_socks"]
@@ -33,7 +33,7 @@ def connect_by_socks(
     """
     # Imported by name: the type checker need not find an extra.
     socks = importlib.import_module("socks")
-    parts = urlsplit(proxy)
+    parts, login = urlsplit(proxy), ProxyLogin(proxy)
     protocol, remote_names = SOCKS_SCHEMES[parts.scheme]
 
     def connect() -> Any:  # noqa: ANN401 - PySocks is untyped
@@ -45,8 +45,8 @@ def connect_by_socks(
                 proxy_addr=parts.hostname,
                 proxy_port=parts.port or USUAL_PORT,
                 proxy_rdns=remote_names,
-                proxy_username=unquote(parts.username or "") or None,
-                proxy_password=unquote(parts.password or "") or None,
+                proxy_username=login.user or None,
+                proxy_password=login.password or None,
                 socket_options=tuple(options),
             )
         except socks.ProxyError as error:

@@ -18,7 +18,7 @@ from oras_adapters.http.lifelines import Lifeline
 from oras_adapters.http.receiver import Receiver
 from oras_adapters.http.request_heads import request_head
 from oras_adapters.http.response_heads import HeadParser
-from oras_adapters.http.routes import ProxyLogin, Route
+from oras_adapters.http.routes import DEFAULT_PORTS, ProxyLogin, Route
 from oras_adapters.http.tls import wrap_connected
 from oras_core.cancellation import current_token
 
@@ -222,10 +222,11 @@ def _prepared(route: Route, dialing: Dialing, session: ssl.SSLSession | None) ->
 def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Opening:
     login = ProxyLogin(route.proxy or "")
     proxy = parse_url(login.address)
-    tls = proxy.scheme == "https"
-    port = proxy.port or (443 if tls else 80)
+    scheme = proxy.scheme or "http"
+    tls = scheme == "https"
+    port = proxy.port or DEFAULT_PORTS[scheme]
     host = (proxy.host or "").strip("[]")
-    context = dialing.tls(Route(proxy.scheme or "http", host, port).authority) if tls else None
+    context = dialing.tls(Route(scheme, host, port).authority) if tls else None
     config = ProxyConfig(
         context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
     )
@@ -235,7 +236,7 @@ def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Openin
     connection = kind(host, port, proxy=proxy, proxy_config=config, **options)
     if route.scheme == "https":
         tunnel_host = f"[{route.host}]" if ":" in route.host else route.host
-        connection.set_tunnel(tunnel_host, route.port, login.fields, scheme=proxy.scheme or "http")
+        connection.set_tunnel(tunnel_host, route.port, login.fields, scheme=scheme)
     return connection
 
 

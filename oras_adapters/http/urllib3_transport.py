@@ -20,10 +20,11 @@ from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.kept_connection import Answer, KeptConnection
 from oras_adapters.http.request_heads import request_head
 from oras_adapters.http.response_heads import HeadParser, parser
-from oras_adapters.http.routes import Route
+from oras_adapters.http.routes import DEFAULT_PORTS, Route
 from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.closing import ClosedOnExit
+from oras_core.content.reading import read_rest
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
@@ -159,7 +160,7 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
 
         def new_pool(scheme: str, location: str) -> ConnectionPool:
             parts = SplitResult(scheme, location, "", "", "")
-            port = parts.port or (443 if scheme == "https" else 80)
+            port = parts.port or DEFAULT_PORTS[scheme]
             # RFC 6874: the zone of an address is escaped in a URL.
             host = (parts.hostname or "").replace("%25", "%")
             url = f"{scheme}://{location}/"
@@ -262,7 +263,7 @@ class _Body(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
+            return read_rest(self)
         if self._failure is not None:
             raise self._failure
         if self._connection is None:

@@ -1,9 +1,9 @@
-"""Settings: this module alone reads the environment and the settings file.
+"""Settings, from variables of the environment and from the settings file.
 
 `ORAS_…` variables have priority over the settings file (TOML), which has priority over shared
-variables (`DOCKER_CONFIG`, `SSL_CERT_FILE`, `HTTPS_PROXY`, …). Only `load_settings` reads them;
-the default composition calls it. An embedder may construct a `Settings` value instead and pass
-it to the factory.
+variables (`DOCKER_CONFIG`, `SSL_CERT_FILE`, `HTTPS_PROXY`, …). Only `load_settings`
+reads them; the default composition calls it. An embedder may construct a `Settings` value instead
+and pass it to the factory. `source_date_epoch` reads the one variable that is no setting.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CredentialSettings:
     """The credential stores.
 
     Attributes:
-        stores: names of stores, asked in order; new credentials go to the first one.
+        stores: names of stores, asked in order; the first writable one gets new credentials.
         docker_config: path of docker's `config.json`; empty for none.
         auth_file: path of podman's `auth.json`, which has the same format; empty for none.
         auth_file_fallbacks: paths that podman reads if `auth_file` has no credential.
@@ -88,7 +88,8 @@ class NetworkSettings:
     """Timeouts and retries; times are in seconds.
 
     Attributes:
-        connect_timeout: timeout of a connection attempt.
+        connect_timeout: timeout for resolving a host name and connecting; again for the TLS
+            handshake.
         read_timeout: timeout for each read and each write.
         attempts: maximum number of attempts for one request.
         backoff: pause before the first retry; doubles with each further retry.
@@ -108,8 +109,8 @@ class TlsSettings:
 
     Attributes:
         verify: whether to verify the server's certificate.
-        ca_bundle: a PEM file of authorities to trust instead of the system's; empty for the
-            system's.
+        ca_bundle: a PEM file, or a folder of PEM files, with the only trusted authorities; empty
+            for those of the system.
         extra_authorities: PEM files of additional authorities.
         client_certificate: a PEM file with the client certificate; empty for none.
         client_key: a PEM file with its key, if the certificate's file does not contain it.
@@ -160,7 +161,7 @@ class TransferSettings:
             or less for a single one.
         digest_cache: whether to remember the digests of files, so that unchanged files are not
             hashed again.
-        cache_directory: the folder of what is remembered; empty for nothing.
+        cache_directory: the folder of the digest cache; empty for none.
     """
 
     concurrency: int = 16

@@ -203,21 +203,21 @@ class ArtifactVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            folder: made if it is missing.
+            folder: the destination; it is created if it is missing.
             include: patterns of titles, and of paths in pushed folders, such as `*.md` or
                 `weights/*.bin`; none for all files. A pattern without `/` matches the last
                 component of any path; `/card.md` matches at the top only.
-            exclude: patterns of titles and paths that stay behind even so.
+            exclude: patterns of titles and paths that are not pulled, even if `include` matches.
             media_types: of the layers to pull; none for all.
-            annotations: that a layer must have to be pulled.
-            platform: of an index, which manifest is meant.
+            annotations: those that a layer must have to be pulled.
+            platform: selects a manifest of an index.
             overwrite: replace files that exist; otherwise existing files stay unchanged.
 
         Raises:
             NotFoundError: if there is no such artifact, or none for the platform.
             UnsafePathError: if a title leads out of the folder; nothing is written then.
-            ContentError: if content is not what the manifest promises.
-            UnsafeArchiveError: if a folder holds what may not be unpacked.
+            ContentError: if a blob does not match its descriptor.
+            UnsafeArchiveError: if a member of a folder must not be unpacked.
             UnsupportedError: if a hard link of a folder is chosen without its file.
             OrasError: any error of the registry.
 
@@ -274,7 +274,7 @@ class ArtifactVerbs(ClientBase):
             name: the title or the digest of a layer, or a path in a pushed folder, such as
                 `weights/layer0.bin`; None for the only layer. A folder that is compressed is
                 fetched whole, into a temporary file.
-            platform: of an index, which manifest is meant.
+            platform: selects a manifest of an index.
 
         Returns:
             A binary file, to be closed.
@@ -313,7 +313,7 @@ class ArtifactVerbs(ClientBase):
             source: the place of the artifact.
             name: as for `open`. All of a folder is fetched, to verify it.
             limit: the largest size accepted, in bytes.
-            platform: of an index, which manifest is meant.
+            platform: selects a manifest of an index.
 
         Raises:
             SizeLimitError: if the file is larger than `limit`.

@@ -106,7 +106,7 @@ def _samples(tree: FileTree, files: list[FileEntry]) -> Iterator[bytes]:
 
 
 def _read_at(stream: ByteStream, offsets: Iterable[int]) -> Iterator[bytes]:
-    """Yield a sample at each offset, or behind the sample before."""
+    """Yield a sample at each offset, or after the previous sample."""
     position = 0
     for offset in offsets:
         if position < offset:

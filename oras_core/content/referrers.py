@@ -81,7 +81,7 @@ def referrers_of(
 
     Raises:
         UnsupportedError: if the target lists neither referrers nor predecessors.
-        OrasError: whatever the target raises.
+        OrasError: any error of the target.
     """
     if isinstance(source, ReferrerLister):
         return source.referrers(subject, artifact_type)

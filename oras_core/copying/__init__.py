@@ -1,1 +1,1 @@
-"""The copy engine: plan what is missing, copy leaves first, copy referrers too."""
+"""The copy engine: plan the missing blobs, copy leaves first, copy referrers too."""

@@ -87,7 +87,7 @@ class Mover:
     def name_present(self, root: Descriptor, tags: Sequence[str]) -> Moves:
         """Create the tags that the destination lacks; it has the root."""
         destination = self._destination
-        # Other targets notice themselves that nothing changes.
+        # Other targets compare the tag with the root themselves.
         if isinstance(destination, ReferencePusher) and isinstance(destination, Resolver):
             missing = missing_tags(destination, root, tags)
             if not missing and root.has_successors and not self._has_subject(root):

@@ -63,7 +63,7 @@ class Moves:
         mounted: taken by the registry from another of its repositories.
     """
 
-    # A mirror moves many thousand: a representation with each of them helps nobody.
+    # A mirror moves many thousand: a representation with all of them would be too long.
     moved: tuple[Descriptor, ...] = field(default=(), repr=_count)
     skipped: tuple[Descriptor, ...] = field(default=(), repr=_count)
     mounted: tuple[Descriptor, ...] = field(default=(), repr=_count)

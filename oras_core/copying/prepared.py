@@ -96,7 +96,7 @@ def carry_out(
     *,
     options: CopyOptions | None = None,
 ) -> Moves:
-    """Move what a copy was found to lack. What has arrived meanwhile is skipped.
+    """Carry out the steps of a copy. Blobs that have arrived since `prepare` are skipped.
 
     Raises:
         OrasError: as `copy_graph`.

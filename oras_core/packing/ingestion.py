@@ -22,7 +22,7 @@ INGESTION_SIZE: Final = 32 * 1024 * 1024
 
 
 class Describer:
-    """Describes sources. Uploads large ones meanwhile, if the destination seems to lack them.
+    """Describes sources, and uploads large ones if the destination seems to lack them.
 
     A push to an existing tag hashes first, because most of its blobs will be present.
     """

@@ -267,7 +267,7 @@ class PartialKeeper(Protocol):
 
 @runtime_checkable
 class PartialRemover(Protocol):
-    """A folder that can remove what killed processes left."""
+    """A folder that can remove the partial files and folders of killed processes."""
 
     def remove_partials(self, path: SafePath | None = None) -> None:
         """Remove the partial files and folders directly in a directory; None for the root.

@@ -172,7 +172,7 @@ class HttpTransport(Protocol):
 
     A plain transport, which an embedder writes in ten lines, follows no redirect, retries
     nothing, adds no credentials, decodes no body and keeps no cookies (R13). The core wraps
-    it with transports that do what is needed of this.
+    it with transports that do these things where needed.
     """
 
     def send(self, request: HttpRequest) -> HttpResponse:

@@ -104,7 +104,7 @@ class ContentCache:
         self._intact: dict[Digest, str] = {}
 
     def fetch(self, descriptor: Descriptor, source: Fetcher) -> ByteStream:
-        """Return a stream of verified bytes, from the cache or by way of the cache.
+        """Return a stream of a verified blob; fetch a missing blob into the cache first.
 
         Raises: as `source.fetch`.
             InvalidConfigurationError: if the folder is an OCI layout with tags.
@@ -174,8 +174,8 @@ class ContentCache:
     def prune(self, max_size: int = 0) -> tuple[CachedBlob, ...]:
         """Remove blobs, those that were used longest ago first, until `max_size` bytes remain.
 
-        A blob that another process reads meanwhile stays readable for that process, except on
-        Windows, where it stays in the cache. The partial files of interrupted fetches are
+        A blob that another process has open stays readable for that process, except on Windows,
+        where the blob stays in the cache. The partial files of interrupted fetches are
         removed too, unless a fetch into the cache is running.
 
         Returns:
@@ -261,7 +261,7 @@ class ContentCache:
 
     def _find_intact(self, descriptor: Descriptor) -> str | None:
         """Return the revision of a verified file; None if the cache does not have the blob."""
-        # Read before the blob is hashed: a change meanwhile leaves another revision.
+        # Read before the blob is hashed: a change during the hashing gives another revision.
         entry, begun_at = self._files.blob(descriptor.digest), time.time_ns()
         if entry is None:
             return None
@@ -281,7 +281,7 @@ class ContentCache:
             self._intact[digest] = entry.revision
 
     def _fetch_once(self, descriptor: Descriptor, origin: ByteSource) -> ByteStream:
-        """Fetch a blob into the cache, unless another thread or process just has."""
+        """Fetch a blob into the cache, unless another thread or process fetches it first."""
         with self._locks.keeping_content(), self._locks.filling(descriptor.digest):
             opened = self._open(descriptor)
             if opened is not None:

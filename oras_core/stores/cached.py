@@ -1,4 +1,4 @@
-"""A target whose blobs and manifests are read by way of a cache."""
+"""A target whose blobs and manifests are read through a cache."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, ReferenceFetcher, UnverifiedFet
         return self._source.resolve(reference) if cached is None else cached[0]
 
     def fetch_reference(self, reference: str) -> tuple[Descriptor, bytes]:
-        """Return the manifest that a tag or digest names, from the cache or by way of it.
+        """Return the manifest of a tag or digest; fetch a missing one into the cache first.
 
         The target resolves a tag. Only the digest of its answer is used (R23).
 
@@ -85,7 +85,7 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, ReferenceFetcher, UnverifiedFet
         return VerifyingReader(self.fetch_unverified(descriptor), descriptor)
 
     def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream as `fetch`; its bytes were verified when it was opened."""
+        """Return a stream as `fetch`, whose bytes the caller must verify."""
         return self._cache.fetch(descriptor, self._source)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:

@@ -59,7 +59,7 @@ def attach(
         1
     """
     if not media_types.is_media_type(artifact_type):
-        # Checked before any request: nobody could tell what an untyped artifact is.
+        # Checked before any request: the use of an artifact without a type is unknown.
         raise InvalidManifestError(
             f"{artifact_type!r} is not of the form type/subtype", location="artifactType"
         )

@@ -66,7 +66,7 @@ def discover(
         NotFoundError: if `target` has no such reference.
         UnsupportedError: if `target` cannot list referrers.
         SizeLimitError: if there are more than `MAX_REFERRERS`, or `MAX_DEPTH` levels.
-        OrasError: whatever the target raises.
+        OrasError: any error of the target.
 
     Example:
         >>> found = discover(repository, "v1", depth=None)

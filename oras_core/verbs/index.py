@@ -46,7 +46,7 @@ def describe_entry(
 
     Raises:
         NotFoundError: if `source` has no such reference.
-        OrasError: whatever the source raises.
+        OrasError: any error of the source.
 
     Example:
         >>> linux = Platform("linux", "amd64")
@@ -72,7 +72,7 @@ def read_index(source: ReadOnlyTarget, reference: str, *, limit: int = MAX_MANIF
     Raises:
         NotFoundError: if `source` has no such reference.
         UnsupportedError: if `reference` names a manifest.
-        OrasError: whatever the source raises.
+        OrasError: any error of the source.
 
     Example:
         >>> len(read_index(repository, "multi").manifests)
@@ -110,7 +110,7 @@ def create_index(
 
     Raises:
         NotFoundError: if an entry does not exist.
-        OrasError: whatever the target raises.
+        OrasError: any error of the target.
 
     Example:
         >>> root = create_index(repository, ["v1", "v2"], tags=["all"])
@@ -164,7 +164,7 @@ def update_index(
     Raises:
         NotFoundError: if there is no such index, or an entry does not exist.
         UnsupportedError: if `reference`, or an index to merge, is a manifest.
-        OrasError: whatever the target raises.
+        OrasError: any error of the target.
 
     Example:
         >>> root = update_index(repository, "multi", IndexChange(remove=["v2"]))
@@ -230,7 +230,7 @@ def _push(target: Target, index: Index, tags: Sequence[str]) -> Descriptor:
         index.descriptor.plain(),
         target,
         further_tags=tags,
-        # The entries are in the target; the target itself reports what is missing.
+        # The entries are in the target; the target reports a missing one.
         options=CopyOptions(find_successors=lambda _, __: ()),
     )
     return index.descriptor

@@ -50,7 +50,7 @@ def fetch_manifest(
 
     Raises:
         NotFoundError: if there is no such reference, or no manifest for the platform.
-        OrasError: whatever the source raises.
+        OrasError: any error of the source.
 
     Example:
         >>> [layer.title for layer in fetch_manifest(repository, "v1").layers]
@@ -77,7 +77,7 @@ def fetch_config(
     Raises:
         NotFoundError: if there is no such reference, or no manifest for the platform.
         UnsupportedError: if `reference` names an index and no platform is given.
-        OrasError: whatever the source raises.
+        OrasError: any error of the source.
 
     Example:
         >>> fetch_config(repository, "v1").content

@@ -48,8 +48,8 @@ class Mirrored(Moves):
         tags: the artifact of each selected tag, in the order of the source.
         created: those of the tags that the destination lacked, or that named another artifact
             there.
-        left_out: tags, and digests of untagged artifacts, that the source lists and does not
-            have: they were removed meanwhile, or the source is damaged.
+        left_out: tags, and digests of untagged artifacts, that the source lists but
+            lacks: they were removed after the listing, or the source is damaged.
     """
 
     tags: Mapping[str, Descriptor] = field(kw_only=True)

@@ -83,7 +83,7 @@ class FileReader:
     def open(self, layer: Descriptor, path: str = "") -> io.RawIOBase:
         """Open a layer, or a file of a packed folder, for reading at any position.
 
-        Of a folder that is not compressed, only what is read is fetched.
+        Only the parts that are read are fetched, unless the layer is a compressed folder.
 
         Raises:
             NotFoundError: if the folder has no such file.

@@ -124,7 +124,7 @@ class Catalog:
         """Write the collected changes if there are many; raises as `write`."""
         if self._has_many():
             with self._locks.changing_index(), acquired(self._mutex):
-                if self._has_many():  # no other thread has written them meanwhile
+                if self._has_many():  # no other thread has written them by now
                     self._write()
 
     def _has_many(self) -> bool:
@@ -145,7 +145,7 @@ class Catalog:
 
     def _write(self) -> None:
         # Another process may have written it within one tick of the file system's clock,
-        # where the revision does not change: read it in any case.
+        # where the revision does not change: always read it.
         index = self._files.read_index()
         differences = [change(index) for change in self._pending]
         if any(differences):

@@ -38,7 +38,7 @@ class LayoutLocks:
         """Exclude other changes of the index.
 
         Raises:
-            CancelledError: if the thread's token is cancelled meanwhile.
+            CancelledError: if the thread's token is cancelled before the lock is free.
         """
         return wait_for_lock(self._locker, INDEX_LOCK)
 
@@ -46,7 +46,7 @@ class LayoutLocks:
         """Exclude garbage collection.
 
         Raises:
-            CancelledError: if the thread's token is cancelled meanwhile.
+            CancelledError: if the thread's token is cancelled before the lock is free.
         """
         return wait_for_lock(self._locker, CONTENT_LOCK, shared=True)
 
@@ -54,7 +54,7 @@ class LayoutLocks:
         """Exclude other fetches of a blob into a cache; one of 256 locks serves several blobs.
 
         Raises:
-            CancelledError: if the thread's token is cancelled meanwhile.
+            CancelledError: if the thread's token is cancelled before the lock is free.
         """
         return wait_for_lock(self._locker, sanitize_path(f".oras-cache-{digest.encoded[:2]}.lock"))
 
@@ -77,7 +77,7 @@ def wait_for_lock(locker: Locker, path: SafePath, *, shared: bool = False) -> He
     """Take a lock as soon as other owners have released it.
 
     Raises:
-        CancelledError: if the thread's token is cancelled meanwhile.
+        CancelledError: if the thread's token is cancelled before the lock is free.
     """
     token, pause = current_token(), SHORTEST_PAUSE
     while (lock := locker.try_lock(path, shared=shared)) is None:

@@ -92,7 +92,7 @@ class OciLayoutStore(
 
     @contextmanager
     def receiving(self) -> Iterator[OciLayoutStore]:
-        """Return the target of one copy, for a block: no garbage is collected meanwhile.
+        """Return the target of one copy, for a block, during which no garbage is collected.
 
         `index.json` is written at the end of the block, and before that after many changes.
         After an exception, too: the manifests that have arrived are complete.

@@ -184,6 +184,22 @@ def test_altered_bytes_are_refused_before_the_last_of_them(size):
     assert not file.verified
 
 
+@pytest.mark.parametrize("position", [10, BLOCK, 3 * MIB, 10 * MIB - 1])
+def test_altered_bytes_that_are_read_in_pieces_are_refused(position):
+    altered = CONTENT[:position] + bytes([CONTENT[position] ^ 1]) + CONTENT[position + 1 :]
+    _, file = opened(CONTENT, altered)
+    last = len(CONTENT) - BLOCK
+    for start in range(0, last, BLOCK):
+        file.seek(start)
+        assert len(file.read(BLOCK)) == BLOCK
+        file.seek(start + 5 * MIB)  # a part elsewhere changes nothing
+        file.read(1)
+    file.seek(last)
+    with pytest.raises(DigestMismatchError):
+        file.read(BLOCK)
+    assert not file.verified
+
+
 @pytest.mark.parametrize("size", [100, 10 * MIB])
 def test_bytes_that_are_missing_are_an_error(size):
     _, file = opened(CONTENT[:size], CONTENT[: size // 2])

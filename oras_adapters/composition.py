@@ -197,7 +197,7 @@ class Parts(ClosedOnExit):
             UnsupportedError: if the settings name a library that is not installed.
         """
         # Imported here: most programs never pack or unpack a directory.
-        from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415
+        from oras_adapters.compression.compressions import find_compression  # noqa: PLC0415 - see above
 
         archive = self.settings.archive
         if format_name is not None and format_name != archive.format:
@@ -206,7 +206,7 @@ class Parts(ClosedOnExit):
 
     def compressions(self) -> tuple[Compression, ...]:
         """Return all compressions that a pulled directory may have."""
-        from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
+        from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415 - as above
 
         return all_compressions()
 

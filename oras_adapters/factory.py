@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oras_adapters.composition import Parts
-from oras_adapters.settings.settings import Settings, load_settings
+from oras_adapters.settings.settings import Settings, chosen_settings
 from oras_core.model.limits import Limits
 from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
@@ -27,7 +27,7 @@ class Composition(Parts):
         Args:
             progress: as for `Client`.
         """
-        from oras_adapters.client.client import Client  # noqa: PLC0415 - below too: not all use one
+        from oras_adapters.client.client import Client  # noqa: PLC0415 - not all programs use one
 
         return Client.over(self, progress=progress)
 
@@ -37,7 +37,7 @@ class Composition(Parts):
         Args:
             progress: as for `AsyncClient`.
         """
-        from oras_adapters.client.async_client import AsyncClient  # noqa: PLC0415
+        from oras_adapters.client.async_client import AsyncClient  # noqa: PLC0415 - as above
 
         return AsyncClient.over(self, progress=progress)
 
@@ -63,7 +63,5 @@ def compose(
     Raises:
         InvalidConfigurationError: if a setting cannot be used.
     """
-    settings = load_settings() if settings is None else settings
-    if timeout is not None:
-        settings = settings.with_timeout(timeout)
-    return Composition(settings, credentials=credentials, transport=transport, limits=limits)
+    chosen = chosen_settings(settings, timeout=timeout)
+    return Composition(chosen, credentials=credentials, transport=transport, limits=limits)

@@ -97,8 +97,8 @@ class ManifestMethods(BaseClient):
             <Response [201]>
         """
         target = self.get_container(container)
-        from oras.oci import ReceivedManifest  # noqa: PLC0415
-        from oras_core.model import codec  # noqa: PLC0415
+        from oras.oci import ReceivedManifest  # noqa: PLC0415 - as above
+        from oras_core.model import codec  # noqa: PLC0415 - as above
 
         if isinstance(manifest, ReceivedManifest) and manifest.is_unchanged:
             content = manifest.content
@@ -126,8 +126,8 @@ def _selected(
     repository: RemoteRepository, root: Descriptor, content: bytes, platform: Platform
 ) -> bytes:
     # Imported here: few programs resolve indexes themselves.
-    from oras_core.content.graph import ManifestCache, fetch_document  # noqa: PLC0415
-    from oras_core.content.platforms import select_manifest  # noqa: PLC0415
+    from oras_core.content.graph import ManifestCache, fetch_document  # noqa: PLC0415 - as above
+    from oras_core.content.platforms import select_manifest  # noqa: PLC0415 - as above
 
     cached = ManifestCache(repository)
     cached.remember(root, content)

@@ -207,7 +207,7 @@ class Response:
                 self.request, answer, f"complete the {self.request.method}", expected=()
             )
         except RegistryError as error:
-            from oras._client.translation import translated  # noqa: PLC0415
+            from oras._client.translation import translated  # noqa: PLC0415 - as above
 
             other: Any = translated(error)
             other.response, other.request = self, self.request

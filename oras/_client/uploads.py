@@ -124,8 +124,8 @@ class UploadMethods(BlobMethods):
     def _upload(
         self, blob: str | None, container: Container, layer: dict[str, Any], chunk_size: int | None
     ) -> Response:
-        from oras_core.copying.tracing import traced  # noqa: PLC0415 - below too: not all upload files
-        from oras_core.ports import ProgressListener  # noqa: PLC0415
+        from oras_core.copying.tracing import traced  # noqa: PLC0415 - not all upload files
+        from oras_core.ports import ProgressListener  # noqa: PLC0415 - as above
 
         descriptor = described(layer)
         token = oras_core.current_token()
@@ -160,7 +160,7 @@ def _source(blob: str | None, descriptor: Descriptor) -> ByteSource:
         return oras_core.BytesSource(empty)
     if blob is None:
         return oras_core.BytesSource(b"")
-    from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415
+    from oras_adapters.files.local_sources import LocalFiles  # noqa: PLC0415 - as above
 
     return LocalFiles().source(blob)
 

@@ -54,7 +54,7 @@ def make_targz(source_dir: str, dest_name: str | None = None) -> str:
             outside it, a device, a FIFO, a socket, or a name that is not portable, or if
             `dest_name` is inside the folder.
     """
-    from oras_core.archives.archive import pack_directory  # noqa: PLC0415
+    from oras_core.archives.archive import pack_directory  # noqa: PLC0415 - few programs pack
 
     source = os.path.abspath(source_dir)
     if not os.path.exists(source):
@@ -78,8 +78,8 @@ def make_targz(source_dir: str, dest_name: str | None = None) -> str:
 
 
 def _pack_file(source: str, archive: PendingFile) -> None:
-    import gzip  # noqa: PLC0415
-    import tarfile  # noqa: PLC0415
+    import gzip  # noqa: PLC0415 - as above
+    import tarfile  # noqa: PLC0415 - as above
 
     # The core packs folders only. oras-py also packs a single file.
     if not os.path.isfile(source):
@@ -121,8 +121,8 @@ def extract_targz(targz: str, outdir: str, numeric_owner: bool = False) -> None:
 
 def unpack_into(targz: str, outdir: str) -> list[str]:
     """Unpack as `extract_targz` does, and return the names of the top-level members."""
-    from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415
-    from oras_core.archives.archive import unpack  # noqa: PLC0415
+    from oras_adapters.compression.compressions import all_compressions  # noqa: PLC0415 - few programs unpack
+    from oras_core.archives.archive import unpack  # noqa: PLC0415 - as above
 
     known, names = all_compressions(), _TopLevelNames()
     with open(targz, "rb") as archive:

@@ -29,7 +29,7 @@ class AccountVerbs(ClientBase):
     ) -> None:
         """Store a credential for a registry, once the registry has accepted it.
 
-        It goes to the credential store of the settings, by default docker's configuration.
+        The credential is stored in the store of the settings, by default docker's configuration.
 
         Args:
             registry: `HOST` or `HOST:PORT`.
@@ -69,7 +69,7 @@ class AccountVerbs(ClientBase):
             registry: `HOST` or `HOST:PORT`; `localhost` and `127.0.0.1` are the same.
 
         Returns:
-            Whether there was one.
+            Whether there was a credential.
 
         Raises:
             CredentialError: if a store cannot be read or written.
@@ -79,7 +79,7 @@ class AccountVerbs(ClientBase):
             >>> client.logout("localhost:5001")
             True
         """
-        from oras_core.verbs.login import logout  # noqa: PLC0415
+        from oras_core.verbs.login import logout  # noqa: PLC0415 - as above
 
         with advising():
             known = logout(self._parts.credentials, loopback_names(registry))

@@ -73,15 +73,15 @@ class ArtifactVerbs(ClientBase):
             subject: the tag, the digest or the descriptor of a manifest in the same
                 repository, to which this artifact is attached.
             tags: further tags to create.
-            compression: of folders; as the settings say if None.
+            compression: the compression of folders; by default as the settings say.
 
         Returns:
             The descriptor of the manifest.
 
         Raises:
-            NotFoundError: if a path names nothing.
+            NotFoundError: if a path does not exist.
             AlreadyExistsError: if two files have one title.
-            SourceChangedError: if a file changes meanwhile.
+            SourceChangedError: if a file changes while it is pushed.
             InvalidReferenceError: if `destination` is not a place, or names a digest.
             OrasError: any error of the registry.
 
@@ -138,8 +138,8 @@ class ArtifactVerbs(ClientBase):
             files: as for `push`; there may be none.
             artifact_type: the type by which `referrers` finds it, a media type.
             annotations: as for `push`.
-            platform: of an index, attach to the manifest for this platform.
-            compression: of folders; as the settings say if None.
+            platform: selects the manifest of an index to attach to.
+            compression: the compression of folders; by default as the settings say.
 
         Returns:
             The descriptor of the new manifest, which has no tag.
@@ -354,15 +354,15 @@ class ArtifactVerbs(ClientBase):
         """Pack directories by the chosen compression, unless they name one."""
         from oras_core.verbs.push import Directory
 
-        if not any(isinstance(item, Directory) and item.compression is None for item in contents):
-            return contents
-        chosen = self._parts.compression(compression)
-        return [
-            evolve(item, compression=chosen)
-            if isinstance(item, Directory) and item.compression is None
-            else item
-            for item in contents
-        ]
+        chosen = None
+        packed: list[File | Directory] = []
+        for item in contents:
+            if isinstance(item, Directory) and item.compression is None:
+                chosen = chosen or self._parts.compression(compression)
+                packed.append(evolve(item, compression=chosen))
+            else:
+                packed.append(item)
+        return packed
 
 
 def _exists(tree: LocalFileTree, title: str) -> bool:

@@ -33,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 THREADS: Final = 16
-"""Operations that run at the same time; further ones wait. More would compete with the event loop
+"""Operations that run at the same time. More would compete with the event loop
 for the interpreter rather than move more bytes."""
 
 
@@ -115,14 +115,14 @@ class AsyncClient:
         """Compose a client. Nothing is sent yet, and no thread started.
 
         Args:
-            settings: as for `Client`, and so are all but the last.
-            credentials: likewise.
-            transport: likewise.
-            timeout: likewise.
-            concurrency: likewise.
-            progress: likewise; the methods of a listener are called in the event loop.
-            limits: likewise.
-            threads: operations that run at the same time; further ones wait.
+            settings: as for `Client`.
+            credentials: as for `Client`.
+            transport: as for `Client`.
+            timeout: as for `Client`.
+            concurrency: as for `Client`.
+            progress: as for `Client`; the methods of a listener are called in the event loop.
+            limits: as for `Client`.
+            threads: the number of operations that run at the same time; others wait.
 
         Raises:
             InvalidConfigurationError: if a setting cannot be used.
@@ -146,7 +146,7 @@ class AsyncClient:
         progress: bool | ProgressListener | None = None,
         threads: int = THREADS,
     ) -> Self:
-        """Return a client over parts of the caller, which closing the client closes too."""
+        """Return a client over parts of the caller. Closing the client closes the parts."""
         client = cls.__new__(cls)
         client._use(Client.over(parts, progress=watch_from_loop(progress)), threads)  # noqa: SLF001
         return client

@@ -45,7 +45,7 @@ class AsyncLayerStream:
         """Return up to `size` bytes, fewer only at the end; all that are left for -1.
 
         Raises:
-            ContentError: if the bytes are not what the manifest promises.
+            ContentError: if the layer does not match its descriptor.
             OrasError: any error of the registry.
         """
         return await self._bridge.call(partial(self._stream.read, size))
@@ -59,7 +59,7 @@ class AsyncLayerStream:
         return self._stream.tell()
 
     async def close(self) -> None:
-        """Close the connection, and what the place holds open."""
+        """Close the connection and the files of the place."""
         await self._bridge.call(self._stream.close)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -77,12 +77,12 @@ class AsyncLayerStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connection, and what the place holds open."""
+        """Close the connection and the files of the place."""
         await self.close()
 
 
 class OpeningStream:
-    """A stream that is going to be opened: `async with` closes it again, `await` gives it."""
+    """A stream to open: `async with` opens and closes it, `await` opens it."""
 
     def __init__(self, bridge: Bridge, work: Callable[[], LayerStream]) -> None:
         """Open by `work`, in a thread of `bridge`."""
@@ -94,11 +94,11 @@ class OpeningStream:
         return AsyncLayerStream(self._bridge, await self._bridge.call(self._work))
 
     def __await__(self) -> Generator[Any, None, AsyncLayerStream]:
-        """Open it, and return the stream, which the caller closes."""
+        """Open and return the stream, which the caller closes."""
         return self._open().__await__()
 
     async def __aenter__(self) -> AsyncLayerStream:
-        """Open it, and return the stream."""
+        """Open and return the stream."""
         self._stream = await self._open()
         return self._stream
 

@@ -12,7 +12,7 @@ from oras_adapters.client.advice import advising
 from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
-from oras_adapters.settings.settings import Settings, load_settings
+from oras_adapters.settings.settings import Settings, chosen_settings
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import InvalidConfigurationError
 from oras_core.forks import ConnectionHolder
@@ -33,14 +33,14 @@ __all__ = ["ClientBase", "Credentials", "Texts", "all_of", "as_platform", "new_p
 ItemT = TypeVar("ItemT", bound="Descriptor | Platform")
 
 Texts = str | Iterable[str]
-"""One text or several; a text is one, not its characters."""
+"""One text, or several. A `str` is one text."""
 
 Credentials = CredentialStore | Mapping[str, Credential | tuple[str, str]]
 """A credential store, or a mapping from registries to a `Credential`, or to a name and password."""
 
 
 class ClientBase(ConnectionHolder, ClosedOnExit):
-    """The ground of `Client`, below its verbs by subject."""
+    """The base class of the verbs of `Client`."""
 
     _in_a_worker = "Make one in the worker, or send it a Composition and call `client()` there."
 
@@ -87,7 +87,7 @@ class ClientBase(ConnectionHolder, ClosedOnExit):
 
     @classmethod
     def over(cls, parts: Parts, *, progress: bool | ProgressListener | Watch | None = None) -> Self:
-        """Return a client over parts of the caller, which closing the client closes too.
+        """Return a client over parts of the caller. Closing the client closes the parts.
 
         Args:
             parts: those of a composition.
@@ -108,7 +108,7 @@ class ClientBase(ConnectionHolder, ClosedOnExit):
 
     @property
     def cache(self) -> ContentCache | None:
-        """The cache of fetched blobs, to look at and to prune.
+        """The cache of fetched blobs, to inspect and prune.
 
         None if the settings name no folder for one.
         """
@@ -158,12 +158,8 @@ def new_parts(
     Raises:
         InvalidConfigurationError: if a setting cannot be used.
     """
-    settings = load_settings() if settings is None else _checked(settings)
-    if timeout is not None:
-        settings = settings.with_timeout(timeout)
-    if concurrency is not None:
-        settings = settings.with_concurrency(concurrency)
-    return Parts(settings, credentials=_store(credentials), transport=transport, limits=limits)
+    chosen = chosen_settings(settings, timeout=timeout, concurrency=concurrency)
+    return Parts(chosen, credentials=_store(credentials), transport=transport, limits=limits)
 
 
 def _store(credentials: Credentials | None) -> CredentialStore | None:
@@ -172,13 +168,6 @@ def _store(credentials: Credentials | None) -> CredentialStore | None:
     from oras_core.credentials import StaticCredentials  # noqa: PLC0415 - few give them
 
     return StaticCredentials({name: _credential(name, one) for name, one in credentials.items()})
-
-
-def _checked(settings: object) -> Settings:
-    if not isinstance(settings, Settings):
-        reason = "expected a Settings value, such as load_settings() returns"
-        raise InvalidConfigurationError("settings", reason)
-    return settings
 
 
 def _credential(registry: str, given: object) -> Credential:

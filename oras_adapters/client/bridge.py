@@ -1,4 +1,4 @@
-"""From asyncio to the blocking engine: threads that run it, and what cancels it."""
+"""Run the blocking engine for asyncio: its threads, and its cancellation."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["Bridge", "watch_from_loop"]
 T = TypeVar("T")
 
 GRACE_SECONDS: Final = 1.0
-"""How long a cancelled task waits for the engine to end: the engine promises to take less."""
+"""Seconds that a cancelled task waits for the engine, which promises to take less."""
 
 BATCH_SECONDS: Final = 0.01
-"""How long a thread collects items of a listing before the event loop gets them."""
+"""Seconds for which a thread collects items of a listing before the event loop gets them."""
 
 BATCH_SIZE: Final = 1000
 """Items of a listing that are collected at most."""
@@ -77,11 +77,11 @@ class Bridge:
                     yield item
         finally:
             if isinstance(items, Generator):
-                with suppress(ValueError):  # a thread that ends too late is still running it
+                with suppress(ValueError):  # a thread still runs the generator
                     await self.call(items.close)
 
     async def close(self) -> None:
-        """Wait for what the threads do, and end them."""
+        """Wait for the running calls, and end the threads."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None and self._owner == os.getpid():
@@ -89,7 +89,7 @@ class Bridge:
 
     def _threads_of_process(self) -> ThreadPoolExecutor:
         with self._lock:
-            # The threads of the parent are not there after a fork.
+            # A forked child does not have the threads of its parent.
             if self._executor is None or self._owner != os.getpid():
                 self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="oras-async")
                 self._owner = os.getpid()

@@ -15,12 +15,11 @@ class Client(ArtifactVerbs, NameVerbs, GraphVerbs, CopyVerbs, AccountVerbs):
     """Pushes, pulls, copies and inspects artifacts. Thread-safe; usable after a fork.
 
     Artifacts are named as skopeo and oras name them, `HOST/REPOSITORY[:TAG][@DIGEST]`,
-    `oci:FOLDER[:TAG]` or `oci-archive:FILE[:TAG]`; or they are given as a target of the
-    caller's own, or as a pair of a target and a tag. Without tag and digest, `latest` is
-    meant.
+    `oci:FOLDER[:TAG]` or `oci-archive:FILE[:TAG]`. A target of the caller is accepted too,
+    or a pair of a target and a tag. The default tag is `latest`.
 
-    Errors are `OrasError`s, with a note that says what to do. A `CancelToken` ends what the
-    verbs do (see `oras_core.cancellation`).
+    Errors are `OrasError`s, with a note that says what to do. A `CancelToken` cancels running
+    verbs (see `oras_core.cancellation`).
 
     ::
 

@@ -27,11 +27,11 @@ def contents_of(files: Files, local: LocalFiles) -> list[File | Directory]:
     """Return the files and directories that a program names.
 
     A relative path below the working directory is the title of its layer: `docs/card.md`
-    is pulled as `docs/card.md`. Of other paths the title is the last part.
+    is pulled as `docs/card.md`. The title of any other path is its last component.
 
     Raises:
         InvalidInputError: if an item is neither a path, nor a file or directory of the core.
-        NotFoundError: if a path names nothing.
+        NotFoundError: if a path does not exist.
     """
     if isinstance(files, Mapping):
         return [_content(local, *_split(path), str(title)) for title, path in files.items()]
@@ -49,7 +49,7 @@ def config_of(config: ConfigFile | None, local: LocalFiles) -> Config | None:
     """Return the config that a program names.
 
     Raises:
-        NotFoundError: if its path names nothing.
+        NotFoundError: if its path does not exist.
     """
     if config is None or isinstance(config, Config):
         return config

@@ -36,24 +36,24 @@ class CopyVerbs(ClientBase):
         platform: str | Platform | None = None,
         tags: Texts = (),
     ) -> Copied:
-        """Copy an artifact, and all that it refers to, from one place to another.
+        """Copy an artifact, with all blobs and manifests in it, from one place to another.
 
         Blobs that the destination has are not transferred. Between repositories of one
         registry, blobs are mounted.
 
         Args:
             source: the place of the artifact.
-            destination: the place of the copy. Without a tag, the copy gets the tag that
-                the source names, or none if that names a digest.
-            referrers: copy too what refers to the artifact: signatures, SBOMs, and what
-                refers to these.
-            platform: of an index, copy only the manifest for this platform.
+            destination: the place of the copy. Without a tag, the copy gets the tag in
+                `source`, or none if `source` names a digest.
+            referrers: also copy the referrers of the artifact, such as signatures and SBOMs,
+                and their referrers.
+            platform: copy only the manifest of an index for this platform.
             tags: further tags to create.
 
         Raises:
             NotFoundError: if there is no such artifact, or none for the platform.
             UnsupportedError: if `referrers` is True and the source cannot list them.
-            OrasError: any error of either side; a note says of which.
+            OrasError: any error of either side; a note names the side.
 
         Example:
             >>> copied = client.copy(
@@ -90,20 +90,20 @@ class CopyVerbs(ClientBase):
         include: Texts = (),
         exclude: Texts = (),
     ) -> Mirrored:
-        """Copy all tags of a repository, with all that refers to their artifacts.
+        """Copy all tags of a repository, with the referrers of their artifacts.
 
         Blobs that the destination has already are not transferred; tags that the source lacks
         stay. Without patterns, artifacts of a layout that have no tag are copied too.
 
         Args:
             source: a repository, a layout or an archive.
-            destination: likewise.
+            destination: a repository, a layout or an archive.
             include: patterns of tags, such as `v1.*`; none for all tags.
-            exclude: patterns of tags that are not copied even so.
+            exclude: patterns of tags to skip, even if `include` matches them.
 
         Raises:
             UnsupportedError: if the source cannot list its tags or referrers.
-            OrasError: any error of either side; a note says of which.
+            OrasError: any error of either side; a note names the side.
 
         Example:
             >>> done = client.mirror(
@@ -135,7 +135,7 @@ class CopyVerbs(ClientBase):
     def backup(self, source: Source, path: str | os.PathLike[str]) -> Mirrored:
         """Copy all tags of a repository into an OCI image layout on disk.
 
-        A second backup to the same path transfers only what is new.
+        A second backup to the same path transfers only new blobs.
 
         Args:
             source: the repository.
@@ -151,7 +151,7 @@ class CopyVerbs(ClientBase):
         return self.mirror(source, _layout_at(path))
 
     def restore(self, path: str | os.PathLike[str], destination: Destination) -> Mirrored:
-        """Copy all that an OCI image layout on disk holds to a repository.
+        """Copy all artifacts of an OCI image layout on disk to a repository.
 
         Args:
             path: a folder; or one tar file, if the name ends in `.tar`.

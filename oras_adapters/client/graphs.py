@@ -34,9 +34,9 @@ class GraphVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            artifact_type: the type to look for; None for all types.
+            artifact_type: the type of the referrers; None for all types.
             recursive: list the referrers of the referrers too, each after its subject.
-            platform: of an index, the manifest whose referrers are meant.
+            platform: selects the manifest of an index.
 
         Raises, while it is iterated over:
             NotFoundError: if there is no such artifact.
@@ -78,7 +78,7 @@ class GraphVerbs(ClientBase):
             entries: tags, digests or descriptors of the artifacts, in order.
             tags: further tags to create.
             artifact_type: the type of the index, a media type.
-            annotations: those of the index.
+            annotations: the annotations of the index.
             subject: the tag, the digest or the descriptor of a manifest in the same
                 repository, to which the index is attached.
 
@@ -94,8 +94,8 @@ class GraphVerbs(ClientBase):
             >>> root.media_type
             'application/vnd.oci.image.index.v1+json'
         """
-        from oras_core.content.roots import read_root  # noqa: PLC0415 - few programs index
-        from oras_core.verbs.index import create_index  # noqa: PLC0415 - few programs make indexes
+        from oras_core.content.roots import read_root  # noqa: PLC0415 - few programs make indexes
+        from oras_core.verbs.index import create_index  # noqa: PLC0415 - as above
 
         with self._writing(destination) as located:
             if isinstance(subject, str):
@@ -130,15 +130,15 @@ class GraphVerbs(ClientBase):
             remove: tags, digests or platforms of entries that exist.
             merge: tags or digests of other indexes in the repository, whose entries to add.
             add: tags, digests or descriptors of artifacts in the repository.
-            annotations: added to those of the index.
-            tags: of the new index; the tag that `source` names if None.
+            annotations: annotations to add.
+            tags: the tags of the new index; by default the tag in `source`.
 
         Returns:
             The descriptor of the new index.
 
         Raises:
             NotFoundError: if the index or an entry does not exist.
-            UnsupportedError: if the place, or one that is merged, is not an index.
+            UnsupportedError: if `source` or a reference in `merge` is not an index.
             OrasError: any error of the registry.
 
         Example:
@@ -146,7 +146,7 @@ class GraphVerbs(ClientBase):
             >>> len(client.manifest("localhost:5001/team/model:multi").manifests)
             1
         """
-        from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415
+        from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415 - as above
 
         with self._writing(source) as located:
             change = IndexChange(all_of(remove), all_of(merge), all_of(add), annotations)

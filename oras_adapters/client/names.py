@@ -1,4 +1,4 @@
-"""The verbs of names: resolve, list, tag, untag, delete, and look at what they name."""
+"""The verbs of names: resolve, list, tag, untag and delete; manifests and configs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NameVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            platform: of an index, which manifest is meant; None for the index itself.
+            platform: selects a manifest of an index; None for the index itself.
 
         Raises:
             NotFoundError: if there is no such artifact, or none for the platform.
@@ -57,7 +57,7 @@ class NameVerbs(ClientBase):
         """Tell whether there is an artifact at a place.
 
         Raises:
-            OrasError: any error of the registry but that there is none.
+            OrasError: any other error of the registry.
 
         Example:
             >>> (
@@ -79,7 +79,7 @@ class NameVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            platform: of an index, which manifest is meant; None for the index itself.
+            platform: selects a manifest of an index; None for the index itself.
 
         Raises: as `resolve`.
 
@@ -87,7 +87,7 @@ class NameVerbs(ClientBase):
             >>> [layer.title for layer in client.manifest("localhost:5001/team/model:v1").layers]
             ['weights', 'card.md']
         """
-        from oras_core.verbs.inspect import fetch_manifest  # noqa: PLC0415 - below too: few inspect
+        from oras_core.verbs.inspect import fetch_manifest  # noqa: PLC0415 - few programs inspect
 
         with self._reading(source) as located:
             return fetch_manifest(
@@ -102,7 +102,7 @@ class NameVerbs(ClientBase):
 
         Args:
             source: the place of the artifact.
-            platform: of an index, which manifest is meant.
+            platform: selects a manifest of an index.
 
         Raises:
             UnsupportedError: if the place names an index, and no platform is given.
@@ -112,7 +112,7 @@ class NameVerbs(ClientBase):
             >>> client.config("localhost:5001/team/model:v1").content
             b'{}'
         """
-        from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415
+        from oras_core.verbs.inspect import fetch_config  # noqa: PLC0415 - as above
 
         with self._reading(source) as located:
             return fetch_config(
@@ -192,7 +192,7 @@ class NameVerbs(ClientBase):
 
         Raises:
             NotFoundError: if there is no such tag.
-            UnsupportedError: if the registry removes tags together with artifacts only.
+            UnsupportedError: if the registry removes a tag only together with its artifact.
             OrasError: any other error of the registry.
 
         Example:
@@ -217,11 +217,11 @@ class NameVerbs(ClientBase):
             source: a place with a tag or a digest.
 
         Returns:
-            The descriptor of what was deleted.
+            The descriptor of the deleted artifact.
 
         Raises:
             NotFoundError: if there is no such artifact.
-            UnsupportedError: if the registry deletes nothing.
+            UnsupportedError: if the registry does not delete artifacts.
             OrasError: any other error of the registry.
 
         Example:

@@ -1,4 +1,4 @@
-"""Opening what a place names: a repository, a layout, an archive, or a target of the caller."""
+"""Open the target at a place: a repository, a layout, an archive, or a target of the caller."""
 
 # ruff: noqa: PLC0415 - most places are in registries: layouts import what they need
 
@@ -36,7 +36,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @frozen
 class Located(Generic[T_co]):
-    """An open target, and what is meant in it.
+    """An open target, and the tag or digest of an artifact in it.
 
     Attributes:
         target: holds the artifact.
@@ -87,7 +87,7 @@ class Located(Generic[T_co]):
             InvalidReferenceError: if the place names neither.
         """
         if self.tag is None and self.digest is None:
-            reason = f"name what is meant, as in '{self.where}:TAG' or '{self.where}@DIGEST'"
+            reason = f"name an artifact, as in '{self.where}:TAG' or '{self.where}@DIGEST'"
             raise InvalidReferenceError(self.where, reason)
         return self.reference
 
@@ -137,7 +137,7 @@ class Places:
 
     @contextmanager
     def writing(self, destination: Destination) -> Iterator[Located[Target]]:
-        """Open a place to write to. A folder or an archive that is missing is made.
+        """Open a place to write to. A missing folder or archive is created.
 
         Raises:
             InvalidReferenceError: if `destination` is not a place.
@@ -202,7 +202,7 @@ def local_file(
 
     Args:
         path: of the file.
-        create: make the folder if it is missing.
+        create: create the folder if it is missing.
     """
     from oras_adapters.files.local_files import LocalFileTree
     from oras_core.model.paths import sanitize_path

@@ -87,6 +87,6 @@ def _begin(shown: ExitStack) -> ProgressListener:
             return shown.enter_context(RichProgress())
         except UnsupportedError as error:
             _LOGGER.warning("%s", error)
-    from oras_adapters.progress.log_progress import LogProgress  # noqa: PLC0415
+    from oras_adapters.progress.log_progress import LogProgress  # noqa: PLC0415 - few programs show lines
 
     return LogProgress()

@@ -19,7 +19,7 @@ class LayerStream(io.BufferedReader):
     """A file of an artifact: a binary file that seeks, and a context manager.
 
     A layer that is read from the start to the end is verified: the last of its bytes are
-    returned only if the digest is right. A part alone cannot be verified.
+    returned only if the digest is right. A part cannot be verified.
 
     Attributes:
         descriptor: of the layer. If the file is in a packed folder, the layer is the folder.
@@ -41,7 +41,7 @@ class LayerStream(io.BufferedReader):
         return self._access is not None and self._access.verified
 
     def close(self) -> None:
-        """Close the connection, and what the place holds open."""
+        """Close the connection and the files of the place."""
         try:
             super().close()
         finally:

@@ -31,6 +31,7 @@ __all__ = [
     "Settings",
     "TlsSettings",
     "TransferSettings",
+    "chosen_settings",
     "load_settings",
     "source_date_epoch",
 ]
@@ -266,6 +267,32 @@ class Settings:
         wanted = canonical_registry(registry)
         matches = (own for name, own in self.hosts.items() if canonical_registry(name) == wanted)
         return next(matches, None) or HostSettings()
+
+
+def chosen_settings(
+    settings: object,
+    *,
+    timeout: float | tuple[float, float] | None = None,
+    concurrency: int | None = None,
+) -> Settings:
+    """Return the settings of a program with its own timeout and concurrency.
+
+    Args:
+        settings: a `Settings` value; None for `load_settings()`.
+        timeout: as for `Settings.with_timeout`; None for no change.
+        concurrency: as for `Settings.with_concurrency`; None for no change.
+
+    Raises:
+        InvalidConfigurationError: if a setting cannot be used.
+    """
+    if settings is None:
+        settings = load_settings()
+    if not isinstance(settings, Settings):
+        reason = "expected a Settings value, such as load_settings() returns"
+        raise InvalidConfigurationError("settings", reason)
+    if timeout is not None:
+        settings = settings.with_timeout(timeout)
+    return settings if concurrency is None else settings.with_concurrency(concurrency)
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

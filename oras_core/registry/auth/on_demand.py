@@ -63,7 +63,7 @@ class OnDemandAuthorizer:
     @made_once
     def _authorizer(self) -> Authorizer:
         from oras_core.registry.auth.authorizer import Authorizer  # noqa: PLC0415 - see the module
-        from oras_core.registry.auth.challenge import preferred  # noqa: PLC0415
+        from oras_core.registry.auth.challenge import preferred  # noqa: PLC0415 - likewise
 
         return Authorizer(
             self._transport,

@@ -493,7 +493,7 @@ def test_repository_argument_with_a_tag_is_refused(client, place, other, pushed)
 
 def test_delete_needs_an_explicit_tag_or_digest(client, place, pushed, work):
     client.push(place("latest"), ["card.md"])
-    with pytest.raises(InvalidReferenceError, match="name what is meant"):
+    with pytest.raises(InvalidReferenceError, match="name an artifact"):
         client.delete(place())
     with pytest.raises(InvalidReferenceError, match="name a tag"):
         client.untag(place())

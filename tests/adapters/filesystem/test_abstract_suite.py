@@ -23,8 +23,13 @@ def address():
         yield server.address
 
 
+@pytest.fixture(scope="module")
+def system():
+    return OrasFileSystem(skip_instance_cache=True)
+
+
 @pytest.fixture(scope="module", params=["layers", "packed"])
-def push(request, address, tmp_path_factory):
+def push(request, address, system, tmp_path_factory):
     """Push the files that a function of the suite writes; return the path of their artifact."""
     places = {}
 
@@ -34,7 +39,7 @@ def push(request, address, tmp_path_factory):
             folder = tmp_path_factory.mktemp(name)
             write(LocalFileSystem(auto_mkdir=True), posixpath.join, str(folder))
             if request.param == "layers":
-                OrasFileSystem().put(str(folder), places[name], recursive=True)
+                system.put(str(folder), places[name], recursive=True)
             else:
                 folders = {path.name: path for path in folder.iterdir()}
                 with Client() as client:
@@ -47,10 +52,9 @@ def push(request, address, tmp_path_factory):
 class TestGet(AbstractFixtures, AbstractGetTests):
     """Gets of files that are layers, and of files in a packed folder."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def fs(cls):
-        return OrasFileSystem(skip_instance_cache=True)
+    @pytest.fixture
+    def fs(self, system):
+        return system
 
     @pytest.fixture
     def fs_join(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import multiprocessing
 import pickle
 import sys
@@ -22,11 +23,12 @@ from oras_adapters.settings.settings import (
     ProxySettings,
     Settings,
 )
+from oras_core.content.reading import read_rest
 from oras_core.content.sources import BytesSource
 from oras_core.credentials import NoCredentials
 from oras_core.errors import TransportError
 from oras_core.forks import ForkSafeLock, PerProcess
-from oras_core.ports.http import HttpRequest
+from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.testing import EmbeddedRegistry
 from oras_core.verbs.push import File
 from oras_core.verbs.push import push as push_artifact
@@ -136,6 +138,30 @@ def test_response_opened_by_the_parent_is_an_error_in_the_child(address):
             forked(lambda: response.body.read(1))
         assert response.body.read().startswith(b"{")
         response.close()
+
+
+class OneBody:
+    """A server with the same body for every request."""
+
+    content = bytes(range(256)) * 8192
+
+    def send(self, request):
+        length = {"Content-Length": str(len(self.content))}
+        return HttpResponse(200, length, body=io.BytesIO(self.content))
+
+
+def test_child_that_closes_a_response_of_the_parent_takes_none_of_its_bytes():
+    with RegistryServer(OneBody()) as server, Urllib3Transport() as transport:
+        response = transport.send(HttpRequest("GET", server.url))
+        received = b""
+        # The rest is short: who closes the response would read it, to keep the connection.
+        while (left := len(OneBody.content) - len(received)) > 1000:
+            received += response.body.read(left - 1000)
+        forked(response.close)
+        assert received + read_rest(response.body) == OneBody.content
+        response.close()
+        with transport.send(HttpRequest("GET", server.url)) as following:
+            assert read_rest(following.body) == OneBody.content
 
 
 # --- Pickles ------------------------------------------------------------------------------

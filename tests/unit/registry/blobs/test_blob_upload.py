@@ -406,6 +406,19 @@ def test_uploads_lost_by_failures_restart_several_times(chunk_size):
     assert transport.finished
 
 
+def test_uploads_lost_after_a_failure_was_survived_restart_several_times():
+    """Registries behind a load balancer may know the upload for the first request only."""
+    lost = [BEGUN, BROKEN, held(3, status=204), refusal(404, "BLOB_UPLOAD_UNKNOWN")]
+    subject, transport = retrying(*lost * MAX_RESTARTS, BEGUN, STORED)
+    subject.push(BLOB, BytesSource(CONTENT))
+    assert transport.finished
+    subject, transport = retrying(*lost * (MAX_RESTARTS + 1))
+    with pytest.raises(RegistryError) as caught:
+        subject.push(BLOB, BytesSource(CONTENT))
+    assert caught.value.codes == ("BLOB_UPLOAD_UNKNOWN",)
+    assert transport.finished
+
+
 # --- Sources ------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, Final, TypeVar
 
 from attrs import evolve, field, frozen
@@ -88,6 +89,9 @@ class LayoutIndex:
         """List `entries`, and keep the `others` among the members of the file."""
         self._others = dict(others or {})
         self._entries: dict[int, LayoutEntry] = {}
+        # The JSON of the first entries, as many as were written before: a change of a large
+        # index encodes the changed entries only.
+        self._texts: dict[int, str] = {}
         self._by_digest: dict[Digest, dict[int, None]] = {}
         self._by_name: dict[str, dict[int, None]] = {}
         for entry in entries:
@@ -114,14 +118,17 @@ class LayoutIndex:
             InvalidManifestError: if the file would exceed `MAX_INDEX_SIZE`, or if a member
                 of another tool is not Unicode.
         """
-        document = {
-            "schemaVersion": codec.SCHEMA_VERSION,
-            "mediaType": media_types.OCI_INDEX,
-            **self._others,
-            "manifests": [entry.members for entry in self._entries.values()],
-        }
+        head = _json(
+            {
+                "schemaVersion": codec.SCHEMA_VERSION,
+                "mediaType": media_types.OCI_INDEX,
+                **self._others,
+            }
+        )
+        new = list(takewhile(lambda number: number not in self._texts, reversed(self._entries)))
+        self._texts.update((n, _json(self._entries[n].members)) for n in reversed(new))
         try:
-            content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            content = f'{head[:-1]},"manifests":[{",".join(self._texts.values())}]}}'.encode()
         except UnicodeEncodeError as error:
             raise InvalidManifestError("index.json holds text that is not Unicode") from error
         if len(content) > MAX_INDEX_SIZE:
@@ -195,6 +202,8 @@ class LayoutIndex:
                 self._drop(number)
             else:
                 self._entries[number] = entry.named(None)
+                if number in self._texts:
+                    self._texts[number] = _json(self._entries[number].members)
                 _discard(self._by_name, name, number)
         return bool(numbers)
 
@@ -214,9 +223,14 @@ class LayoutIndex:
 
     def _drop(self, number: int) -> None:
         entry = self._entries.pop(number)
+        self._texts.pop(number, None)
         _discard(self._by_digest, entry.descriptor.digest, number)
         if entry.name is not None:
             _discard(self._by_name, entry.name, number)
+
+
+def _json(members: Mapping[str, Any]) -> str:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
 def _discard(numbers: dict[K, dict[int, None]], key: K, number: int) -> None:

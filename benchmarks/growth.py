@@ -1,10 +1,10 @@
 """Measure the CPU time of work with more and more entries: layouts, archives, referrers.
 
-    python benchmarks/growth.py [--sizes 100,1000,10000] [--write DOCS]
+    python benchmarks/growth.py [--sizes 100,1000,10000] [--tasks REGEX] [--write DOCS]
 
-Layouts and archives are on the disk, the registry is in memory. With --write the table goes into
-DOCS/performance.md, between its two markers. tests/unit/stores/test_linear_growth.py counts the
-operations of the same tasks.
+Layouts and archives are on the disk, the registry is in memory. With --write the rows go into the
+table of DOCS/performance.md, between its two markers. tests/unit/stores/test_linear_growth.py
+counts the operations of the same tasks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -193,22 +194,29 @@ def seconds(task: Callable[[int, World], Action], count: int) -> float:
         return time.process_time() - begin
 
 
-def table(sizes: Sequence[int]) -> str:
-    """Measure all tasks, and return a table in Markdown."""
-    heads = [f"{size:,} entries" for size in sizes]
-    lines = [f"| CPU seconds for | {' | '.join(heads)} |", "| --- " * (len(sizes) + 1) + "|"]
-    for name, task in TASKS.items():
-        cells = [f"{seconds(task, size):.3g}" for size in sizes]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-        sys.stderr.write(lines[-1] + "\n")
+def row(name: str, sizes: Sequence[int]) -> str:
+    """Measure a task, and return its row in Markdown, with the load of the machine."""
+    cells = [f"{seconds(TASKS[name], size):.3g}" for size in sizes]
+    line = f"| {' | '.join([name, *cells, f'{os.getloadavg()[0]:.0f}'])} |"
+    sys.stderr.write(line + "\n")
+    return line
+
+
+def table(sizes: Sequence[int], rows: Mapping[str, str]) -> str:
+    """Return the table with the rows of tasks."""
+    heads = ["CPU seconds for", *(f"{size:,} entries" for size in sizes), "load average"]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    lines += [rows[name] for name in TASKS if name in rows]
     where = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     return f"{where}; each measured once.\n\n" + "\n".join(lines)
 
 
-def replace_growth(page: str, measured: str) -> str:
-    """Return the page with another table between its markers."""
+def replace_growth(page: str, sizes: Sequence[int], measured: Mapping[str, str]) -> str:
+    """Return the page with other rows in the table between its markers."""
     before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{measured}\n\n{END}{rest.split(END)[1]}"
+    old, after = rest.split(END)
+    rows = {line[2:].partition(" |")[0]: line for line in old.splitlines() if line[:2] == "| "}
+    return f"{before}{BEGIN}\n\n{table(sizes, {**rows, **measured})}\n\n{END}{after}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -217,14 +225,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", default="100,1000,10000", help="numbers of entries")
+    parser.add_argument("--tasks", default="", metavar="REGEX", help="measure only these tasks")
     parser.add_argument("--write", type=Path, metavar="DOCS", help="the folder of performance.md")
     options = parser.parse_args(arguments)
-    measured = table([int(size) for size in options.sizes.split(",")])
+    sizes = [int(size) for size in options.sizes.split(",")]
+    measured = {name: row(name, sizes) for name in TASKS if re.search(options.tasks, name)}
     if options.write is None:
-        sys.stdout.write(measured + "\n")
+        sys.stdout.write(table(sizes, measured) + "\n")
         return
     page = options.write / "performance.md"
-    page.write_text(replace_growth(page.read_text("utf-8"), measured), encoding="utf-8")
+    page.write_text(replace_growth(page.read_text("utf-8"), sizes, measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

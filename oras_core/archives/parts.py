@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from oras_core.archives.members import MAGIC_SIZE, Member, PackedFiles, is_compressed
 from oras_core.cancellation import current_token
-from oras_core.content.random_access import STREAM_AFTER, RandomAccess
+from oras_core.content.random_access import SKIP_SIZE, STREAM_AFTER, RandomAccess
 from oras_core.content.reading import CHUNK_SIZE
 from oras_core.errors import SizeMismatchError
 from oras_core.model.descriptor import Descriptor
@@ -25,11 +25,11 @@ from oras_core.ports.files import FileTree
 
 __all__ = ["DirectoryPart", "find_part"]
 
-GAP: Final = 64 * 1024
-"""Bytes between two members that are fetched and dropped: sent in less time than a round trip."""
+FIRST_RANGES: Final = 32
+"""Ranges of headers after which the distance between two headers is known well enough."""
 
 WORTHWHILE: Final = 2
-"""The whole directory is fetched, and verified, unless the part is this many times smaller."""
+"""The whole directory is fetched, and verified, unless the part takes this many times less."""
 
 
 @frozen
@@ -102,7 +102,9 @@ def find_part(
 
     Returns:
         The part; None if the layer must be fetched whole, because it is compressed, small or
-        mostly selected, or because a selected member is a hard link or has holes.
+        mostly selected, because a selected member is a hard link or has holes, because the
+        registry ignores ranges, or because the headers of many small files would take more
+        requests than they save bytes.
 
     Raises:
         UnsafeArchiveError: if a member must not be unpacked, or the archive is damaged.
@@ -111,17 +113,48 @@ def find_part(
     """
     if names_compression(layer.media_type) or layer.size <= STREAM_AFTER or layer.data is not None:
         return None
-    with closing(RandomAccess(source, layer)) as archive:
-        if is_compressed(archive.read(MAGIC_SIZE) or b"", compressions):
+    with closing(RandomAccess(_HeaderRanges(source), layer)) as archive:
+        try:
+            if is_compressed(archive.read(MAGIC_SIZE) or b"", compressions):
+                return None
+            files = PackedFiles(archive, prefix=prefix, limits=limits, names=names)
+        except _NotWorthwhileError:
             return None
-        files = PackedFiles(archive, prefix=prefix, limits=limits, names=names)
     chosen = tuple(member for path, member in files.members.items() if selects(path))
     if any(member.kind == "hardlink" or _has_holes(member) for member in chosen):
         return None
-    size = sum(_length(run) for run in _runs(chosen))
-    if size * WORTHWHILE >= layer.size:
+    runs = list(_runs(chosen))
+    size = sum(map(_length, runs))
+    # Each request takes as long as the transfer of `SKIP_SIZE` bytes.
+    if (size + len(runs) * SKIP_SIZE) * WORTHWHILE >= layer.size:
         return None
     return DirectoryPart(source, layer, chosen, size)
+
+
+class _NotWorthwhileError(Exception):
+    """One transfer of the whole directory takes less time than the ranges of its headers."""
+
+
+class _HeaderRanges(RangeFetcher):
+    """The ranges of a source, while they take less time than the whole directory."""
+
+    def __init__(self, source: RangeFetcher) -> None:
+        self._source = source
+        self._count = 0
+
+    def fetch(self, descriptor: Descriptor) -> ByteStream:
+        return self._source.fetch(descriptor)
+
+    def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
+        self._count += 1
+        if self._count > FIRST_RANGES and start < self._count * SKIP_SIZE:
+            raise _NotWorthwhileError
+        stream = self._source.fetch_range(descriptor, start, length)
+        # Streams of a registry tell by this attribute that the registry ignores ranges.
+        if getattr(stream, "starts_over", False):
+            stream.close()
+            raise _NotWorthwhileError
+        return stream
 
 
 def _has_holes(member: Member) -> bool:
@@ -137,7 +170,7 @@ def _runs(members: Sequence[Member]) -> Iterator[list[_Placed]]:
     placed = [(member.offset, member) for member in members if member.offset is not None]
     run: list[_Placed] = []
     for offset, member in sorted(placed, key=lambda one: one[0]):
-        if run and offset - _end(run[-1]) > GAP:
+        if run and offset - _end(run[-1]) > SKIP_SIZE:
             yield run
             run = []
         run.append((offset, member))

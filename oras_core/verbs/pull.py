@@ -75,9 +75,9 @@ def pull(
     All titles are checked before the first file is written.
 
     If the selection has some members of a packed directory, the others are not written. Of a
-    directory without compression, only the bytes of the selected members are fetched, if they
-    are less than half of it and the source supports ranges. These bytes cannot be verified,
-    and `Pulled.unverified` names the directory. Any other directory is fetched whole and
+    directory without compression, only the bytes of the selected members are fetched, if the
+    source supports ranges and this saves at least half of the transfer. These bytes cannot be
+    verified, and `Pulled.unverified` names the directory. Any other directory is fetched whole and
     verified.
 
     Args:

@@ -31,11 +31,13 @@ from oras_core.ports.progress import ProgressListener
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_blob, push_document
 from oras_core.testing.contracts.tree_access import at, kind_at, names, write
+from oras_core.testing.faults import WithoutRange
 from oras_core.testing.memory_files import MemoryFileTree
+from oras_core.testing.registry.registry import EmbeddedRegistry
 from oras_core.verbs.pull import pull
 from oras_core.verbs.push import Directory, push
 from oras_core.verbs.selection import FileSelection
-from support.artifacts import all_files, file, layer, tree_of
+from support.artifacts import all_files, file, layer, repository, tree_of
 from support.tar_archives import directory, hardlink, member, symlink, tar
 
 SIZE = 1024 * 1024
@@ -264,6 +266,51 @@ def test_source_without_ranges_is_read_whole(folder):
     four(source)
     assert pulled(source, folder, "data/notes.txt") == (["data"], [])
     assert list(all_files(folder)) == ["data/notes.txt"]
+
+
+def test_registry_that_ignores_ranges_sends_the_folder_once_more_at_most(folder):
+    server = Recorded(WithoutRange(EmbeddedRegistry()))
+    source = repository(server)
+    four(source)
+    server.requests.clear()
+    assert pulled(source, folder, "data/part-3.bin") == (["data"], [])
+    assert all_files(folder) == {"data/part-3.bin": BIG}
+    assert sum("/blobs/" in url for url in server.requests) <= 3
+
+
+def test_folder_of_many_middling_files_is_fetched_whole(source, folder):
+    files = [member(f"data/{number:03}", bytes(200_000)) for number in range(60)]
+    packed(source, tar(*files))
+    assert pulled(source, folder, "data/050") == (["data"], [])
+    assert list(all_files(folder)) == ["data/050"]
+    assert len(source.ranges) < 40
+
+
+def test_scattered_files_are_fetched_with_the_whole_folder(source, folder):
+    files = [member(f"data/{n}{kind}", bytes(n)) for n in (1, 700_000) for kind in "abcdefgh"]
+    scattered = [one for pair in zip(files[:8], files[8:], strict=True) for one in pair]
+    packed(source, tar(*scattered))
+    assert pulled(source, folder, "data/1[a-h]") == (["data"], [])
+    assert pulled(source, MemoryFileTree(), "data/1[a-b]") == (["data"], ["data"])
+
+
+def test_folder_of_many_small_files_takes_few_requests(source, folder):
+    small = [member(f"data/{number:03}", bytes(1000)) for number in range(500)]
+    packed(source, tar(*small, member("data/big", BIG * 2)))
+    assert pulled(source, folder, "data/050") == (["data"], ["data"])
+    assert len(source.ranges) < 15
+
+
+class Recorded:
+    """A registry that notes the URLs of its requests."""
+
+    def __init__(self, transport):
+        self.transport = transport
+        self.requests = []
+
+    def send(self, request):
+        self.requests.append(request.url)
+        return self.transport.send(request)
 
 
 def test_progress_counts_the_bytes_of_the_part(source, folder):

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="keep the content in this folder: an OCI image layout for each repository",
     )
-    place.add_argument("--memory", action="store_true", help="store the content in memory")
+    place.add_argument("--memory", action="store_true", help="store blobs in memory")
     content.add_argument(
         "--read-only", action="store_true", help="refuse every push and every deletion"
     )
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, lambda *_: ended.set())
         with server:
             _LOG.info("the registry listens at %s, for this machine only", server.url)
-            _LOG.info("it stores its content in %s", place)
+            _LOG.info("it stores blobs in %s", place)
             sys.stdout.write(f"{server.address}\n")
             sys.stdout.flush()
             ended.wait()

@@ -213,7 +213,9 @@ class ManifestClient:
             _logger.debug("the answer to HEAD cannot be checked: %s", error)
             return
         if found != descriptor.plain():
-            _logger.info("%s answers HEAD wrongly: it is sent GET", self._endpoints.registry)
+            _logger.info(
+                "the responses of %s to HEAD are wrong: using GET", self._endpoints.registry
+            )
             self._profile.learn_misdescribes_by_head()
 
     def _described(

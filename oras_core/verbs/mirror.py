@@ -160,7 +160,7 @@ def _find(
         others = _resolved(source, untagged, crew)
     left_out = tuple(name for name in (*chosen, *untagged) if name not in {**named, **others})
     for name in left_out:
-        _logger.warning("left out %s: the source lists it, and does not have it", name)
+        _logger.warning("left out %s: the source lists it, but does not have its manifest", name)
     tags = {name: found for name, found in named.items() if name not in lists}
     roots = {d.digest: d.plain() for d in (*others.values(), *tags.values(), *listed.values())}
     if options.find_successors is None:

@@ -114,7 +114,7 @@ def test_requests_are_logged_without_their_query(tmp_path, monkeypatch):
     assert output == ""
     lines = [line.split(" ", 2)[2] for line in errors.splitlines()]
     assert lines[0] == (f"the registry listens at http://{registry.address}, for this machine only")
-    assert lines[1] == "it stores its content in a temporary folder"
+    assert lines[1] == "it stores blobs in a temporary folder"
     # Each connection has a thread, so the line of the push may come second.
     pulled, pushed = sorted(line for line in lines[2:] if line != "the registry ends")
     assert pushed.startswith("POST /v2/app/blobs/uploads/ 201 0 bytes ")

@@ -1,4 +1,4 @@
-"""A transport that finds out which scheme a registry on this machine speaks."""
+"""A transport that detects the scheme of a registry on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OTHER = {"http": "https", "https": "http"}
 
 
 class LoopbackTransport:
-    """Sends requests to one host, and changes the scheme if the host speaks the other one.
+    """Sends requests to one host, and changes the scheme if the host uses the other one.
 
     The scheme may change only before the first success. Callers do not notice: URLs in
     responses have the scheme of the requests. Requests to other hosts are not changed.

@@ -1,4 +1,4 @@
-"""A folder on disk that is open: what the file trees of all systems are built on.
+"""An open folder on disk, the base of the file trees of all systems.
 
 Entries are named one by one, relative to their folder, and no method follows a symbolic link.
 `posix` does this by directory descriptors, `portable` by paths.

@@ -1,4 +1,4 @@
-"""Locks between processes, by what the system has: `flock` or `msvcrt`.
+"""Locks between processes, by `flock` or `msvcrt`.
 
 The system releases a lock with the process that holds it.
 """

@@ -51,7 +51,7 @@ def _head_end() -> re.Pattern[bytes]:
 
 
 class Receiver:
-    """Receives responses, one after the other, and stops if next to nothing arrives.
+    """Receives responses, one after the other, and stops if almost no bytes arrive.
 
     Bytes that were received but not read stay in the buffer: a connection may only be used
     again if there are none.

@@ -186,7 +186,7 @@ def _scan(archive: Seekable, policy: MemberPolicy) -> Iterator[tuple[str, Member
 
 
 def _joined(*parts: str) -> str:
-    """Return a path without `.` and `..`; above the top there is nothing."""
+    """Return a path without `.` and `..`; a `..` at the top has no effect."""
     found: list[str] = []
     for part in "/".join(parts).split("/"):
         if part == "..":

@@ -108,7 +108,7 @@ def checked_segments(segments: Sequence[Segment], size: int, stored: int) -> lis
     """Return lengths of holes and data in turn, each with whether it is data.
 
     Raises:
-        ArchiveDamage: if the segments overlap, exceed the file, or are not what is stored.
+        ArchiveDamage: if the segments overlap, exceed the file, or differ from the stored size.
     """
     runs: list[tuple[int, bool]] = []
     position = 0

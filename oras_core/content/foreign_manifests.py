@@ -1,4 +1,4 @@
-"""Manifests of types that this library cannot read: their blobs would be lost without a word."""
+"""Manifests of types that this library cannot read: their blobs would be lost without an error."""
 
 from __future__ import annotations
 

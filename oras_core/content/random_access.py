@@ -1,4 +1,4 @@
-"""A blob as a file that seeks: what is read is fetched, and not much more."""
+"""A blob as a file that seeks, and that fetches only the parts that are read."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ __all__ = ["ReadSequence", "ReadSequences"]
 
 @define(eq=False)
 class ReadSequence:
-    """Reads of which each begins where the one before ended, or a small gap further on.
+    """Reads of which each begins at the end of the read before, or after a small gap.
 
     Attributes:
         end: position after the last read.

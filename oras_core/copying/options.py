@@ -1,4 +1,4 @@
-"""How to copy, and what a copy has done."""
+"""Options and results of copies."""
 
 from __future__ import annotations
 

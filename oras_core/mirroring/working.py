@@ -1,4 +1,4 @@
-"""Carry out jobs. A job is a copy with referrers, by the engine that makes every copy."""
+"""Carry out jobs. A job is a copy with referrers, by the copy engine."""
 
 from __future__ import annotations
 

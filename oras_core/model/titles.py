@@ -1,4 +1,4 @@
-"""Titles of one artifact, which must not be in one another's way on the disk."""
+"""Titles of one artifact, whose paths must not collide on the disk."""
 
 from __future__ import annotations
 

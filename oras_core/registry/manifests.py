@@ -203,7 +203,7 @@ class ManifestClient:
         return content
 
     def _judge_head(self, descriptor: Descriptor, *, is_right: bool) -> None:
-        """Find out whether HEAD misled to `descriptor`, unless it `is_right` (R23)."""
+        """Check the `descriptor` of a HEAD response by a GET, unless it `is_right` (R23)."""
         reference = self._hints.take(descriptor.digest)
         if reference is None or is_right:
             return

@@ -46,7 +46,7 @@ _logger = logging.getLogger(__name__)
 
 @frozen
 class ListEntry:
-    """A pushed manifest that belongs into the list of its subject.
+    """A pushed manifest to add to the list of its subject.
 
     Attributes:
         subject: the digest of the subject.

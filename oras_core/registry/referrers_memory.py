@@ -30,7 +30,7 @@ class _Line:
 
 
 class ReferrersMemory:
-    """Which repositories have a referrers API, and whose turn it is to write. Thread-safe."""
+    """Which repositories have a referrers API, and which thread may write a list. Thread-safe."""
 
     def __init__(self) -> None:
         """Start with no knowledge."""

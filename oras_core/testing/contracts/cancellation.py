@@ -29,7 +29,7 @@ LARGE: Final = 50_000_000
 
 
 class SilentOrigin(HttpTransport):
-    """The server that the contract talks to; itself an `HttpTransport`.
+    """The server of the contract; itself an `HttpTransport`.
 
     Attributes:
         reached: set when a request arrives that gets no answer.

@@ -1,4 +1,4 @@
-"""The contract of `oras_core.ports.http.HttpTransport`, and a server for it to talk to."""
+"""The contract of `oras_core.ports.http.HttpTransport`, and its server."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _Counted(io.BytesIO):
 
 
 class ContractOrigin(HttpTransport):
-    """The server that the contract talks to; itself an `HttpTransport`.
+    """The server of the contract; itself an `HttpTransport`.
 
     A transport reaches it through `oras_adapters.registry_server`. A request
     for any other host than that server's gets no answer.

@@ -1,4 +1,4 @@
-"""Faults on request: wrappers of a transport that misbehave as registries and networks do.
+"""Faults on request: transports that wrap another one, with the faults of registries and networks.
 
 They compose, and are thread-safe. docs/testing.md lists them.
 """

@@ -45,7 +45,7 @@ def _parameters(request: HttpRequest) -> list[tuple[str, str]]:
 
 @define(eq=False)
 class WithoutMount(WithoutParameters):
-    """Opens an upload session where a mount was asked for."""
+    """Opens an upload session instead of a mount."""
 
     names: Set[str] = field(default=frozenset({"mount", "from"}), kw_only=True)
 

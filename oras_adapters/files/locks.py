@@ -1,6 +1,7 @@
 """Locks between processes, by `flock` or `msvcrt`.
 
-The system releases a lock with the process that holds it.
+The system releases the lock of a process that ends. If the process has forked children while it
+held the lock, they must end too.
 """
 
 from __future__ import annotations

@@ -77,8 +77,11 @@ def duration(*, quick: bool) -> Iterator[str]:
     cost = costs(256)
     yield (
         f"One tag costs {cost.source:.1f} requests to the source, {cost.destination:.1f} to the "
-        f"destination, and {cost.seconds * 1000:.1f} ms of processor time. {tags} tags, "
-        f"{LATENCY * 1000:.0f} ms for each answer, {CONCURRENCY} tags at the same time in a job."
+        f"destination, and {cost.seconds * 1000:.1f} ms of processor time."
+    )
+    yield (
+        f"{tags} tags, {LATENCY * 1000:.0f} ms for each answer, "
+        f"{CONCURRENCY} tags at the same time in a job."
     )
     yield ""
     yield "| workers | limit | model | measured | measured / model |"

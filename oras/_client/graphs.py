@@ -198,11 +198,7 @@ class GraphMethods(BaseClient):
 
 
 def _pushed(repository: RemoteRepository, descriptor: Descriptor) -> Response:
-    return Response.of(
-        201,
-        {"Docker-Content-Digest": str(descriptor.digest)},
-        url=repository.endpoints.manifest(descriptor.digest),
-    )
+    return Response.stored(repository.endpoints.manifest(descriptor.digest), descriptor.digest)
 
 
 def _as_dictionaries(found: Iterable[Referrers]) -> list[dict[str, Any]]:

@@ -108,11 +108,7 @@ class ManifestMethods(BaseClient):
         repository = self.connections.repository(target)
         with reporting():
             descriptor = repository.push_manifest(content, media_type, target.digest or target.tag)
-        return Response.of(
-            201,
-            {"Docker-Content-Digest": str(descriptor.digest)},
-            url=repository.endpoints.manifest(descriptor.digest),
-        )
+        return Response.stored(repository.endpoints.manifest(descriptor.digest), descriptor.digest)
 
     def _organize_layers(self, manifest: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         """Return the layers of a manifest grouped by media type, in the manifest's order."""

@@ -103,8 +103,4 @@ def push(client: RegistryClient, container: Container, request: PushRequest) -> 
             further_tags=request.further_tags,
             options=client.connections.copy_options,
         )
-    return Response.of(
-        201,
-        {"Docker-Content-Digest": str(descriptor.digest)},
-        url=repository.endpoints.manifest(descriptor.digest),
-    )
+    return Response.stored(repository.endpoints.manifest(descriptor.digest), descriptor.digest)

@@ -11,12 +11,14 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import RegistryError, TransportError
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.responses import raise_for_status
 
 if TYPE_CHECKING:
     from oras._client.raw_body import RawBody
+    from oras_core.model.digest import Digest
 
 __all__ = ["Response"]
 
@@ -27,7 +29,7 @@ _PARAMETER = re.compile(r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))')
 _LINK = re.compile(r'<([^>]*)>((?:[^,<"]|"[^"]*")*)')
 
 
-class Response:
+class Response(ClosedOnExit):
     """An HTTP response: status, header fields, and a body that is read on access.
 
     Attributes:
@@ -76,6 +78,11 @@ class Response:
     ) -> Self:
         """Return a response for an operation of several requests, or of none."""
         return cls(HttpResponse(status, Headers(headers or {}), body=io.BytesIO(content), url=url))
+
+    @classmethod
+    def stored(cls, url: str, digest: Digest, *, status: int = 201) -> Self:
+        """Return a response to the push of a blob or manifest."""
+        return cls.of(status, {"Docker-Content-Digest": str(digest)}, url=url)
 
     # --- The body -------------------------------------------------------------------------
 
@@ -217,14 +224,6 @@ class Response:
     def close(self) -> None:
         """Release the connection. Unread bytes are discarded."""
         self._body.close()
-
-    def __enter__(self) -> Self:
-        """Return the response itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the response."""
-        self.close()
 
     def __bool__(self) -> bool:
         """Return whether the status is below 400."""

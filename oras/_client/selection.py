@@ -48,12 +48,7 @@ def holds_a_directory(layer: Descriptor) -> bool:
 class Selection:
     """Selects the layers that a pull writes."""
 
-    def __init__(
-        self,
-        tree: LocalFileTree,
-        *,
-        overwrite: bool,
-    ) -> None:
+    def __init__(self, tree: LocalFileTree, *, overwrite: bool) -> None:
         """Select all layers or, unless `overwrite`, those whose file does not exist."""
         self._tree = tree
         self._overwrite = overwrite

@@ -13,6 +13,7 @@ from oras import _transports
 from oras._client.connections import Connections
 from oras._client.failures import reporting
 from oras._client.response import Response
+from oras_core.closing import ClosedOnExit
 from oras_core.errors import UnsupportedError
 from oras_core.ports.http import Headers, HttpRequest
 
@@ -46,7 +47,7 @@ class SessionOwner(Protocol):
         ...
 
 
-class Session:
+class Session(ClosedOnExit):
     """Sends requests for a client, with the interface of `requests.Session`.
 
     Cookies are never stored (R13). Attributes that this class does not have, such as `mount`,
@@ -174,14 +175,6 @@ class Session:
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             self._client.own_session = session
         return self._client.own_session
-
-    def __enter__(self) -> Session:
-        """Return the session."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the session."""
-        self.close()
 
     def close(self) -> None:
         """Close the client's connections. The next request opens new ones."""

@@ -140,11 +140,9 @@ class UploadMethods(BlobMethods):
             # R22: such a registry still accepts a manifest that refers to the empty blob.
             logger.warning(f"{container.registry} does not accept an empty blob: {error}")
             return Response.of(200)
-        return Response.of(
-            201 if source.opened else 200,
-            {"Docker-Content-Digest": str(descriptor.digest)},
-            url=repository.endpoints.blob(descriptor.digest),
-        )
+        url = repository.endpoints.blob(descriptor.digest)
+        status = 201 if source.opened else 200
+        return Response.stored(url, descriptor.digest, status=status)
 
 
 _EMPTY_CONFIGS: Final = {defaults.blank_hash: b"", defaults.blank_config_hash: EMPTY_CONFIG}

@@ -215,11 +215,7 @@ class Layout:
                 reference=None if container.digest else container.tag,
                 options=evolve(provider.connections.copy_options, find_successors=parts_of),
             )
-        return Response.of(
-            201,
-            {"Docker-Content-Digest": str(root.digest)},
-            url=repository.endpoints.manifest(root.digest),
-        )
+        return Response.stored(repository.endpoints.manifest(root.digest), root.digest)
 
     def pull_from_registry(
         self, provider: RegistryClient, target: str, tag: str = "latest"

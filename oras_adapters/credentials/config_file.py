@@ -13,12 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from oras_adapters.descriptor_locks import NO_LOCKS, try_lock_descriptor, unlock_and_close
 from oras_core.forks import ForkSafeLock
-
-try:
-    import fcntl
-except ImportError:  # systems without it have no lock files
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["ConfigFile", "replace_file"]
 
@@ -43,6 +39,7 @@ _CHUNK: Final = 64 * 1024
 
 _NONBLOCKING: Final = getattr(os, "O_NONBLOCK", 0)
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 class ConfigFile:
@@ -258,18 +255,16 @@ def _file_lock(target: Path) -> Iterator[None]:
     The lock file stays: if it were removed, two processes could hold the lock at once.
     """
     lock = target.parent / f"{target.name}.lock"
-    handle = None
-    if fcntl is not None:
-        try:
-            new = not lock.exists()
-            flags = os.O_RDWR | os.O_CREAT | _CLOEXEC | os.O_NOFOLLOW
-            handle = os.open(lock, flags, 0o600)
-            if new:
-                _give_to_owner_of(target.parent, lock)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise
-            _LOGGER.debug("no lock for %s: %s", target, error.strerror)
+    handle, owner = None, os.getpid()
+    try:
+        new = not lock.exists()
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW, 0o600)
+        if new:
+            _give_to_owner_of(target.parent, lock)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        _LOGGER.debug("no lock for %s: %s", target, error.strerror)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
         while handle is not None and not _locked(handle):
@@ -279,17 +274,14 @@ def _file_lock(target: Path) -> Iterator[None]:
         yield
     finally:
         if handle is not None:
-            os.close(handle)
+            unlock_and_close(handle, owner)
 
 
 def _locked(handle: int) -> bool:
-    assert fcntl is not None  # noqa: S101 - without it there is no handle
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # pyright: ignore[reportOptionalMemberAccess]
-    except BlockingIOError:
-        return False
+        return try_lock_descriptor(handle)
     except OSError as error:
-        # Some network file systems have no locks; the replacement is atomic there too.
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        # Some file systems have no locks; the replacement is atomic there too.
+        if error.errno not in NO_LOCKS:
             raise
     return True

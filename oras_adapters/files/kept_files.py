@@ -13,8 +13,8 @@ import stat
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
+from oras_adapters.descriptor_locks import NO_LOCKS, try_lock_descriptor
 from oras_adapters.files.folders import Folder, refuse_unless
-from oras_adapters.files.locks import try_lock_descriptor
 from oras_adapters.files.partial_files import OpenPartial
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
@@ -34,9 +34,6 @@ ATTEMPTS: Final = 3
 _NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.ESTALE)
 """Errors on opening a link, a directory, a socket, a file of another user, or a file that is
 replaced at the same moment. The name is predictable, so another program may have created it."""
-
-_NO_LOCKS: Final = (errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOLCK), errno.ENOSYS)
-"""Errors of file systems without locks, such as some network file systems."""
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +101,7 @@ def _open_locked(folder: Folder, name: str, creation: int) -> int | None:
                 if not try_lock_descriptor(descriptor):
                     return None
             except OSError as error:
-                if error.errno not in _NO_LOCKS:
+                if error.errno not in NO_LOCKS:
                     raise
                 leaving.pop_all()
                 _close_and_remove_if_empty(folder, name, descriptor)

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import multiprocessing
 import os
 import stat
 import traceback
+from contextlib import ExitStack
 
 import pytest
 
 from oras_adapters.credentials import config_file
 from oras_adapters.credentials.docker_config import DockerConfigStore
+from oras_adapters.descriptor_locks import try_lock_descriptor
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential
 
@@ -376,17 +377,31 @@ def test_concurrent_writes_of_two_processes_lose_no_entry(path):
 def test_lock_that_is_never_released_is_an_error(store, path, monkeypatch):
     monkeypatch.setattr(config_file, "LOCK_SECONDS", 0.0)
     with (path.parent / "config.json.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        assert try_lock_descriptor(held.fileno())
         with pytest.raises(CredentialError, match="another process"):
             store.put("ghcr.io", Credential("u", "p"))
     store.put("ghcr.io", Credential("u", "p"))
 
 
+def test_lock_ends_although_a_forked_child_has_its_file_open(store, monkeypatch):
+    with ExitStack() as child:
+
+        def lock(handle):
+            child.callback(os.close, os.dup(handle))  # a fork copies descriptors like this
+            return try_lock_descriptor(handle)
+
+        monkeypatch.setattr(config_file, "LOCK_SECONDS", 0.0)
+        monkeypatch.setattr(config_file, "try_lock_descriptor", lock)
+        store.put("ghcr.io", Credential("u", "p"))
+        store.put("quay.io", Credential("u", "p"))
+    assert store.get("quay.io") == Credential("u", "p")
+
+
 def test_file_system_without_locks_is_supported(store, monkeypatch):
-    def unsupported(*_):
+    def unsupported(_):
         raise OSError(config_file.errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(config_file.fcntl, "flock", unsupported)
+    monkeypatch.setattr(config_file, "try_lock_descriptor", unsupported)
     store.put("ghcr.io", Credential("u", "p"))
     assert store.get("ghcr.io") == Credential("u", "p")
 

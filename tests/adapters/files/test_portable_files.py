@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from oras_adapters.files import entries, locks, portable, system_errors
+from oras_adapters import descriptor_locks
+from oras_adapters.files import entries, portable, system_errors
 from oras_adapters.files.portable import PortableFileTree
 from oras_core.errors import FileAccessError, UnsafePathError
 from oras_core.model.digest import Digest
@@ -156,9 +157,9 @@ def msvcrt(monkeypatch):
     """Lock by `msvcrt` alone."""
     module = Msvcrt("msvcrt")
     monkeypatch.setattr(
-        locks,
+        descriptor_locks,
         "_flock",
-        lambda _, descriptor, shared: locks._locking(module, descriptor, shared=shared),
+        lambda _, descriptor, shared: descriptor_locks._locking(module, descriptor, shared=shared),
     )
 
 
@@ -197,8 +198,8 @@ def without_locks(*_, **__):
 
 
 def test_system_without_locks_is_an_error_and_resumes_nothing(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_flock", without_locks)
-    monkeypatch.setattr(locks, "_locking", without_locks)
+    monkeypatch.setattr(descriptor_locks, "_flock", without_locks)
+    monkeypatch.setattr(descriptor_locks, "_locking", without_locks)
     with pytest.raises(FileAccessError, match="this system has no locks"):
         tree.try_lock(at("lock"))
     (tmp_path / "lock").unlink()

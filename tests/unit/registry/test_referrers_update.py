@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from attrs import evolve
+
+from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.registry import referrers_update
 from oras_core.registry.referrers_list import ReferrersList
@@ -54,6 +58,16 @@ def test_a_list_that_nobody_else_writes_is_read_three_times():
     assert shared.added("b")
     assert (shared.reads, shared.writes) == (3, 1)
     assert shared.holds("a", "b")
+
+
+def test_entry_that_is_listed_again_keeps_unknown_members():
+    known = json.loads(listing("a", "b").encode())
+    known["manifests"][0]["org.example.entry"] = ["kept", True]
+    present = ReferrersList.parse(json.dumps(known).encode(), media_types.OCI_INDEX)
+    typed = evolve(entry("a"), artifact_type="example/new")
+    (first, second) = json.loads(present.with_entries([typed]).encode())["manifests"]
+    assert first == {**known["manifests"][0], "artifactType": "example/new"}
+    assert second == known["manifests"][1]
 
 
 def test_an_entry_that_is_listed_already_costs_one_read():

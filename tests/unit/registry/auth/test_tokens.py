@@ -602,28 +602,34 @@ def test_a_thread_that_waits_for_another_can_be_cancelled(watched):
 
 
 class OneUse:
-    """A token server whose refresh tokens are valid for one exchange."""
+    """A token server whose refresh tokens are valid for one exchange.
+
+    The first exchange takes a moment, in which a client might begin another one.
+    """
 
     def __init__(self, first="refresh-me"):
         self.valid, self.issued, self.lock = first, 0, threading.Lock()
-        self.overlapping = 0
+        self.overlapped = threading.Event()
         self.running = 0
 
     def send(self, request):
         form = parse_qs(request.body.open().read().decode())
         with self.lock:
             self.running += 1
-            self.overlapping = max(self.overlapping, self.running)
+            if self.running > 1:
+                self.overlapped.set()
+        if not self.issued:
+            self.overlapped.wait(0.2)
+        with self.lock:
+            self.running -= 1
             right = form["refresh_token"] == [self.valid]
             if right:
                 self.issued += 1
                 self.valid = f"refresh-{self.issued}"
-            renewed = self.valid
-        with self.lock:
-            self.running -= 1
+            issued, renewed = self.issued, self.valid
         if not right:
             return Answer(400, body=b'{"error": "invalid_grant"}').response(request)
-        body = json.dumps({"access_token": f"T{self.issued}", "refresh_token": renewed})
+        body = json.dumps({"access_token": f"T{issued}", "refresh_token": renewed})
         return Answer(200, body=body.encode()).response(request)
 
 
@@ -638,6 +644,7 @@ def test_threads_exchange_a_single_use_refresh_token_in_sequence():
         ]
         assert len({job.result(20).value for job in jobs}) == 40
     assert server.issued == 40
+    assert not server.overlapped.is_set()
     assert stored == [f"refresh-{n}" for n in range(1, 41)]
 
 

@@ -252,3 +252,10 @@ def test_settings_work_without_the_pwd_module(monkeypatch):
     monkeypatch.delattr(environment.os, "getuid")
     own = load_settings({"USERPROFILE": "/h"}).credentials
     assert (own.docker_config, own.auth_file) == ("/h/.docker/config.json", "")
+
+
+@pytest.mark.parametrize("spelling", ["r.example", "R.Example", "r.example.", "r.example:443"])
+def test_settings_apply_to_every_spelling_of_a_host(spelling):
+    own = HostSettings(plain_http=False)
+    for written in ("r.example", "R.EXAMPLE.", "r.example:443"):
+        assert Settings(hosts={written: own}).host(spelling) is own

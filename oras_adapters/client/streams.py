@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from oras_adapters.client.advice import advising
 from oras_core.content.random_access import RandomAccess
 from oras_core.model.descriptor import Descriptor
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["LayerStream"]
 
@@ -28,7 +32,7 @@ class LayerStream(io.BufferedReader):
 
     def __init__(self, raw: io.RawIOBase, layer: Descriptor, held: ExitStack) -> None:
         """Read from `raw`, a part or all of `layer`; leave `held` when the stream is closed."""
-        super().__init__(raw, BUFFER_SIZE)
+        super().__init__(_Advising(raw), BUFFER_SIZE)
         self.descriptor = layer
         self.size: int = raw.seek(0, io.SEEK_END)
         raw.seek(0)
@@ -46,3 +50,37 @@ class LayerStream(io.BufferedReader):
             super().close()
         finally:
             self._held.close()
+
+
+class _Advising(io.RawIOBase):
+    """A file whose errors say what to do."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        with advising():
+            return self._raw.seek(offset, whence)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        with advising():
+            return self._raw.readinto(buffer)
+
+    def readall(self) -> bytes:
+        with advising():
+            return self._raw.readall()
+
+    def close(self) -> None:
+        try:
+            self._raw.close()
+        finally:
+            super().close()

@@ -158,7 +158,8 @@ class BlobDownloader:
         )
 
     def _connect(self, descriptor: Descriptor, span: Span) -> ResumingStream:
-        stream = ResumingStream(partial(self._request, descriptor), descriptor, span)
+        request = partial(self._request, descriptor)
+        stream = ResumingStream(request, descriptor, span, where=self._endpoints.name)
         stream.connect()
         return stream
 

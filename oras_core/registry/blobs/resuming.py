@@ -70,13 +70,16 @@ Request = Callable[[Span], tuple[HttpRequest, HttpResponse]]
 class ResumingStream:
     """A span of a blob, read from as many responses as needed."""
 
-    def __init__(self, request: Request, descriptor: Descriptor, span: Span) -> None:
-        """Read `span` through `request`. Nothing is requested yet; see `connect`."""
+    def __init__(self, request: Request, descriptor: Descriptor, span: Span, *, where: str) -> None:
+        """Read `span` through `request`. Nothing is requested yet; see `connect`.
+
+        `where` is the name of the repository, for errors.
+        """
         self._request = request
         self._descriptor = descriptor
         self._offset = span.start
         self._end = span.end
-        self.what: str = f"blob {descriptor.digest}"
+        self.what: str = f"blob {descriptor.digest} of {where}"
         self._response: HttpResponse | None = None
         self._to_skip = 0
         self._closed = False

@@ -13,6 +13,7 @@ from oras_core.errors import (
     AccessDeniedError,
     AuthenticationError,
     ContentError,
+    DigestMismatchError,
     InvalidManifestError,
     NotFoundError,
     OrasError,
@@ -23,7 +24,7 @@ from oras_core.errors import (
 )
 from oras_core.ports.http import HttpResponse
 from oras_core.testing import EmbeddedRegistry
-from oras_core.testing.faults import Fault, Refused
+from oras_core.testing.faults import Fault, Refused, requests_for
 from support.clients import VERBS
 
 REPOSITORY = "registry.test/team/model"
@@ -43,6 +44,13 @@ class ChangedBodies(Fault):
         body = response.body.read()
         is_manifest = request.method == "GET" and "/manifests/" in request.url
         return response.with_body(io.BytesIO(body[:-1] + b" " if is_manifest else body))
+
+
+@define(eq=False)
+class ChangedBlobs(Fault):
+    def _misbehave(self, request):
+        response = self.transport.send(request)
+        return response.with_body(io.BytesIO(response.body.read()[:-1] + b"?"))
 
 
 @define(eq=False)
@@ -224,6 +232,27 @@ def test_failures_that_verbs_do_not_notice_are_known(folder):
     for name, verbs in SUCCESSES.items():
         for verb in verbs:
             assert failure_of(name, verb, folder) is None, (name, verb)
+
+
+def read_all(client, place):
+    with client.open(place) as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("verb", [read_all, Client.read])
+def test_errors_of_blobs_name_the_repository_and_say_what_to_do(verb, folder):
+    registry = EmbeddedRegistry()
+    with closing(Client(Settings(), transport=registry)) as client:
+        populate(client)
+    faulty = ChangedBlobs(registry, when=requests_for("GET", path="/blobs/"))
+    message = f"blob .* of {REPOSITORY} has digest"
+    with (
+        closing(Client(Settings(), transport=faulty)) as client,
+        pytest.raises(DigestMismatchError, match=message) as caught,
+    ):
+        verb(client, f"{REPOSITORY}:v1")
+    (advice,) = caught.value.__notes__
+    assert advice.startswith("To do: try again;")
 
 
 def test_advice_for_login_is_about_the_credential(folder):

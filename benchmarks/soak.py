@@ -1,4 +1,4 @@
-"""Push and pull for minutes over a network that fails, and look what comes of it.
+"""Push and pull for minutes over a failing network, and check the results.
 
     python benchmarks/soak.py [--minutes M] [--workers N] [--share S] [--seed N]
 
@@ -45,7 +45,7 @@ read_timeout = 2.0
 attempts = 2
 max_pause = 5.0
 """
-"""Few attempts: so it happens that a pull fails, and the next one goes on."""
+"""Few attempts, so that some pulls fail and the next ones resume them."""
 
 TRIES = 6
 """How often a worker does the same before it turns to something else."""

@@ -66,7 +66,7 @@ class ArtifactFiles:
         self._packed: dict[str, PackedFiles] = {}
         self._files: dict[str, Descriptor] = {}
         held = ExitStack()
-        # Nobody closes an artifact: files of one that a file system has dropped are read on.
+        # An artifact is never closed: its files stay readable after the file system drops it.
         weakref.finalize(self, held.close)
         with advising():
             located = held.enter_context(Places(parts).reading(source))

@@ -45,7 +45,7 @@ def _credentials() -> re.Pattern[str]:
 
 @cache
 def _urls() -> re.Pattern[str]:
-    # With a password, a URL goes on to the last `@`: the password may contain anything.
+    # With a password, a URL extends to the last `@`: the password may contain anything.
     return re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://(?:[^\s/@:]*:.*@)?[^\s\"'<>)]*")
 
 

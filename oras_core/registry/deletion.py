@@ -64,7 +64,7 @@ def _delete(transport: HttpTransport, url: str, operation: str) -> None:
     request = HttpRequest("DELETE", url)
     try:
         with exchange(transport, request, operation, expected=(*_DELETED, 404)) as response:
-            # After a break or a 502 nobody knows what the first attempt has done.
+            # After a broken connection or a 502, the first attempt may have succeeded.
             if not (response.repeated and response.status == 404):
                 raise_for_status(request, response, operation, expected=_DELETED)
     except RegistryError as error:

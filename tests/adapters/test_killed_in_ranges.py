@@ -1,4 +1,4 @@
-"""A pull over several connections that was killed goes on where it ended."""
+"""A killed pull over several connections is resumed."""
 
 from __future__ import annotations
 

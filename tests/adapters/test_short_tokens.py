@@ -26,7 +26,7 @@ USERS = {"alice": "open sesame"}
 
 
 class TimedSigner(TokenSigner):
-    """Remembers when a token expires, and whom it is for: a JWT has whole seconds only."""
+    """Remembers when a token expires, and its user: a JWT has whole seconds only."""
 
     def __init__(self, issuer):
         super().__init__(issuer)

@@ -12,5 +12,5 @@ from support.hostile_certificates import write_hostile_certificates
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, CertificateFiles]:
-    """Certificates by what is wrong with them; `right` are right."""
+    """Certificates by their fault; `right` are right."""
     return write_hostile_certificates(tmp_path_factory.mktemp("certificates"))

@@ -26,7 +26,7 @@ COPIED = ("oras", "oras_adapters", "oras_core", "tests", "setup.cfg")
 SECONDS = 300
 """What a run of tests may take on a busy machine."""
 MEMORY_MIB = 4096
-"""What a run of tests may grow to: some mutations let a stranger fill the memory."""
+"""Memory limit of a run of tests: some mutations let a registry fill the memory."""
 
 # The folder by its whole path, as `-m` has it: tests go elsewhere before they import.
 BOUNDED = f"""
@@ -630,7 +630,7 @@ def _failing(folder: Path, tests: Sequence[str]) -> tuple[set[str], str]:
 
 
 def undo(mutation: Mutation) -> str:
-    """Return what is wrong with a mutation; nothing if all its tests fail."""
+    """Return the fault of a mutation; empty if all its tests fail."""
     with tempfile.TemporaryDirectory(prefix="oras-mutation-") as name:
         folder = Path(name)
         _copy(folder)

@@ -1,4 +1,4 @@
-"""Packed folders as strangers pack them (PEP 706, CVE-2007-4559, CVE-2025-4517, CWE-409)."""
+"""Packed folders from untrusted sources (PEP 706, CVE-2007-4559, CVE-2025-4517, CWE-409)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks and registries that fail: once, for ever, slowly, and in the middle."""
+"""Networks and registries that fail: once, always, slowly, and in the middle."""
 
 from __future__ import annotations
 

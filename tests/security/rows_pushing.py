@@ -1,4 +1,4 @@
-"""Pushing: files that change, registries that refuse or lie, and what nobody else should learn."""
+"""Pushing: files that change, registries that refuse or lie, and private data."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _shrink(path: Path) -> None:
 
 
 def _rewrite(path: Path) -> None:
-    """Change a byte, and put the times back as whoever covers their tracks does."""
+    """Change a byte, and restore the times of the file."""
     before = path.stat()
     with path.open("r+b") as file:
         file.write(b"X")

@@ -70,7 +70,7 @@ def _asked_from(*starts: int) -> Callable[[Folders, HostileRegistry], str]:
 
 
 def _found(name: str, does: str, entry: Entry, **more: object) -> Case:
-    """A row in which something lies there that is of use, or none at all, but is ours."""
+    """A row with a partial file of this library, usable or not."""
     return Case(
         f"partial-{name}",
         f"finds {does} under the name of the unfinished file",
@@ -100,7 +100,7 @@ OWN[-1] = evolve(OWN[-1], before={**TAKEN, NAME: HALF})
 
 
 def _planted(name: str, does: str, entry: Entry) -> Case:
-    """A row in which something lies there that we have not put there: it stays as it is."""
+    """A row with a foreign entry, which stays unchanged."""
     return Case(
         f"partial-{name}",
         f"finds {does} under the name of the unfinished file",

@@ -139,7 +139,7 @@ def test_pulled_files_follow_the_umask(
 
 
 def test_pull_writes_nothing_outside_a_folder_that_is_swapped_repeatedly(tmp_path, monkeypatch):
-    """Whoever wins each race, nothing is written outside (CWE-367)."""
+    """Nothing is written outside, for every result of the race (CWE-367)."""
     monkeypatch.setenv("HOME", str(tmp_path))
     out, outside, aside = tmp_path / "out", tmp_path / "outside", tmp_path / "aside"
     for folder in (out, outside, aside):

@@ -48,7 +48,7 @@ def _imported():
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Short patience, so that a row that waits does not wait long."""
+    """Short timeouts, so that a row that waits does not wait long."""
     path = tmp_path / "settings.toml"
     path.write_text(SETTINGS)
     monkeypatch.setenv("ORAS_CONFIG", str(path))

@@ -1,4 +1,4 @@
-"""TLS settings belong to a host: nobody else sees the certificate, or goes unverified."""
+"""TLS settings belong to a host: no other host gets the certificate or skips verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts as people push them, and as strangers do."""
+"""Artifacts for tests, valid and hostile."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def layer(content, title=None, **annotations):
 
 
 def artifact_in(target, *layers, tag="v1"):
-    """Push a manifest of (content, title) as a stranger would, whatever the titles."""
+    """Push a manifest of (content, title) pairs with any titles."""
     for content, _ in layers:
         push_blob(target, content)
     push_blob(target, b"{}")

@@ -1,4 +1,4 @@
-"""A way to a server that breaks off at random bytes, and counts what went over it."""
+"""A proxy that closes connections at random bytes, and counts the bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attrs import define, field
 from support.tcp_proxy import BLOCK, Direction, Link, TcpProxy, finish, reset
 
 _BUFFER = 32 * 1024
-"""Asked of the system for what waits to be sent on: it takes twice as much."""
+"""Requested buffer size for bytes to send; the system takes twice as much."""
 
 IN_BUFFERS = 8 * BLOCK
 """Bytes that a break may take away of what was sent already: the proxy's block and buffers."""

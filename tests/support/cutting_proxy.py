@@ -1,4 +1,4 @@
-"""A way to a server that breaks off: the first connections end after some bytes."""
+"""A proxy whose first connections end after some bytes."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class DockerRegistry:
 
     @property
     def username(self) -> str | None:
-        """A user who may do everything; None where nobody logs in."""
+        """A user with all permissions; None for a registry without logins."""
         return self.config.username
 
     @property

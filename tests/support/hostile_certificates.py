@@ -1,4 +1,4 @@
-"""Certificates that nobody should believe, beside those that are right."""
+"""Certificates that clients must refuse, and valid ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _OldTls(CertificateFiles):
 
 
 def write_hostile_certificates(directory: Path) -> Mapping[str, CertificateFiles]:
-    """Write certificates to `directory`; return them by what is wrong with them.
+    """Write certificates to `directory`; return them by their fault.
 
     `right` is right; `untrusted` is of another authority; `wrong-name` is for another host;
     `expired` has expired; `old` comes by TLS 1.1.

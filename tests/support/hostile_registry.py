@@ -354,7 +354,7 @@ class Rule:
 
 @frozen
 class Login:
-    """Whom the registry lets in, and how.
+    """The users of the registry, and their authentication.
 
     Attributes:
         scheme: `basic` or `bearer`.
@@ -379,7 +379,7 @@ class Login:
 
 
 class Shelf:
-    """Content as strangers make it, whatever it is: manifests by name, blobs by digest."""
+    """Hostile content: manifests by name, blobs by digest."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
@@ -434,7 +434,7 @@ def _ranged(request: Received, content: bytes) -> Answer:
 
 @frozen
 class Scene:
-    """One request in the hands of whoever answers it."""
+    """One request and its answer."""
 
     request: Received
     registry: HostileRegistry

@@ -47,7 +47,7 @@ class Answer:
 
 
 class BrokenStream:
-    """A body whose connection breaks off after its bytes."""
+    """A body whose connection fails after its bytes."""
 
     def __init__(self, content: bytes, request: HttpRequest) -> None:
         self._stream = io.BytesIO(content)

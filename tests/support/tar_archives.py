@@ -1,4 +1,4 @@
-"""Tar archives as strangers make them: anything that `tarfile` can be made to write."""
+"""Hostile tar archives: anything that `tarfile` can be made to write."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ SECRETS: Mapping[str, str] = {
     "signature": SIGNATURE,
     "header": "team-secret",
 }
-"""What may not be seen by anybody but whom it is for."""
+"""Secrets, which only their own host may see."""
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -86,7 +86,7 @@ Tree = Mapping[str, Entry]
 
 @frozen
 class Layer:
-    """A layer as a stranger describes it.
+    """A layer with a hostile description.
 
     Attributes:
         title: under `org.opencontainers.image.title`; None for none.

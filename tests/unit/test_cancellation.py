@@ -1,4 +1,4 @@
-"""Tokens, the scopes in which they govern, and what waits beneath them."""
+"""Tokens, their scopes, and the waits that they cancel."""
 
 from __future__ import annotations
 

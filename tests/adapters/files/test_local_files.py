@@ -215,7 +215,7 @@ def test_folder_with_a_name_that_is_not_utf_8_is_refused(root, tree):
 
 
 def test_user_file_named_like_a_partial_file_is_refused(root, tree):
-    """It would be missing from what is pushed, and nobody would know."""
+    """It would be missing from the push without an error."""
     (root / "draft.oras-partial").write_bytes(b"x")
     with pytest.raises(UnsafePathError, match="reserved for partial files"):
         tree.entries()

@@ -136,7 +136,7 @@ def test_replaced_partial_file_is_not_removed(tree, partial):
 
 
 def test_partial_file_follows_its_renamed_folder(tree, tmp_path):
-    """A link that takes the folder's place leads nobody out of it."""
+    """A link that replaces the folder leads no write out of it."""
     folder, outside = tmp_path / "root" / "d", tmp_path / "outside"
     outside.mkdir()
     with tree.resume(at("d/a"), DIGEST) as file:

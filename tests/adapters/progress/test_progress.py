@@ -23,7 +23,7 @@ from support.targets import store_with
 
 
 class Breaking(MemoryStore):
-    """Breaks off each content once, and reads it again."""
+    """Fails in the middle of each blob once, and reads it again."""
 
     def push(self, descriptor, source):
         if not self.exists(descriptor):

@@ -148,7 +148,7 @@ def test_the_level_changes_the_archive_but_not_the_tar(tree):
 
 
 def test_compression_blocks_share_their_history():
-    """Else a file that repeats itself would be begun anew in every block."""
+    """Otherwise, each block of a repetitive file would compress without the block before."""
     tree = MemoryFileTree()
     write(tree, "f", os.urandom(30_000) * 100)
     assert packed(tree)[1].size < 100_000

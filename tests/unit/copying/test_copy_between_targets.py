@@ -1,4 +1,4 @@
-"""The law of every copy: whatever the targets, what is there already and what fails."""
+"""The rules of every copy, for all targets, existing blobs and failures."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ DESTINATIONS = {**SOURCES, "files": lambda: failing(FileStore, MemoryFileTree())
 
 
 def present(graph, target):
-    """Return the digests of what is there, and make sure that it is what it should be."""
+    """Return the digests of the stored blobs, and verify the blobs."""
     found = set()
     for node in graph.nodes:
         if target.exists(node):

@@ -280,7 +280,7 @@ def test_finished_sessions_leave_nothing_but_the_blob():
 
 
 class BrokenBody:
-    """Breaks off after some bytes."""
+    """Fails after some bytes."""
 
     size = len(BLOB)
 

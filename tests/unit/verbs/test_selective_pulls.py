@@ -87,7 +87,7 @@ def folder():
 
 
 def packed(target, content, *, title="data", media_type=media_types.OCI_LAYER_TAR):
-    """Push an archive as a stranger packed it, beside a file."""
+    """Push an archive of another program, beside a file."""
     marked = layer(content, title).with_annotations({media_types.ANNOTATION_UNPACK: "true"})
     push_blob(target, content)
     push_blob(target, b"# A card")

@@ -50,7 +50,7 @@ def by_path(path, site, otherwise):
 
 
 def sequence(*sites):
-    """Answer as each of the sites in turn, then as the last for ever."""
+    """Answer as each of the sites in turn, then always as the last one."""
     left = list(sites)
 
     def site(seen):

@@ -40,7 +40,7 @@ MANIFEST = f"{ORIGIN}/v2/a/manifests/latest"
 
 
 class Store:
-    """Counts who asks, and gives one credential after the other, the last for ever."""
+    """Counts lookups, and returns the credentials in order, the last one repeatedly."""
 
     def __init__(self, *credentials):
         self.credentials = list(credentials)
@@ -732,7 +732,7 @@ def composed(world, credentials=None, **options):
 
 
 def redirecting(site, location):
-    """A registry that redirects whoever it has let in."""
+    """A registry that redirects authenticated requests."""
 
     def reply(seen):
         answer = site(seen)

@@ -1,4 +1,4 @@
-"""R33: what is tried again, how often, after which pauses, and by whom."""
+"""R33: which requests are retried, how often, and after which pauses."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent(monkeypatch):
     clock = Clock()
 
     def now():
-        """Keep the first request within the lock, as a fork may do for ever."""
+        """Keep the first request within the lock, as a fork can without end."""
         if transport is not None and not held.is_set():
             held.set()
             assert end.wait(10)

@@ -22,7 +22,7 @@ from support.threat_stage import staged
 SETTINGS = """
 [network]
 connect_timeout = 2.0
-read_timeout = 0.3
+read_timeout = {read_timeout}
 attempts = 3
 backoff = 0.02
 max_pause = 2.0
@@ -47,10 +47,13 @@ def _imported():
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
-    """Short timeouts, so that a row that waits does not wait long."""
+def settings(case, tmp_path, monkeypatch):
+    """Short timeouts, so that a row that waits does not wait long.
+
+    Where memory is traced, the server takes longer to send its large body.
+    """
     path = tmp_path / "settings.toml"
-    path.write_text(SETTINGS)
+    path.write_text(SETTINGS.format(read_timeout=0.3 if case.memory is None else 3.0))
     monkeypatch.setenv("ORAS_CONFIG", str(path))
 
 

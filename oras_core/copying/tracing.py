@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.content.sources import RangedSource
@@ -12,6 +13,8 @@ from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.progress import ProgressListener
 
 __all__ = ["CancellableSource", "TracedSource", "traced"]
+
+T = TypeVar("T")
 
 
 class CancellableSource:
@@ -32,14 +35,12 @@ class CancellableSource:
 
     def open(self) -> ByteStream:
         """Open the source."""
-        with self.reading():
-            return _Stream(self._source.open(), self)
+        return _Stream(self.read(self._source.open), self)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Check the token before a read of the source."""
+    def read(self, read: Callable[[], T]) -> T:
+        """Check the token, then open the source or read a chunk of it."""
         current_token(self._token).raise_if_cancelled("read a blob to push")
-        yield
+        return read()
 
     def advance(self, chunk: bytes) -> bytes:
         """Return a chunk that was read."""
@@ -52,9 +53,7 @@ class _Stream:
         self._source = source
 
     def read(self, size: int = -1, /) -> bytes:
-        with self._source.reading():
-            chunk = self._stream.read(size)
-        return self._source.advance(chunk)
+        return self._source.advance(self._source.read(partial(self._stream.read, size)))
 
     def close(self) -> None:
         self._stream.close()
@@ -106,15 +105,16 @@ class TracedSource(CancellableSource):
         if kept:
             self._listener.resumed(self._descriptor, kept)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Check the token before a read, and note a failure of the source."""
-        with super().reading():
-            try:
-                yield
-            except BaseException:
-                self.failed = True
-                raise
+    def read(self, read: Callable[[], T]) -> T:
+        """Check the token, then open the source or read a chunk of it, and note its failure."""
+        return super().read(partial(self._noting_failure, read))
+
+    def _noting_failure(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except BaseException:
+            self.failed = True
+            raise
 
     def advance(self, chunk: bytes) -> bytes:
         """Report a chunk and return it."""
@@ -137,5 +137,4 @@ class _TracedResumableSource(TracedSource):
 
     def open_from(self, start: int) -> ByteStream:
         self.begin(start)
-        with self.reading():
-            return _Stream(self._resumable.open_from(start), self)
+        return _Stream(self.read(partial(self._resumable.open_from, start)), self)

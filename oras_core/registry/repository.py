@@ -9,6 +9,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from oras_core.forks import ConnectionHolder
+from oras_core.lazy import made_once
 from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
 from oras_core.model.reference import is_tag
@@ -175,9 +176,13 @@ class RemoteRepository(
             yield receiver
 
     def _expect_pushes(self) -> None:
+        self._expect(self._push_scope)
+
+    @made_once
+    def _push_scope(self) -> Scope:
         from oras_core.registry.auth.scope import Scope  # noqa: PLC0415 - only pushes need it
 
-        self._expect(Scope("repository", self.name, ("pull", "push")))
+        return Scope("repository", self.name, ("pull", "push"))
 
     def push(
         self, descriptor: Descriptor, source: ByteSource, *, chunk_size: int | None = None

@@ -31,5 +31,4 @@ class DefaultHeaders:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request` with the fields for its origin."""
         fields = self._own if origin_of(request.url) == self._origin else self._others
-        missing = {name: value for name, value in fields.items() if name not in request.headers}
-        return self._transport.send(request.with_headers(missing))
+        return self._transport.send(request.with_defaults(fields))

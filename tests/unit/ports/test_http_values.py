@@ -27,6 +27,21 @@ def test_fields_are_found_in_any_case():
         headers["Accept"]
 
 
+def test_get_and_items_ignore_and_keep_the_case_of_names():
+    headers = Headers({"X-Team": "dinosaurs", "Accept": "text/plain"})
+    assert headers.get("x-TEAM") == "dinosaurs"
+    assert headers.get("absent") is None
+    assert headers.get("absent", "") == ""
+    assert list(headers.items()) == [("X-Team", "dinosaurs"), ("Accept", "text/plain")]
+
+
+def test_defaults_complete_headers_and_replace_none():
+    headers = Headers({"Accept": "text/plain"})
+    completed = headers.with_defaults(Headers({"accept": "*/*", "User-Agent": "test"}))
+    assert list(completed.items()) == [("Accept", "text/plain"), ("User-Agent", "test")]
+    assert list(headers) == ["Accept"]
+
+
 def test_names_keep_their_spelling_and_order():
     headers = Headers([("B", "1"), ("a-B", "2")])
     assert list(headers) == ["B", "a-B"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import tempfile
 import tracemalloc
 
 import pytest
 from rows import ROWS
 
-import oras
-import oras_adapters
-import oras_core
+import oras.client
+from oras_adapters import RegistryServer
+from oras_core.testing import EmbeddedRegistry
 from support.client_steps import perform
 from support.modules import require_module
 from support.threat_cases import Case
@@ -38,12 +36,22 @@ def _cases() -> list:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _imported():
-    """Import all modules first: the time of a row includes no imports."""
-    for package in (oras_core, oras_adapters, oras):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+def _imported(tmp_path_factory):
+    """Push and pull once: the time of the first row includes no imports."""
+    folder = tmp_path_factory.mktemp("imported")
+    (folder / "packed").mkdir()
+    (folder / "packed" / "file").write_text("content")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        RegistryServer(EmbeddedRegistry(users={"alice": "secret"})) as server,
+    ):
+        patch.setenv("HOME", str(folder))
+        patch.setenv("USERPROFILE", str(folder))
+        patch.chdir(folder)
+        client = oras.client.OrasClient()
+        client.login("alice", "secret", hostname=server.address)
+        client.push(f"{server.address}/app:v1", files=["packed"])
+        client.pull(f"{server.address}/app:v1", outdir="out")
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ _logger = logging.getLogger(__name__)
 
 MiB: Final = 1024 * 1024
 
-SEGMENT_SIZE: Final = 5 * MiB
+SEGMENT_SIZE: Final = 7 * MiB
 """Bytes of one range: large enough to make its request cheap, small enough for the memory."""
 
-LEAST_SEGMENT: Final = MiB
+LEAST_SEGMENT: Final = 2 * MiB
 """Bytes of the last ranges, which are smaller, so that all connections end at the same time."""
 
 PROBE_SIZE: Final = 2 * MiB
@@ -262,7 +262,7 @@ class _Ranges:
             if self._is_over() or self._next >= self._end:
                 return None
             left = self._end - self._next
-            share = max(left // (2 * self._connections), LEAST_SEGMENT)
+            share = max(left // self._connections, LEAST_SEGMENT)
             segment = _Segment(Span(self._next, self._next + min(left, share, SEGMENT_SIZE)))
             self._next = segment.span.end
             self._segments.append(segment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,13 +66,13 @@ def structure(
         document: the parsed file.
         kind: the class.
         source: the name of the file, for errors.
-        converter: a `strict_converter` with further types.
+        converter: a `strict_converter` with further types, if they are needed.
 
     Raises:
         InvalidConfigurationError: if a value has another type, or a name is unknown.
     """
     try:
-        return (converter or strict_converter()).structure(document, kind)
+        return (converter or _converter()).structure(document, kind)
     except (BaseValidationError, TypeError, ValueError) as error:
         raise InvalidConfigurationError(source, "; ".join(_complaints(error))) from None
 
@@ -83,6 +84,11 @@ def strict_converter() -> Converter:
         converter.register_structure_hook(scalar, _strict)
     converter.register_structure_hook_func(lambda wanted: wanted == tuple[str, ...], _strings)
     return converter
+
+
+@cache  # a new converter generates the code for all sections again: 10 ms
+def _converter() -> Converter:
+    return strict_converter()
 
 
 def _strict(value: Any, kind: type) -> Any:  # noqa: ANN401 - TOML's own types

@@ -109,6 +109,7 @@ def test_each_test_gets_an_empty_registry(oras_registry):
 """
 
 
+@pytest.mark.long
 def test_options_work_in_parallel_processes(run):
     assert passed(run("-n", "2", source=EVERY_ACCESS)) == 12
 

@@ -69,7 +69,7 @@ def wrap_connected(
     connection: socket.socket,
     **options: Any,  # noqa: ANN401 - those of `wrap_socket`
 ) -> ssl.SSLSocket:
-    """Wrap a connected socket in TLS; the caller closes `connection` after an error.
+    """Wrap a connected socket in TLS; an error closes `connection`.
 
     `SSLContext.wrap_socket` leaves a socket open whose peer has reset the connection before.
 
@@ -80,6 +80,7 @@ def wrap_connected(
     try:
         connection.getpeername()
     except OSError as error:
+        connection.close()
         raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
     return context.wrap_socket(connection, **options)
 

@@ -127,13 +127,9 @@ class _Listener(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self._tls is not None:
             # The handshake happens in the thread of the connection: here it would block others.
-            try:
-                connection = wrap_connected(
-                    self._tls, connection, server_side=True, do_handshake_on_connect=False
-                )
-            except OSError:
-                connection.close()
-                raise
+            connection = wrap_connected(
+                self._tls, connection, server_side=True, do_handshake_on_connect=False
+            )
         with self._changed:
             self._connections.add(connection)
         return connection, address

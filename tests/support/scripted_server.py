@@ -8,7 +8,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from types import TracebackType
 
 from attrs import frozen
 
@@ -154,12 +153,7 @@ class ScriptedServer:
         self._accepting.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: object, __: object) -> None:
         self._ended.set()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -28,12 +28,12 @@ from support.token_signer import TokenSigner
 
 @frozen
 class TokenPolicy:
-    """Who gets a token for what, and for how long.
+    """The users, their permissions, and the lifetime of their tokens.
 
-    `readers` may only pull; other users get all that they ask for. Somebody without credentials
-    may pull from repositories whose name starts with one of `public_prefixes`. `expires_in` is
-    what the answer announces in seconds (None leaves it out), `lifetime` what the token itself
-    says.
+    `readers` may only pull; other users get all scopes that they request. A client without
+    credentials may pull from repositories whose name starts with one of `public_prefixes`.
+    `expires_in` is the number of seconds in the answer (None omits it), `lifetime` the number
+    of seconds in the token.
     """
 
     users: Mapping[str, str]
@@ -47,7 +47,7 @@ class TokenPolicy:
         return self.users.get(username) == password
 
     def grant(self, subject: str, scope: str) -> dict[str, object]:
-        """Return the token's entry for one requested scope; `subject` is empty for nobody."""
+        """Return the token's entry for one requested scope; `subject` is empty without a user."""
         kind, _, rest = scope.partition(":")
         name, _, requested = rest.rpartition(":")
         actions = requested.split(",")
@@ -301,13 +301,9 @@ class _Listener(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self._tls is not None:
             # The handshake must happen in the connection's thread: here it would block the others.
-            try:
-                connection = wrap_connected(
-                    self._tls, connection, server_side=True, do_handshake_on_connect=False
-                )
-            except OSError:
-                connection.close()
-                raise
+            connection = wrap_connected(
+                self._tls, connection, server_side=True, do_handshake_on_connect=False
+            )
         with self._connections_lock:
             self._connections.add(connection)
         return connection, address

@@ -164,7 +164,7 @@ def test_helper_is_started_again_after_a_refusal(slow, helper):
     assert slow.get(HOST) == BOB
     registry = EmbeddedRegistry(users={"alice": "open sesame"})
     remote = compose(settings()).registry_over(registry, HOST, credentials=slow)
-    # Another program logs in anew.
+    # Another program logs in again.
     store_of(stores=("helper:working",)).put(HOST, ALICE)
     remote.ping()
     assert helper.actions == ["store", "get", "store", "get"]

@@ -154,7 +154,7 @@ def test_child_that_closes_a_response_of_the_parent_takes_none_of_its_bytes():
     with RegistryServer(OneBody()) as server, Urllib3Transport() as transport:
         response = transport.send(HttpRequest("GET", server.url))
         received = b""
-        # The rest is short: who closes the response would read it, to keep the connection.
+        # The rest is short: a close of the response would read it, to keep the connection.
         while (left := len(OneBody.content) - len(received)) > 1000:
             received += response.body.read(left - 1000)
         forked(response.close)

@@ -142,7 +142,7 @@ def test_threads_request_one_token_per_scope_and_expiry_and_share_none_across_re
         clock.time += LIFETIME  # the tokens end, as the client knows
         everybody()
         for site in sites:
-            site.service.revoke_all()  # they end, and nobody has said so
+            site.service.revoke_all()  # the tokens end without notice
         everybody()
 
     for site, other in (sites, sites[::-1]):

@@ -1,13 +1,13 @@
 """Two hundred pushes and pulls over connections that break at random bytes.
 
-Every one ends with the right content, through the client that everybody gets, and what is sent
-twice is bounded by what was in flight. What that is depends on what the registry keeps:
+Each transfer ends with the right content, through the default client. The number of bytes that
+are sent twice is bounded by the number of bytes in flight, which depends on the registry:
 
-- Distribution, the docker-registry, writes down what arrives of a request that breaks off, and
-  then refuses the upload: the address that it has given out names where the upload stood before,
-  and another is not to be had. So the bytes of the broken request are sent again, but no others.
-- A registry that answers for what arrived, as the embedded one, gets again what was lost in the
-  buffers on the way, and so does a client that downloads from either.
+- Distribution, the docker-registry, stores the received bytes of a broken request, and then refuses
+  the upload: its `Location` has the offset before the request, and no request returns another one.
+  So the bytes of the broken request are sent again, but no others.
+- A registry that reports the offset, such as the embedded one, gets the bytes again that were lost
+  in the buffers on the way. So does a client that downloads from either registry.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Journey:
             pull(self.repository, tag, tree)
         pulled = self.folder / tag / "content.bin"
         assert pulled.read_bytes() == content
-        pulled.unlink()  # what is there is not pulled
+        pulled.unlink()  # an existing file is not pulled
         return tally.down - len(content) - overhead(tally), tally.in_flight
 
 
@@ -132,8 +132,8 @@ def test_chunked_push_to_docker_registry(open_registry, repository_name, tmp_pat
     ):
         for tag, content in journey.contents(15):
             twice, in_flight = journey.push(tag, content)
-            # The chunks before the one that broke off are lost with it, and so is the next
-            # where the registry is asked before it has noticed.
+            # The chunks before the broken one are lost with it, and so is the next chunk, if the
+            # client asks for the offset before the registry notices the failure.
             assert twice <= len(in_flight) * (len(content) + chunk_size), tag
             journey.pull(tag, content)
     assert journey.breaks > 15

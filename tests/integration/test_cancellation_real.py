@@ -101,8 +101,8 @@ def test_stalled_push_is_cancelled(open_registry: DockerRegistry, repository_nam
         cancelled_when_silent(proxy, len(files)),
     ):
         pushed(client, f"{proxy.address}/{repository_name}:v1", files)
-    # The registry is told of every upload that was begun and not ended. (That it keeps what
-    # broke off within a body, and denies to have it, is its own affair.)
+    # The client cancels every upload that it has begun and not completed. (The registry keeps the
+    # files of uploads with a broken request, and answers 404 for them.)
     assert len(deleted_uploads(requests)) >= len(files)
     assert not any("manifests" in request.path for request in requests if request.method == "PUT")
     pushed(client, f"{open_registry.address}/{repository_name}:v1", files)

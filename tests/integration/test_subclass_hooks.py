@@ -1,7 +1,7 @@
 """Subclasses and patches of oras-py's methods keep working: `push` and `pull` call them.
 
-Each is called with the arguments that oras-py passes, and what it returns is nobody's
-business but the program's. Where nothing is replaced, the engine does the work.
+Each method gets the arguments that oras-py passes, and its result is used unchanged. A client
+without replaced methods uses the engine.
 """
 
 from __future__ import annotations
@@ -422,7 +422,7 @@ def test_large_upload_through_do_request_has_a_content_length():
     with RegistryServer(embedded) as server:
         Mine(insecure=True).push(f"{server.address}/a/b:v1", files=["large.bin"], quiet=True)
     lengths = [request.headers.get("Content-Length") for request in embedded.requests]
-    assert str(LARGE) in lengths  # not sent in pieces, of which nobody knows how many come
+    assert str(LARGE) in lengths  # not sent in chunks without a total length
 
 
 class BlockedError(Exception):

@@ -2,11 +2,11 @@
 
     python tests/security/compare.py [--rows PATTERN] [--jobs N] [--seconds S] [--why] [--peer]
 
-Every row runs in a process of its own, this library's by this interpreter and oras-py's by one
-that has it installed (see `support.peer_oras`). Of oras-py no particular error is asked for:
-that it fails where it must, that nothing is written where nothing may be, and that nobody sees
-what is not for them. What takes longer than the limit counts as not held. Rows about what only
-this library does, as to go on where something broke off, are not tried with oras-py.
+Each row runs in a separate process: this library's in this interpreter, and oras-py's in one that
+has oras-py installed (see `support.peer_oras`). Any error of oras-py counts. A row holds if oras-py
+fails where it must, writes nothing outside its folder, and shows secrets to their own host only. A
+row that takes longer than the limit does not hold. Rows about features that only this library has,
+such as resuming, are not run with oras-py.
 """
 
 from __future__ import annotations

@@ -612,7 +612,7 @@ LYING = [
     ),
 ]
 
-# --- What a registry says of an upload that broke off ---------------------------------------
+# --- Answers of a registry about a broken upload --------------------------------------------
 
 ASKED = "GET /v2/app/blobs/uploads"
 AT_LINK_LOCAL = {"Location": "http://169.254.169.254/latest", "Range": f"0-{MIB - 1}"}

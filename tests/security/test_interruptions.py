@@ -1,4 +1,4 @@
-"""SIGINT and SIGKILL at any point: what is under a final name is whole, and another run goes on.
+"""SIGINT and SIGKILL at any point: files under final names are whole, and another run continues.
 
 The points are random but seeded; `ORAS_SECURITY_POINTS` says how many there are of each kind.
 """

@@ -121,7 +121,7 @@ class BasicSite:
 
 
 class TokenSite:
-    """A token server: gives T1, T2, … to whoever sends one of `accepted`."""
+    """A token server: it returns T1, T2, … for requests with one of the values `accepted`."""
 
     def __init__(self, *accepted: str, field: str = "token", **fields: object) -> None:
         self.accepted = accepted or ("",)

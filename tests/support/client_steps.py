@@ -39,7 +39,7 @@ def perform(steps: list[dict], client_arguments: dict) -> dict:
                 arguments = dict(step)
                 result = getattr(client, arguments.pop("do"))(**arguments)
                 report["returned"].append(_plain(result))
-    except Exception as error:  # noqa: BLE001 - told to whoever judges
+    except Exception as error:  # noqa: BLE001 - reported to the judge
         report["outcome"] = "raised"
         report["kinds"] = [kind.__name__ for kind in type(error).__mro__]
         report["text"] = _all_that_shows(error)

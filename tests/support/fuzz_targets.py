@@ -1,8 +1,7 @@
-"""Every parser of what strangers write, as a function of bytes that finds what is wrong with it.
+"""Every parser of untrusted input, as a function of bytes that finds faults of the parser.
 
-A target returns where the parser gave a value or raised an error that it documents. Whatever
-else it raises is a finding: an exception of another type, or a value that is not what the
-parser promises.
+A target returns if the parser returned a valid value or raised a documented error. It raises an
+exception for a fault: an error of another type, or a value that the parser must not return.
 """
 
 from __future__ import annotations

@@ -463,7 +463,7 @@ class HostileRegistry(ScriptedServer):
         login: Login | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        # What is not read yet shall not have left the client either.
+        # Small buffers keep the bytes that the registry has not read in the client.
         super().__init__(self._serve, tls=tls, buffer=BUFFER)
         self._rules = [(re.compile(rule.pattern), list(rule.plays), rule.reads) for rule in rules]
         self._shelf = shelf or Shelf()

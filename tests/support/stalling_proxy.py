@@ -50,8 +50,8 @@ class StallingProxy(TcpProxy):
         source.settimeout(0.02)
         while not self._ended.is_set():
             try:
-                # What waits unread fills the buffers: nothing moves. Its end cannot be seen
-                # behind it, a reset can.
+                # Unread bytes fill the buffers, so nothing moves. They hide the end of the
+                # connection, but not a reset.
                 if source.recv(1, socket.MSG_PEEK) == b"":
                     return
             except TimeoutError:

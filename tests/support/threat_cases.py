@@ -164,39 +164,39 @@ class Case:
     """One row.
 
     Attributes:
-        id: names the row in documents.
-        does: what the registry, the artifact or the machine does.
-        artifact: what is on the registry's shelf.
-        rules: what the registry does besides.
-        stranger: what another host does, to which the registry may point.
-        login: the credential that the user's docker configuration holds, and the registry wants.
-        steps: what the user's program does: a pull of `v1` into `out` by default.
-        before: what lies in `out`.
-        source: what lies in the working directory, to be pushed.
-        home: what lies in the home, besides the docker configuration.
-        error: the type of error that must come; empty for none, `A|B` for either.
-        words: a pattern that the error's message must have.
-        after: what lies in `out` afterwards; None for what lay there before.
-        home_after: files that the home must hold afterwards.
-        at_most: how often requests of a pattern may come to the registry.
-        thrift: likewise, but of this library alone: others may ask for more than is needed.
-        shown_at_most: how often the registry may be shown a password.
-        at_least: how often requests must come.
-        tolerated: what else may lie in `out` where others pull.
-        stranger_at_most: how many requests may come to the other host.
-        stranger_at_least: how many must.
-        stranger_may_see: names of secrets that are meant for the other host.
-        published: patterns that nothing sent may match, uncompressed.
-        seconds: what it may take.
-        memory: bytes that it may take.
-        schemes: over what the row runs.
-        tls: how the registry's TLS is wrong, if it is.
-        stranger_tls: likewise the other host's.
-        check: says what else does not hold, given the folders and the registry.
-        files_change: whether the row itself changes what is pushed.
-        own: whether it is about what this library alone does: others are not tried.
-        note: what is to be known of the row.
-        module: a library without which the row says nothing.
+        id: the name of the row in documents.
+        does: the attack or fault of the registry, the artifact or the machine.
+        artifact: the artifact of the registry.
+        rules: further behaviour of the registry.
+        stranger: the behaviour of another host, to which the registry may redirect.
+        login: the credential in the user's docker configuration, which the registry accepts.
+        steps: the calls of the user's program; by default a pull of `v1` into `out`.
+        before: the entries of `out` before the steps.
+        source: the entries of the working directory, to be pushed.
+        home: the entries of the home folder, without the docker configuration.
+        error: the type of the expected error; empty for none, `A|B` for either.
+        words: a pattern that the error's message must match.
+        after: the entries of `out` after the steps; None for those before.
+        home_after: files that the home folder must have after the steps.
+        at_most: the largest number of requests to the registry, by pattern.
+        thrift: the same for this library alone; other clients may send more requests.
+        shown_at_most: the largest number of requests with a password to the registry.
+        at_least: the smallest number of requests to the registry, by pattern.
+        tolerated: further entries that another client may leave in `out`.
+        stranger_at_most: the largest number of requests to the other host.
+        stranger_at_least: the smallest number of requests to the other host.
+        stranger_may_see: names of secrets that are for the other host.
+        published: patterns that no sent byte may match, uncompressed.
+        seconds: the time limit.
+        memory: the memory limit in bytes.
+        schemes: the URL schemes of the runs of the row.
+        tls: the fault of the registry's certificate; empty for none.
+        stranger_tls: the fault of the other host's certificate; empty for none.
+        check: returns further failed expectations, given the folders and the registry.
+        files_change: whether the row itself changes the files to push.
+        own: whether the row is about a feature of this library alone; it is not run with others.
+        note: a remark about the row.
+        module: a library that the row needs.
     """
 
     id: str
@@ -299,7 +299,7 @@ def tree_at(root: Path) -> dict[str, Entry]:
             found[name] = FIFO
         elif stat.S_ISSOCK(mode):
             found[name] = SOCKET
-        elif status.st_size > _READABLE:  # which a row plants, and nobody may have the memory for
+        elif status.st_size > _READABLE:  # planted by a row; too large for the memory
             found[name] = f"<{status.st_size} bytes>"
         else:
             found[name] = path.read_bytes()

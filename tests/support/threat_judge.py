@@ -55,10 +55,10 @@ def observed(stage: Stage, report: Report) -> Observation:
 
 
 def objections(stage: Stage, seen: Observation, *, foreign: bool = False) -> list[str]:
-    """Say what does not hold.
+    """Return the expectations of a row that are not met.
 
-    Of `foreign` clients no particular type of error, wording, tidiness or thrift is asked, and
-    some patience is had with them.
+    A `foreign` client may raise any error with any message, leave temporary files, send more
+    requests, and take more time.
     """
     case, report = stage.case, seen.report
     found = [*_outcome(case, report, foreign=foreign), *_disk(stage, seen, foreign=foreign)]

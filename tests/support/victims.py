@@ -74,12 +74,12 @@ def start(
 
     Args:
         folder: the working directory.
-        home: of the process.
+        home: the home folder of the process.
         action: `pull`, `push` or `login`.
-        target: what is pulled or pushed, or the registry.
-        names: files to be pushed.
-        file_limit: bytes of a file that the kernel refuses to go beyond, as a full disk would.
-        unprivileged: whether root shall become nobody first: root may write everywhere.
+        target: the artifact to pull or to push, or the registry.
+        names: the files to push.
+        file_limit: the size in bytes at which the kernel refuses to extend a file.
+        unprivileged: whether root changes to another user first, as root may write everywhere.
     """
 
     environment = environment_of(home)

@@ -234,7 +234,7 @@ def test_a_wait_ends_when_the_token_is_cancelled(token, soon):
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 1e-7, 1e-6, 2e-6, 1e-5])
 def test_a_wait_of_microseconds_ends(token, seconds):
-    """`SimpleQueue.get` waits for ever in about one of a thousand such waits."""
+    """`SimpleQueue.get` never returns from about one of a thousand such waits."""
     for _ in range(5000):
         assert token.wait(seconds) is False
 
@@ -280,7 +280,7 @@ def test_cancellation_ends_waiting_for_a_lock(token, soon):
             soon.set()
             with pytest.raises(CancelledError), acquired(lock):
                 pytest.fail("it was not free")
-        with acquired(lock):  # a free one is there for whoever has to clean up
+        with acquired(lock):  # cleanup can acquire a free lock
             assert lock.locked()
 
 

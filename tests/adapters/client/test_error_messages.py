@@ -1,4 +1,4 @@
-"""What each verb says of each failure: what was being done, to what, why it failed, what to do."""
+"""Messages of each verb for each failure: the action, its object, the reason and the advice."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A login that is killed, at whatever point, leaves the old configuration or the new one, whole.
+"""A login that is killed at any point leaves the whole old or the whole new configuration.
 
-A program of its own logs in over and over. Each time it is killed one step later: at every line
-that takes part in writing the file, at every byte that reaches the disk, and at every call of the
-operating system that Python reports.
+A separate program logs in repeatedly. Each time it is killed one step later: at every line of
+code that writes the file, at every byte on the disk, and at every system call that Python reports.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def by_call(step):
         setattr(os, name, counted)
 
 def by_byte(step):
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel kills whoever writes too much
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel kills a process that writes too much
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (step, step))
 
@@ -111,7 +110,7 @@ while True:
         assert found == new
         break
     assert os.waitstatus_to_exitcode(status) in (-signal.SIGKILL, -signal.SIGXFSZ)
-    # Whoever comes afterwards is hindered by nothing: no lock is held, no half file is read.
+    # The next login succeeds: no lock is held, and no partial file is read.
     log_in()
     assert json.loads(config.read_text()) == json.loads(new)
     results["steps"] += 1

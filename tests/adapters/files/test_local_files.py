@@ -101,7 +101,7 @@ def test_root_stays_the_same_folder_after_a_rename(tmp_path, root, tree, outside
     assert (tmp_path / "moved/victim").read_bytes() == b"new"
 
 
-# --- Links set while something goes on ------------------------------------------------------
+# --- Links made during an operation ---------------------------------------------------------
 
 
 def test_folder_replaced_by_a_link_during_a_write_is_not_followed(tmp_path, root, tree, outside):

@@ -1,4 +1,4 @@
-"""`certs.d`: what lies there for a registry, and what is made of it."""
+"""`certs.d`: the files of a registry, and its TLS settings."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class KeptConnections(RuleBasedStateMachine):
             body += piece
         except TransportError:
             return
-        # Without a length nobody can tell where a body ends that is cut, or followed by more.
+        # Without a length, a client cannot see that a body is truncated or followed by more bytes.
         if reads == "some" or self.plan["frame"] is until_close:
             assert body.startswith(expected) or expected.startswith(body)
         else:

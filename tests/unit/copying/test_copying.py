@@ -244,7 +244,7 @@ def test_a_blob_is_mounted_from_another_repository():
     destination, listener = Neighbour(), EventRecorder()
     copy(source, "v1", destination, options=CopyOptions(listener=listener))
     mine, yours = manifest.layers
-    # It is offered the source itself, to recognise a neighbour by.
+    # The destination gets the source itself, to recognise a repository of its registry.
     assert destination.mounted == [(mine.digest, source)]
     assert listener.of(mine) == [("skipped", "mounted")]
     assert listener.of(yours)[-1] == ("finished",)

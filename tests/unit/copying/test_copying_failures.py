@@ -248,7 +248,7 @@ def test_concurrent_transfers_reach_the_limit():
                 meeting.wait()
             super().push(descriptor, source)
 
-    # Six of them meet in two groups of three; with fewer at once they would wait for ever.
+    # Six of them meet in two groups of three; with fewer at once they would never end.
     source, manifest = store_with(*(b"%d" % number for number in range(6)))
     destination = Meeting()
     options = CopyOptions(

@@ -117,7 +117,7 @@ def test_a_folder_without_a_layout_is_not_packed(tree):
         packed(tree)
 
 
-# --- Strangers' archives ------------------------------------------------------------------
+# --- Hostile archives ---------------------------------------------------------------------
 
 
 def test_members_can_be_in_any_order_among_other_members(tree, manifest):

@@ -1,8 +1,8 @@
-"""The ways of authentication as one table: what registries say, and every request that follows.
+"""The ways of authentication as one table: the answers of registries, and all requests.
 
-A row is a small internet, a credential, requests of a client, and the golden list of all that is
-sent then: to whom, as whom, and what a form holds. The last rows are recorded from registries in
-use, shortened.
+A row has simulated servers, a credential, requests of a client, and the golden list of the requests
+that are sent: the host, the credential and the fields of a form. The last rows are recorded from
+registries in use, shortened.
 """
 
 from __future__ import annotations

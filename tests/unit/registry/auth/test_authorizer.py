@@ -529,7 +529,7 @@ def threads_with(password, trying):
         elif place == 4:
             all_inside.set()
         if place > 1:
-            assert all_inside.wait(20)  # nobody queues behind anybody any more
+            assert all_inside.wait(20)  # no thread waits for another one any more
         return site(seen)
 
     world = World({ORIGIN: meeting})
@@ -643,7 +643,7 @@ def test_a_refused_registry_token_is_sent_once():
     assert [one.authorization for one in world.seen].count("Bearer own") == 1
 
 
-# --- Nobody else --------------------------------------------------------------------------
+# --- Other hosts --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,10 @@ _CURRENT: Final[ContextVar[CancelToken]] = ContextVar("_CURRENT", default=_NEVER
 
 
 def current_token(otherwise: CancelToken = _NEVER) -> CancelToken:
-    """Return the thread's token; without a scope, `otherwise`: one that is never cancelled."""
+    """Return the thread's token, or `otherwise` if the thread is in no scope.
+
+    By default that is a token that is never cancelled.
+    """
     return _CURRENT.get(otherwise)
 
 

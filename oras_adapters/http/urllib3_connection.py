@@ -171,7 +171,9 @@ class _WrappingContext:
         setattr(self._context, name, value)
 
     def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401
-        return wrap_connected(self._context, sock, session=self._session, **options)
+        if self._session is not None:
+            options["session"] = self._session
+        return wrap_connected(self._context, sock, **options)
 
 
 def open_link(route: Route, dialing: Dialing, session: ssl.SSLSession | None = None) -> Link:
@@ -226,7 +228,7 @@ def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Openin
     tls = scheme == "https"
     port = proxy.port or DEFAULT_PORTS[scheme]
     host = (proxy.host or "").strip("[]")
-    context = dialing.tls(Route(scheme, host, port).authority) if tls else None
+    context = _context(dialing.tls(Route(scheme, host, port).authority)) if tls else None
     config = ProxyConfig(
         context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
     )
@@ -240,9 +242,7 @@ def _proxied(route: Route, dialing: Dialing, options: dict[str, Any]) -> _Openin
     return connection
 
 
-def _context(context: ssl.SSLContext, session: ssl.SSLSession | None) -> Any:  # noqa: ANN401
+def _context(context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Any:  # noqa: ANN401
     # A context of another library may check the certificates of the peer itself, which a resumed
     # session does not repeat.
-    if type(context) is not ssl.SSLContext:
-        return context
-    return _WrappingContext(context, session)
+    return _WrappingContext(context, session if type(context) is ssl.SSLContext else None)

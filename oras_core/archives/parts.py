@@ -39,7 +39,7 @@ class DirectoryPart:
     Attributes:
         source: the target that has the directory.
         layer: the packed directory.
-        members: files in the order of the archive, then folders and symbolic links.
+        members: the selected files, folders and symbolic links.
         size: bytes that `unpack` fetches.
     """
 
@@ -150,7 +150,7 @@ class _HeaderRanges(RangeFetcher):
         if self._count > FIRST_RANGES and start < self._count * SKIP_SIZE:
             raise _NotWorthwhileError
         stream = self._source.fetch_range(descriptor, start, length)
-        # Streams of a registry tell by this attribute that the registry ignores ranges.
+        # The streams of a registry have this attribute: the registry ignored the range.
         if getattr(stream, "starts_over", False):
             stream.close()
             raise _NotWorthwhileError

@@ -35,9 +35,9 @@ class CancellableSource:
 
     def open(self) -> ByteStream:
         """Open the source."""
-        return _Stream(self.read(self._source.open), self)
+        return _Stream(self.guarded(self._source.open), self)
 
-    def read(self, read: Callable[[], T]) -> T:
+    def guarded(self, read: Callable[[], T]) -> T:
         """Check the token, then open the source or read a chunk of it."""
         current_token(self._token).raise_if_cancelled("read a blob to push")
         return read()
@@ -53,7 +53,7 @@ class _Stream:
         self._source = source
 
     def read(self, size: int = -1, /) -> bytes:
-        return self._source.advance(self._source.read(partial(self._stream.read, size)))
+        return self._source.advance(self._source.guarded(partial(self._stream.read, size)))
 
     def close(self) -> None:
         self._stream.close()
@@ -105,9 +105,9 @@ class TracedSource(CancellableSource):
         if kept:
             self._listener.resumed(self._descriptor, kept)
 
-    def read(self, read: Callable[[], T]) -> T:
+    def guarded(self, read: Callable[[], T]) -> T:
         """Check the token, then open the source or read a chunk of it, and note its failure."""
-        return super().read(partial(self._noting_failure, read))
+        return super().guarded(partial(self._noting_failure, read))
 
     def _noting_failure(self, read: Callable[[], T]) -> T:
         try:
@@ -137,4 +137,4 @@ class _TracedResumableSource(TracedSource):
 
     def open_from(self, start: int) -> ByteStream:
         self.begin(start)
-        return _Stream(self.read(partial(self._resumable.open_from, start)), self)
+        return _Stream(self.guarded(partial(self._resumable.open_from, start)), self)

@@ -17,7 +17,7 @@ _positive = validators.optional(validators.gt(0))
 
 @frozen
 class HostLimits:
-    """Limits for one registry, over all workers of a run; None for none.
+    """Limits for one registry, over all workers of a run. None is no limit.
 
     Attributes:
         requests: requests a second.

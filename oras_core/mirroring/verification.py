@@ -28,7 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DifferenceKind = Literal["tag", "other", "referrer", "manifest", "blob", "unread"]
-"""What differs between the source and the destination of a mirror."""
+"""The kinds of differences between the source and the destination of a mirror."""
 
 
 @frozen
@@ -36,8 +36,9 @@ class Difference:
     """A fault of a mirror.
 
     Attributes:
-        kind: the kind of what is missing at the destination; `other` for a tag that names
-            another artifact there; `unread` for a repository or job that cannot be compared.
+        kind: `tag`, `referrer`, `manifest` or `blob` if the destination lacks one; `other` for a
+            tag that names another artifact there; `unread` for a repository or job that cannot
+            be compared.
         repository: the repository of the destination, `HOST/REPOSITORY`.
         name: the tag, or the digest.
         detail: an explanation for people.

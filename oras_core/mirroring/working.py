@@ -64,7 +64,7 @@ def run_job(job: Job, registries: Registries, *, options: CopyOptions | None = N
     Blobs of other repositories are not mounted: only `run_mirrors` knows where they are.
 
     Returns:
-        The counts of what was moved, or the failure.
+        The record, with the counts of moved blobs and manifests, or with the failure.
 
     Raises:
         CancelledError: if the thread's token is cancelled.

@@ -29,6 +29,6 @@ class HeadHints:
             self._references.keep(described.digest, reference)
 
     def take(self, digest: Digest) -> str | None:
-        """Forget the reference with `digest` and return it; None if HEAD returned no such one."""
+        """Forget the reference with `digest` and return it; None if HEAD did not return it."""
         with self._lock:
             return self._references.take(digest)

@@ -47,7 +47,7 @@ __all__ = ["ManifestClient", "PushedManifest"]
 _logger = logging.getLogger(__name__)
 
 _OF_HEAD_ALONE: Final = frozenset(range(200, 600)) - {401, 429, 502, 503, 504}
-"""Statuses that a GET might not have; it would have the others too (R23)."""
+"""Statuses of a HEAD that a GET may not have; the others do not depend on the method (R23)."""
 
 _UNPROVEN: Final = "the registry does not have the manifest afterwards"
 

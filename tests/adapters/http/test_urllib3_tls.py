@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gc
+import socket
 import ssl
 from contextlib import ExitStack
 from queue import Queue
@@ -10,6 +12,7 @@ from queue import Queue
 import pytest
 import trustme
 
+from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.proxies import ProxySettings
 from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
@@ -18,6 +21,7 @@ from oras_core.errors import TlsError, TransportError, TransportTimeoutError
 from oras_core.ports.http import HttpRequest
 from support.certificates import write_certificates
 from support.scripted_server import ScriptedServer
+from support.tcp_proxy import reset
 
 SECRET = "pr0xy-secret"
 
@@ -329,3 +333,31 @@ def test_refused_connection_does_not_hint_at_tls(opened):
     with pytest.raises(TransportError) as caught:
         fetch(transport, server.url)
     assert "TLS" not in caught.value.reason
+
+
+# --- Connections that the server has reset ------------------------------------------------
+
+
+class OtherContext(ssl.SSLContext):
+    """A context of another library."""
+
+
+@pytest.mark.parametrize("proxy", ["", "https://localhost:9"])
+@pytest.mark.parametrize("kind", [ssl.SSLContext, OtherContext])
+def test_connection_that_was_reset_before_the_handshake_is_closed(opened, monkeypatch, kind, proxy):
+    listener = opened(socket.create_server(("127.0.0.1", 0)))
+
+    def connect(*_):
+        ours = socket.create_connection(listener.getsockname())
+        reset(listener.accept()[0])
+        return ours
+
+    monkeypatch.setattr(Dialer, "connect", connect)
+    transport = opened(
+        Urllib3Transport(
+            tls=lambda _: kind(ssl.PROTOCOL_TLS_CLIENT), proxies=ProxySettings(https=proxy)
+        )
+    )
+    with pytest.raises(TransportError):
+        fetch(transport, "https://localhost:9/v2/")
+    gc.collect()  # a socket that was left open is an error here

@@ -35,6 +35,9 @@ answer; a longer body closes the connection."""
 HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 """The form of a Host field."""
 
+FIELD_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
+"""The form of a header field (RFC 9112, 5), without the obsolete folding."""
+
 LENGTH: Final = re.compile("[0-9]{1,18}")
 """The form of a Content-Length."""
 
@@ -57,6 +60,25 @@ class _Server(Protocol):
 
 class _BrokenRequestError(Exception):
     """A request is malformed, so no further request can be read; has an error code and a text."""
+
+
+class _HeaderLines(io.BufferedIOBase):
+    """The lines of a header, which are checked as they are read.
+
+    The parser of the standard library drops some malformed lines, and makes two fields of a line
+    that contains a carriage return.
+    """
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream = stream
+        self.are_valid = True
+
+    def readline(self, limit: int | None = -1, /) -> bytes:
+        """Return the next line."""
+        line = self._stream.readline(limit)
+        if line not in (b"\r\n", b"\n", b"") and not FIELD_LINE.fullmatch(line):
+            self.are_valid = False
+        return line
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -107,6 +129,15 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a request."""
         self._serve()
 
+    def parse_request(self) -> bool:
+        """Read the header of a request."""
+        stream = self.rfile
+        self.rfile = self._header_lines = _HeaderLines(stream)
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = stream
+
     def handle_expect_100(self) -> bool:
         """Send `100 Continue` at once: the client waits for it."""
         goes_on = super().handle_expect_100()
@@ -130,8 +161,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
 
     def _request_url(self) -> str:
-        host = self.headers.get("Host") or self._owner.address
-        if self.headers.defects or not HOST.fullmatch(host) or not self.path.startswith("/"):
+        hosts = self.headers.get_all("Host", [""])
+        host = hosts[0] or self._owner.address
+        is_valid = self._header_lines.are_valid and len(hosts) == 1 and HOST.fullmatch(host)
+        if not is_valid or not self.path.startswith("/"):
             message = "the request line or a header field is malformed"
             raise _BrokenRequestError("UNSUPPORTED", message)
         return f"{self._owner.scheme}://{host}{self.path}"

@@ -141,6 +141,14 @@ def test_body_of_ambiguous_length_is_refused(server, framing):
         b"GET /v2/ HTTP/1.1\r\nHost: x/y?z",
         b"GET /v2/ HTTP/1.1\r\nContent-Length : 3",
         b"GET /v2/ HTTP/1.1\r\nno field\r\nContent-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nFrom Content-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nFrom Content-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nX: y\r\n Content-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nX: y\rContent-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nX: y\r\rContent-Length: 3",
+        b"GET /v2/ HTTP/1.1\r\nX: \0",
+        b"GET /v2/ HTTP/1.1\r\nX(y): z",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nHost: y",
     ],
 )
 def test_malformed_request_is_refused(server, request_head):
@@ -149,6 +157,12 @@ def test_malformed_request_is_refused(server, request_head):
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"Connection: close" in answer
+
+
+def test_content_type_of_several_parts_is_no_malformed_header(server):
+    head = b"GET /v2/ HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    answer = raw(server, head + b"Connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(

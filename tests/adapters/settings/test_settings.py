@@ -171,6 +171,7 @@ def test_upper_case_http_proxy_is_ignored_in_a_cgi_program(load):
             "http://all:1",
         ),
         ({"http_proxy": "", "ALL_PROXY": "http://all:1"}, "http://all:1", "http://all:1"),
+        ({"all_proxy": "", "ALL_PROXY": "http://all:1"}, "http://all:1", "http://all:1"),
         (
             {"HTTP_PROXY": "http://evil:1", "ALL_PROXY": "http://all:1", "REQUEST_METHOD": "GET"},
             "http://all:1",

@@ -22,6 +22,7 @@ from oras_adapters import HostSettings, RegistryServer, Settings, TlsSettings
 from oras_core.testing import EmbeddedRegistry
 from support.certificates import write_certificates
 from support.docker_registry import guarded_registry, open_registry
+from support.modules import require_module
 from support.stalling_proxy import StallingProxy
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -117,7 +118,7 @@ def assert_equal_folders(one, other):
 
 
 def test_the_bar_moves_while_a_folder_is_packed_and_pushed(registry):
-    pytest.importorskip("rich")
+    require_module("rich")
     code = EXAMPLES["Push, list, pull, delete"].replace("localhost:5001", registry)
     shown = run_on_terminal("-c", code)
     assert "['v1', 'v2']" in shown

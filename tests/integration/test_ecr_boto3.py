@@ -10,6 +10,7 @@ import pytest
 
 from oras.client import OrasClient
 from support.auth_world import Reply, World, basic
+from support.modules import require_module
 from support.processes import run_python
 from support.recording_transport import Reply as Answer
 from support.recording_transport import serving
@@ -64,7 +65,7 @@ class Ecr:
 
 
 def test_boto3_is_called_once_and_again_after_the_password_expires(aws, monkeypatch):
-    pytest.importorskip("boto3")
+    require_module("boto3")
     ecr = Ecr()
     world = World({ORIGIN: ecr})
     inhabit(monkeypatch, world)

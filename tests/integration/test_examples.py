@@ -15,6 +15,7 @@ import pytest
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
 from support.counting_proxy import CountingProxy
+from support.modules import require_module
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -224,7 +225,7 @@ def fetched_blobs(requests):
 
 @pytest.mark.slow
 def test_parquet_column(lines, recorded):
-    pytest.importorskip("pyarrow", reason="pip install pyarrow")
+    require_module("pyarrow")
     registry, proxy = recorded
     with registry.recording() as requests, proxy.counting() as count:
         output = lines("data/parquet_column.py", proxy.address)
@@ -236,7 +237,7 @@ def test_parquet_column(lines, recorded):
 
 @pytest.mark.slow
 def test_zarr_array(lines, recorded):
-    pytest.importorskip("zarr", reason="pip install zarr")
+    require_module("zarr")
     registry, proxy = recorded
     with registry.recording() as requests:
         output = lines("data/zarr_array.py", proxy.address)

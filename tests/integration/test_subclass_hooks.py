@@ -23,6 +23,7 @@ from oras_adapters.registry_server import RegistryServer
 from oras_core.errors import AuthenticationError, UnsupportedError
 from oras_core.ports.http import HttpTransport
 from oras_core.testing import EmbeddedRegistry
+from support.modules import require_module
 from support.opaque import Opaque
 from support.recording_transport import Reply, serving
 from support.stub_session import StubSession
@@ -460,7 +461,7 @@ def test_insecure_applies_to_an_overridden_do_request():
 
 
 def requests_session():
-    return pytest.importorskip("requests").Session()
+    return require_module("requests").Session()
 
 
 @pytest.mark.parametrize("make", [StubSession, requests_session], ids=["stub", "requests"])

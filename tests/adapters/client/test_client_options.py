@@ -19,6 +19,7 @@ from oras_core.testing import EmbeddedRegistry
 from oras_core.testing.contracts.content_access import push_blob, push_document
 from support.artifacts import layer
 from support.clients import FACES, HOST, embedded_client
+from support.modules import require_module
 from support.tar_archives import directory, member, tgz
 
 FILES = [File("a", BytesSource(b"a"))]
@@ -43,7 +44,7 @@ def test_progress_is_logged_without_a_terminal(caplog):
 
 def test_concurrent_operations_share_one_progress_display(monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    pytest.importorskip("rich")
+    require_module("rich")
     watch = watch_for(True)
     with watch.watching() as first, watch.watching() as second:
         assert first is second

@@ -12,6 +12,7 @@ from oras_adapters.credentials.keyring_store import KeyringStore
 from oras_core.errors import CredentialError
 from oras_core.ports.credentials import Credential
 from oras_core.testing.contracts.credentials import CredentialStoreContract
+from support.modules import require_module
 from support.processes import run_python
 
 SECRETS = ("open sesame", "swordfish")
@@ -110,7 +111,7 @@ def test_entry_of_unknown_format_is_an_error(secret):
 
 
 def test_backend_selected_by_keyring_is_used(tmp_path):
-    pytest.importorskip("keyrings.alt")
+    require_module("keyrings.alt")
     program = """
 from oras_adapters.credentials.keyring_store import KeyringStore
 from oras_core.ports.credentials import Credential

@@ -19,6 +19,7 @@ from oras_adapters.filesystem.file_system import OrasFileSystem
 from oras_core import BytesSource, Config, File
 from oras_core.errors import AuthenticationError, UnsupportedError
 from oras_core.testing import EmbeddedRegistry
+from support.modules import require_module
 
 MIB = 1024 * 1024
 LONG = 30.0
@@ -319,8 +320,8 @@ def test_child_processes_can_use_the_file_system(system, data, tmp_path, method)
 
 
 def test_read_of_one_parquet_column_downloads_a_part(system, address, counting, tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = require_module("pyarrow")
+    parquet = require_module("pyarrow.parquet")
     rows = 400_000
     generator = random.Random(1)
     columns = {
@@ -341,7 +342,7 @@ def test_read_of_one_parquet_column_downloads_a_part(system, address, counting, 
     with Client() as client:
         client.push(place, {"train/part-0.parquet": tmp_path / "part-0.parquet"})
     counting.reset()
-    dataset = pytest.importorskip("pyarrow.dataset")
+    dataset = require_module("pyarrow.dataset")
     found = dataset.dataset(f"{place}/train/part-0.parquet", filesystem=system, format="parquet")
     assert found.to_table(columns=["c7"]).column("c7").equals(table.column("c7"))
     assert counting.sent < size * 0.05
@@ -349,8 +350,8 @@ def test_read_of_one_parquet_column_downloads_a_part(system, address, counting, 
 
 
 def test_pandas_reads_a_parquet_file(system, address, tmp_path):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
+    pandas = require_module("pandas")
+    require_module("pyarrow")
     frame = pandas.DataFrame({"a": range(1000), "b": [str(n) for n in range(1000)]})
     frame.to_parquet(tmp_path / "part.parquet")
     with Client() as client:
@@ -360,8 +361,8 @@ def test_pandas_reads_a_parquet_file(system, address, tmp_path):
 
 
 def test_zarr_reads_an_array(system, address, counting, tmp_path):
-    zarr = pytest.importorskip("zarr")
-    numpy = pytest.importorskip("numpy")
+    zarr = require_module("zarr")
+    numpy = require_module("numpy")
     array = zarr.create_array(
         str(tmp_path / "array.zarr"), shape=(100, 100), chunks=(10, 100), dtype="i4"
     )

@@ -14,9 +14,13 @@ from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_core.errors import TransportError, TransportTimeoutError
 from oras_core.ports.http import HttpRequest
 from support.certificates import write_certificates
+from support.modules import require_module
 from support.scripted_server import ScriptedServer
 
-pytest.importorskip("socks")
+
+@pytest.fixture(autouse=True)
+def _socks():
+    require_module("socks")
 
 
 @pytest.fixture

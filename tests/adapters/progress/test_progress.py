@@ -19,6 +19,7 @@ from oras_core.testing.contracts.content_access import push_blob
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.push import Directory, File, push
 from support.artifacts import tree_of
+from support.modules import require_module
 from support.targets import store_with
 
 
@@ -120,7 +121,7 @@ class TestRich:
 
     @pytest.fixture
     def progress(self, terminal):
-        rich = pytest.importorskip("rich.progress")
+        rich = require_module("rich.progress")
         from rich.console import Console
 
         return rich.Progress(console=Console(file=terminal, force_terminal=True, width=100))

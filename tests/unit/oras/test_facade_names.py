@@ -16,6 +16,7 @@ import oras.auth.ecr
 import oras.client
 import oras.layout.layout
 import oras.provider
+from support.modules import require_module
 
 # `oras_py_names.json` lists all names in the modules and classes of oras-py 0.2.43, private
 # ones and imported ones included.
@@ -68,7 +69,7 @@ def test_names_imported_by_known_programs_exist():
 
 
 def test_requests_can_be_patched_if_installed():
-    pytest.importorskip("requests")
+    require_module("requests")
     with mock.patch("oras.provider.requests") as patched:
         assert oras.provider.requests is patched
     assert oras.provider.requests.__name__ == "requests"

@@ -128,6 +128,9 @@ def pulled(source, folder, include=(), exclude=(), **options):
         ("*.md", "deep", ["card.md"]),
         ("/card.md", (), ["card.md"]),
         ("data/deep", (), ["data/deep/readme.md"]),
+        ("deep/", (), ["data/deep/readme.md"]),
+        ("**/deep/**", (), ["data/deep/readme.md"]),
+        ("data/**/*.md", (), ["data/deep/readme.md"]),
         ("data/**", "*.bin", ["data/deep/readme.md", "data/notes.txt"]),
         ((), "data", ["card.md"]),
         ((), "*.bin", ["card.md", "data/deep/readme.md", "data/notes.txt"]),
@@ -183,6 +186,14 @@ def test_folders_links_and_modes_are_kept(source, folder, pad):
     assert kind_at(folder, "data/empty") == "directory"
 
 
+@pytest.mark.parametrize("pad", [b"", BIG * 2], ids=["whole", "part"])
+def test_last_of_several_members_with_a_chosen_name_is_kept(source, folder, pad):
+    content = tar(member("data/é", b"old"), member("data/pad", pad), member("data/é", b"new"))
+    packed(source, content)
+    pulled(source, folder, "data/é")
+    assert all_files(folder) == {"data/é": b"new"}
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_hard_link_needs_its_file(source, folder, pack):
     content = tar(
@@ -208,7 +219,7 @@ def test_only_the_bytes_of_chosen_members_are_fetched(source, folder):
     assert [length for _, length in source.ranges].count(SIZE) == 1
 
 
-def test_neighbours_are_fetched_by_one_request(source, folder):
+def test_adjacent_members_are_fetched_by_one_request(source, folder):
     small = [member(f"data/{number:02}.txt", b"text" * 100) for number in range(20)]
     packed(source, tar(*small, member("data/big", BIG * 3)))
     before = len(source.ranges)

@@ -210,6 +210,7 @@ def test_every_verb_is_listed(folder):
         assert {*calls(client, f"{REPOSITORY}:v1", folder)} == VERBS - LOCAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAILURES)
 def test_errors_say_what_failed_where_why_and_what_to_do(name, folder):
     _, place, kinds, reason = FAILURES[name]
@@ -228,6 +229,7 @@ def test_errors_say_what_failed_where_why_and_what_to_do(name, folder):
         assert any("while copying" in note for note in notes) == (verb in COPYING), verb
 
 
+@pytest.mark.slow
 def test_failures_that_verbs_do_not_notice_are_known(folder):
     for name, verbs in SUCCESSES.items():
         for verb in verbs:

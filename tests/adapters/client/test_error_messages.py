@@ -41,15 +41,6 @@ class WebPages(Fault):
 class ChangedBodies(Fault):
     def _misbehave(self, request):
         response = self.transport.send(request)
-        body = response.body.read()
-        is_manifest = request.method == "GET" and "/manifests/" in request.url
-        return response.with_body(io.BytesIO(body[:-1] + b" " if is_manifest else body))
-
-
-@define(eq=False)
-class ChangedBlobs(Fault):
-    def _misbehave(self, request):
-        response = self.transport.send(request)
         return response.with_body(io.BytesIO(response.body.read()[:-1] + b"?"))
 
 
@@ -82,6 +73,10 @@ class Vault:
 
 def refusing(status, **facts):
     return lambda registry: Refused(registry, status=status, code="CODE", **facts)
+
+
+def changing_manifests(registry):
+    return ChangedBodies(registry, when=requests_for("GET", path="/manifests/"))
 
 
 def unchanged(registry):
@@ -117,7 +112,7 @@ FAILURES = {
     ),
     "500": (refusing(500), f"{REPOSITORY}:v1", RegistryError, "status 500 (CODE"),
     "web page": (WebPages, f"{REPOSITORY}:v1", (InvalidManifestError, RegistryError), "text/html"),
-    "wrong digest": (ChangedBodies, f"{REPOSITORY}:v1", ContentError, "has digest"),
+    "wrong digest": (changing_manifests, f"{REPOSITORY}:v1", ContentError, "has digest"),
     "truncated body": (ShortBodies, f"{REPOSITORY}:v1", TransportError, "ended after"),
 }
 """The fault, the place that the verb names, the error, and words that say why it failed."""
@@ -246,7 +241,7 @@ def test_errors_of_blobs_name_the_repository_and_say_what_to_do(verb, folder):
     registry = EmbeddedRegistry()
     with closing(Client(Settings(), transport=registry)) as client:
         populate(client)
-    faulty = ChangedBlobs(registry, when=requests_for("GET", path="/blobs/"))
+    faulty = ChangedBodies(registry, when=requests_for("GET", path="/blobs/"))
     message = f"blob .* of {REPOSITORY} has digest"
     with (
         closing(Client(Settings(), transport=faulty)) as client,

@@ -187,13 +187,13 @@ class Unreadable(Source):
         raise FileAccessError("read", "source", "input/output error")
 
 
-class BreakingOff(Source):
+class FailingMidway(Source):
     def fetch(self, descriptor):
         self.requests.append("blob")
-        return _BreakingOff()
+        return _FailingStream()
 
 
-class _BreakingOff:
+class _FailingStream:
     def read(self, size=-1, /):
         raise FileAccessError("read", "source", "input/output error")
 
@@ -201,7 +201,7 @@ class _BreakingOff:
         pass
 
 
-@pytest.mark.parametrize("kind", [Unreadable, BreakingOff])
+@pytest.mark.parametrize("kind", [Unreadable, FailingMidway])
 def test_failure_of_the_source_is_no_failure_of_the_cache(kind, caplog):
     source = kind(CONTENT)
     with pytest.raises(FileAccessError, match="input/output error"):

@@ -1,4 +1,4 @@
-"""What does `oras.Client` cost beside `OrasClient`: its start, and the first operation?
+"""Compare the costs of `oras.Client` and `OrasClient`: their start, and the first operation.
 
 Runs both in fresh processes, in pairs and in turns, so that changes of the machine's load meet
 both, against the embedded registry. Prints the medians of CPU time and of wall time, and the
@@ -22,7 +22,7 @@ from statistics import median
 from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[1]
-# What is installed comes first: the checkout is for a run without an installation.
+# Installed packages precede the checkout, which is for a run without an installation.
 sys.path.append(str(ROOT))
 
 import oras  # noqa: E402 - found by the line above

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
-# What is installed comes first: the checkout is for a run without an installation.
+# Installed packages precede the checkout, which is for a run without an installation.
 sys.path.append(str(ROOT))
 
 from oras_adapters.files.local_files import LocalFileTree  # noqa: E402 - found by the line above
@@ -40,7 +40,7 @@ from oras_core.testing.contracts.content_access import push_artifact, push_docum
 from oras_core.testing.registry.registry import EmbeddedRegistry  # noqa: E402
 from oras_core.verbs.mirror import mirror  # noqa: E402
 
-BEGIN = "<!-- `python benchmarks/growth.py --write docs` writes what stands from here -->"
+BEGIN = "<!-- `python benchmarks/growth.py --write docs` writes the text from here -->"
 END = "<!-- to here: growth. -->"
 
 ARCHIVE = sanitize_path("layout.tar")
@@ -89,7 +89,7 @@ def collect_listed(count: int, world: World) -> Action:
 
 
 def collect_tagged(count: int, world: World) -> Action:
-    """Do the same, and keep only what has a tag."""
+    """Do the same, and keep only tagged manifests."""
     store = _chain(count, world)
     return lambda: store.collect_garbage(keep="tagged")
 
@@ -145,7 +145,7 @@ TASKS: Mapping[str, Callable[[int, World], Action]] = {
     "write an archive": write_archive,
     "read an archive": read_archive,
 }
-"""Each task returns the action to measure; what it needs is made before."""
+"""Each task prepares an action, and returns the action to measure."""
 
 
 def _chain(count: int, world: World) -> OciLayoutStore:

@@ -1,4 +1,4 @@
-"""Mirror synthetic registries, and measure what docs/scaling.md says.
+"""Mirror synthetic registries, and measure the numbers of docs/scaling.md.
 
     python benchmarks/mirroring.py planning|duration|throughput [--quick] [--write DOCS]
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# What is installed comes first: the checkout is for a run without an installation.
+# Installed packages precede the checkout, which is for a run without an installation.
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
 from attrs import evolve  # noqa: E402 - found by the line above

@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def report(size: int, address: str, folder: Path) -> None:
-    """Print what is measured, as soon as it is."""
+    """Measure, and print each result at once."""
     for verb, mebibytes in measure(size, address, folder):
         print(f"{verb}, {size} MiB: peak resident memory {mebibytes} MiB", flush=True)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from attrs import evolve
 
 ROOT = Path(__file__).resolve().parents[1]
-# What is installed comes first: the checkout is for a run without an installation.
+# Installed packages precede the checkout, which is for a run without an installation.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 from side_by_side.clients.client import Client  # noqa: E402 - found by the line above
@@ -44,7 +44,7 @@ from side_by_side.workloads import (  # noqa: E402
 )
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - private folders are made in it
-"""A folder in memory, where no disk hides what the clients do."""
+"""A folder in memory, so that no disk hides the times of the clients."""
 
 COPIES = 5
 """The biggest file is pushed, kept by the registry, and pulled; clients may need as much again."""
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit("docker-registry is not installed (Debian: apt-get install docker-registry)")
     if options.write is not None and importlib.util.find_spec("matplotlib") is None:
         sys.exit("matplotlib, which draws the pictures, is not installed (pip install matplotlib)")
-    # So that a run that is ended, too, takes its processes and files along.
+    # A terminated run ends its processes and removes its files, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     sizes = _sizes(options)
     wanted = table_of(sizes)

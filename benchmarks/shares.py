@@ -45,7 +45,7 @@ PARTS = {
     "attrs generated": "values and the rest of the core",
     "~": "the system: sockets, files, hashing",
 }
-"""What a file of the profile belongs to: the first that its name contains. `~` is C code."""
+"""The part of a file in the profile, by the first text that its name contains. `~` is C code."""
 
 REST = "the standard library and the rest"
 
@@ -113,7 +113,7 @@ def measure(folder: Path, count: int, size: int) -> list[dict[str, float]]:
     settings = Settings(transfer=TransferSettings(concurrency=THREADS))
     with DockerRegistry(RegistryConfig(folder)) as registry, Client(settings) as client:
         place = f"{registry.address}/benchmarks/files"
-        # The first transfers import what they need.
+        # The first transfers import their modules.
         client.push(f"{place}:first", files[:1])
         client.pull(f"{place}:first", folder / "first")
         steps: tuple[Callable[[], object], ...] = (

@@ -83,7 +83,7 @@ def large_contents() -> dict[str, int]:
 
 
 class Tally:
-    """What happened, counted by all workers."""
+    """The transfers and failures, counted by all workers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -97,12 +97,12 @@ class Tally:
             self.counted[what] += number
 
     def note(self, what: str) -> None:
-        """Keep an example of what may be."""
+        """Keep an example of a failure that is allowed."""
         with self._lock:
             self.notes.append(what)
 
     def wrong(self, what: str) -> None:
-        """Note what must not be."""
+        """Note a failure that is not allowed."""
         with self._lock:
             self.faults.append(what)
 
@@ -261,7 +261,7 @@ def memory() -> int:
 
 
 def descriptors() -> set[str]:
-    """Return what is open, as the system names it."""
+    """Return the open descriptors, as the system names them."""
     found = set()
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -290,7 +290,7 @@ def soak(options: argparse.Namespace, folder: Path, address: str, tally: Tally) 
 
 
 def main() -> int:
-    """Print what happened, and what must not have."""
+    """Print the counts, and the failures that are not allowed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--workers", type=int, default=8)

@@ -1,4 +1,4 @@
-"""What do the first operations of a process load, and how much CPU time does that take?
+"""Count the modules that the first operation of a process loads, and measure their CPU time.
 
 Runs each operation in fresh processes against the embedded registry, and prints how many of our
 modules it has loaded, and the CPU time of our packages: what the standard library and other
@@ -21,7 +21,7 @@ from pathlib import Path
 from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[1]
-# What is installed comes first: the checkout is for a run without an installation.
+# Installed packages precede the checkout, which is for a run without an installation.
 sys.path.append(str(ROOT))
 
 from oras_adapters import RegistryServer  # noqa: E402 - found by the line above

@@ -20,7 +20,7 @@ from oras_core.registry.registry import RemoteRegistry
 
 @frozen
 class Costs:
-    """What one tag costs.
+    """The costs of one tag.
 
     Attributes:
         source: requests to the source.

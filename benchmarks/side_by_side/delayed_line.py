@@ -79,7 +79,7 @@ class _Line:
             while piece := await source.read(_PIECE):
                 free = max(self._loop.time(), opened, free) + (len(piece) / rate if rate else 0)
                 under_way.put_nowait((free + self._delay, piece))
-                if rate:  # what a sender has not yet sent waits at the sender
+                if rate:  # the sender keeps the bytes that it has not sent yet
                     await asyncio.sleep(free - self._loop.time())
             under_way.put_nowait((max(self._loop.time(), free) + self._delay, b""))
             await arriving

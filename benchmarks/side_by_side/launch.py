@@ -1,4 +1,4 @@
-"""Run one program and write down what it took: its exit status, wall and CPU seconds, peak bytes.
+"""Run one program and write down its exit status, wall and CPU seconds, and peak bytes.
 
     python -I -S launch.py OUTCOME PROGRAM [ARGUMENT...]
 

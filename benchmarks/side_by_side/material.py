@@ -17,7 +17,7 @@ _LETTERS = "etaoinshrdlcumwfgypb"
 
 @frozen
 class Content:
-    """What is pushed and pulled: paths to files, or to one folder."""
+    """The pushed and pulled paths: files, or one folder."""
 
     paths: tuple[Path, ...]
     is_folder: bool = False
@@ -81,7 +81,7 @@ def hash_file(path: Path) -> str:
 
 
 def _paragraphs(chance: random.Random) -> list[str]:
-    # Common words come often, as in any text: that is what a compressor lives on.
+    # Common words are frequent, as in any text, so that the files compress like text.
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(2, 10))) for _ in range(_WORDS)]
     weights = [1 / (rank + 2) for rank in range(_WORDS)]
     return [" ".join(chance.choices(words, weights, k=60)) + ".\n" for _ in range(_WORDS // 2)]

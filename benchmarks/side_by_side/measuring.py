@@ -16,16 +16,16 @@ from side_by_side.clients.client import Command
 _LAUNCH = Path(__file__).with_name("launch.py")
 _LIMIT_SECONDS = 180.0
 _SHOWN = 300
-"""Characters of what a failed program said that an error quotes: the last ones."""
+"""Number of characters that an error quotes from the end of a program's output."""
 
 
 class ClientError(Exception):
-    """A client did not do what it was asked to."""
+    """A client failed, or did not do its step."""
 
 
 @frozen
 class Measure:
-    """What one process took.
+    """The costs of one process.
 
     `wall`, `cpu` and `inside` are seconds, `peak` is bytes; `inside` is the time of the operation
     itself, without start and import, of clients that tell it. `requests` are those that the

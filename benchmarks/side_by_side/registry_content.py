@@ -1,4 +1,4 @@
-"""What is put into a registry before clients pull, and looked at after they have pushed."""
+"""Artifacts that are put into a registry before a pull, and examined after a push."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def multiply_tag(storage: Path, count: int) -> None:
 
 
 def check_pushed(registry: DockerRegistry, content: Content) -> None:
-    """See that the manifest names what was pushed.
+    """Check that the manifest names the pushed files.
 
     Raises:
         ClientError: it does not, or there is none.

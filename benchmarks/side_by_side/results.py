@@ -1,4 +1,4 @@
-"""The numbers: what each client took in each step, over all repetitions."""
+"""The numbers: the costs of each client in each step, over all repetitions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Row:
 
 @frozen
 class Summary:
-    """What one client took in one row: medians, and the `least` and `most` wall seconds."""
+    """The costs of one client in one row: medians, and the `least` and `most` wall seconds."""
 
     wall: float
     least: float
@@ -38,7 +38,7 @@ class Summary:
 
 
 class Results:
-    """All measures so far, and the notes on what could not be measured."""
+    """All measures so far, and the notes on clients that could not be measured."""
 
     def __init__(self) -> None:
         self._measures: dict[Row, dict[str, list[Measure]]] = {}
@@ -57,7 +57,7 @@ class Results:
         return list(self._measures.get(row, ()))
 
     def summary(self, row: Row, client: str) -> Summary | None:
-        """Return what a client took in a row, or None where it was not measured."""
+        """Return the costs of a client in a row, or None if it was not measured."""
         measures = self._measures.get(row, {}).get(client)
         if not measures:
             return None

@@ -8,7 +8,7 @@ from side_by_side.clients.present import HOW_TO_GET, REFERENCES
 from side_by_side.results import Results, Row, Summary
 from side_by_side.workloads import MEBIBYTE
 
-BEGIN = "<!-- `tox -e benchmarks` writes what stands from here -->"
+BEGIN = "<!-- `tox -e benchmarks` writes the text from here -->"
 END = "<!-- to here. -->"
 
 _NOTHING = "-"
@@ -38,7 +38,7 @@ def replace_measured(page: str, measured: str) -> str:
 
 
 def markdown(results: Results, rows: Sequence[Row], clients: Iterable[str]) -> str:
-    """Return what is shown of some rows and of the clients that took part."""
+    """Return the tables of some rows and of the measured clients."""
     compared = [name for name in clients if name not in REFERENCES]
     return "\n\n".join(
         [

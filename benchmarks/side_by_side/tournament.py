@@ -52,7 +52,7 @@ class _Turn:
 
 
 class Tournament:
-    """Measures workloads below a folder; `tell` hears of every measure."""
+    """Measures workloads below a folder; `tell` is called with every measure."""
 
     def __init__(
         self, clients: list[Client], folder: Path, repetitions: int, tell: Callable[[str], None]

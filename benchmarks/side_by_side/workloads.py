@@ -1,4 +1,4 @@
-"""What is measured: some content, and the steps that a client does with it."""
+"""The workloads: files, and the steps that a client does with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Step(StrEnum):
     START = "start"
 
     def of(self, what: str) -> str:
-        """Say the step and what it is done with: "pull 500 files again"."""
+        """Return the step and its files: "pull 500 files again"."""
         verb, _, again = self.partition(" ")
         return f"{verb} {what} {again}".rstrip()
 
@@ -96,7 +96,7 @@ Workload = Files | Folder | Tags | Start
 
 @frozen
 class Sizes:
-    """How much there is of everything; enough to tell clients apart within minutes."""
+    """The sizes of all workloads, which show differences of clients within minutes."""
 
     big: int = 512 * MEBIBYTE
     files: int = 500

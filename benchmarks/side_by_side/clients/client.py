@@ -1,4 +1,4 @@
-"""What the clients have in common: they turn a job into a command."""
+"""The base of all clients, which turn a job into a command."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Client(Protocol):
 
     @property
     def version(self) -> str:
-        """Which release it is."""
+        """The installed release."""
 
     def command(self, job: Job) -> Command | None:
-        """Prepare what is not to be measured, and return the command; None if it cannot do it."""
+        """Prepare outside the measurement, and return the command; None if it is impossible."""

@@ -1,4 +1,4 @@
-"""curl and sha256sum: what the transfer itself costs, with nothing around it.
+"""curl and sha256sum: the cost of the transfer itself.
 
 The manifest and the lists of addresses are made beforehand. What is left is what no client can do
 without: hash every file that is pushed, send it in two requests, fetch what is pulled, and hash it.

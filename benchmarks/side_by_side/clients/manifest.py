@@ -11,7 +11,7 @@ EMPTY_CONFIG = b"{}"
 EMPTY_DIGEST = hashlib.sha256(EMPTY_CONFIG).hexdigest()
 
 Layer = tuple[str, str, int | str]
-"""Name, digest in hexadecimal, and size, or what will be replaced by it."""
+"""Name, digest in hexadecimal, and size, or their placeholders."""
 
 
 def layers_of(digests: Mapping[Path, str]) -> list[Layer]:

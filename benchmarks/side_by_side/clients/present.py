@@ -23,7 +23,7 @@ OURS = "oras-sdk"
 CURL = "curl"
 PYTHON_ALONE = "Python alone"
 REFERENCES = (CURL, PYTHON_ALONE)
-"""What the others are compared with: in every row the first of them that can do the work."""
+"""The references. In each row, the first of them that can do the work."""
 
 HOW_TO_GET = {
     CURL: "curl 7.84 or newer, and bash (Debian: apt-get install curl)",
@@ -34,7 +34,7 @@ HOW_TO_GET = {
     "skopeo": "Debian: apt-get install skopeo",
     "oras (Go)": "the program `oras`, of the project ORAS, has to be on the PATH",
 }
-"""Every client, and what is to be done where it is missing."""
+"""Every client, and how to get it."""
 
 
 def present() -> list[Client]:
@@ -69,7 +69,7 @@ def _peer_python() -> Path | None:
 
 
 def _distribution(python: Path, name: str) -> str:
-    """Return the version of what is installed there, or nothing."""
+    """Return the version of an installed distribution; empty if there is none."""
     program = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
     return _said_version(str(python), "-I", "-c", program, name)
 

@@ -24,7 +24,7 @@ class OrasLibrary:
 
     def command(self, job: Job) -> Command | None:
         """Push, pull, list or import by `oras.client`."""
-        # One name may stand for two libraries, so that the environment says which.
+        # Two libraries may have one name, so that the environment chooses the library.
         environment = {} if self.path is None else {"PYTHONPATH": str(self.path)}
         if job.ca_file is not None:
             environment["SSL_CERT_FILE"] = str(job.ca_file)
@@ -59,7 +59,7 @@ class Dxf:
 
 @frozen
 class PythonAlone:
-    """An interpreter that starts and ends: what no Python library can be quicker than."""
+    """An interpreter that starts and ends: the lower bound of every Python library."""
 
     version: str
     python: Path

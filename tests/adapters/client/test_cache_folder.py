@@ -11,15 +11,14 @@ import pytest
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.content.sources import BytesSource
 from oras_core.errors import TransportError
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
 from oras_core.stores.cache import ContentCache
 from oras_core.stores.memory import MemoryStore
+from support.cached_blobs import blob, read
 from support.read_only import mount_read_only
 
 CONTENT = bytes(range(256)) * 8192
-BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
+BLOB = blob(CONTENT)
 
 
 class Source(MemoryStore):
@@ -51,13 +50,6 @@ class _Stream(io.BytesIO):
         else:
             self._source.midway = midway
         return super().read(size)
-
-
-def read(stream):
-    try:
-        return stream.read()
-    finally:
-        stream.close()
 
 
 def lose_the_connection():

@@ -18,40 +18,24 @@ from oras_core.errors import (
     RegistryError,
 )
 from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path
 from oras_core.packing.manifest import pack_manifest
 from oras_core.stores import cache as cache_module
 from oras_core.stores.cache import ContentCache
 from oras_core.stores.cached import CachedSource
-from oras_core.stores.layout.files import blob_path
 from oras_core.stores.layout.index import MAX_INDEX_SIZE
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_document
 from oras_core.testing.memory_files import MemoryFileTree
+from support.cached_blobs import blob, damage, read
 
 CONTENT = b"content"
-
-
-def blob(content: bytes, algorithm: str = "sha256") -> Descriptor:
-    return Descriptor("application/octet-stream", Digest.of(content, algorithm), len(content))
 
 
 def put(tree: MemoryFileTree, path: str, content: bytes) -> None:
     with tree.create(sanitize_path(path)) as file:
         file.write(content)
         file.commit()
-
-
-def damage(tree: MemoryFileTree, descriptor: Descriptor, content: bytes) -> None:
-    put(tree, str(blob_path(descriptor.digest)), content)
-
-
-def read(stream) -> bytes:
-    try:
-        return stream.read()
-    finally:
-        stream.close()
 
 
 class Source(MemoryStore):

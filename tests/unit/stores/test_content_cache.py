@@ -15,8 +15,6 @@ from oras_core.errors import (
     InvalidConfigurationError,
     NotFoundError,
 )
-from oras_core.model.descriptor import Descriptor
-from oras_core.model.digest import Digest
 from oras_core.packing.manifest import pack_manifest
 from oras_core.stores.cache import ContentCache
 from oras_core.stores.cached import CachedSource
@@ -25,10 +23,7 @@ from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_document
 from oras_core.testing.memory_files import MemoryFileTree
-
-
-def blob(content: bytes) -> Descriptor:
-    return Descriptor("application/octet-stream", Digest.of(content), len(content))
+from support.cached_blobs import blob, damage, read
 
 
 class Counted(MemoryStore):
@@ -57,19 +52,6 @@ class Counted(MemoryStore):
 @pytest.fixture
 def tree():
     return MemoryFileTree()
-
-
-def read(stream) -> bytes:
-    try:
-        return stream.read()
-    finally:
-        stream.close()
-
-
-def damage(tree: MemoryFileTree, descriptor: Descriptor, content: bytes) -> None:
-    with tree.create(blob_path(descriptor.digest)) as file:
-        file.write(content)
-        file.commit()
 
 
 def test_second_fetch_needs_no_request(tree):

@@ -509,7 +509,7 @@ def test_close_of_the_transport_ends_idle_connections_at_once(serve, transport):
     # As an exception's traceback may do, on its way to the garbage collector.
     pool = transport._pools.get().pool("http", server.address)
     transport.close()
-    assert seen.get(timeout=2)
+    assert seen.get(timeout=20)
     assert pool is not None
 
 

@@ -1,6 +1,7 @@
 """A cache of blobs and manifests: an OCI image layout without tags, as Go's `oras` keeps one.
 
-Its folder may belong to several processes and users, so nothing in it is trusted. Each blob is
+Go's `oras` lists the manifests of its cache in `index.json`; this library does not need the list.
+The folder may belong to several processes and users, so nothing in it is trusted. Each blob is
 hashed before it is returned, and a damaged one is fetched again.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Final
 
@@ -211,7 +212,22 @@ class ContentCache:
                 continue
             excess -= blob.size
             removed.append(blob)
+        self._unlist(removed)
         return tuple(removed)
+
+    def _unlist(self, removed: Iterable[CachedBlob]) -> None:
+        """Remove the entries of manifests that Go's `oras` listed: an index lists what exists."""
+        digests = {blob.digest for blob in removed}
+        if digests.isdisjoint(one.digest for one in self._files.read_index().descriptors):
+            return
+        try:
+            with self._locks.changing_index():
+                index = self._files.read_index()
+                for digest in digests:
+                    index.remove(digest)
+                self._files.write_index(index)
+        except FileAccessError as error:
+            _logger.warning("removed manifests stay listed in the cache: %s", error)
 
     def _prepare(self) -> None:
         """Make the layout, or check that the folder is a cache; once.
@@ -226,8 +242,8 @@ class ContentCache:
         self._prepared = True
 
     def _refuse_tags(self) -> None:
-        if self._files.read_index().descriptors:
-            reason = "the folder is an OCI layout with artifacts; a cache would remove their blobs"
+        if self._files.read_index().names:
+            reason = "the folder is an OCI layout with tags; a cache would remove their artifacts"
             raise InvalidConfigurationError("cache.directory", reason)
 
     # --- Blobs ----------------------------------------------------------------------------

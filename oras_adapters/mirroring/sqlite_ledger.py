@@ -134,9 +134,11 @@ class SqliteLedger(Ledger, ClosedOnExit):
             connection.execute("INSERT INTO run VALUES (?, 0, 0)", (rules,))
             return False
 
-    def reopen_failed(self) -> bool:
+    def reopen_failed(self, rules: str) -> bool:
         """Make the failed jobs open again."""
         with self._changing() as connection:
+            if connection.execute("SELECT rules FROM run").fetchone() != (rules,):
+                return False
             unplanned = connection.execute(
                 "DELETE FROM job WHERE state = 'failed' AND text IS NULL"
             ).rowcount
@@ -146,8 +148,7 @@ class SqliteLedger(Ledger, ClosedOnExit):
             connection.execute(
                 "UPDATE run SET ended = 0, planned = planned AND ?", (not unplanned,)
             )
-            runs: int = connection.execute("SELECT count(*) FROM run").fetchone()[0]
-            return runs > 0
+            return True
 
     def end(self) -> None:
         """Note the end of the run."""

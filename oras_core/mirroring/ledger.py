@@ -95,11 +95,14 @@ class Ledger(Protocol):
         """
         ...
 
-    def reopen_failed(self) -> bool:
+    def reopen_failed(self, rules: str) -> bool:
         """Make the failed jobs of the last run open again, and continue it.
 
+        Args:
+            rules: the text with which the run began.
+
         Returns:
-            Whether there is a run.
+            Whether the last run has these rules. If not, nothing changes.
         """
         ...
 
@@ -168,15 +171,17 @@ class MemoryLedger(Ledger):
         self._rules, self._ended = rules, False
         return goes_on
 
-    def reopen_failed(self) -> bool:
+    def reopen_failed(self, rules: str) -> bool:
         """Make the failed jobs open again."""
+        if self._rules != rules:
+            return False
         for key in [key for key, record in self._records.items() if record.failure]:
             record = self._records.pop(key)
             if key not in self._jobs:
                 self._planned.discard(Planned(record.source, record.destination))
                 self._all_planned = False
         self._ended = False
-        return self._rules is not None
+        return True
 
     def add(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Add jobs; return the new ones."""

@@ -22,7 +22,7 @@ from attrs import frozen
 
 from oras_core.cancellation import CancelToken, current_token, sleep
 from oras_core.copying.options import DEFAULT_CONCURRENCY
-from oras_core.errors import CancelledError, WorkerError
+from oras_core.errors import CancelledError, UnsupportedError, WorkerError
 from oras_core.mirroring.claims import Claims
 from oras_core.mirroring.hosts import Hosts, RetryRules
 from oras_core.mirroring.job import Job
@@ -86,6 +86,7 @@ def run_mirrors(
         The report.
 
     Raises:
+        UnsupportedError: if `only_failed` is true and the last run had other rules.
         WorkerError: if the executor lost its workers. The next run continues.
         CancelledError: if the thread's token is cancelled. The next run continues.
 
@@ -98,9 +99,12 @@ def run_mirrors(
         (True, 3)
     """
     options = options or RunOptions()
-    if only_failed:
-        ledger.reopen_failed()
-    ledger.begin("\n".join(map(repr, mirrors)))
+    rules = "\n".join(map(repr, mirrors))
+    if not only_failed:
+        ledger.begin(rules)
+    elif not ledger.reopen_failed(rules):
+        reason = "the last run in the ledger had other rules, or there was none; begin a run first"
+        raise UnsupportedError("repeat only the failed jobs", reason)
     plans: Iterable[PlanEvent] = ()
     if not ledger.totals().is_planned:
         plans = chain.from_iterable(

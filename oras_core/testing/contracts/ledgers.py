@@ -147,22 +147,32 @@ class LedgerContract:
 
     def test_failed_jobs_can_be_opened_again(self, ledger: Ledger) -> None:
         """Only the failed jobs are open then; a repository that failed is planned again."""
-        assert ledger.reopen_failed() is False
+        assert ledger.reopen_failed("rules") is False
         ledger.begin("rules")
         ledger.add([_job(1), _job(2)])
         ledger.note(_done(_job(1)))
         ledger.note(_failed(_job(2)))
         ledger.note_all_planned()
         ledger.end()
-        assert ledger.reopen_failed() is True
+        assert ledger.reopen_failed("rules") is True
         assert ledger.begin("rules") is True
         assert list(ledger.open_jobs()) == [_job(2)]
         assert ledger.totals().is_planned
         assert ledger.totals().open_tags == 2
         ledger.note(_failed(_job(3, tags=0)))
-        assert ledger.reopen_failed() is True
+        assert ledger.reopen_failed("rules") is True
         assert not ledger.totals().is_planned
         assert ledger.totals().failed_jobs == 0
+
+    def test_failed_jobs_of_other_rules_stay_as_they_are(self, ledger: Ledger) -> None:
+        """They are not opened again."""
+        ledger.begin("rules")
+        ledger.add([_job(1)])
+        ledger.note(_failed(_job(1)))
+        ledger.end()
+        assert ledger.reopen_failed("other rules") is False
+        assert list(ledger.open_jobs()) == []
+        assert ledger.totals().failed_jobs == 1
 
     def test_blobs_are_found_by_registry(self, ledger: Ledger) -> None:
         """A blob has the repository of the first record; later runs know it too."""

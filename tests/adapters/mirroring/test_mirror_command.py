@@ -89,6 +89,28 @@ def test_what_differs_is_told(rules, servers, capsys):
     assert lines[-1] == "2 differences"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--deep"], "--deep needs --verify"),
+        (["--verify", "--retry-failed"], "--retry-failed has no use"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(rules, capsys, options, told):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(rules), *options])
+    assert told in capsys.readouterr().err
+
+
+def test_failed_jobs_of_other_rules_are_not_repeated(rules, capsys):
+    assert main([str(rules), "--retry-failed"]) == 2
+    assert "begin a run first" in capsys.readouterr().err
+    assert main([str(rules), "--quiet"]) == 0
+    assert main([str(rules), "--quiet", "--retry-failed"]) == 0
+    rules.write_text(rules.read_text().replace("team/*", "other/*"))
+    assert main([str(rules), "--quiet", "--retry-failed"]) == 2
+
+
 def test_rules_that_cannot_be_used_are_told(tmp_path, capsys):
     path = tmp_path / "mirror.toml"
     path.write_text('[[mirror]]\nsource = "a.example"\ndestination = "b.example"\ntag = ["x"]\n')

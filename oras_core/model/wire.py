@@ -31,6 +31,21 @@ _WIRE_NAMES: Final = {
     "os_features": "os.features",
 }
 
+_WIRE_ORDER: Final[dict[type, tuple[str, ...]]] = {
+    Platform: ("architecture", "os", "os.version", "os.features", "variant"),
+    Descriptor: (
+        "mediaType",
+        "digest",
+        "size",
+        "urls",
+        "annotations",
+        "data",
+        "platform",
+        "artifactType",
+    ),
+}
+"""The order of members in the image spec's Go types: Go's clients write the same bytes."""
+
 _JSON_KINDS: Final = {
     type(None): "null",
     bool: "a boolean",
@@ -112,6 +127,13 @@ def _without_zero_values(members: dict[str, object], kind: type) -> dict[str, ob
     return kept
 
 
+def _in_order(
+    value: object, write: Callable[[Any], dict[str, Any]], order: tuple[str, ...]
+) -> dict[str, Any]:
+    members = write(value)
+    return {name: members[name] for name in order if name in members}
+
+
 def _is_tuple(kind: Any) -> bool:  # noqa: ANN401 - a type expression
     return getattr(kind, "__origin__", None) is tuple
 
@@ -130,17 +152,18 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Digest, str)
     converter.register_unstructure_hook(Annotations, lambda items: dict(sorted(items.items())))
     converter.register_unstructure_hook(bytes, lambda data: base64.b64encode(data).decode())
-    for kind in (Platform, Descriptor):
+    for kind, order in _WIRE_ORDER.items():
         renames: dict[str, Any] = {
             attribute: override(rename=wire)
             for attribute, wire in _WIRE_NAMES.items()
             if hasattr(kind, attribute)
         }
-        members = make_dict_structure_fn(kind, converter, **renames)
+        members: Callable[[Any, type], object] = make_dict_structure_fn(kind, converter, **renames)
         converter.register_structure_hook(kind, partial(_structure_object, structure=members))
-        converter.register_unstructure_hook(
-            kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **renames)
+        write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
+            kind, converter, _cattrs_omit_if_default=True, **renames
         )
+        converter.register_unstructure_hook(kind, partial(_in_order, write=write, order=order))
     return converter
 
 

@@ -220,12 +220,33 @@ def test_canonical_bytes_of_a_manifest():
         '"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",'
         '"size":2,"data":"e30="},'
         '"layers":[{"mediaType":"a/layer","digest":"' + ZEROS + '","size":7,"urls":["u"],'
-        '"annotations":{"a":"é","z":"1"},"artifactType":"x/y",'
-        '"platform":{"os":"linux","architecture":"arm","variant":"v7","os.version":"1",'
-        '"os.features":["f"]}}],'
+        '"annotations":{"a":"é","z":"1"},'
+        '"platform":{"architecture":"arm","os":"linux","os.version":"1","os.features":["f"],'
+        '"variant":"v7"},"artifactType":"x/y"}],'
         '"subject":{"mediaType":"text/plain","digest":"' + ZEROS + '","size":3},'
         '"annotations":{"k1":"v","k2":"v"}}'
     )
+
+
+def test_index_has_the_bytes_that_go_oras_writes():
+    """Recorded from `oras manifest index create`, version 1.3.3."""
+    digests = {
+        "amd64": "c4c73f8d766ad5aefb4173f3e4c5742d8625039b06a4bf21376a2668d27164cd",
+        "arm64": "062abacd3c1bd6a03f556dc697a3e279bf0c7f57ed9cf46726fa2481d7f138b9",
+    }
+    images = [
+        Descriptor(
+            "application/vnd.oci.image.manifest.v1+json",
+            Digest("sha256", encoded),
+            544,
+            artifact_type="a/b",
+            platform=Platform("linux", architecture),
+        )
+        for architecture, encoded in digests.items()
+    ]
+    encoded = encode_index(manifests=images, artifact_type="a/c", annotations={"k": "v"})
+    recorded = "406d484f2077f5fd3e4c5c1c1eee8f7b21b325afb6214c6738f0c975be2c737c"
+    assert encoded.digest == Digest("sha256", recorded)
 
 
 def test_canonical_bytes_of_the_smallest_manifest_and_index():

@@ -6,11 +6,13 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Callable
 
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.names import MACOS_NAMES, POSIX_NAMES, WINDOWS_NAMES, NamePolicy
 from oras_core.model.paths import SafePath
+from oras_core.ports.content import ByteStream
 from oras_core.ports.files import FileEntry, FileKind
 
 __all__ = ["RegularFile", "as_entry", "names_of_system"]
@@ -65,3 +67,7 @@ class RegularFile(io.FileIO):
         """
         with SystemErrors("read", self._path):
             return super().read(-1 if size is None else size)
+
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        """Clone the file; see `ClonableStream`."""
+        return clone(self)

@@ -69,6 +69,14 @@ class Folder(ABC):
         """
 
     @abstractmethod
+    def clone(self, source: int, target: int, size: int) -> None:
+        """Copy `size` bytes of an open file to an empty open one of this directory, by the system.
+
+        Raises:
+            OSError: if the system cannot; some bytes may have been copied then.
+        """
+
+    @abstractmethod
     def make(self, name: str) -> None:
         """Create a directory."""
 

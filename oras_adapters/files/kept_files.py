@@ -6,7 +6,6 @@ A lock admits one owner at a time; the system releases it with the process.
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import os
 import stat
@@ -15,7 +14,7 @@ from typing import Final
 
 from oras_adapters.descriptor_locks import NO_LOCKS, try_lock_descriptor
 from oras_adapters.files.folders import Folder, refuse_unless
-from oras_adapters.files.partial_files import OpenPartial
+from oras_adapters.files.partial_files import OpenPartial, WrittenBytes
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
@@ -153,7 +152,7 @@ class _KeptFile(OpenPartial, ResumableFile):
 
     def reread(self) -> ByteStream:
         """Return a stream of those bytes; one such stream is read at a time."""
-        return _Beginning(self._file, self._kept, self._path)
+        return WrittenBytes(self._file, self._kept, self._path)
 
     def restart(self) -> None:
         """Discard all bytes.
@@ -161,8 +160,7 @@ class _KeptFile(OpenPartial, ResumableFile):
         Raises:
             FileAccessError: if the system refuses.
         """
-        with SystemErrors("write", self._path):
-            os.ftruncate(self._file, 0)
+        super().restart()
         self._kept = 0
 
     def _closing(self) -> AbstractContextManager[object]:
@@ -181,27 +179,3 @@ class _KeptFile(OpenPartial, ResumableFile):
             _log.warning("cannot remove the partial file %s: %s", self._name, error)
         finally:
             self._folder.close()
-
-
-class _Beginning(io.RawIOBase):
-    """The first bytes of an open file."""
-
-    def __init__(self, descriptor: int, size: int, path: SafePath) -> None:
-        super().__init__()
-        self._file = descriptor
-        self._size = size
-        self._path = path
-        self._offset = 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; all remaining bytes for -1.
-
-        Raises:
-            FileAccessError: if the system refuses.
-        """
-        left = self._size - self._offset
-        with SystemErrors("read", self._path):
-            os.lseek(self._file, self._offset, os.SEEK_SET)
-            chunk = os.read(self._file, left if size < 0 else min(size, left))
-        self._offset += len(chunk)
-        return chunk

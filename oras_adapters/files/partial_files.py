@@ -6,26 +6,30 @@ the new one. A killed process leaves entries whose names end in `UNFINISHED_SUFF
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Self
 
+from oras_adapters.files.entries import RegularFile
 from oras_adapters.files.folders import Folder, refuse_unless
 from oras_adapters.files.system_errors import SystemErrors
 from oras_core.model.paths import UNFINISHED_SUFFIX, SafePath, is_unfinished
-from oras_core.ports.files import PendingFile
+from oras_core.ports.content import ByteStream
+from oras_core.ports.files import CloningFile
 
 __all__ = [
     "OpenPartial",
     "PartialFile",
+    "WrittenBytes",
     "is_partial",
     "partial_name",
     "remove_partial",
 ]
 
-CREATE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+CREATE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +58,7 @@ def remove_partial(folder: Folder, name: str) -> None:
         _log.warning("cannot remove the partial entry %s: %s", name, error)
 
 
-class OpenPartial(PendingFile, ABC):
+class OpenPartial(CloningFile, ABC):
     """An open file with a temporary name, and the open folder that it is in."""
 
     def __init__(
@@ -85,6 +89,31 @@ class OpenPartial(PendingFile, ABC):
             written = os.write(self._file, data)
             while written < len(data):
                 written += os.write(self._file, memoryview(data)[written:])
+
+    def clone(self, file: ByteStream, size: int) -> ByteStream | None:
+        """Fill the empty file with a copy of an open file; see the port.
+
+        Raises:
+            FileAccessError: if the system refuses to empty the file again.
+        """
+        if not isinstance(file, RegularFile) or os.fstat(file.fileno()).st_size != size:
+            return None
+        try:
+            self._folder.clone(file.fileno(), self._file, size)
+        except OSError:
+            self.restart()
+            return None
+        return WrittenBytes(self._file, os.fstat(self._file).st_size, self._path)
+
+    def restart(self) -> None:
+        """Discard all bytes.
+
+        Raises:
+            FileAccessError: if the system refuses.
+        """
+        with SystemErrors("write", self._path):
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
 
     def commit(self) -> None:
         """Give the complete file its name, replacing an earlier file.
@@ -155,3 +184,28 @@ class PartialFile(OpenPartial):
         finally:
             self._name = ""
             self._folder.close()
+
+
+class WrittenBytes(io.RawIOBase):
+    """The first bytes of an open file; one such stream is read at a time."""
+
+    def __init__(self, descriptor: int, size: int, path: SafePath) -> None:
+        """Read `size` bytes of the file, which stays open."""
+        super().__init__()
+        self._file = descriptor
+        self._size = size
+        self._path = path
+        self._offset = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes; all remaining bytes for -1.
+
+        Raises:
+            FileAccessError: if the system refuses.
+        """
+        left = self._size - self._offset
+        with SystemErrors("read", self._path):
+            os.lseek(self._file, self._offset, os.SEEK_SET)
+            chunk = os.read(self._file, left if size < 0 else min(size, left))
+        self._offset += len(chunk)
+        return chunk

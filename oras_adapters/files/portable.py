@@ -142,6 +142,10 @@ class PathFolder(Folder):
         os.close(descriptor)
         yield
 
+    def clone(self, source: int, target: int, size: int) -> None:  # noqa: ARG002 - see below
+        """Refuse: Python has no call for it on all systems."""
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
     def make(self, name: str) -> None:
         """Create a directory."""
         os.mkdir(self._path(name))

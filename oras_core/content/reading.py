@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Final
 
-from oras_core.ports.content import ByteStream
+from oras_core.ports.content import ByteStream, ClonableStream
 
-__all__ = ["CHUNK_SIZE", "read_rest", "skip_to"]
+__all__ = ["CHUNK_SIZE", "clone_file", "read_rest", "skip_to"]
 
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes of one read: large enough to make calls cheap, small enough for many parallel blobs."""
+
+
+def clone_file(
+    stream: ByteStream, clone: Callable[[ByteStream], ByteStream | None]
+) -> ByteStream | None:
+    """Clone the file of a stream, as `ClonableStream.clone_into`; None if it has no file."""
+    return stream.clone_into(clone) if isinstance(stream, ClonableStream) else None
 
 
 def read_rest(stream: ByteStream) -> bytes:

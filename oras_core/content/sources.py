@@ -11,7 +11,7 @@ from typing import cast
 from attrs import Factory, field, frozen
 
 from oras_core.cancellation import current_token
-from oras_core.content.reading import CHUNK_SIZE, read_rest
+from oras_core.content.reading import CHUNK_SIZE, clone_file, read_rest
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
@@ -225,6 +225,10 @@ class _UnchangedStream:
                 raise FileAccessError("read", str(self._source.path), f"{reason}; push a copy")
             self._checked = True
         return chunk
+
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        """Clone the file; the digest of the clone tells whether it is the expected one."""
+        return clone_file(self._stream, clone)
 
     def close(self) -> None:
         """Close the file."""

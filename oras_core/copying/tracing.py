@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
+from oras_core.content.reading import clone_file
 from oras_core.content.sources import RangedSource
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import ByteSource, ByteStream
@@ -54,6 +55,11 @@ class _Stream:
 
     def read(self, size: int = -1, /) -> bytes:
         return self._source.advance(self._source.guarded(partial(self._stream.read, size)))
+
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        # The bytes count when they are read for their verification.
+        cloned = self._source.guarded(partial(clone_file, self._stream, clone))
+        return None if cloned is None else _Stream(cloned, self._source)
 
     def close(self) -> None:
         self._stream.close()

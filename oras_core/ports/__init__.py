@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oras_core.ports.content import (
         ByteSource,
         ByteStream,
+        ClonableStream,
         Deleter,
         Fetcher,
         Ingester,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from oras_core.ports.digests import DigestKeeper, DigestMemory
     from oras_core.ports.files import (
+        CloningFile,
         FileEntry,
         FileKind,
         FileTree,
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ByteSource",
     "ByteStream",
+    "ClonableStream",
+    "CloningFile",
     "Compression",
     "CompressionChooser",
     "Credential",
@@ -126,6 +130,8 @@ __all__ = [
 _MODULE_OF = {
     "ByteSource": "content",
     "ByteStream": "content",
+    "ClonableStream": "content",
+    "CloningFile": "files",
     "Compression": "compression",
     "CompressionChooser": "compression",
     "Credential": "credentials",

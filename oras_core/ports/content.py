@@ -6,7 +6,7 @@ delete or list, implements the protocol of that ability; callers check it with `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ByteSource",
     "ByteStream",
+    "ClonableStream",
     "Deleter",
     "Fetcher",
     "Ingester",
@@ -51,6 +52,23 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """Release all resources; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class ClonableStream(ByteStream, Protocol):
+    """All bytes of one file, which the operating system may be able to copy without the program."""
+
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        """Pass the stream that a `FileTree` has opened to `clone`; call it before any read.
+
+        Args:
+            clone: the method `clone` of a `CloningFile`, with the size of the file.
+
+        Returns:
+            A stream of the bytes of the clone, which are not verified; the caller closes it.
+            None if the file cannot be cloned; this stream can be read then.
+        """
         ...
 
 

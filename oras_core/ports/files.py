@@ -13,6 +13,7 @@ from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteStream
 
 __all__ = [
+    "CloningFile",
     "FileEntry",
     "FileKind",
     "FileTree",
@@ -92,6 +93,35 @@ class PendingFile(Protocol):
 
     def __exit__(self, *exception: object) -> None:
         """Discard the data, unless it was committed."""
+        ...
+
+
+@runtime_checkable
+class CloningFile(PendingFile, Protocol):
+    """A file being written that the operating system can fill with a copy of another file.
+
+    If the file system can, both files share their blocks until one of them is changed.
+    """
+
+    def clone(self, file: ByteStream, size: int) -> ByteStream | None:
+        """Fill the empty file with a copy of an open file; do not read or move `file`.
+
+        Args:
+            file: a stream that a `FileTree` has opened.
+            size: the expected size of the open file, in bytes.
+
+        Returns:
+            A stream of the bytes of this file, which the caller verifies and closes. None if
+            the system cannot make the copy, or if `file` has another size; this file is still
+            empty then.
+
+        Raises:
+            CancelledError: if the thread's token is cancelled.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Discard all bytes, so that `write` starts at the first byte."""
         ...
 
 

@@ -123,6 +123,25 @@ class ContentCache:
             _logger.warning("%s is fetched without the cache: %s", descriptor, error)
             return source.fetch(descriptor)
 
+    def open_file(self, descriptor: Descriptor) -> ByteStream | None:
+        """Open the file of a blob, and record its use; None if the cache does not have the blob.
+
+        Its bytes are not verified. `fetch` replaces a damaged file.
+
+        Raises:
+            InvalidConfigurationError: if the folder is an OCI layout with tags.
+        """
+        if self._max_size is not None and descriptor.size > self._max_size:
+            return None
+        try:
+            self._prepare()
+            entry = self._files.blob(descriptor.digest)
+            if entry is None or entry.size != descriptor.size:
+                return None
+            return self._open_used(descriptor)
+        except _UNUSABLE:
+            return None
+
     def open_part(self, descriptor: Descriptor, start: int, length: int) -> ByteStream | None:
         """Return a stream of a part of a blob; None if the cache does not have the blob.
 
@@ -250,8 +269,9 @@ class ContentCache:
 
     def _open(self, descriptor: Descriptor) -> ByteStream | None:
         """Open a blob that is intact, and record its use; None if there is no such blob."""
-        if not self._matches(descriptor):
-            return None
+        return self._open_used(descriptor) if self._matches(descriptor) else None
+
+    def _open_used(self, descriptor: Descriptor) -> ByteStream | None:
         try:
             if isinstance(self._tree, Toucher):
                 with suppress(FileAccessError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Protocol
 
 from oras_core.content.graph import ManifestCache
+from oras_core.content.reading import clone_file
 from oras_core.content.roots import read_root
 from oras_core.content.verify import VerifyingReader
 from oras_core.errors import ContentError, InvalidDigestError, NotFoundError, RegistryError
@@ -82,11 +85,16 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, ReferenceFetcher, UnverifiedFet
             NotFoundError: if the target does not have it.
             OrasError: any error of the target.
         """
-        return VerifyingReader(self.fetch_unverified(descriptor), descriptor)
+        return VerifyingReader(self._cache.fetch(descriptor, self._source), descriptor)
 
     def fetch_unverified(self, descriptor: Descriptor) -> ByteStream:
-        """Return a stream as `fetch`, whose bytes the caller must verify."""
-        return self._cache.fetch(descriptor, self._source)
+        """Return a stream as `fetch`, whose bytes the caller must verify.
+
+        A blob in the cache can be cloned before it is verified, so that it is hashed only once.
+        """
+        file = self._cache.open_file(descriptor)
+        fetch = partial(self._cache.fetch, descriptor, self._source)
+        return fetch() if file is None else _CachedFile(file, fetch)
 
     def fetch_range(self, descriptor: Descriptor, start: int, length: int) -> ByteStream:
         """Return `length` bytes of a blob from offset `start`.
@@ -97,6 +105,33 @@ class CachedSource(ReadOnlyTarget, RangeFetcher, ReferenceFetcher, UnverifiedFet
         """
         part = self._cache.open_part(descriptor, start, length)
         return part or self._source.fetch_range(descriptor, start, length)
+
+
+class _CachedFile:
+    """The file of a blob in the cache for a clone, or its verified bytes for a reader."""
+
+    def __init__(self, file: ByteStream, fetch: Callable[[], ByteStream]) -> None:
+        self._stream = file
+        self._fetch: Callable[[], ByteStream] | None = fetch
+
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        cloned = clone_file(self._stream, clone)
+        if cloned is None:
+            self._verify()
+        return cloned
+
+    def read(self, size: int = -1, /) -> bytes:
+        self._verify()
+        return self._stream.read(size)
+
+    def _verify(self) -> None:
+        if self._fetch is not None:
+            fetch, self._fetch = self._fetch, None
+            self._stream.close()  # first: Windows removes no open file
+            self._stream = fetch()
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _digest_of(reference: str) -> Digest | None:

@@ -22,6 +22,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath
 from oras_core.ports.content import ByteSource, ByteStream, ResumableSource
 from oras_core.ports.files import FileTree, PartialKeeper, ResumableFile
+from oras_core.stores.filling import fill_file
 
 __all__ = ["forget_partial", "write_file"]
 
@@ -57,8 +58,7 @@ def write_file(tree: FileTree, path: SafePath, descriptor: Descriptor, source: B
             resumable.commit()
         return
     with tree.create(path) as file:
-        with closing(source.open()) as stream:
-            copy_verified(stream, descriptor, file.write)
+        fill_file(file, descriptor, source)
         file.commit()
     forget_partial(tree, path, descriptor)
 
@@ -73,8 +73,7 @@ def _fill(file: ResumableFile, descriptor: Descriptor, source: ResumableSource) 
     try:
         if file.kept and _resume_partial(file, descriptor, source):
             return
-        with closing(source.open()) as stream:
-            copy_verified(stream, descriptor, file.write)
+        fill_file(file, descriptor, source)
     except OrasError as error:
         if not _is_interruption(error):
             file.restart()

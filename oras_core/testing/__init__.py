@@ -7,6 +7,7 @@ from oras_core.lazy import resolve
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oras_core.testing.contracts.cancellation import CancellationContract, SilentOrigin
+    from oras_core.testing.contracts.clones import CloningFileContract
     from oras_core.testing.contracts.compression import CompressionContract
     from oras_core.testing.contracts.content import TargetContract
     from oras_core.testing.contracts.content_abilities import (
@@ -62,6 +63,7 @@ __all__ = [
     "Access",
     "BasicAccess",
     "CancellationContract",
+    "CloningFileContract",
     "CompressedBodies",
     "CompressionContract",
     "ContractOrigin",
@@ -113,6 +115,7 @@ _MODULE_OF = {
     "Access": "registry.auth",
     "BasicAccess": "registry.auth",
     "CancellationContract": "contracts.cancellation",
+    "CloningFileContract": "contracts.clones",
     "CompressedBodies": "faults",
     "CompressionContract": "contracts.compression",
     "ContractOrigin": "contracts.http",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
+
+from oras_core.ports.content import ByteStream
 
 __all__ = ["Content", "ContentBuffer", "ContentStream"]
 
@@ -64,6 +67,7 @@ class ContentStream:
 
     def __init__(self, content: Content) -> None:
         """Start at the first byte."""
+        self.content: Content = content
         self._pieces = content.pieces
         self._number = 0
         self._offset = 0
@@ -84,6 +88,11 @@ class ContentStream:
                 self._offset = end
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def clone_into(self, clone: Callable[[ByteStream], ByteStream | None]) -> ByteStream | None:
+        """Clone the file; see the port."""
+        return clone(self)
+
     def close(self) -> None:
         """Release the bytes."""
+        self.content = Content()
         self._pieces = ()

@@ -15,6 +15,7 @@ from oras_core.model.paths import SafePath, sanitize_path
 from oras_core.ports.content import ByteStream
 from oras_core.ports.digests import DigestKeeper, DigestMemory
 from oras_core.ports.files import (
+    CloningFile,
     FileEntry,
     FileKind,
     FileTree,
@@ -29,7 +30,7 @@ from oras_core.ports.files import (
     Toucher,
 )
 from oras_core.stores.layout.thread_locks import ThreadLocks
-from oras_core.testing.memory_content import Content, ContentBuffer
+from oras_core.testing.memory_content import Content, ContentBuffer, ContentStream
 
 __all__ = ["MemoryFileTree"]
 
@@ -299,7 +300,7 @@ def _check_merge(path: SafePath, new: _Node, old: _Node | None) -> None:
                 _check_merge(path / sanitize_path(name), node, old.children.get(name))
 
 
-class _PendingFile(PendingFile):
+class _PendingFile(CloningFile):
     def __init__(self, tree: MemoryFileTree, path: SafePath, *, executable: bool) -> None:
         self._tree = tree
         self._path = path
@@ -309,6 +310,17 @@ class _PendingFile(PendingFile):
     def write(self, data: bytes, /) -> None:
         """Append `data`."""
         self._buffer.write(data)
+
+    def clone(self, file: ByteStream, size: int) -> ByteStream | None:
+        """Fill the empty file with the bytes of a file in memory, which both share."""
+        if not isinstance(file, ContentStream) or file.content.size != size:
+            return None
+        self._buffer = ContentBuffer(file.content)
+        return file.content.open()
+
+    def restart(self) -> None:
+        """Discard all bytes."""
+        self._buffer.clear()
 
     def commit(self) -> None:
         """Give the file its name."""
@@ -344,7 +356,7 @@ class _ResumableFile(_PendingFile, ResumableFile):
     def restart(self) -> None:
         """Discard the kept and the written bytes."""
         self._beginning = Content()
-        self._buffer.clear()
+        super().restart()
 
     def commit(self) -> None:
         """Give the file its name."""

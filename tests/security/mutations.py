@@ -240,12 +240,9 @@ MUTATIONS = (
     Mutation(
         "C3",
         "oras_core/stores/resuming.py",
-        "        with closing(source.open()) as stream:\n"
-        "            copy_verified(stream, descriptor, file.write)\n"
-        "        file.commit()",
+        "        fill_file(file, descriptor, source)\n        file.commit()",
         "        try:\n"
-        "            with closing(source.open()) as stream:\n"
-        "                copy_verified(stream, descriptor, file.write)\n"
+        "            fill_file(file, descriptor, source)\n"
         "        finally:\n"
         "            file.commit()",
         ("blob-changed-http", "blob-length-less-http"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final
 
-from oras_core.content.verify import copy_verified
 from oras_core.errors import InvalidDigestError, InvalidManifestError, NotFoundError, SizeLimitError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import HEX_LENGTH, Digest
 from oras_core.model.paths import SafePath, sanitize_path
-from oras_core.ports.content import ByteStream
+from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.files import FileEntry, FileTree, PartialRemover
+from oras_core.stores.filling import fill_file
 from oras_core.stores.layout.index import MAX_INDEX_SIZE, LayoutIndex
 
 __all__ = ["INDEX_NAME", "LAYOUT_VERSION", "MARKER_NAME", "LayoutFiles", "blob_path"]
@@ -139,14 +139,14 @@ class LayoutFiles:
         """
         return self._tree.open(blob_path(digest))
 
-    def add_blob(self, descriptor: Descriptor, stream: ByteStream) -> None:
+    def add_blob(self, descriptor: Descriptor, source: ByteSource) -> None:
         """Write a blob, and verify it.
 
         Raises:
             ContentError: if the bytes do not match `descriptor`; nothing is kept then.
         """
         with self._tree.create(blob_path(descriptor.digest)) as file:
-            copy_verified(stream, descriptor, file.write)
+            fill_file(file, descriptor, source)
             file.commit()
 
     def add_verified(self, digest: Digest, content: bytes) -> None:

@@ -202,10 +202,10 @@ class OciLayoutStore(
             if not self._files.revision:
                 with self._locks.changing_index():
                     self._files.prepare()
+            if not descriptor.has_successors:
+                self._files.add_blob(descriptor, source)
+                return
             with closing(source.open()) as stream:
-                if not descriptor.has_successors:
-                    self._files.add_blob(descriptor, stream)
-                    return
                 content = read_verified(stream, descriptor, limit=self._manifest_size)
             document = codec.decode(content, descriptor.media_type, limit=self._manifest_size)
             self._files.add_verified(descriptor.digest, content)

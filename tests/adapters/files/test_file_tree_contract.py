@@ -5,6 +5,7 @@ import pytest
 from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.files.portable import PortableFileTree
 from oras_core.model.paths import sanitize_path
+from oras_core.testing.contracts.clones import CloningFileContract
 from oras_core.testing.contracts.files import FileTreeContract
 from oras_core.testing.contracts.links import LinkerContract
 from oras_core.testing.contracts.locks import LockerContract
@@ -12,7 +13,9 @@ from oras_core.testing.contracts.partials import PartialKeeperContract
 from oras_core.testing.memory_files import MemoryFileTree
 
 
-class EveryContract(FileTreeContract, LinkerContract, LockerContract, PartialKeeperContract):
+class EveryContract(
+    CloningFileContract, FileTreeContract, LinkerContract, LockerContract, PartialKeeperContract
+):
     """All that a folder of ours can do."""
 
 

@@ -97,12 +97,12 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
                 manifest_config=manifest_config,
                 annotation_file=annotation_file,
                 manifest_annotations=manifest_annotations,
-                subject=_client.subject_of(self, container, subject),  # pyright: ignore[reportArgumentType] - it reads no cached_property
+                subject=_client.subject_of(self, container, subject),  # pyright: ignore[reportArgumentType] - it does not read made_once
                 chunk_size=chunk_size if do_chunked else None,
                 artifact_type=artifact_type,
                 further_tags=tags,
             )
-            response: Response = _client.push(self, container, request)  # pyright: ignore[reportArgumentType] - it reads no cached_property
+            response: Response = _client.push(self, container, request)  # pyright: ignore[reportArgumentType] - it does not read made_once
         self._check_200_response(response)
         if not quiet:
             announce(f"Successfully pushed {container}")
@@ -142,7 +142,7 @@ class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
         self.auth.load_configs(container, configs=[config_path] if config_path else None)
         with reporting():
             return _client.pull(
-                self,  # pyright: ignore[reportArgumentType] - it reads no cached_property
+                self,  # pyright: ignore[reportArgumentType] - it does not read made_once
                 container,
                 outdir=outdir,
                 allowed_media_type=allowed_media_type,

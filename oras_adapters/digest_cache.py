@@ -8,9 +8,10 @@ import os
 import sqlite3
 import stat
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from oras_core.errors import OrasError
 from oras_core.forks import ForkSafeLock, PerProcess
@@ -21,6 +22,8 @@ from oras_core.ports.files import FileEntry
 __all__ = ["DigestCache"]
 
 _LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_ENTRIES: Final = 200_000
 """Entries of the database, about 40 MB; the oldest are dropped."""
@@ -72,11 +75,11 @@ class DigestCache(DigestMemory):
 
     def recall(self, entry: FileEntry, algorithm: str) -> Digest | None:
         """Return the digest of a file with the same revision and size; None if unknown."""
-        found = self._run(
+        row = self._run(
             "SELECT encoded, seal FROM digests WHERE revision = ? AND size = ? AND algorithm = ?",
             (entry.revision, entry.size, algorithm),
+            _row,
         )
-        row = found and found.fetchone()
         if not row or not entry.revision:
             return None
         encoded, seal = row
@@ -92,29 +95,31 @@ class DigestCache(DigestMemory):
         if not entry.revision:
             return
         row = (entry.revision, entry.size, digest.algorithm, digest.encoded)
-        kept = self._run(
+        number = self._run(
             "INSERT OR REPLACE INTO digests (revision, size, algorithm, encoded, seal)"
             " VALUES (?, ?, ?, ?, ?)",
             (*row, _seal(entry, str(digest))),
+            _row_number,
         )
-        if kept is not None and kept.lastrowid is not None:
-            oldest = kept.lastrowid - self._max_entries
-            if oldest > 0:
-                self._run("DELETE FROM digests WHERE id <= ?", (oldest,))
+        if number is not None and number > self._max_entries:
+            oldest = number - self._max_entries
+            self._run("DELETE FROM digests WHERE id <= ?", (oldest,), _row_number)
 
     def close(self) -> None:
         """Close the database. The next use opens it again."""
         with self._lock:
             _close(self._database)
 
-    def _run(self, statement: str, values: tuple[str | int, ...]) -> sqlite3.Cursor | None:
-        """Run a statement in a transaction; None if there is no usable database."""
+    def _run(
+        self, statement: str, values: tuple[str | int, ...], read: Callable[[sqlite3.Cursor], T]
+    ) -> T | None:
+        """Run a statement in a transaction, and `read` its result; None without a database."""
         with self._lock:
             connection = self._opened()
             if connection is None:
                 return None
             try:
-                return connection.execute(statement, values)
+                return read(connection.execute(statement, values))
             except sqlite3.Error as error:
                 if _is_damage(error):
                     self._discard(error)
@@ -172,6 +177,15 @@ class DigestCache(DigestMemory):
             connection.close()
             raise
         return connection
+
+
+def _row(cursor: sqlite3.Cursor) -> tuple[str, str] | None:
+    row: tuple[str, str] | None = cursor.fetchone()
+    return row
+
+
+def _row_number(cursor: sqlite3.Cursor) -> int | None:
+    return cursor.lastrowid
 
 
 def _close(database: PerProcess[_Connections]) -> None:

@@ -119,9 +119,11 @@ class CancelToken:
             not run any more.
         """
         key = object()
-        self._callbacks[key] = callback
-        if self.cancelled and self._callbacks.pop(key, None) is not None:
-            _call(callback)
+        with self._lock:
+            self._callbacks[key] = callback
+            # A signal handler of this thread may have cancelled between.
+            if self.cancelled and self._callbacks.pop(key, None) is not None:
+                _call(callback)
 
         def forget() -> None:
             with self._lock:

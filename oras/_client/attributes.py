@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, ClassVar
 
 from oras._client.connections import Connections
 from oras._client.session import Session
 from oras.auth import AuthBackend, get_auth_backend
 from oras_core.forks import ConnectionHolder
+from oras_core.lazy import made_once
 
 __all__ = ["ClientAttributes"]
 
@@ -42,24 +42,24 @@ class ClientAttributes(ConnectionHolder):
 
     do_request: Callable[..., Any]
 
-    @cached_property
+    @made_once
     def headers(self) -> dict[str, str]:
         """Header fields sent with every request to a registry."""
         return {}
 
-    @cached_property
+    @made_once
     def connections(self) -> Connections:
         """Gives access to the core's registry objects."""
-        return Connections(self)  # pyright: ignore[reportArgumentType] - it reads no cached_property
+        return Connections(self)  # pyright: ignore[reportArgumentType] - it does not read made_once
 
-    @cached_property
+    @made_once
     def auth(self) -> Any:
         """The authentication backend."""
         return get_auth_backend("token", session=self.session, hostname=self.hostname)
 
-    @cached_property
+    @made_once
     def _default_session(self) -> Session:
-        return Session(self)  # pyright: ignore[reportArgumentType] - it reads no cached_property
+        return Session(self)  # pyright: ignore[reportArgumentType] - it does not read made_once
 
     @property
     def hostname(self) -> str | None:

@@ -199,14 +199,16 @@ class AuthBackend:
         return self._known()
 
     def _known(self) -> Credential | None:
-        if self._registry is None:
+        # Read once: another thread may set another registry in use.
+        registry, found = self._registry, self._found
+        if registry is None:
             return self._given.latest
-        self._given.claim(self._registry)
-        key = (self._registry, *self.revision)
-        if self._found is None or self._found[0] != key:
+        self._given.claim(registry)
+        key = (registry, *self.revision)
+        if found is None or found[0] != key:
             # A store may have to start a program: look up once.
-            self._found = key, self.credentials(configured()).get(self._registry)
-        return self._found[1]
+            self._found = found = key, self.credentials(configured()).get(registry)
+        return found[1]
 
     @property
     def _base(self) -> str:

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -92,6 +94,33 @@ def test_threads_share_a_cache(cache):
         thread.join()
     for number in range(80):
         assert cache.recall(numbered(number), "sha256") == Digest.of(str(number).encode())
+
+
+def test_another_thread_cannot_close_the_database_before_the_result_is_read(cache, monkeypatch):
+    free: list[bool] = []
+
+    def is_free() -> bool:
+        acquired = cache._lock.acquire(timeout=0)
+        if acquired:
+            cache._lock.release()
+        return acquired
+
+    with ThreadPoolExecutor(1) as threads:
+
+        class Cursor(sqlite3.Cursor):
+            def fetchone(self):
+                free.append(threads.submit(is_free).result(10))
+                return super().fetchone()
+
+        class Connection(sqlite3.Connection):
+            def execute(self, *arguments):
+                return self.cursor(Cursor).execute(*arguments)
+
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+        cache.remember(FILE, DIGEST)
+        free.clear()
+        assert cache.recall(FILE, "sha256") == DIGEST
+    assert free == [False]
 
 
 WRITER = """

@@ -59,6 +59,8 @@ class BlobPresence:
         self._downloader = downloader
         self._now = now
         self._lock = ForkSafeLock()
+        # Other threads push manifests while a request of `has` holds the lock above.
+        self._noting = ForkSafeLock()
         self._new_until: float | None = None  # 0.0: the repository has content
         self._expects_copy = False
         self._stored: set[Digest] = set()
@@ -89,13 +91,15 @@ class BlobPresence:
 
     def note_content(self) -> None:
         """Record that the repository is not new."""
-        self._new_until = 0.0
-        self._stored.clear()
+        with self._noting:
+            self._new_until = 0.0
+            self._stored.clear()
 
     def note_stored(self, digest: Digest) -> None:
         """Record that this client uploaded a blob."""
-        if self._new_until:
-            self._stored.add(digest)
+        with self._noting:
+            if self._new_until:
+                self._stored.add(digest)
 
     def _look(self, descriptor: Descriptor) -> bool:
         found = self._downloader.exists(descriptor.digest)
@@ -114,7 +118,9 @@ class BlobPresence:
             exchange(self._transport, request, operation).close()
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
-                self._new_until = self._now() + NEW_SECONDS
+                with self._noting:
+                    if self._new_until != 0.0:
+                        self._new_until = self._now() + NEW_SECONDS
                 return
         except TransportError as error:
             _logger.debug("treated as not new: %s", error)

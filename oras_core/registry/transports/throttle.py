@@ -70,6 +70,7 @@ class Throttled(HttpTransport):
         self._requests = _Spacing(rate.requests, sleep, now)
         self._bytes = None if rate.bytes is None else _Spacing(rate.bytes, sleep, now)
         self._now = now
+        self._lock = ForkSafeLock()
         self._not_before = 0.0
 
     @property
@@ -86,7 +87,9 @@ class Throttled(HttpTransport):
         if is_retryable(response.status):
             asked = retry_after(response.headers)
             if asked is not None:
-                self._not_before = max(self._not_before, self._now() + asked)
+                until = self._now() + asked
+                with self._lock:
+                    self._not_before = max(self._not_before, until)
         if self._bytes is None:
             return response
         return response.with_body(_ThrottledStream(response.body, self._bytes))

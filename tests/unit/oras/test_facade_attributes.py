@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
 import oras.auth
 import oras.provider
+from oras._client import attributes
+from oras._client.connections import Connections
 from oras.decorator import ensure_container
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing import EmbeddedRegistry
@@ -138,3 +142,21 @@ def test_subclass_can_set_its_own_session(address):
     client = Keeps(hostname=address)
     client.auth.set_basic_auth("alice", "open sesame")
     assert push(client, address) == 201
+
+
+def test_threads_share_the_connections_of_a_client(monkeypatch):
+    client = Bare()
+    made = []
+
+    def make(owner):
+        """Let another thread use the client while the first thread makes the connections."""
+        connections = Connections(owner)
+        made.append(connections)
+        if len(made) == 1:
+            others.append(threads.submit(lambda: client.connections).result(10))
+        return connections
+
+    others = []
+    monkeypatch.setattr(attributes, "Connections", make)
+    with ThreadPoolExecutor(1) as threads:
+        assert [client.connections] == others

@@ -494,3 +494,19 @@ def test_authentication_headers(raw, expected):
     header = auth_utils.parse_auth_header(raw)
     assert (header.service, header.realm, header.scope) == expected
     assert repr(header).startswith("authHeader(lookup={'service': ")
+
+
+def test_another_thread_that_uses_another_registry_does_not_change_the_credential(monkeypatch):
+    backend = TokenAuth()
+    store = StaticCredentials(
+        {"a.example": Credential("alice", "sesame"), "b.example": Credential("bob", "sesame")}
+    )
+
+    def configured():
+        backend.load_configs("b.example/app:v1")
+        return store
+
+    monkeypatch.setattr(oras.auth.base, "configured", configured)
+    found = backend.known_at(A)
+    assert found is not None
+    assert found.username == "alice"

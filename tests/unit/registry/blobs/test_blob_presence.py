@@ -142,6 +142,25 @@ def test_a_repository_counts_as_new_for_a_limited_time():
     assert transport.lines == [head(LAYERS[0]), TAGS, TAGS, head(LAYERS[3])]
 
 
+def test_a_manifest_pushed_during_the_tag_list_request_is_not_forgotten():
+    """Another thread pushes the manifest while the registry answers the older request."""
+    transport = ScriptedTransport(MISSING, NEW, FOUND)
+    presence = subject(transport)
+    send = transport.send
+
+    def send_late(request):
+        response = send(request)
+        if request.url.endswith("/tags/list?n=1"):
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(presence.note_content).result(10)
+        return response
+
+    transport.send = send_late
+    assert not presence.has(LAYERS[0])
+    assert presence.has(LAYERS[1])
+    assert transport.lines == [head(LAYERS[0]), TAGS, head(LAYERS[1])]
+
+
 def test_threads_share_one_request():
     transport = ScriptedTransport(MISSING, NEW)
     presence = subject(transport)

@@ -135,6 +135,26 @@ def test_the_pause_that_a_registry_demands_is_known(status, headers, pause):
     assert clock.slept == []
 
 
+def test_a_shorter_pause_does_not_replace_a_longer_one_of_another_thread():
+    clock = Clock()
+    longer = []
+
+    def now():
+        """Let another thread get its response while the first thread computes its pause."""
+        if longer:
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(longer.pop().send, GET).result(10)
+        return clock()
+
+    answers = ScriptedTransport(
+        Answer(429, {"Retry-After": "2"}), Answer(429, {"Retry-After": "60"})
+    )
+    transport = Throttled(answers, now=now)
+    longer.append(transport)
+    transport.send(GET)
+    assert transport.pause == pytest.approx(60)
+
+
 def test_a_worker_gets_its_share():
     assert Rate(10, 1000).shared(4) == Rate(2.5, 250)
     assert Rate().shared(4) == Rate()

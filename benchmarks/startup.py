@@ -3,7 +3,8 @@
 Runs each operation in fresh processes against the embedded registry, and prints how many of our
 modules it has loaded, and the CPU time of our packages: what the standard library and other
 packages need to be imported is not counted, since they are imported first. All modules are
-loaded from bytecode, as those of an installed package are.
+loaded from bytecode, as those of an installed package are. The processes have no settings: no
+variables, and an empty home directory.
 
     python benchmarks/startup.py [--runs N]
 """
@@ -49,6 +50,9 @@ print(time.process_time() - begun)
 print(*sys.modules)
 """
 
+KEPT = ("LD_LIBRARY_PATH", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
+"""Variables of the measured process; none of them is a setting."""
+
 PACKAGES = ("oras", "oras_adapters", "oras_core")
 MILLISECONDS = 1000
 
@@ -72,9 +76,16 @@ def start(
     operation: str,
     target: str,
     loaded: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
+    bytecode: str = "",
 ) -> Start:
-    """Run one of `OPERATIONS` in a new process, which imports the modules `loaded` first."""
+    """Run one of `OPERATIONS` in a new process, which imports the modules `loaded` first.
+
+    The process keeps its bytecode in the folder `bytecode`; by default beside the modules.
+    """
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    if bytecode:
+        environment["PYTHONPYCACHEPREFIX"] = bytecode
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
     program = PROGRAM.format(root=str(ROOT), operation=OPERATIONS[operation])
     with tempfile.TemporaryDirectory() as folder:
         output = subprocess.run(
@@ -82,7 +93,7 @@ def start(
             check=True,
             capture_output=True,
             text=True,
-            env=environment,
+            env={**environment, "HOME": folder},
         ).stdout
     seconds, names = output.splitlines()
     modules = names.split()
@@ -94,10 +105,8 @@ def start(
 def least(operation: str, target: str, runs: int) -> Start:
     """Return the fastest of several runs, none of which counts the imports of others."""
     with tempfile.TemporaryDirectory() as bytecode:
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        others = start(operation, target, environment=environment).others
-        starts = [start(operation, target, others, environment) for _ in range(runs)]
+        others = start(operation, target, bytecode=bytecode).others
+        starts = [start(operation, target, others, bytecode) for _ in range(runs)]
     return min(starts, key=lambda one: one.seconds)
 
 

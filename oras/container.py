@@ -15,23 +15,27 @@ from oras_core.registry.endpoints import RepositoryEndpoints, api_host
 __all__ = ["Container", "UnrecognizedNameError", "docker_regex"]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = module_attributes(__name__, __all__)
+    _name_of_oras_py, __dir__ = module_attributes(__name__, __all__)
 
-docker_regex: Final = re.compile(
-    r"""^
+    def __getattr__(name: str) -> object:
+        """Compile the expression, or import a name of oras-py, on first use (PEP 562)."""
+        if name == "docker_regex":
+            return globals().setdefault(name, re.compile(_DOCKER_NAME, re.VERBOSE))
+        return _name_of_oras_py(name)
+
+
+docker_regex: re.Pattern[str]
+"""Matches the parts of a name loosely; `Container` uses the spec's stricter grammar (R36)."""
+
+_DOCKER_NAME: Final = r"""^
     (?:(?P<registry>[^/@]*[.:][^/@]*|localhost)/)?
     (?P<namespace>(?:[^/:@]+/)+)?
     (?P<repository>[^/:@]+)
     (?::(?P<tag>[^/:@]+))?
     (?:@(?P<digest>[^@]+))?
-    \Z""",
-    re.VERBOSE,
-)
-"""Matches the parts of a name loosely; `Container` uses the spec's stricter grammar (R36)."""
+    \Z"""
 
-
-_URL: Final = re.compile(r"(https?)://([^/]*)/?(.*)\Z", re.IGNORECASE | re.DOTALL)
-_USER: Final = re.compile(r"\A((?:[A-Za-z][A-Za-z0-9+.-]*://)?)[^/]*@(?=[^/@]+/)")
+_USER: Final = r"\A((?:[A-Za-z][A-Za-z0-9+.-]*://)?)[^/]*@(?=[^/@]+/)"
 _PLACEHOLDER: Final = "registry.invalid"
 
 
@@ -163,7 +167,7 @@ class Container:
 
     def _reference(self) -> Reference:
         # Users may assign the attributes, so they are validated on use.
-        if not re.search(r"[.:]|^localhost$", self.registry):
+        if not _is_marked(self.registry):
             # A host that only a URL can name, such as `http://registry/a`.
             return Reference.parse(self.uri.replace(self.registry, _PLACEHOLDER, 1))
         return Reference.parse(self.uri)
@@ -186,16 +190,21 @@ def _split_scheme(name: str) -> tuple[str | None, str | None, str]:
     Raises:
         InvalidReferenceError: if the host is not `HOST` or `HOST:PORT`.
     """
-    found = _URL.match(name) if isinstance(name, str) else None
-    if found is None:
+    scheme, mark, rest = name.partition("://") if isinstance(name, str) else ("", "", "")
+    if not mark or scheme.lower() not in {"http", "https"}:
         return None, None, name
-    scheme, host, path = found.groups()
+    host, _, path = rest.partition("/")
     if not is_registry(host):
         raise InvalidReferenceError(host, "the registry is not HOST or HOST:PORT")
     # Behind a host, the path has no registry, even if its first part looks like one.
     return scheme.lower(), host, f"{_PLACEHOLDER}/{path}"
 
 
+def _is_marked(registry: str) -> bool:
+    """Tell whether a registry is recognized as one at the beginning of a name (R11)."""
+    return "." in registry or ":" in registry or registry == "localhost"
+
+
 def _without_user(name: object) -> object:
     """Return a name without user information, which may hold a password."""
-    return _USER.sub(r"\1", name) if isinstance(name, str) else name
+    return re.sub(_USER, r"\1", name) if isinstance(name, str) else name

@@ -13,13 +13,13 @@ from oras._client.failures import reporting
 from oras._client.graphs import GraphMethods
 from oras._client.hooks import replaceable
 from oras._client.login import LoginMethods
-from oras._client.response import Response
 from oras._client.tags import TagMethods
 from oras._names import module_attributes
 from oras.logger import announce, logger
 
 if TYPE_CHECKING:
     from oras._client.files import temporary_empty_config
+    from oras._client.response import Response
     from oras.oci import Subject
 
 __all__ = ["Registry", "logger", "temporary_empty_config"]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from oras_adapters.credential_stores import chosen_store
-from oras_adapters.http.certificate_folders import HostCertificates, find_certificates
 from oras_adapters.http.urllib3_transport import ProxyChoice, Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
 from oras_core.closing import ClosedOnExit
@@ -21,10 +19,8 @@ from oras_core.model.hosts import is_loopback
 from oras_core.model.limits import Limits
 from oras_core.model.reference import Reference
 from oras_core.ports.content import ReadOnlyTarget
-from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.compose import Authorize
-from oras_core.registry.profiles import HostProfile, profile_for
+from oras_core.registry.compose import Authorize, OnDemandAuthorizer
 from oras_core.registry.registry import RemoteRegistry
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.transports.retries import RetryPolicy
@@ -35,13 +31,19 @@ if TYPE_CHECKING:
     from oras_adapters.digest_cache import DigestCache
     from oras_adapters.files.local_files import LocalFileTree
     from oras_adapters.files.local_sources import LocalFiles
+    from oras_adapters.http.certificate_folders import HostCertificates
     from oras_core.ports.compression import Compression, CompressionChooser
+    from oras_core.ports.credentials import CredentialStore
     from oras_core.ports.digests import DigestMemory
+    from oras_core.registry.profiles import HostProfile
     from oras_core.stores.cache import ContentCache
 
 __all__ = ["Parts"]
 
 _logger = logging.getLogger(__name__)
+
+_CONFIG_FILES: Final = frozenset({"docker", "podman"})
+"""The credential stores that always exist."""
 
 
 class Parts(ClosedOnExit):
@@ -87,8 +89,20 @@ class Parts(ClosedOnExit):
         """
         with self._lock:
             if self._credentials is None:
+                from oras_adapters.credential_stores import chosen_store  # noqa: PLC0415 - many registries need none
+
                 self._credentials = chosen_store(self.settings)
             return self._credentials
+
+    def credentials_on_demand(self) -> Callable[[], CredentialStore]:
+        """Return a function that returns the credential store, which is made by the first call.
+
+        Raises:
+            InvalidConfigurationError: if the settings name an unknown store.
+        """
+        if not _CONFIG_FILES.issuperset(self.settings.credentials.stores):
+            _ = self.credentials  # reported here, before the first request
+        return lambda: self.credentials
 
     def registry(self, host: str) -> RemoteRegistry:
         """Return the registry `HOST` or `HOST:PORT`.
@@ -130,17 +144,29 @@ class Parts(ClosedOnExit):
         """
         network = self.settings.network
         usual = RetryPolicy(network.attempts, network.backoff, max_pause=network.max_pause)
+        if authorize is None and credentials is None:
+            authorize = self._authorization(host)
         return RemoteRegistry(
             host,
             transport,
             plain_http=self.plain_http(host) if plain_http is None else plain_http,
-            credentials=credentials or self.credentials,
+            credentials=credentials,
             headers=headers or {},
             retry_policy=retry_policy or usual,
             limits=self.limits,
-            profile=self._profile(host),
+            profile=lambda: self._profile(host),
             authorize=authorize,
         )
+
+    def _authorization(self, host: str) -> Authorize:
+        credentials = self.credentials_on_demand()
+
+        def authorize(transport: HttpTransport, origin: str) -> HttpTransport:
+            return OnDemandAuthorizer(
+                transport, origin=origin, credentials=credentials, registry=host, limits=self.limits
+            )
+
+        return authorize
 
     def repository(self, reference: Reference | str) -> RemoteRepository:
         """Return the repository of a reference.
@@ -257,7 +283,7 @@ class Parts(ClosedOnExit):
         chosen = self.settings.host(host).plain_http
         if chosen is not None:
             return chosen
-        return is_loopback(host) and self._certificates(host) == HostCertificates()
+        return is_loopback(host) and not any(self._certificates(host))
 
     def _tls(self, host: str) -> TlsSettings:
         """Return the TLS settings for `host`, those of its `certs.d` folder included."""
@@ -273,6 +299,8 @@ class Parts(ClosedOnExit):
         )
 
     def _certificates(self, host: str) -> HostCertificates:
+        from oras_adapters.http.certificate_folders import find_certificates  # noqa: PLC0415 - below
+
         tls = self.settings.host(host).tls or self.settings.tls
         return find_certificates(tls.certificate_directories, host)
 
@@ -288,6 +316,8 @@ class Parts(ClosedOnExit):
         )
 
     def _profile(self, host: str) -> HostProfile:
+        from oras_core.registry.profiles import profile_for  # noqa: PLC0415 - lists of tags need none
+
         own, connections = self.settings.host(host), self.settings.transfer.range_connections
         if own.range_connections is not None:
             connections = own.range_connections

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, chosen_settings
 from oras_core.model.limits import Limits
-from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpTransport
 
 if TYPE_CHECKING:
     from oras_adapters.client.async_client import AsyncClient
     from oras_adapters.client.client import Client
+    from oras_core.ports.credentials import CredentialStore
     from oras_core.ports.progress import ProgressListener
 
 __all__ = ["Composition", "compose"]

@@ -1,4 +1,4 @@
-"""Locks, connections and tokens, which a process must not share with its forked children.
+"""Locks, connections and secrets, which a process must not share with other processes.
 
 A fork copies the memory of a process, but only the thread that forks. A lock that another thread
 held stays locked in the child; a connection or a request in flight belongs to both. So
@@ -13,7 +13,7 @@ from os import getpid
 from types import TracebackType
 from typing import ClassVar, Generic, Self, TypeVar
 
-__all__ = ["ConnectionHolder", "ForkSafeLock", "PerProcess"]
+__all__ = ["ConnectionHolder", "ForkSafeLock", "PerProcess", "Unpicklable"]
 
 T = TypeVar("T")
 
@@ -102,3 +102,25 @@ class ConnectionHolder:
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
+
+
+class Unpicklable:
+    """A value that contains a secret and refuses to be pickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuse: a pickle would carry the secret in clear text into files and queues.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"cannot pickle a {type(self).__name__}: it contains a secret")
+
+    def __copy__(self) -> Self:
+        """Return the same object: it is immutable."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return the same object: it is immutable."""
+        return self

@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from oras._client.pulling import pull
     from oras._client.push_request import PushRequest
     from oras._client.pushing import push, subject_of
+    from oras._client.response import Response
 
 __all__ = [
     "PushRequest",
+    "Response",
     "pull",
     "push",
     "subject_of",
@@ -19,6 +21,7 @@ __all__ = [
 
 _MODULE_OF = {
     "PushRequest": "push_request",
+    "Response": "response",
     "pull": "pulling",
     "push": "pushing",
     "subject_of": "pushing",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from oras._client.attributes import ClientAttributes
-from oras._client.response import Response
 from oras.auth import get_auth_backend
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
 from oras_core.version import __version__
+
+if TYPE_CHECKING:
+    from oras._client.response import Response
 
 __all__ = ["BaseClient"]
 
@@ -161,6 +163,8 @@ class BaseClient(ClientAttributes):
         """
         if response.status_code in (200, 201, 202):
             return
+        from oras._client.response import Response  # noqa: PLC0415 - only errors need it
+
         self._parse_response_errors(response)
         if isinstance(response, Response):
             raise response.error()

@@ -11,7 +11,6 @@ import oras_core
 from oras import defaults
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.response import Response
 from oras.container import Container
 from oras.decorator import parsing_target
 from oras.types import container_type
@@ -20,6 +19,7 @@ from oras_core.errors import OrasError
 from oras_core.model.digest import Digest
 
 if TYPE_CHECKING:
+    from oras._client.response import Response
     from oras_core.model.descriptor import Descriptor
 
 __all__ = ["BlobMethods", "described"]

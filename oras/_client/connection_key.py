@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionKey"]
 
 
-@frozen
+@frozen(repr=False)  # the header fields may hold a secret
 class ConnectionKey:
     """The client attributes a registry object depends on; users may assign them any time."""
 
     host: str
     scheme: str
     verify: bool | str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    headers: tuple[tuple[str, str], ...]
     session: object = field(eq=id)
-    backend: object = field(repr=False, eq=id)
+    backend: object = field(eq=id)
     revision: object
 
     @classmethod

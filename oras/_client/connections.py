@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,12 +15,11 @@ from oras._client.hooks import REQUEST_HOOK, is_overridden
 from oras._client.schemes import Schemes
 from oras._transports.composition import composition_for
 from oras.auth.hooks import authenticates_itself
-from oras_core.credentials import NoCredentials, StaticCredentials
 from oras_core.errors import InvalidInputError, redact_url
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import is_loopback
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.auth.on_demand import OnDemandAuthorizer
+from oras_core.registry.compose import OnDemandAuthorizer
 from oras_core.registry.endpoints import base_url
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
@@ -105,7 +105,7 @@ class Connections:
             scheme = "http" if insecure else "https"
         key = evolve(ConnectionKey.of(self._client, host, scheme), verify=verify)
         # Bypasses an overridden `do_request`, which may add the client's other credentials.
-        authorize = self._by_challenge(host, StaticCredentials(credential))
+        authorize = self._by_challenge(host, lambda: oras_core.StaticCredentials(credential))
         return self._new_registry(key, self._transport(key), authorize)
 
     @property
@@ -166,15 +166,15 @@ class Connections:
         """Return the authorization: the core's, or that of a custom backend."""
         backend = self._client.auth
         if not authenticates_itself(backend):
-            configured = self._composition(key.verify).credentials
-            return self._by_challenge(key.host, backend.credentials(configured))
+            configured = self._composition(key.verify).credentials_on_demand()
+            return self._by_challenge(key.host, lambda: backend.credentials(configured()))
         if self._foreign is None or self._foreign.backend is not backend:
             from oras._client.backend_transport import BackendAuthorization  # noqa: PLC0415 - rare
 
             self._foreign = BackendAuthorization(backend)
         return self._foreign
 
-    def _by_challenge(self, host: str, credentials: CredentialStore) -> Authorize:
+    def _by_challenge(self, host: str, credentials: Callable[[], CredentialStore]) -> Authorize:
         choose = getattr(self._client.auth, "choose_challenge", None)
 
         def authorize(transport: HttpTransport, origin: str) -> HttpTransport:
@@ -205,7 +205,6 @@ class Connections:
             key.host,
             plain_http=key.scheme == "http",
             headers=Headers(key.headers),
-            credentials=NoCredentials(),
             authorize=authorize,
             retry_policy=retry_policy,
         )

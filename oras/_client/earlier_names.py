@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oras._client.manifests import ManifestMethods
-from oras._client.response import Response
 from oras._client.uploads import UploadMethods
 from oras.logger import logger
 from oras.types import container_type
+
+if TYPE_CHECKING:
+    from oras._client.response import Response
 
 __all__ = ["EarlierNames"]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oras import _transports
-from oras._client.response import Response
 from oras_core.errors import OrasError, RegistryError, TransportError
 from oras_core.ports.http import HttpRequest
+
+if TYPE_CHECKING:
+    from oras._client.response import Response
 
 __all__ = ["reporting"]
 
@@ -42,6 +44,8 @@ def reporting() -> Iterator[None]:
 
 def _response_of(error: RegistryError) -> Response:
     """Return a response with the facts of an error. The core does not keep the original."""
+    from oras._client.response import Response  # noqa: PLC0415 - only errors need it
+
     entries = [{"code": code, "message": error.detail} for code in error.codes or ("UNKNOWN",)]
     document = json.dumps({"errors": entries}).encode()
     return Response.of(error.status, {"Content-Type": "application/json"}, document, url=error.url)

@@ -12,10 +12,10 @@ import oras_core
 from oras import _client
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.response import Response
 from oras.container import Container
 
 if TYPE_CHECKING:
+    from oras._client.response import Response
     from oras_core.copying.options import CopyOptions
     from oras_core.model.descriptor import Descriptor
     from oras_core.registry.repository import RemoteRepository
@@ -198,7 +198,9 @@ class GraphMethods(BaseClient):
 
 
 def _pushed(repository: RemoteRepository, descriptor: Descriptor) -> Response:
-    return Response.stored(repository.endpoints.manifest(descriptor.digest), descriptor.digest)
+    return _client.Response.stored(
+        repository.endpoints.manifest(descriptor.digest), descriptor.digest
+    )
 
 
 def _as_dictionaries(found: Iterable[Referrers]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from getpass import getpass
+from typing import TYPE_CHECKING
 
 import oras_adapters
 import oras_core
@@ -13,10 +14,12 @@ from oras._client.failures import reporting
 from oras.auth.hooks import authenticates_itself
 from oras.auth.utils import announce_logout
 from oras.logger import logger
-from oras_core.credentials import ChainedCredentialStore
+from oras_core import ports
 from oras_core.errors import InvalidReferenceError
 from oras_core.model.hosts import DOCKER_HUB, canonical_registry
-from oras_core.ports.credentials import Credential, CredentialStore
+
+if TYPE_CHECKING:
+    from oras_core.ports.credentials import Credential, CredentialStore
 
 __all__ = ["LoginMethods"]
 
@@ -78,7 +81,7 @@ class LoginMethods(BaseClient):
         if registry:
             self._log_in(
                 registry,
-                Credential(username, password),
+                ports.Credential(username, password),
                 config_path,
                 insecure=insecure,
                 verify=tls_verify,
@@ -131,7 +134,7 @@ class LoginMethods(BaseClient):
         names = tuple(utils.iter_localhosts(_registry_of(hostname)))
         stores: CredentialStore = self.connections.credentials
         if config_path:
-            stores = ChainedCredentialStore((self._store(config_path), stores))
+            stores = oras_core.ChainedCredentialStore((self._store(config_path), stores))
         if authenticates_itself(self.auth):
             self.auth.logout(hostname)
         else:

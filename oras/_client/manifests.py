@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import oras_core
-from oras import defaults
+from oras import _client, defaults
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.response import Response
 from oras.decorator import parsing_target
 from oras.types import container_type
 
 if TYPE_CHECKING:
+    from oras._client.response import Response
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.platform import Platform
     from oras_core.registry.repository import RemoteRepository
@@ -108,7 +108,9 @@ class ManifestMethods(BaseClient):
         repository = self.connections.repository(target)
         with reporting():
             descriptor = repository.push_manifest(content, media_type, target.digest or target.tag)
-        return Response.stored(repository.endpoints.manifest(descriptor.digest), descriptor.digest)
+        return _client.Response.stored(
+            repository.endpoints.manifest(descriptor.digest), descriptor.digest
+        )
 
     def _organize_layers(self, manifest: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         """Return the layers of a manifest grouped by media type, in the manifest's order."""

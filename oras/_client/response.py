@@ -25,8 +25,8 @@ __all__ = ["Response"]
 CHUNK = 1024 * 1024
 
 # A link of RFC 8288: a URL, and parameters whose values may be quoted.
-_PARAMETER = re.compile(r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))')
-_LINK = re.compile(r'<([^>]*)>((?:[^,<"]|"[^"]*")*)')
+_PARAMETER = r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))'
+_LINK = r'<([^>]*)>((?:[^,<"]|"[^"]*")*)'
 
 
 class Response(ClosedOnExit):
@@ -189,9 +189,9 @@ class Response(ClosedOnExit):
     def links(self) -> dict[str, dict[str, str]]:
         """The links of the `Link` header field, by `rel` or else by URL."""
         found = {}
-        for url, parameters in _LINK.findall(self.headers.get("Link", "")):
+        for url, parameters in re.findall(_LINK, self.headers.get("Link", "")):
             pairs = {
-                name: quoted or plain for name, quoted, plain in _PARAMETER.findall(parameters)
+                name: quoted or plain for name, quoted, plain in re.findall(_PARAMETER, parameters)
             }
             found[pairs.get("rel") or url] = {"url": url, **pairs}
         return found

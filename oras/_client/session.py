@@ -7,15 +7,17 @@ from collections.abc import Mapping, MutableMapping
 from datetime import timedelta
 from importlib import import_module
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from oras import _transports
 from oras._client.connections import Connections
 from oras._client.failures import reporting
-from oras._client.response import Response
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import UnsupportedError
 from oras_core.ports.http import Headers, HttpRequest
+
+if TYPE_CHECKING:
+    from oras._client.response import Response
 
 __all__ = ["Session"]
 
@@ -99,6 +101,8 @@ class Session(ClosedOnExit):
         Raises:
             TransportError: if there is no response.
         """
+        from oras._client.response import Response  # noqa: PLC0415 - only raw requests need it
+
         fields = Headers(headers or {})
         if json is not None:
             data = json_module.dumps(json).encode()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from oras._client.base import BaseClient
 from oras._client.failures import reporting
-from oras._client.response import Response
 from oras.decorator import parsing_target
 from oras.logger import logger
 from oras.types import container_type
 from oras_core.errors import NotFoundError
 from oras_core.ports.http import Headers
 from oras_core.registry.pagination import next_link
+
+if TYPE_CHECKING:
+    from oras._client.response import Response
 
 __all__ = ["TagMethods"]
 

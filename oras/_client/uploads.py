@@ -6,11 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 import oras_core
-from oras import defaults
+from oras import _client, defaults
 from oras._client.blobs import BlobMethods, described
 from oras._client.failures import reporting
 from oras._client.hooks import UPLOAD_HOOKS, is_overridden
-from oras._client.response import Response
 from oras.container import Container
 from oras.decorator import parsing_target
 from oras.logger import logger
@@ -19,6 +18,7 @@ from oras_core.errors import RegistryError
 from oras_core.model.media_types import EMPTY_CONFIG
 
 if TYPE_CHECKING:
+    from oras._client.response import Response
     from oras_core.model.descriptor import Descriptor
     from oras_core.ports.content import ByteSource
 
@@ -62,7 +62,7 @@ class UploadMethods(BlobMethods):
         if not is_overridden(self, *UPLOAD_HOOKS):
             return self._upload(blob, target, layer, chunk_size if do_chunked else None)
         if self.blob_exists(layer, target):
-            return Response.of(200)
+            return _client.Response.of(200)
         if do_chunked:
             return self.chunked_upload(blob, target, layer, chunk_size=chunk_size)
         return self.put_upload(blob, target, layer)
@@ -139,10 +139,10 @@ class UploadMethods(BlobMethods):
                 raise
             # R22: such a registry still accepts a manifest that refers to the empty blob.
             logger.warning(f"{container.registry} does not accept an empty blob: {error}")
-            return Response.of(200)
+            return _client.Response.of(200)
         url = repository.endpoints.blob(descriptor.digest)
         status = 201 if source.opened else 200
-        return Response.stored(url, descriptor.digest, status=status)
+        return _client.Response.stored(url, descriptor.digest, status=status)
 
 
 _EMPTY_CONFIGS: Final = {defaults.blank_hash: b"", defaults.blank_config_hash: EMPTY_CONFIG}

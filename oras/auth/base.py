@@ -7,23 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+import oras_adapters
 import oras_core
 from oras import utils
 from oras._names import module_attributes
 from oras.auth import utils as auth_utils
-from oras.auth.configured import config_file, configured
-from oras.auth.given import BackendCredentials, GivenCredentials
+from oras.auth.given import BackendCredentials, GivenCredentials, configured
 from oras.auth.hooks import replaceable_backend
 from oras.container import Container
 from oras.logger import logger
 from oras.types import container_type
-from oras_core.errors import CredentialError
+from oras_core import errors, ports
 from oras_core.lazy import made_once
-from oras_core.ports.credentials import Credential, CredentialStore
-from oras_core.registry.auth.challenge import Challenge, preferred
 
 if TYPE_CHECKING:
     from oras.auth.tokens import StandaloneTokens
+    from oras_core.ports.credentials import Credential, CredentialStore
+    from oras_core.registry.auth.challenge import Challenge
 
 __all__ = ["AuthBackend"]
 
@@ -62,7 +62,7 @@ class AuthBackend:
         username, password = os.environ.get("ORAS_USER"), os.environ.get("ORAS_PASS")
         if username and password:
             registry = os.environ.get("ORAS_REGISTRY")
-            credential = Credential(username, password)
+            credential = ports.Credential(username, password)
             if registry:
                 self._given.put(registry, credential)
             else:
@@ -108,6 +108,8 @@ class AuthBackend:
 
     def choose_challenge(self, challenges: Iterable[Challenge]) -> Challenge | None:
         """Return the challenge to answer: Bearer before Basic (R1)."""
+        from oras_core.registry.auth.challenge import preferred  # noqa: PLC0415 - many registries demand nothing
+
         return preferred(challenges)
 
     def _stores(self) -> Sequence[CredentialStore]:
@@ -117,7 +119,7 @@ class AuthBackend:
 
     def set_basic_auth(self, username: str, password: str) -> None:
         """Use a user name and a password from now on; for their registry, see the class."""
-        self._given.give(Credential(username, password))
+        self._given.give(ports.Credential(username, password))
 
     def set_token_auth(self, token: str) -> None:
         """Use a bearer token, unchanged, from now on; for its registry, see the class."""
@@ -145,7 +147,7 @@ class AuthBackend:
         for path in (os.path.expanduser(os.fspath(config)) for config in configs or ()):
             if not os.path.exists(path):
                 logger.warning(f"{path} does not exist.")
-            store = self._configs.get(path) or config_file(path)
+            store = self._configs.get(path) or oras_adapters.config_file_store(path)
             # Replace the dictionary, do not change it: another thread may be reading it.
             others = {known: kept for known, kept in self._configs.items() if known != path}
             self._configs = {**others, path: store}
@@ -230,7 +232,7 @@ class AuthBackend:
 
     @_basic_auth.setter
     def _basic_auth(self, encoded: str | None) -> None:
-        self._given.give(auth_utils.basic_credential(encoded) if encoded else Credential())
+        self._given.give(auth_utils.basic_credential(encoded) if encoded else ports.Credential())
 
     def _load_auth(self, hostname: str) -> bool:
         """Set the registry in use; tell whether there is a credential for it."""
@@ -239,11 +241,9 @@ class AuthBackend:
 
     def _get_auth_from_creds_store(self, suffix: str, hostname: str) -> str | None:
         """Look up with the program `docker-credential-SUFFIX`; log a failure."""
-        from oras_adapters.credentials.credential_helper import CredentialHelperStore  # noqa: PLC0415 - rare
-
         try:
-            credential = CredentialHelperStore(suffix).get(hostname)
-        except CredentialError as error:
+            credential = oras_adapters.CredentialHelperStore(suffix).get(hostname)
+        except errors.CredentialError as error:
             logger.warning(str(error))
             return None
         if credential is None or not credential.has_basic:

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+import oras_adapters
+import oras_core
 from oras import utils
-from oras_core.credential_abilities import refresh, replace
-from oras_core.credentials import ChainedCredentialStore, config_key
+from oras_core import ports
 from oras_core.forks import ForkSafeLock
-from oras_core.ports.credentials import Credential, CredentialStore
 
-__all__ = ["BackendCredentials", "GivenCredentials"]
+if TYPE_CHECKING:
+    from oras_core.ports.credentials import Credential, CredentialStore
+
+__all__ = ["BackendCredentials", "GivenCredentials", "configured"]
+
+
+def configured() -> CredentialStore:
+    """Return the store that the user's settings select."""
+    return oras_adapters.compose().credentials
 
 
 def _key(registry: str) -> str:
+    from oras_core.credentials import config_key  # noqa: PLC0415 - most programs give none
+
     return config_key(registry.partition("/")[0])
 
 
-@frozen(eq=False, repr=False)
-class _Gift:
+class _Gift(NamedTuple):
     """A credential, and the revision in which it was set."""
 
     credential: Credential
     revision: int
 
     def without_token(self) -> _Gift:
-        return evolve(self, credential=evolve(self.credential, registry_token=""))
+        return self._replace(credential=evolve(self.credential, registry_token=""))
 
     def on_top_of(self, earlier: _Gift | None) -> _Gift:
         """Return this gift; if it is only a token, add the earlier gift's password."""
         token = self.credential.registry_token
-        if earlier is None or self.credential != Credential(registry_token=token):
+        if earlier is None or self.credential != ports.Credential(registry_token=token):
             return self
-        return evolve(self, credential=evolve(earlier.credential, registry_token=token))
+        return self._replace(credential=evolve(earlier.credential, registry_token=token))
 
 
-class GivenCredentials(CredentialStore):
+class GivenCredentials:
     """Credentials in memory, each for one registry only (R10). Thread-safe.
 
     A credential without a registry belongs to `home`, or to the first registry that is used
@@ -74,7 +84,7 @@ class GivenCredentials(CredentialStore):
         """Set a bearer token in the same way; keep the password of the same registry."""
         with self._lock:
             self.revision += 1
-            waiting = self._waiting.credential if self._waiting else Credential()
+            waiting = self._waiting.credential if self._waiting else ports.Credential()
             self._waiting = _Gift(evolve(waiting, registry_token=token), self.revision)
 
     def drop_token(self) -> None:
@@ -126,8 +136,7 @@ class GivenCredentials(CredentialStore):
                 self._waiting = None
 
 
-@frozen(eq=False, repr=False)
-class BackendCredentials(CredentialStore):
+class BackendCredentials:
     """The stores of the program, then the configured store.
 
     `localhost` and `127.0.0.1` are the same host.
@@ -137,8 +146,12 @@ class BackendCredentials(CredentialStore):
         configured: the store of the user's configuration.
     """
 
-    named: Callable[[], Sequence[CredentialStore]]
-    configured: CredentialStore
+    def __init__(
+        self, named: Callable[[], Sequence[CredentialStore]], configured: CredentialStore
+    ) -> None:
+        """Ask the stores that `named` returns, then `configured`."""
+        self.named = named
+        self.configured = configured
 
     def get(self, registry: str) -> Credential | None:
         """Return the first credential that is not empty; raises as the stores do."""
@@ -151,7 +164,7 @@ class BackendCredentials(CredentialStore):
 
     def places(self, registry: str) -> tuple[str, ...]:
         """Return the places of all stores."""
-        return ChainedCredentialStore((*self.named(), self.configured)).places(registry)
+        return oras_core.ChainedCredentialStore((*self.named(), self.configured)).places(registry)
 
     def put(self, registry: str, credential: Credential) -> None:
         """Store `credential` in the configured store."""
@@ -159,16 +172,20 @@ class BackendCredentials(CredentialStore):
 
     def delete(self, registry: str) -> None:
         """Delete the credential from all stores."""
-        ChainedCredentialStore((*self.named(), self.configured)).delete(registry)
+        oras_core.ChainedCredentialStore((*self.named(), self.configured)).delete(registry)
 
     def refresh(self, registry: str) -> None:
         """Drop the cached credential of all stores."""
+        from oras_core import credential_abilities as abilities  # noqa: PLC0415 - rare
+
         for store in (*self.named(), self.configured):
             for name in utils.iter_localhosts(registry):
-                refresh(store, name)
+                abilities.refresh(store, name)
 
     def replace(self, registry: str, old: Credential, new: Credential) -> None:
         """Store `new` in place of `old` in all stores; raises as the stores do."""
+        from oras_core import credential_abilities as abilities  # noqa: PLC0415 - rare
+
         for store in (*self.named(), self.configured):
             for name in utils.iter_localhosts(registry):
-                replace(store, name, old, new)
+                abilities.replace(store, name, old, new)

@@ -10,8 +10,9 @@ from oras.auth import utils as auth_utils
 from oras.auth.base import AuthBackend
 from oras.auth.hooks import replaceable_backend
 from oras.logger import logger
-from oras_core.ports.credentials import Credential
-from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred
+
+if TYPE_CHECKING:
+    from oras_core.ports.credentials import Credential
 
 __all__ = ["TokenAuth"]
 
@@ -78,6 +79,12 @@ class TokenAuth(AuthBackend):
 
     def _answer(self, raw: str, credential: Credential | None) -> str:
         """Return the `Authorization` field that answers a challenge; empty if none can."""
+        from oras_core.registry.auth.challenge import (  # noqa: PLC0415 - many registries demand nothing
+            basic_authorization,
+            parse_challenges,
+            preferred,
+        )
+
         chosen = preferred(parse_challenges(raw))
         if chosen is not None and chosen.scheme == "basic":
             if credential is None or not credential.has_basic:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from oras import utils
 from oras._names import module_attributes
 from oras.logger import logger
-from oras_core.errors import CredentialError
+from oras_core import errors, ports
 from oras_core.errors.redaction import redact_name
-from oras_core.ports.credentials import Credential
-from oras_core.registry.auth.challenge import basic_authorization, parse_challenges, preferred
+
+if TYPE_CHECKING:
+    from oras_core.ports.credentials import Credential
 
 __all__ = [
     "address_of",
@@ -60,14 +61,18 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         document = utils.read_json(os.fspath(path))
     except ValueError:
         # Not chained: the parser's error contains the text with its secrets.
-        raise CredentialError("read credentials", os.fspath(path), "it is not JSON") from None
+        raise errors.CredentialError(
+            "read credentials", os.fspath(path), "it is not JSON"
+        ) from None
     if not isinstance(document, dict):
-        raise CredentialError("read credentials", os.fspath(path), "it is not a JSON object")
+        raise errors.CredentialError("read credentials", os.fspath(path), "it is not a JSON object")
     return document
 
 
 def get_basic_auth(username: str, password: str) -> str:
     """Return the part after `Basic ` of an `Authorization` field: a secret, only encoded."""
+    from oras_core.registry.auth.challenge import basic_authorization  # noqa: PLC0415 - as below
+
     return basic_authorization(username, password).removeprefix("Basic ")
 
 
@@ -84,7 +89,7 @@ def basic_credential(encoded: str) -> Credential:
     username, colon, password = pair.partition(":")
     if not colon:
         raise ValueError("the text is not the base64 of USERNAME:PASSWORD")
-    return Credential(username, password)
+    return ports.Credential(username, password)
 
 
 class authHeader:
@@ -110,6 +115,9 @@ class authHeader:
 
 def parse_auth_header(authHeaderRaw: str) -> authHeader:
     """Parse a `WWW-Authenticate` field; return its Bearer challenge, else its first one."""
+    # Few registries demand anything of a reader.
+    from oras_core.registry.auth.challenge import parse_challenges, preferred  # noqa: PLC0415
+
     challenges = parse_challenges(authHeaderRaw)
     chosen = preferred(challenges) or next(iter(challenges), None)
     return authHeader(chosen.parameters if chosen else {})

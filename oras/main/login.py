@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import oras_adapters
 from oras._names import module_attributes
-from oras.auth.configured import config_file
 from oras.utils import find_docker_config
 from oras_core.ports.credentials import Credential
 
@@ -41,6 +41,6 @@ class DockerClient:
             CredentialError: if the file cannot be read or written, or is malformed.
         """
         path = dockercfg_path or find_docker_config(exists=False) or ""
-        store = config_file(str(Path(path).expanduser()))
+        store = oras_adapters.config_file_store(str(Path(path).expanduser()))
         store.put(registry, Credential(username, password))
         return {"Status": "Login Succeeded"}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from oras_core.errors import InvalidConfigurationError
 from oras_core.model.hosts import canonical_registry
@@ -19,8 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
-@frozen
-class HostCertificates:
+class HostCertificates(NamedTuple):
     """The PEM files of one registry's folder.
 
     Attributes:

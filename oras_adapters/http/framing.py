@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from oras_adapters.http.body_frames import BodyFrame, ByteFeed, ChunkedFrame, OpenFrame, SizedFrame
 from oras_adapters.http.response_heads import MalformedHeadError, ResponseHead
@@ -17,8 +15,7 @@ _MAX_DIGITS: Final = 19
 """Digits of a `Content-Length`: any larger number is no size of a body."""
 
 
-@frozen(eq=False, repr=False)
-class Framing:
+class Framing(NamedTuple):
     """How a response continues after its head.
 
     Attributes:

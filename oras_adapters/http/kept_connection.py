@@ -11,9 +11,8 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from attrs import evolve, frozen
 from urllib3.util.wait import wait_for_read, wait_for_socket
 
 from oras_adapters.http.body_frames import BodyFrame, BrokenFrameError, OpenFrame, SizedFrame
@@ -31,8 +30,7 @@ _SWITCHING_PROTOCOLS: Final = 101
 _FINAL: Final = 200
 
 
-@frozen(eq=False, repr=False)
-class Answer:
+class Answer(NamedTuple):
     """A response whose body is still to be read.
 
     Attributes:
@@ -98,7 +96,7 @@ class KeptConnection:
         self._body = framing.body
         self._reusable = whole and framing.kept
         if framing.fields is not response.fields:
-            response = evolve(response, fields=framing.fields)
+            response = response._replace(fields=framing.fields)
         return Answer(response, framing.body)
 
     def drain(self, limit: int, seconds: float) -> None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Iterable
-from functools import cache, lru_cache
 from typing import Final
 
-__all__ = ["request_head"]
+__all__ = ["is_visible", "request_head"]
 
-NAMES: Final = 128
-"""Field names that are remembered as valid; a client uses a few."""
-
-
-@cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    # Tokens of RFC 9110, section 5.6.2; a target of visible ASCII.
-    return re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"), re.compile(r"[!-~]+")
+_TOKEN: Final = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
+"""The characters of a token: RFC 9110, section 5.6.2."""
 
 
-@lru_cache(maxsize=NAMES)
 def _is_token(name: str) -> bool:
-    return bool(_patterns()[0].fullmatch(name))
+    return bool(name) and _TOKEN.issuperset(name)
+
+
+def is_visible(text: str) -> bool:
+    """Tell whether a text has only visible ASCII characters, and at least one."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def request_head(method: str, target: str, host: str, fields: Iterable[tuple[str, str]]) -> bytes:
@@ -37,7 +34,7 @@ def request_head(method: str, target: str, host: str, fields: Iterable[tuple[str
         ValueError: if an argument would break the request's framing. The message does not
             repeat a field's value: the value may be a secret.
     """
-    if not (_is_token(method) and _patterns()[1].fullmatch(target)):
+    if not (_is_token(method) and is_visible(target)):
         raise ValueError("the method or the address holds characters that are not allowed")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     for name, value in fields:

@@ -13,9 +13,7 @@ import io
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
-
-from attrs import frozen
+from typing import Any, Final, NamedTuple
 
 from oras_core.errors.redaction import one_line
 
@@ -40,8 +38,7 @@ class NoHttpError(MalformedHeadError):
     """The server does not speak HTTP/1.1."""
 
 
-@frozen
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """The head of one response.
 
     Attributes:

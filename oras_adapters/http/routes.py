@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
-
-from attrs import evolve, field, frozen
 
 from oras_core.errors import redact_url
 
@@ -24,8 +22,7 @@ SOCKS_SCHEMES: Final = {
 """The protocol of each scheme of a SOCKS proxy, and whether the proxy resolves host names."""
 
 
-@frozen
-class Route:
+class Route(NamedTuple):
     """The way to a server.
 
     Attributes:
@@ -38,7 +35,12 @@ class Route:
     scheme: str
     host: str
     port: int
-    proxy: str | None = field(default=None, repr=lambda proxy: repr(proxy and redact_url(proxy)))
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        """Return the parts, without the login of a proxy."""
+        shown = self.proxy and redact_url(self.proxy)
+        return f"Route({self.scheme!r}, {self.host!r}, {self.port}, proxy={shown!r})"
 
     @property
     def authority(self) -> str:
@@ -50,7 +52,7 @@ class Route:
     @property
     def host_field(self) -> str:
         """The value of the `Host` field: without the zone of an address and the root's dot."""
-        return evolve(self, host=self.host.partition("%")[0].rstrip(".")).authority
+        return self._replace(host=self.host.partition("%")[0].rstrip(".")).authority
 
     @property
     def is_forwarded(self) -> bool:

@@ -6,9 +6,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from attrs import frozen
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
@@ -19,7 +18,6 @@ from oras_adapters.http.receiver import Receiver
 from oras_adapters.http.request_heads import request_head
 from oras_adapters.http.response_heads import HeadParser
 from oras_adapters.http.routes import DEFAULT_PORTS, ProxyLogin, Route
-from oras_adapters.http.tls import wrap_connected
 from oras_core.cancellation import current_token
 
 __all__ = ["Dialing", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
@@ -44,8 +42,7 @@ class TunnelRefusedError(Exception):
         super().__init__(f"it refused the connection: {status} {reason}".rstrip())
 
 
-@frozen(eq=False, repr=False)
-class Dialing:
+class Dialing(NamedTuple):
     """The settings for opening a connection.
 
     Attributes:
@@ -173,6 +170,8 @@ class _WrappingContext:
     def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401
         if self._session is not None:
             options["session"] = self._session
+        from oras_adapters.http.tls import wrap_connected  # noqa: PLC0415 - plain HTTP needs no TLS
+
         return wrap_connected(self._context, sock, **options)
 
 

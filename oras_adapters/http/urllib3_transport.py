@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -18,13 +17,11 @@ from urllib3.util import parse_url
 from oras_adapters.http.connection_pool import ConnectionPool, ConnectionPools
 from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.kept_connection import Answer, KeptConnection
-from oras_adapters.http.request_heads import request_head
+from oras_adapters.http.request_heads import is_visible, request_head
 from oras_adapters.http.response_heads import HeadParser, parser
 from oras_adapters.http.routes import DEFAULT_PORTS, Route
-from oras_adapters.http.transport_errors import FAILURES, translated
 from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.closing import ClosedOnExit
-from oras_core.content.reading import read_rest
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
 from oras_core.ports.content import ByteSource, ByteStream
@@ -121,9 +118,11 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
                 pool, connection, answer = self._exchange(request, pieces)
         except OrasError:
             raise
-        except FAILURES as error:
-            raised = translated(error, request, begun=False)
-            raise raised from raised.__cause__
+        except Exception as error:
+            failure = _failure(error, request, begun=False)
+            if failure is None:
+                raise
+            raise failure from failure.__cause__
         head = answer.head
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug("%s %s: %s", request.method, redact_url(request.url), head.status)
@@ -173,13 +172,8 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
 # --- Requests -----------------------------------------------------------------------------
 
 
-@cache
-def _plain() -> re.Pattern[str]:
-    return re.compile(r"[!-~]+")
-
-
 def _split(url: str) -> SplitResult:
-    if not _plain().fullmatch(url):
+    if not is_visible(url):
         url = parse_url(url).url  # escapes what must not be sent, and encodes host names
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
@@ -263,6 +257,8 @@ class _Body(ByteStream):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
+            from oras_core.content.reading import read_rest  # noqa: PLC0415 - most read in pieces
+
             return read_rest(self)
         if self._failure is not None:
             raise self._failure
@@ -273,9 +269,11 @@ class _Body(ByteStream):
             raise TransportError(self._request.method, self._request.url, reason, retryable=False)
         try:
             piece = self._frame.read(size)
-        except FAILURES as error:
+        except Exception as error:
+            self._failure = _failure(error, self._request, begun=True)
+            if self._failure is None:
+                raise
             self._release()
-            self._failure = translated(error, self._request, begun=True)
             raise self._failure from self._failure.__cause__
         if self._frame.ended:
             self._release()
@@ -295,3 +293,10 @@ class _Body(ByteStream):
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.give_back(connection)
+
+
+def _failure(error: Exception, request: HttpRequest, *, begun: bool) -> TransportError | None:
+    """Return the port's error for an error of a connection; None for any other error."""
+    from oras_adapters.http.transport_errors import FAILURES, translated  # noqa: PLC0415 - rare
+
+    return translated(error, request, begun=begun) if isinstance(error, FAILURES) else None

@@ -17,8 +17,8 @@ from attrs import evolve, field, frozen
 
 from oras_adapters.settings.environment import own_variables, settings_file, shared_variables
 from oras_core.errors import InvalidConfigurationError
+from oras_core.forks import Unpicklable
 from oras_core.model.hosts import canonical_registry
-from oras_core.ports.credentials import Unpicklable
 
 __all__ = [
     "ArchiveSettings",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
+
+from oras_core.forks import Unpicklable
 
 __all__ = [
     "Credential",
@@ -18,28 +20,6 @@ __all__ = [
 
 def _hidden(secret: str) -> str:
     return "<hidden>" if secret else "''"
-
-
-class Unpicklable:
-    """A value that contains a secret and refuses to be pickled."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Refuse: a pickle would carry the secret in clear text into files and queues.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"cannot pickle a {type(self).__name__}: it contains a secret")
-
-    def __copy__(self) -> Self:
-        """Return the same object: it is immutable."""
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        """Return the same object: it is immutable."""
-        return self
 
 
 @frozen

@@ -9,8 +9,8 @@ from attrs import evolve, field, frozen
 
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import redact_url
+from oras_core.forks import Unpicklable
 from oras_core.ports.content import ByteSource, ByteStream
-from oras_core.ports.credentials import Unpicklable
 
 __all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport"]
 

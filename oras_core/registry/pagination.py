@@ -6,9 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final
-
-from attrs import frozen
+from typing import Any, Final, NamedTuple
 
 from oras_core.errors import RegistryError, SizeLimitError, UnsafeRedirectError
 from oras_core.model.limits import Limits
@@ -41,8 +39,10 @@ def next_link(headers: Headers, url: str) -> str | None:
         UnsafeRedirectError: if the next page is at another origin. That host would learn
             what is being listed, and its answer would be taken for the registry's.
     """
-    link, parameter = _link_grammar()
     text = headers.get("Link", "")
+    if not text:
+        return None
+    link, parameter = _link_grammar()
     position = 0
     while found := link.match(text, position):
         position = found.end()
@@ -59,8 +59,7 @@ def _resolve(url: str, target: str) -> str:
     return resolved
 
 
-@frozen(eq=False, repr=False)
-class Page:
+class Page(NamedTuple):
     """One page of a list: a JSON object.
 
     Attributes:

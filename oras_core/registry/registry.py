@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from oras_core.credentials import NoCredentials
 from oras_core.errors import RegistryError, UnsupportedError
 from oras_core.forks import ConnectionHolder, PerProcess
+from oras_core.lazy import made_once
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
-from oras_core.ports.credentials import CredentialStore
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.compose import Authorize, ScopeExpecter, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
-from oras_core.registry.profiles import HostProfile, LearnedProfile, profile_for
-from oras_core.registry.referrers_memory import ReferrersMemory
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
 from oras_core.registry.transports.default_headers import DefaultHeaders
@@ -27,7 +24,10 @@ from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.version import __version__
 
 if TYPE_CHECKING:
+    from oras_core.ports.credentials import CredentialStore
     from oras_core.registry.auth.scope import Scope
+    from oras_core.registry.profiles import HostProfile, LearnedProfile
+    from oras_core.registry.referrers_memory import ReferrersMemory
 
 __all__ = ["RemoteRegistry"]
 
@@ -57,7 +57,7 @@ class RemoteRegistry(ConnectionHolder):
         credentials: CredentialStore | None = None,
         retry_policy: RetryPolicy | None = None,
         limits: Limits | None = None,
-        profile: HostProfile | None = None,
+        profile: HostProfile | Callable[[], HostProfile] | None = None,
         headers: Mapping[str, str] | None = None,
         authorize: Authorize | None = None,
     ) -> None:
@@ -71,7 +71,8 @@ class RemoteRegistry(ConnectionHolder):
                 one; None for anonymous access.
             retry_policy: how often and how fast to retry.
             limits: limits on the size of the registry's answers.
-            profile: what the registry can do; None for the known profile of the host.
+            profile: what the registry can do, or a function that returns it on first use; None
+                for the known profile of the host.
             headers: header fields for requests to the registry, and to no other host.
             authorize: a custom authentication that replaces `credentials`.
 
@@ -92,7 +93,7 @@ class RemoteRegistry(ConnectionHolder):
             registry_transport,
             named,
             origin=self.origin,
-            credentials=credentials or NoCredentials(),
+            credentials=credentials,
             registry=host,
             retry_policy=retry_policy,
             limits=limits,
@@ -103,8 +104,7 @@ class RemoteRegistry(ConnectionHolder):
         self.transport: HttpTransport = self._notices
         self._endpoints = RegistryEndpoints(self.base_url, host)
         self._limits = limits
-        self._profile = LearnedProfile(profile or profile_for(host))
-        self._referrers = ReferrersMemory()
+        self._given_profile = profile
 
     def __repr__(self) -> str:
         """Show the base URL."""
@@ -136,10 +136,23 @@ class RemoteRegistry(ConnectionHolder):
             self.transport,
             self._endpoints.repository(name),
             expect=self._composed.expect,
-            profile=self._profile,
-            referrers=self._referrers,
+            profile=lambda: self._profile,
+            referrers=lambda: self._referrers,
             limits=self._limits,
         )
+
+    @made_once
+    def _profile(self) -> LearnedProfile:
+        from oras_core.registry.profiles import LearnedProfile, profile_for  # noqa: PLC0415 - lists of tags need none
+
+        given = self._given_profile
+        return LearnedProfile((given() if callable(given) else given) or profile_for(self.host))
+
+    @made_once
+    def _referrers(self) -> ReferrersMemory:
+        from oras_core.registry.referrers_memory import ReferrersMemory  # noqa: PLC0415 - as above
+
+        return ReferrersMemory()
 
     def catalog(self, page_size: int | None = None) -> Iterator[str]:
         """Iterate over the names of the repositories, page by page.

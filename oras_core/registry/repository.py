@@ -31,18 +31,18 @@ from oras_core.ports.content import (
     UnverifiedFetcher,
 )
 from oras_core.ports.http import HttpTransport
-from oras_core.registry.clients import RepositoryClients
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.pagination import paginate_by
-from oras_core.registry.profiles import LearnedProfile
-from oras_core.registry.referrers_memory import ReferrersMemory
 
 if TYPE_CHECKING:
     from oras_core.model.descriptor import Descriptor
     from oras_core.model.digest import Digest
     from oras_core.registry.auth.scope import Scope
+    from oras_core.registry.clients import RepositoryClients
     from oras_core.registry.manifests import PushedManifest
+    from oras_core.registry.profiles import LearnedProfile
     from oras_core.registry.referrers_batch import ReferrersBatch
+    from oras_core.registry.referrers_memory import ReferrersMemory
 
 __all__ = ["RemoteRepository"]
 
@@ -82,8 +82,8 @@ class RemoteRepository(
         endpoints: RepositoryEndpoints,
         *,
         expect: Callable[[Scope], None],
-        profile: LearnedProfile,
-        referrers: ReferrersMemory,
+        profile: Callable[[], LearnedProfile],
+        referrers: Callable[[], ReferrersMemory],
         limits: Limits,
     ) -> None:
         """Send requests through `transport`.
@@ -92,8 +92,8 @@ class RemoteRepository(
             transport: follows redirects, retries requests and adds credentials.
             endpoints: the URLs of the repository.
             expect: called with the scopes that later requests will need.
-            profile: the known abilities of the registry.
-            referrers: what is known about the referrers API of the registry.
+            profile: returns the known abilities of the registry.
+            referrers: returns what is known about the referrers API of the registry.
             limits: bounds on responses of the registry.
         """
         self.endpoints = endpoints
@@ -102,13 +102,25 @@ class RemoteRepository(
         self._transport = transport
         self._expect = expect
         self._profile = profile
+        self._referrers = referrers
         self._limits = limits
-        self._clients = RepositoryClients(transport, endpoints, profile, limits, memory=referrers)
         self._batch: ReferrersBatch | None = None
 
     def __repr__(self) -> str:
         """Return the class and the name of the repository."""
         return f"RemoteRepository({self.endpoints.name!r})"
+
+    @made_once
+    def _clients(self) -> RepositoryClients:
+        from oras_core.registry.clients import RepositoryClients  # noqa: PLC0415 - lists of tags need none
+
+        return RepositoryClients(
+            self._transport,
+            self.endpoints,
+            self._profile(),
+            self._limits,
+            memory=self._referrers(),
+        )
 
     # --- Blobs and manifests --------------------------------------------------------------
 
@@ -333,9 +345,8 @@ class RemoteRepository(
             SizeLimitError: if there are too many pages.
             UnsafeRedirectError: if a page links to an earlier page or another origin.
         """
-        limit = self._profile.current.max_page_size
-        if page_size is not None and limit is not None:
-            page_size = min(page_size, limit)
+        if page_size is not None:
+            page_size = min(page_size, self._profile().current.max_page_size or page_size)
         operation = f"list the tags of {self.endpoints.name}"
         for page in paginate_by(
             self._transport, self.endpoints.tags, page_size, operation, limits=self._limits

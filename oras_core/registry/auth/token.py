@@ -15,9 +15,9 @@ from attrs import field, frozen
 
 from oras_core.content.sources import BytesSource
 from oras_core.errors import AuthenticationError, RegistryError
-from oras_core.forks import ForkSafeLock
+from oras_core.forks import ForkSafeLock, Unpicklable
 from oras_core.model.limits import Limits
-from oras_core.ports.credentials import Credential, Unpicklable
+from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest, HttpTransport
 from oras_core.registry.auth.challenge import basic_authorization
 from oras_core.registry.auth.discretion import Discreet

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from functools import cache
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from oras_core.errors.redaction import redact_text
 from oras_core.forks import ForkSafeLock
@@ -24,8 +22,7 @@ MAX_WARNING: Final = 300
 """Characters of one warning that are logged."""
 
 
-@frozen
-class RateLimit:
+class RateLimit(NamedTuple):
     """How many requests a registry accepts in a period (R33).
 
     Attributes:

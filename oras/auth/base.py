@@ -130,9 +130,7 @@ class AuthBackend:
         self._given.put(registry, credential)
 
     def load_configs(
-        self,
-        container: container_type,
-        configs: Iterable[str | os.PathLike[str]] | None = None,
+        self, container: container_type, configs: Iterable[str | os.PathLike[str]] | None = None
     ) -> None:
         """Set the registry in use, and add docker configurations.
 

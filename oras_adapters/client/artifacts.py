@@ -127,6 +127,7 @@ class ArtifactVerbs(ClientBase):
         files: Files = (),
         *,
         artifact_type: str,
+        config: ConfigFile | None = None,
         annotations: Mapping[str, str] | AnnotationSet | None = None,
         platform: str | Platform | None = None,
         compression: CompressionName | None = None,
@@ -137,6 +138,7 @@ class ArtifactVerbs(ClientBase):
             subject: the place of the artifact to attach to.
             files: as for `push`; there may be none.
             artifact_type: the type by which `referrers` finds it, a media type.
+            config: as for `push`.
             annotations: as for `push`.
             platform: selects the manifest of an index to attach to.
             compression: the compression of folders; by default as the settings say.
@@ -160,7 +162,7 @@ class ArtifactVerbs(ClientBase):
             ... ]
             [True]
         """
-        from oras_adapters.client.contents import annotation_set, contents_of
+        from oras_adapters.client.contents import annotation_set, config_of, contents_of
         from oras_adapters.files.local_files import scratch_directory
         from oras_core.verbs.attach import attach
 
@@ -177,6 +179,7 @@ class ArtifactVerbs(ClientBase):
                 contents,
                 artifact_type=artifact_type,
                 scratch=scratch,
+                config=config_of(config, local),
                 annotations=annotation_set(annotations),
                 options=options,
             )

@@ -118,6 +118,7 @@ class GraphVerbs(ClientBase):
         remove: str | Platform | Iterable[str | Platform] = (),
         merge: Texts = (),
         add: str | Descriptor | Iterable[str | Descriptor] = (),
+        artifact_type: str | None = None,
         annotations: Mapping[str, str] | None = None,
         tags: Texts | None = None,
     ) -> Descriptor:
@@ -130,6 +131,8 @@ class GraphVerbs(ClientBase):
             remove: tags, digests or platforms of entries that exist.
             merge: tags or digests of other indexes in the repository, whose entries to add.
             add: tags, digests or descriptors of artifacts in the repository.
+            artifact_type: the new type of the index, a media type; empty for no type, None to
+                keep the type.
             annotations: annotations to add.
             tags: the tags of the new index; by default the tag in `source`.
 
@@ -149,7 +152,9 @@ class GraphVerbs(ClientBase):
         from oras_core.verbs.index import IndexChange, update_index  # noqa: PLC0415 - as above
 
         with self._writing(source) as located:
-            change = IndexChange(all_of(remove), all_of(merge), all_of(add), annotations)
+            change = IndexChange(
+                all_of(remove), all_of(merge), all_of(add), annotations, artifact_type
+            )
             new_tags = None if tags is None else all_of(tags)
             root = update_index(located.target, located.reference, change, tags=new_tags)
         _LOGGER.info("changed index %s to %s", located, root.digest)

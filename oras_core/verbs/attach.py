@@ -12,7 +12,7 @@ from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import Target
 from oras_core.ports.files import FileTree
-from oras_core.verbs.push import Directory, File, push
+from oras_core.verbs.push import Config, Directory, File, push
 
 __all__ = ["attach"]
 
@@ -24,6 +24,7 @@ def attach(
     *,
     artifact_type: str,
     scratch: FileTree | None = None,
+    config: Config | None = None,
     annotations: AnnotationSet | None = None,
     options: CopyOptions | None = None,
 ) -> Descriptor:
@@ -38,6 +39,7 @@ def attach(
         artifact_type: the type of the artifact, a media type.
         scratch: folder for the archives of directories; the caller empties it. Required
             if `contents` has a directory.
+        config: the config; None for the empty config.
         annotations: annotations of the manifest, of the config, and of layers by title.
         options: how to copy. If they name a platform, the manifest of that platform in an
             index is the subject.
@@ -71,6 +73,7 @@ def attach(
         contents,
         scratch=scratch,
         artifact_type=artifact_type,
+        config=config,
         annotations=annotations,
         subject=root.plain(),
         options=options,

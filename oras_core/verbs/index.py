@@ -136,12 +136,15 @@ class IndexChange:
         add: tags, digests, or descriptors to add. An entry with the digest of a present
             entry replaces it.
         annotations: annotations to add to those of the index.
+        artifact_type: the new type of the index, a media type; empty for no type, None to
+            keep the type.
     """
 
     remove: Sequence[str | Platform] = ()
     merge: Sequence[str] = ()
     add: Sequence[str | Descriptor] = ()
     annotations: Mapping[str, str] | None = None
+    artifact_type: str | None = None
 
 
 def update_index(
@@ -180,9 +183,10 @@ def update_index(
         entries |= _by_digest(read_index(target, other).manifests)
     entries |= _by_digest(_described(target, change.add))
     manifests = tuple(entries.values())
+    same_type = change.artifact_type is None
     changed = codec.encode_index(
         manifests=manifests,
-        artifact_type=index.artifact_type,
+        artifact_type=index.artifact_type if same_type else change.artifact_type,
         annotations=(index.annotations | (change.annotations or {})) or None,
         subject=index.subject,
         media_type=_media_type(index, manifests),

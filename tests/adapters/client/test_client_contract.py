@@ -342,6 +342,12 @@ def test_attached_artifact_is_discovered(client, place, pushed, work):
     assert client.read(place(str(sbom.digest))) == b"{}"
 
 
+def test_attached_artifact_has_the_given_config(client, place, pushed, work):
+    (work / "config.json").write_text("{1}")
+    found = client.attach(place("v1"), artifact_type=SBOM, config="config.json:a/config")
+    assert client.config(place(str(found.digest))).content == b"{1}"
+
+
 def test_index_is_created_and_changed(client, place, work):
     roots = [client.push(place(tag), ["card.md"], annotations={"of": tag}) for tag in "abc"]
     index = client.index(
@@ -357,6 +363,8 @@ def test_index_is_created_and_changed(client, place, work):
     assert [entry.digest for entry in document.manifests] == [r.digest for r in roots[1:]]
     assert document.annotations == {"k": "v", "l": "w"}
     assert client.resolve(place("newest")).digest == index.digest
+    client.update_index(place("all"), artifact_type="a/b")
+    assert client.manifest(place("all")).artifact_type == "a/b"
 
 
 def test_platform_selects_a_manifest(client, place, work, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from oras_core.content.sources import BytesSource
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import InvalidManifestError, NotFoundError, SizeLimitError
 from oras_core.model import codec, media_types
@@ -16,6 +17,7 @@ from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.attach import attach
 from oras_core.verbs.discover import MAX_DEPTH, Referrers, discover
 from oras_core.verbs.pull import pull
+from oras_core.verbs.push import Config
 from support.artifacts import all_files, file
 from support.targets import Forwarding
 
@@ -59,6 +61,15 @@ def test_attached_artifact_has_the_subject(target, image, by):
     assert manifest.artifact_type == SBOM
     assert manifest.config.media_type == media_types.OCI_EMPTY
     assert manifest.config.data == b"{}"
+
+
+def test_attached_artifact_has_the_given_config(target, image):
+    config = Config(BytesSource(b"{1}"), "application/vnd.example.config")
+    attached = attach_file(target, config=config)
+    manifest = codec.decode_manifest(read(target, attached))
+    assert manifest.config.media_type == "application/vnd.example.config"
+    assert read(target, manifest.config) == b"{1}"
+    assert manifest.artifact_type == SBOM
 
 
 def test_attached_artifact_can_be_pulled(target, image):

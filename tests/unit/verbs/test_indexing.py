@@ -216,6 +216,13 @@ def test_artifact_type_and_subject_are_kept(target, index):
     assert (changed.subject, changed.artifact_type) == (subject, "a/b")
 
 
+@pytest.mark.parametrize(("given", "expected"), [("c/d", "c/d"), ("", None), (None, "a/b")])
+def test_artifact_type_is_changed_removed_or_kept(target, index, given, expected):
+    create_index(target, ["arm"], tags=["v2"], artifact_type="a/b")
+    update_index(target, "v2", IndexChange(artifact_type=given))
+    assert read_index(target, "v2").artifact_type == expected
+
+
 @pytest.mark.parametrize(
     "unwanted", [Platform.parse("linux/s390x"), "sha256:" + "0" * 64, "other", "missing"]
 )

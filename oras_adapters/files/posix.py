@@ -108,15 +108,13 @@ class PosixFolder(Folder):
 
     def names(self) -> list[str]:
         """Return the names in the directory, in UTF-8, sorted."""
+        # Opened again: threads that list one descriptor share its offset, and btrfs lists only
+        # the entries that were there when a descriptor was opened.
+        listed = os.open(".", os.O_RDONLY | FOLDER_FLAGS, dir_fd=self._descriptor)
         try:
-            names = os.listdir(self._descriptor)
-        except OSError as error:
-            if error.errno != errno.EBADF:
-                raise
-            # Opened for entering only: the reason is in the error of opening it for listing.
-            os.close(os.open(".", os.O_RDONLY | FOLDER_FLAGS, dir_fd=self._descriptor))
-            raise
-        return sorted(map(_utf8, names))
+            return sorted(map(_utf8, os.listdir(listed)))
+        finally:
+            os.close(listed)
 
     def status(self, name: str) -> os.stat_result | None:
         """Return the status of an entry; None if there is none."""

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 
 import pytest
@@ -225,6 +226,14 @@ def test_file_removed_during_a_listing_is_not_listed(root, tree, monkeypatch):
     write(tree, "f", b"x")
     monkeypatch.setattr(os, "listdir", lambda _: ["f", "gone"])
     assert names(tree) == ["f"]
+
+
+def test_threads_list_one_folder_at_the_same_time(root, tree):
+    made = sorted(f"{number:03}" for number in range(500))
+    for name in made:
+        (root / name).touch()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(listed == made for listed in pool.map(lambda _: names(tree), range(24)))
 
 
 # --- Devices, FIFOs, sockets ----------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""On btrfs and XFS, pulled files share their blocks with the cache."""
+"""Folders on btrfs and XFS: pulled files share their blocks with the cache."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 
 import pytest
 from attrs import evolve
@@ -16,6 +17,7 @@ from oras_core.model.digest import Digest
 from oras_core.stores.layout.files import blob_path
 from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing import EmbeddedRegistry
+from oras_core.testing.contracts.tree_access import names, write
 from support.loop_mounts import COMMANDS, free_bytes, mounted
 
 SIZE = 100_000_000
@@ -34,10 +36,29 @@ def blob(tmp_path_factory):
     path.unlink()
 
 
-@pytest.fixture(params=COMMANDS)
-def place(request, tmp_path):
-    with mounted(request.param, tmp_path) as place:
+@pytest.fixture(scope="module", params=COMMANDS)
+def file_system(request, tmp_path_factory):
+    with mounted(request.param, tmp_path_factory.mktemp("mounted")) as place:
         yield place
+
+
+@pytest.fixture
+def place(file_system):
+    """An empty folder on the file system."""
+    folder = file_system / "folder"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_entries_made_after_the_folder_was_opened_are_listed(place):
+    tree = LocalFileTree(place)
+    for name in ("a", "b"):
+        write(tree, name, b"bytes")
+        (place / f"{name}-outside").touch()
+    assert names(tree) == ["a", "a-outside", "b", "b-outside"]
+    write(tree, "c", b"bytes")
+    assert names(tree) == ["a", "a-outside", "b", "b-outside", "c"]
 
 
 def test_pulled_files_take_no_space_and_change_without_the_cache(blob, place):

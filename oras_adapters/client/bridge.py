@@ -58,7 +58,11 @@ class Bridge:
         operation = _Operation(asyncio.get_running_loop())
         future = self._threads_of_process().submit(operation.run, work)
         try:
-            return await asyncio.wrap_future(future)
+            try:
+                return await asyncio.wrap_future(future)
+            finally:
+                # Since Python 3.14, a future that is already done overtakes its events.
+                await asyncio.sleep(0)
         except asyncio.CancelledError:
             operation.token.cancel()
             future.add_done_callback(_close_result)

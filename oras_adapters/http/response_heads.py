@@ -26,6 +26,9 @@ __all__ = [
     "parser",
 ]
 
+OLDEST_STRICT: Final = (0, 6)
+"""Oldest tested release of `httptools`. Release 0.1 accepts `Name : value` and null bytes."""
+
 MAX_FIELDS: Final = 100
 """Header fields of one response, the limit of `http.client`."""
 
@@ -63,11 +66,14 @@ HeadParser = Callable[[bytes], ResponseHead]
 
 
 def parser() -> HeadParser:
-    """Return the fastest installed parser."""
+    """Return the fastest installed parser; releases that accept malformed heads are not used."""
     if importlib.util.find_spec("httptools") is None:
         return parse_by_library
     # Imported by name: the type checker need not find an extra.
-    return _fast(importlib.import_module("httptools"))
+    httptools = importlib.import_module("httptools")
+    major, minor = httptools.__version__.split(".")[:2]
+    strict = (int(major), int(minor)) >= OLDEST_STRICT
+    return _fast(httptools) if strict else parse_by_library
 
 
 @cache

@@ -9,6 +9,7 @@ import os
 import random
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -337,6 +338,32 @@ def test_every_event_reaches_the_event_loop():
         await bridge.close()
 
     run(main)
+
+
+def test_events_arrive_before_a_result_that_needs_no_waiting(monkeypatch):
+    """Python 3.14 sets the result of a finished future at once; so does this `wrap_future`."""
+
+    def wrap_future(future):
+        wait([future], LONG)
+        wrapped = asyncio.get_running_loop().create_future()
+        wrapped.set_result(future.result())
+        return wrapped
+
+    async def main():
+        listener, events = watching()
+        bridge, watch = Bridge(1), watch_from_loop(listener)
+
+        def work():
+            with watch.watching() as passing:
+                passing.planned(1, 2)
+
+        await bridge.call(work)
+        arrived = [name for name, _ in events]
+        await bridge.close()
+        return arrived
+
+    monkeypatch.setattr(asyncio, "wrap_future", wrap_future)
+    assert asyncio.run(main()) == ["planned"]
 
 
 def test_exception_of_a_listener_ends_the_operation():

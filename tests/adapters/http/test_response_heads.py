@@ -38,6 +38,13 @@ def test_standard_library_parser_is_the_fallback(monkeypatch):
     assert parser() is parse_by_library
 
 
+@pytest.mark.parametrize("version", ["0.1.1", "0.5.0"])
+def test_an_old_c_parser_is_not_used(monkeypatch, version):
+    """Distributions package releases that accept malformed heads."""
+    monkeypatch.setattr("httptools.__version__", version)
+    assert parser() is parse_by_library
+
+
 @pytest.mark.parametrize(
     ("block", "expected"),
     [

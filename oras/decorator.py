@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from random import random
 from typing import (
     TYPE_CHECKING,
@@ -86,17 +86,22 @@ def parsing_target(func: Callable[P, T]) -> Callable[P, T]:
 
     For methods whose target is annotated with `container_type`.
     """
-    names = [
-        parameter.name
-        for parameter in inspect.signature(func).parameters.values()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ][1:]
-    position = next((at for at, name in enumerate(names) if name in TARGET_PARAMETERS), 0)
-    target = names[position] if names else ""
+
+    @cache  # a signature takes time, and a program calls few of the methods
+    def place() -> tuple[int, str]:
+        """Return the position of the target after `self`, and its name."""
+        names = [
+            parameter.name
+            for parameter in inspect.signature(func).parameters.values()
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ][1:]
+        position = next((at for at, name in enumerate(names) if name in TARGET_PARAMETERS), 0)
+        return position, names[position] if names else ""
 
     @wraps(func)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         client: Any = args[0]
+        position, target = place()
         given: dict[str, Any] = kwargs
         if "container" in given:
             given["container"] = client.get_container(given["container"])

@@ -283,26 +283,32 @@ class Parts(ClosedOnExit):
         chosen = self.settings.host(host).plain_http
         if chosen is not None:
             return chosen
-        return is_loopback(host) and not any(self._certificates(host))
+        return is_loopback(host) and self._certificates(host) is None
 
     def _tls(self, host: str) -> TlsSettings:
         """Return the TLS settings for `host`, those of its `certs.d` folder included."""
         tls = self.settings.host(host).tls or self.settings.tls
         found = self._certificates(host)
+        tls = evolve(tls, certificate_directories=())
+        if found is None:
+            return tls
         own = bool(tls.client_certificate or tls.client_key)
         return evolve(
             tls,
-            certificate_directories=(),
             extra_authorities=(*tls.extra_authorities, *found.authorities),
             client_certificate=tls.client_certificate if own else found.client_certificate,
             client_key=tls.client_key if own else found.client_key,
         )
 
-    def _certificates(self, host: str) -> HostCertificates:
-        from oras_adapters.http.certificate_folders import find_certificates  # noqa: PLC0415 - below
-
+    def _certificates(self, host: str) -> HostCertificates | None:
         tls = self.settings.host(host).tls or self.settings.tls
-        return find_certificates(tls.certificate_directories, host)
+        directories = list(filter(os.path.isdir, tls.certificate_directories))
+        if not directories:
+            return None
+        from oras_adapters.http.certificate_folders import find_certificates  # noqa: PLC0415 - few machines have one
+
+        found = find_certificates(directories, host)
+        return found if any(found) else None
 
     def _new_transport(self) -> Urllib3Transport:
         network = self.settings.network

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from oras_core.model.values import Value
+
 if TYPE_CHECKING:
     from oras._client.client_settings import ClientSettings
 
 __all__ = ["ConnectionKey"]
 
 
-@frozen(repr=False)  # the header fields may hold a secret
-class ConnectionKey:
+@frozen(eq=False, repr=False)
+class ConnectionKey(Value):
     """The client attributes a registry object depends on; users may assign them any time."""
 
     host: str
     scheme: str
     verify: bool | str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     session: object = field(eq=id)
-    backend: object = field(eq=id)
+    backend: object = field(repr=False, eq=id)
     revision: object
 
     @classmethod

@@ -163,11 +163,11 @@ def _addresses(address: tuple[str, int], timeout: float, token: CancelToken) -> 
     """Return the addresses of a host, in the form of `socket.getaddrinfo`."""
     host, port = address[0].strip("[]"), address[1]
 
-    def resolve() -> Sequence[Any]:
-        return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    def resolve(name: str | bytes = host) -> Sequence[Any]:
+        return socket.getaddrinfo(name, port, allowed_gai_family(), socket.SOCK_STREAM)
 
     if _is_address(host):
-        return resolve()
+        return resolve(host.encode())  # as text, Python would load the codec of host names
     return in_background(resolve, "the host name was not resolved", timeout, token)
 
 

@@ -24,6 +24,7 @@ from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ConnectionHolder, PerProcess
+from oras_core.model.values import Value
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 
@@ -47,8 +48,8 @@ _FRAMING: Final = ("host", "content-length", "transfer-encoding", "connection")
 _EMPTY_IS_ANNOUNCED: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-@frozen
-class Timeouts:
+@frozen(eq=False, repr=False)
+class Timeouts(Value):
     """Timeouts in seconds.
 
     Attributes:

@@ -65,7 +65,7 @@ def settings_file(environment: Mapping[str, str]) -> Path | None:
 
 def _under_home(environment: Mapping[str, str], *parts: str) -> str:
     home = environment.get("HOME") or environment.get("USERPROFILE")
-    return str(Path(home, *parts)) if home else ""
+    return os.path.join(home, *parts) if home else ""
 
 
 def own_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], Any]:
@@ -96,7 +96,7 @@ def shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], An
     docker = environment.get("DOCKER_CONFIG") or _under_home(environment, ".docker")
     caches = environment.get("XDG_CACHE_HOME") or _under_home(environment, ".cache")
     candidates = {
-        ("credentials", "docker_config"): str(Path(docker, "config.json")) if docker else "",
+        ("credentials", "docker_config"): os.path.join(docker, "config.json") if docker else "",
         ("credentials", "auth_file"): _auth_file(environment),
         ("credentials", "auth_file_fallbacks"): _auth_file_fallbacks(environment),
         ("tls", "certificate_directories"): _certificate_directories(environment),
@@ -106,7 +106,7 @@ def shared_variables(environment: Mapping[str, str]) -> dict[tuple[str, str], An
         ("proxy", "http"): _proxy(environment, "http"),
         ("proxy", "https"): _proxy(environment, "https"),
         ("proxy", "no_proxy"): _first(environment, "no_proxy", "NO_PROXY"),
-        ("transfer", "cache_directory"): str(Path(caches, "oras")) if caches else "",
+        ("transfer", "cache_directory"): os.path.join(caches, "oras") if caches else "",
     }
     return {place: value for place, value in candidates.items() if value}
 
@@ -119,7 +119,7 @@ def _auth_file(environment: Mapping[str, str]) -> str:
         return _under_home(environment, ".config", "containers", "auth.json")
     runtime = environment.get("XDG_RUNTIME_DIR")
     if runtime:
-        return str(Path(runtime, "containers", "auth.json"))
+        return os.path.join(runtime, "containers", "auth.json")
     # Without HOME the process belongs to no particular user.
     home = _under_home(environment)
     return f"/run/containers/{os.getuid()}/auth.json" if home and hasattr(os, "getuid") else ""
@@ -130,14 +130,14 @@ def _auth_file_fallbacks(environment: Mapping[str, str]) -> tuple[str, ...]:
     base = environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config")
     if environment.get("REGISTRY_AUTH_FILE") or not base:
         return ()
-    return (str(Path(base, "containers", "auth.json")),)
+    return (os.path.join(base, "containers", "auth.json"),)
 
 
 def _certificate_directories(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return podman's folders, then docker's: containers-certs.d(5), `dockerd` rootless or not."""
     bases = (environment.get("XDG_CONFIG_HOME") or _under_home(environment, ".config"), "/etc")
     tools = ("containers", "docker")
-    return tuple(str(Path(base, tool, "certs.d")) for tool in tools for base in bases if base)
+    return tuple(os.path.join(base, tool, "certs.d") for tool in tools for base in bases if base)
 
 
 def _proxy(environment: Mapping[str, str], scheme: str) -> str:

@@ -19,6 +19,7 @@ from oras_adapters.settings.environment import own_variables, settings_file, sha
 from oras_core.errors import InvalidConfigurationError
 from oras_core.forks import Unpicklable
 from oras_core.model.hosts import canonical_registry
+from oras_core.model.values import Value
 
 __all__ = [
     "ArchiveSettings",
@@ -40,8 +41,8 @@ EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
 """The variable with the timestamp of a reproducible build."""
 
 
-@frozen
-class CredentialSettings:
+@frozen(eq=False, repr=False)
+class CredentialSettings(Value):
     """The credential stores.
 
     Attributes:
@@ -57,8 +58,8 @@ class CredentialSettings:
     auth_file_fallbacks: tuple[str, ...] = ()
 
 
-@frozen
-class EnvironmentCredential(Unpicklable):
+@frozen(eq=False, repr=False)
+class EnvironmentCredential(Unpicklable, Value):
     """The credential in the environment: `ORAS_USER`, `ORAS_PASS`, `ORAS_TOKEN`.
 
     Attributes:
@@ -84,8 +85,8 @@ class EnvironmentCredential(Unpicklable):
         return type(self), (self.user, "", "", self.registry)
 
 
-@frozen
-class NetworkSettings:
+@frozen(eq=False, repr=False)
+class NetworkSettings(Value):
     """Timeouts and retries; times are in seconds.
 
     Attributes:
@@ -104,8 +105,8 @@ class NetworkSettings:
     max_pause: float = 60.0
 
 
-@frozen
-class TlsSettings:
+@frozen(eq=False, repr=False)
+class TlsSettings(Value):
     """Trusted authorities and the client certificate.
 
     Attributes:
@@ -127,8 +128,8 @@ class TlsSettings:
     certificate_directories: tuple[str, ...] = ()
 
 
-@frozen
-class ProxySettings(Unpicklable):
+@frozen(eq=False, repr=False)
+class ProxySettings(Unpicklable, Value):
     """Proxies; empty for none.
 
     Attributes:
@@ -152,8 +153,8 @@ class ProxySettings(Unpicklable):
         return type(self), (self.http, self.https, self.no_proxy)
 
 
-@frozen
-class TransferSettings:
+@frozen(eq=False, repr=False)
+class TransferSettings(Value):
     """Transfers of blobs and manifests.
 
     Attributes:
@@ -171,8 +172,8 @@ class TransferSettings:
     cache_directory: str = ""
 
 
-@frozen
-class ArchiveSettings:
+@frozen(eq=False, repr=False)
+class ArchiveSettings(Value):
     """Compression of pushed directories; pulls read every known format.
 
     Attributes:
@@ -186,8 +187,8 @@ class ArchiveSettings:
     level: int | None = None
 
 
-@frozen
-class CacheSettings:
+@frozen(eq=False, repr=False)
+class CacheSettings(Value):
     """The cache of fetched blobs and manifests.
 
     Attributes:
@@ -199,8 +200,8 @@ class CacheSettings:
     max_size: int = 0
 
 
-@frozen
-class HostSettings:
+@frozen(eq=False, repr=False)
+class HostSettings(Value):
     """Settings for one registry; None for the general setting.
 
     Attributes:
@@ -216,8 +217,8 @@ class HostSettings:
     range_connections: int | None = None
 
 
-@frozen
-class Settings:
+@frozen(eq=False, repr=False)
+class Settings(Value):
     """All settings. The defaults are those of a machine without any configuration."""
 
     credentials: CredentialSettings = field(factory=CredentialSettings)

@@ -6,6 +6,8 @@ from typing import Final
 
 from attrs import frozen
 
+from oras_core.model.values import Value
+
 __all__ = [
     "MAX_ARCHIVE_BYTES",
     "MAX_ARCHIVE_MEMBERS",
@@ -48,8 +50,8 @@ MAX_ARCHIVE_BYTES: Final = 1024**4
 """Unpacked bytes of one archive, 1 TiB. Set a lower limit for smaller disks."""
 
 
-@frozen
-class Limits:
+@frozen(eq=False, repr=False)
+class Limits(Value):
     """The limits of one client. The constants of the same names give units and reasons."""
 
     manifest_size: int = MAX_MANIFEST_SIZE

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from oras_core.errors import InvalidReferenceError, redact_url
 from oras_core.model.digest import Digest
 from oras_core.model.hosts import DOCKER_HUB, canonical_registry
+from oras_core.model.values import Value
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -90,8 +91,8 @@ def _check_tag(_instance: object, _attribute: Attribute[str | None], value: str 
         )
 
 
-@frozen
-class Reference:
+@frozen(eq=False, repr=False)
+class Reference(Value):
     """A registry, a repository, and optionally a tag, a digest or both.
 
     If both are given, the digest is used (R36). All names of Docker Hub become `docker.io`,

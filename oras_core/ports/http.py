@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from oras_core.closing import ClosedOnExit
 from oras_core.errors import redact_url
 from oras_core.forks import Unpicklable
+from oras_core.model.values import Value
 from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport"]
@@ -119,8 +120,8 @@ def _as_headers(fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> Header
     return fields if isinstance(fields, Headers) else Headers(fields)
 
 
-@frozen
-class HttpRequest:
+@frozen(eq=False, repr=False)
+class HttpRequest(Value):
     """One HTTP request.
 
     Attributes:

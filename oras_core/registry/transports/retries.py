@@ -18,6 +18,7 @@ from attrs import evolve, field, frozen, validators
 
 from oras_core.cancellation import current_token, sleep
 from oras_core.errors import TransportError, TransportTimeoutError, redact_url
+from oras_core.model.values import Value
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.redirects import origin_of
 
@@ -75,8 +76,8 @@ def _is_too_long(pause: float) -> bool:
     return pause >= current_token().deadline - time.monotonic()
 
 
-@frozen
-class RetryPolicy:
+@frozen(eq=False, repr=False)
+class RetryPolicy(Value):
     """How often and after which pauses a request is sent again. Times are in seconds.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import random
 import shutil
@@ -83,6 +84,18 @@ def test_pulled_files_take_no_space_and_change_without_the_cache(blob, place):
             assert (place / "2" / "big.bin").read_bytes() == content
             cached = place / "cache" / str(blob_path(Digest.of(content)))
             assert cached.read_bytes() == content
+
+
+def test_pull_to_another_file_system_copies_the_bytes(blob, place, tmp_path):
+    settings = evolve(Settings(), cache=CacheSettings(str(place / "cache")))
+    with Client(settings) as client, RegistryServer(EmbeddedRegistry()) as server:
+        reference = f"{server.address}/team/data:v1"
+        client.push(reference, [blob])
+        for name in ("first", "second"):
+            client.pull(reference, tmp_path / name)
+            pulled = tmp_path / name / "big.bin"
+            assert filecmp.cmp(pulled, blob, shallow=False)
+            pulled.unlink()
 
 
 def test_layouts_on_one_file_system_share_their_blobs(blob, place):

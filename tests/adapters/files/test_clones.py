@@ -100,6 +100,14 @@ def test_a_copy_that_ends_too_early_is_refused(tree, file, monkeypatch):
     assert clone(tree, file) == (None, CONTENT)
 
 
+def test_the_bytes_to_verify_are_those_of_the_clone(tree, file, monkeypatch):
+    def write_zeros(original, target, count, _, offset):
+        return os.pwrite(target, bytes(count), offset)
+
+    monkeypatch.setattr(os, "copy_file_range", write_zeros)
+    assert clone(tree, file)[0].read() == bytes(len(CONTENT))
+
+
 def test_a_resumed_file_appends_after_a_clone(tree):
     with pending(tree, "resumed") as file:
         copied, _ = clone(tree, file)

@@ -15,6 +15,7 @@ from oras_core.errors import (
     CancelledError,
     DigestMismatchError,
     FileAccessError,
+    InvalidConfigurationError,
     SourceChangedError,
 )
 from oras_core.model import media_types
@@ -215,6 +216,46 @@ def test_blob_that_changes_before_its_clone_is_fetched_again(filled, registry, f
     assert registry.fetched == 1
 
 
+class Windows(Cache):
+    """A folder of Windows, which removes and replaces no open file."""
+
+    def __init__(self):
+        super().__init__()
+        self.streams = []
+
+    def open(self, path):
+        stream = Closing(super().open(path))
+        self.streams.append((path, stream))
+        return stream
+
+    def remove(self, path):
+        if any(opened == path and not stream.closed for opened, stream in self.streams):
+            raise FileAccessError("remove", str(path), "it is open")
+        super().remove(path)
+
+
+class Closing:
+    closed = False
+
+    def __init__(self, stream):
+        self._stream = stream
+        self.read = stream.read
+
+    def close(self):
+        self.closed = True
+        self._stream.close()
+
+
+def test_damaged_blob_is_closed_before_it_is_removed(registry):
+    folder = Windows()
+    cached = CachedSource(registry, ContentCache(folder))
+    pull(cached, "v1", MemoryFileTree())
+    damage(folder, LAYER, bytes(len(CONTENT)))
+    output = MemoryFileTree()
+    pull(cached, "v1", output)
+    assert read(output, "a") == read(folder, str(blob_path(LAYER.digest))) == CONTENT
+
+
 def test_wrong_clone_of_a_right_blob_is_replaced_by_its_bytes(filled, registry, output):
     class Wrong(ContentStream):
         def read(self, size=-1, /):
@@ -277,6 +318,20 @@ def test_failing_disk_of_the_folder_is_an_error(filled, output):
 def set_write(file, write):
     file.write = write
     return file
+
+
+def test_folder_that_is_a_layout_with_tags_is_refused(registry, folder, output):
+    copy(registry, "v1", OciLayoutStore(folder))
+    with pytest.raises(InvalidConfigurationError, match=r"cache\.directory"):
+        pull(CachedSource(registry, ContentCache(folder)), "v1", output)
+    with pytest.raises(InvalidConfigurationError, match=r"cache\.directory"):
+        CachedSource(registry, ContentCache(folder)).fetch_unverified(LAYER)
+
+
+def test_blob_larger_than_the_cache_is_fetched(filled, registry, folder, output):
+    pull(CachedSource(registry, ContentCache(folder, max_size=1000)), "v1", output)
+    assert read(output, "a") == CONTENT
+    assert (output.cloned, registry.fetched) == ([], 1)
 
 
 # --- Eviction, cancellation, progress -----------------------------------------------------

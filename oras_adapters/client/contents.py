@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from oras_adapters.files.local_sources import LocalFiles, utf8_name
+from oras_adapters.files.system_errors import SystemErrors
 from oras_core.errors import InvalidInputError, NotFoundError
 from oras_core.model import media_types
 from oras_core.model.annotations import MANIFEST_SECTION, AnnotationSet
@@ -91,8 +92,12 @@ def _split(item: str | os.PathLike[str]) -> tuple[str, str | None]:
 
 
 def _existing(path: str) -> str:
-    if not os.path.lexists(path):
-        raise NotFoundError(f"file or folder {path!r}", f"folder {os.getcwd()!r}")
+    with SystemErrors("look at", path):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+            where = f"folder {os.getcwd()!r}"
+            raise NotFoundError(f"file or folder {path!r}", where) from error
     return path
 
 

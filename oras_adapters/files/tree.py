@@ -342,9 +342,10 @@ def _listing(folder: Folder, path: SafePath | None) -> list[FileEntry]:
     for name in folder.names():
         if is_partial(name):
             continue  # ours; any other spelling of the suffix is refused below
-        here = sanitize_path(name)
-        with suppress(FileNotFoundError):  # removed during the listing
-            entry = _entry(folder, path / here if path else here)
+        here = path / sanitize_path(name) if path else sanitize_path(name)
+        # A file that was removed during the listing is left out.
+        with SystemErrors("look at", here), suppress(FileNotFoundError):
+            entry = _entry(folder, here)
             if entry is not None:
                 found.append(entry)
     return found

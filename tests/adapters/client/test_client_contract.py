@@ -24,6 +24,7 @@ from oras_core import (
 )
 from oras_core.errors import (
     AlreadyExistsError,
+    FileAccessError,
     InvalidInputError,
     InvalidReferenceError,
     NotFoundError,
@@ -530,6 +531,8 @@ def test_digest_is_refused_as_a_target_to_write(client, place, other, pushed, wo
         ("absent.txt", NotFoundError),
         (["card.md", "./card.md"], AlreadyExistsError),
         (["card.md:not/a/type:more"], NotFoundError),
+        (["null\0byte"], NotFoundError),
+        (["a name that the system refuses, " + "x" * 300], FileAccessError),
     ],
 )
 def test_unsupported_files_are_refused(client, place, work, files, kind):

@@ -225,3 +225,20 @@ def test_folder_is_packed_with_names_in_utf8(tmp_path):
         file.write(b"content")
         file.commit()
     assert push(MemoryStore(), "v1", [Directory("data", memory)], scratch=MemoryFileTree()) == root
+
+
+@pytest.mark.parametrize("tree_kind", [LocalFileTree, PortableFileTree])
+def test_a_listing_names_the_file_that_cannot_be_looked_at(tmp_path, monkeypatch, tree_kind):
+    """A 32-bit system cannot represent a time after 2038."""
+    for name in ("a", "late", "z"):
+        (tmp_path / name).write_bytes(b"text")
+
+    def overflow(path, *arguments, real=os.lstat, **options):
+        if os.path.basename(os.fsdecode(path)) == "late":
+            raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW), path)
+        return real(path, *arguments, **options)
+
+    tree = tree_kind(tmp_path)
+    monkeypatch.setattr(os, "lstat", overflow)
+    with pytest.raises(FileAccessError, match="cannot look at 'late': Value too large"):
+        list(tree.entries())

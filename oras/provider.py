@@ -13,7 +13,6 @@ from oras._client.failures import reporting
 from oras._client.graphs import GraphMethods
 from oras._client.hooks import replaceable
 from oras._client.login import LoginMethods
-from oras._client.tags import TagMethods
 from oras._names import module_attributes
 from oras.logger import announce, logger
 
@@ -29,7 +28,7 @@ if not TYPE_CHECKING:
 
 
 @replaceable
-class Registry(EarlierNames, TagMethods, GraphMethods, LoginMethods):
+class Registry(EarlierNames, GraphMethods, LoginMethods):
     """A registry client. Use it directly or subclass it.
 
     A name without a registry refers to `hostname`. Credentials come from the user's docker

@@ -12,9 +12,8 @@ from attrs import evolve
 
 from oras_adapters.http.urllib3_transport import ProxyChoice, Timeouts, Urllib3Transport
 from oras_adapters.settings.settings import ArchiveSettings, Settings, TlsSettings
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import FileAccessError
-from oras_core.forks import ForkSafeLock, PerProcess
+from oras_core.forks import ClosedOnExit, ForkSafeLock, PerProcess
 from oras_core.model.hosts import is_loopback
 from oras_core.model.limits import Limits
 from oras_core.model.reference import Reference

@@ -1,19 +1,45 @@
-"""Locks, connections and secrets, which a process must not share with other processes.
+"""Resources of one process: how they are closed, and that no other process gets them.
 
 A fork copies the memory of a process, but only the thread that forks. A lock that another thread
 held stays locked in the child; a connection or a request in flight belongs to both. So
-such state is kept by process, and a child begins with its own.
+such state is kept by process, and a child begins with its own. A pickle carries neither
+connections nor secrets.
 """
 
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from os import getpid
 from types import TracebackType
 from typing import ClassVar, Generic, Self, TypeVar
 
-__all__ = ["ConnectionHolder", "ForkSafeLock", "PerProcess", "Unpicklable"]
+__all__ = ["ClosedOnExit", "ConnectionHolder", "ForkSafeLock", "PerProcess", "Unpicklable"]
+
+
+class ClosedOnExit(ABC):
+    """A context manager whose block ends with `close`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release all resources; may be called twice."""
+
+    def __enter__(self) -> Self:
+        """Return the object itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the object."""
+        self.close()
+
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oras._client.backend_transport import BackendAuthorization
     from oras._client.client_settings import ClientSettings
     from oras.container import Container
-    from oras_adapters.factory import Composition
+    from oras_adapters.composition import Parts
     from oras_core.copying.options import CopyOptions
     from oras_core.ports.credentials import Credential, CredentialStore
     from oras_core.registry.compose import Authorize
@@ -46,7 +46,7 @@ class Connections:
     def __init__(self, client: ClientSettings) -> None:
         """Read the attributes of `client` at each request."""
         self._client = client
-        self._compositions: dict[bool | str, Composition] = {}
+        self._compositions: dict[bool | str, Parts] = {}
         self._registries: dict[ConnectionKey, RemoteRegistry] = {}
         self._foreign: BackendAuthorization | None = None
         self._schemes = Schemes(client)
@@ -109,7 +109,7 @@ class Connections:
         return self._new_registry(key, self._transport(key), authorize)
 
     @property
-    def composition(self) -> Composition:
+    def composition(self) -> Parts:
         """The composition made from the user's settings."""
         return self._composition(self._client.tls_verify)
 
@@ -209,7 +209,7 @@ class Connections:
             retry_policy=retry_policy,
         )
 
-    def _composition(self, verify: bool | str) -> Composition:
+    def _composition(self, verify: bool | str) -> Parts:
         with self._lock:
             if verify not in self._compositions:
                 self._compositions[verify] = composition_for(verify, self._client.timeout)

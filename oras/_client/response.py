@@ -11,8 +11,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import RegistryError, TransportError
+from oras_core.forks import ClosedOnExit
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse
 from oras_core.registry.responses import raise_for_status
 

@@ -12,7 +12,7 @@ from oras_core.ports.http import HttpTransport
 
 if TYPE_CHECKING:
     from oras.container import Container
-    from oras_adapters.factory import Composition
+    from oras_adapters.composition import Parts
 
 __all__ = ["SchemeSettings", "Schemes"]
 
@@ -50,7 +50,7 @@ class Schemes:
             if container.scheme is not None:
                 self._named[container.registry] = container.scheme
 
-    def of(self, host: str, composition: Composition, verify: bool | str) -> str:
+    def of(self, host: str, composition: Parts, verify: bool | str) -> str:
         """Return the scheme for a registry."""
         decided = self._decided(host, composition)
         if decided is not None:
@@ -74,7 +74,7 @@ class Schemes:
         return "http" if tls is False else "https"
 
     def finding(
-        self, transport: HttpTransport, host: str, scheme: str, composition: Composition
+        self, transport: HttpTransport, host: str, scheme: str, composition: Parts
     ) -> HttpTransport:
         """Wrap `transport` so that it finds out the scheme of a host on this machine."""
         if self._decided(host, composition) is not None or urlsplit(f"//{host}").port is None:
@@ -84,7 +84,7 @@ class Schemes:
             transport, host, scheme, known=known, speaks_tls=_speaks_tls, found=self._keep
         )
 
-    def _decided(self, host: str, composition: Composition) -> str | None:
+    def _decided(self, host: str, composition: Parts) -> str | None:
         """Return the scheme for a registry unless it has to be found out."""
         if host in self._named:
             return self._named[host]

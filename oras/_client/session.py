@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from oras import _transports
 from oras._client.connections import Connections
 from oras._client.failures import reporting
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import UnsupportedError
+from oras_core.forks import ClosedOnExit
 from oras_core.ports.http import Headers, HttpRequest
 
 if TYPE_CHECKING:

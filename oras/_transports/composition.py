@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from oras_adapters.factory import Composition, compose
-from oras_adapters.settings.settings import TlsSettings, load_settings
+from oras_adapters.composition import Parts
+from oras_adapters.settings.settings import TlsSettings, chosen_settings
 
 __all__ = ["composition_for"]
 
 
 def composition_for(
     verify: bool | str, timeout: float | tuple[float, float] | None = None
-) -> Composition:
+) -> Parts:
     """Compose from the user's settings, with the given certificate verification.
 
     Args:
@@ -21,7 +21,7 @@ def composition_for(
         timeout: seconds for each step, or for connecting and for reading; None to follow the
             settings.
     """
-    settings = load_settings()
+    settings = chosen_settings(None, timeout=timeout)
     if verify is not True:
         bundle = verify if isinstance(verify, str) else ""
 
@@ -34,4 +34,4 @@ def composition_for(
             for name, host in settings.hosts.items()
         }
         settings = evolve(settings, tls=decided(settings.tls), hosts=hosts)
-    return compose(settings, timeout=timeout)
+    return Parts(settings)

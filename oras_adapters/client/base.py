@@ -13,9 +13,8 @@ from oras_adapters.client.places import Destination, Located, Places, Source
 from oras_adapters.client.progress import Watch, watch_for
 from oras_adapters.composition import Parts
 from oras_adapters.settings.settings import Settings, chosen_settings
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import InvalidConfigurationError
-from oras_core.forks import ConnectionHolder
+from oras_core.forks import ClosedOnExit, ConnectionHolder
 from oras_core.model.limits import Limits
 from oras_core.ports.content import ReadOnlyTarget, Target
 from oras_core.ports.credentials import Credential, CredentialStore

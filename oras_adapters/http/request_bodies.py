@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from oras_adapters.http.body_frames import BodyFrame, BrokenFrameError
+from oras_adapters.http.framing import BodyFrame, BrokenFrameError
 from oras_core.content.reading import read_rest
 from oras_core.errors import TransportError
 from oras_core.ports.content import ByteSource, ByteStream

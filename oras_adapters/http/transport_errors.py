@@ -8,9 +8,9 @@ from typing import Final
 
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
-from oras_adapters.http.body_frames import BrokenFrameError
+from oras_adapters.http.framing import BrokenFrameError
+from oras_adapters.http.heads import MalformedHeadError, NoHttpError
 from oras_adapters.http.receiver import HungUpError, WireError
-from oras_adapters.http.response_heads import MalformedHeadError, NoHttpError
 from oras_adapters.http.urllib3_connection import ProxyStepError, TunnelRefusedError
 from oras_core.errors import TlsError, TransportError, TransportTimeoutError
 from oras_core.errors.redaction import redact_text

@@ -1,7 +1,12 @@
-"""Connections by urllib3: TLS, proxies, tunnels. Requests are sent by `kept_connection`."""
+"""Connections by urllib3: TLS, proxies, tunnels, and how another thread shuts them down.
+
+Requests are sent by `kept_connections`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import ssl
 import sys
@@ -13,14 +18,50 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util import parse_url
 
 from oras_adapters.http.dialing import Dialer
-from oras_adapters.http.lifelines import Lifeline
+from oras_adapters.http.heads import HeadParser, request_head
 from oras_adapters.http.receiver import Receiver
-from oras_adapters.http.request_heads import request_head
-from oras_adapters.http.response_heads import HeadParser
 from oras_adapters.http.routes import DEFAULT_PORTS, ProxyLogin, Route
-from oras_core.cancellation import current_token
+from oras_core.cancellation import CancelToken, current_token
 
-__all__ = ["Dialing", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
+__all__ = ["Dialing", "Lifeline", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
+
+
+class Lifeline:
+    """A duplicate of a connection's socket, by which any thread can shut the connection down.
+
+    It is a duplicate because a TLS socket object must not be used by two threads. After a fork
+    the child's copy has no effect: the connection belongs to the parent.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Duplicate `sock`."""
+        self._socket = sock.dup()
+        self._process = os.getpid()
+        self._forget: Callable[[], None] | None = None
+
+    def tie(self, token: CancelToken) -> None:
+        """Shut the connection down when `token` is cancelled; at once if it already is."""
+        self.untie()
+        self._forget = token.on_cancel(self._cut)
+
+    def untie(self) -> None:
+        """Stop watching the token: the request is finished."""
+        forget, self._forget = self._forget, None
+        if forget is not None:
+            forget()
+
+    def close(self) -> None:
+        """Close the duplicate."""
+        self.untie()
+        self._socket.close()
+
+    def _cut(self) -> None:
+        if self._process != os.getpid():
+            return
+        # Wakes every thread that waits to read or write, in whatever layer.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
 
 _OK: Final = range(200, 300)
 

@@ -14,16 +14,18 @@ from urllib.parse import SplitResult, urlsplit
 from attrs import frozen
 from urllib3.util import parse_url
 
-from oras_adapters.http.connection_pool import ConnectionPool, ConnectionPools
 from oras_adapters.http.dialing import Dialer
-from oras_adapters.http.kept_connection import Answer, KeptConnection
-from oras_adapters.http.request_heads import is_visible, request_head
-from oras_adapters.http.response_heads import HeadParser, parser
+from oras_adapters.http.heads import HeadParser, is_visible, parser, request_head
+from oras_adapters.http.kept_connections import (
+    Answer,
+    ConnectionPool,
+    ConnectionPools,
+    KeptConnection,
+)
 from oras_adapters.http.routes import DEFAULT_PORTS, Route
 from oras_adapters.http.urllib3_connection import Dialing
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
-from oras_core.forks import ConnectionHolder, PerProcess
+from oras_core.forks import ClosedOnExit, ConnectionHolder, PerProcess
 from oras_core.model.values import Value
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport

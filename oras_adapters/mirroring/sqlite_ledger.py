@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import FileAccessError, InvalidConfigurationError
+from oras_core.forks import ClosedOnExit
 from oras_core.mirroring.job import Job, job_from_text
 from oras_core.mirroring.ledger import Ledger, Totals
 from oras_core.mirroring.plan import Planned

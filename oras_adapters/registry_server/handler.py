@@ -12,7 +12,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar, Final, Protocol, cast
 
-from oras_adapters.http.body_frames import ChunkedFrame, SizedFrame
+from oras_adapters.http.framing import ChunkedFrame, SizedFrame
 from oras_adapters.http.request_bodies import RequestBody
 from oras_core.errors import OrasError, TransportError
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         RateLimitedError,
         RegistryError,
         RegistryNotFoundError,
+        TlsError,
+        TransportError,
+        TransportTimeoutError,
         UnsafeRedirectError,
     )
     from oras_core.errors.targets import (
@@ -54,7 +57,6 @@ if TYPE_CHECKING:
         UnsafeArchiveError,
         UnsafePathError,
     )
-    from oras_core.errors.wire import TlsError, TransportError, TransportTimeoutError
 
 __all__ = [
     "AccessDeniedError",
@@ -123,9 +125,9 @@ _MODULE_OF = {
     "SizeMismatchError": "content",
     "SourceChangedError": "content",
     "TitleCollisionError": "targets",
-    "TlsError": "wire",
-    "TransportError": "wire",
-    "TransportTimeoutError": "wire",
+    "TlsError": "registry",
+    "TransportError": "registry",
+    "TransportTimeoutError": "registry",
     "UnsafeArchiveError": "values",
     "UnsafePathError": "values",
     "UnsafeRedirectError": "registry",

@@ -7,9 +7,8 @@ from typing import Protocol, TypeVar, cast, overload
 
 from attrs import evolve, field, frozen
 
-from oras_core.closing import ClosedOnExit
 from oras_core.errors import redact_url
-from oras_core.forks import Unpicklable
+from oras_core.forks import ClosedOnExit, Unpicklable
 from oras_core.model.values import Value
 from oras_core.ports.content import ByteSource, ByteStream
 

@@ -17,8 +17,7 @@ from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.repository import RemoteRepository
 from oras_core.registry.responses import exchange
-from oras_core.registry.transports.default_headers import DefaultHeaders
-from oras_core.registry.transports.notices import NoticeReader, RateLimit
+from oras_core.registry.transports.fields import DefaultHeaders, NoticeReader, RateLimit
 from oras_core.registry.transports.redirects import origin_of
 from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.version import __version__

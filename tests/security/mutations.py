@@ -80,7 +80,7 @@ MUTATIONS = (
     ),
     Mutation(
         "C12",
-        "oras_adapters/http/kept_connection.py",
+        "oras_adapters/http/kept_connections.py",
         "            if head.status >= _FINAL:",
         "            if head.status != 100:",
         ("answer-early-hints-http",),

@@ -59,7 +59,7 @@ from oras_core.registry.auth.token import TokenClient
 from oras_core.registry.blobs.session import held_bytes
 from oras_core.registry.pagination import next_link
 from oras_core.registry.responses import parse_json, raise_for_status
-from oras_core.registry.transports.notices import rate_limit, warnings
+from oras_core.registry.transports.fields import rate_limit, warnings
 from oras_core.registry.transports.redirects import origin_of, resolve_location
 from oras_core.registry.transports.retries import retry_after
 from oras_core.stores.layout.archive import unpack_layout

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from oras_adapters.http import connection_pool, urllib3_transport
-from oras_adapters.http.lifelines import Lifeline
-from oras_adapters.http.response_heads import parse_by_library, parser
+from oras_adapters.http import kept_connections, urllib3_transport
+from oras_adapters.http.heads import parse_by_library, parser
+from oras_adapters.http.urllib3_connection import Lifeline
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.errors import TransportError
@@ -159,7 +159,7 @@ class KeptConnections(RuleBasedStateMachine):
         self.plan = None
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(urllib3_transport, "DRAIN_SECONDS", TIMEOUTS.read)
-        self._patch.setattr(connection_pool, "open_link", self._connect)
+        self._patch.setattr(kept_connections, "open_link", self._connect)
         self.transport = Urllib3Transport(timeouts=TIMEOUTS, parse=self.parse)
 
     def _connect(self, *_):

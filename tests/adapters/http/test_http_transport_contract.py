@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oras_adapters.http.response_heads import parse_by_library, parser
+from oras_adapters.http.heads import parse_by_library, parser
 from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
 from oras_core.testing.contracts.http import ContractOrigin, HttpTransportContract

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oras_adapters.http.response_heads import (
+from oras_adapters.http.heads import (
     MAX_FIELDS,
     MalformedHeadError,
     ResponseHead,

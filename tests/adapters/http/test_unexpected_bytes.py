@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from oras_adapters.http import connection_pool
-from oras_adapters.http.connection_pool import open_link
-from oras_adapters.http.response_heads import parse_by_library, parser
+from oras_adapters.http import kept_connections
+from oras_adapters.http.heads import parse_by_library, parser
+from oras_adapters.http.kept_connections import open_link
 from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_core.content.sources import BytesSource
@@ -127,7 +127,7 @@ def test_response_before_the_request_is_refused(serve, transport, monkeypatch):
         assert sent.wait(PROMPT)
         return link
 
-    monkeypatch.setattr(connection_pool, "open_link", open_after_it_was_sent)
+    monkeypatch.setattr(kept_connections, "open_link", open_after_it_was_sent)
     server = serve(script)
     with pytest.raises(TransportError, match="before the request"):
         fetched(transport, server.url)

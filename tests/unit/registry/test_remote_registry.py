@@ -21,7 +21,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
 from oras_core.registry.registry import RemoteRegistry
-from oras_core.registry.transports.notices import MAX_WARNINGS, RateLimit
+from oras_core.registry.transports.fields import MAX_WARNINGS, RateLimit
 from oras_core.registry.transports.retries import RetryPolicy
 from oras_core.testing.registry.auth import TokenService
 from oras_core.testing.registry.registry import EmbeddedRegistry

@@ -24,7 +24,7 @@ from oras_core.registry.responses import (
     parse_json,
     read_bounded,
 )
-from oras_core.registry.transports.notices import RateLimit, rate_limit, warnings
+from oras_core.registry.transports.fields import RateLimit, rate_limit, warnings
 from support.scripted_transport import Answer, ScriptedTransport
 
 URL = "https://reg.example.org/v2/app/manifests/v1"

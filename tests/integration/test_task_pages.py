@@ -10,9 +10,10 @@ import pytest
 from attrs import evolve
 
 import oras
+from oras_adapters import compose
 from oras_adapters.registry_server import RegistryServer
 from oras_adapters.settings.settings import load_settings
-from oras_core import Platform, errors
+from oras_core import AnnotationSet, BytesSource, Digest, Platform, errors
 from oras_core.testing import EmbeddedRegistry
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -112,7 +113,9 @@ def test_the_table_of_errors_has_every_branch_of_the_tree():
 
 
 CALLS = re.findall(
-    r"^\| `oras [^`]+` \| `(client\.[^`]+)`", text_of("from-go-oras.md"), re.MULTILINE
+    r"^\| `oras [^`]+` \| `((?:client|repository)\.[^`]+)`",
+    text_of("from-go-oras.md"),
+    re.MULTILINE,
 )
 
 
@@ -126,18 +129,22 @@ def test_call_of_the_table_of_commands_runs(call, place):
     tag = "multi" if "platform" in call or "update_index" in call else "v1"
     Path("config.json").write_text("{}")
     Path("sbom.json").write_text("{}")
-    with oras.Client() as client:
+    Path("notes.json").write_text('{"$manifest": {"m": "1"}}')
+    with oras.Client() as client, compose() as parts:
         image = client.push(f"{repository}:v1", ["card.md"])
+        manifest = client.manifest(f"{repository}:v1")
         if "index" in call or "platform" in call:
             second = client.push(f"{repository}:v2", ["weights"], tags="v3")
             arm = Platform(os="linux", architecture="arm64")
             client.index(f"{repository}:multi", [evolve(image, platform=arm), second])
-        if "restore" in call:
+            client.index(f"{repository}:more", [second])
+        if "FILE.tar" in call:
             client.backup(repository, "FILE.tar")
+        entry = image.digest if "index" in call else manifest.layers[0].digest
         words = {
             "HOST/REPOSITORY": repository,
             "HOST": place,
-            "DIGEST": str(client.manifest(f"{repository}:v1").layers[0].digest),
+            "DIGEST": str(entry),
             "TYPE": "application/vnd.example",
         }
         for word, value in words.items():
@@ -145,10 +152,13 @@ def test_call_of_the_table_of_commands_runs(call, place):
         names = {
             "client": client,
             "place": f"{repository}:{tag}",
-            "files": ["card.md"],
-            "source": f"{repository}:v1",
-            "destination": f"{repository}-copy:v1",
+            "repository": parts.repository(repository),
+            "content": manifest.content,
             "password": "secret",
+            "AnnotationSet": AnnotationSet,
+            "BytesSource": BytesSource,
+            "Digest": Digest,
+            "Path": Path,
         }
         result = eval(call, names)
         if isinstance(result, Iterator):

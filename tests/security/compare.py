@@ -1,12 +1,13 @@
-"""Count how many rows of the security tables hold: with this library, and with oras-py.
+"""Count how many rows of the security tables hold: with this library, oras-py and Go's `oras`.
 
-    python tests/security/compare.py [--rows PATTERN] [--jobs N] [--seconds S] [--why] [--peer]
+    python tests/security/compare.py [--rows PATTERN] [--jobs N] [--seconds S] [--why] [--peer|--go]
 
 Each row runs in a separate process: this library's in this interpreter, and oras-py's in one that
-has oras-py installed (see `support.peer_oras`). Any error of oras-py counts. A row holds if oras-py
-fails where it must, writes nothing outside its folder, and shows secrets to their own host only. A
-row that takes longer than the limit does not hold. Rows about features that only this library has,
-such as resuming, are not run with oras-py.
+has oras-py installed (see `support.peer_oras`). Go's `oras` does the steps by its command line.
+Any error of another client counts. A row holds if the client fails where it must, writes nothing
+outside its folder, and shows secrets to their own host only. A row that takes longer than the limit
+does not hold. Rows about features that only this library has, such as resuming, are not run with
+other clients, and neither are rows with a step that the command line lacks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 from rows import ROWS  # noqa: E402 - found by the line above
 
-from support import client_steps  # noqa: E402
+from support import client_steps, go_steps  # noqa: E402
 from support.certificates import CertificateFiles  # noqa: E402
 from support.hostile_certificates import write_hostile_certificates  # noqa: E402
 from support.peer_oras import PEER_REQUIREMENT, peer_python  # noqa: E402
@@ -51,16 +53,25 @@ GROSS_MEMORY = 48 * 1024 * 1024
 class Program:
     """A client in a process of its own."""
 
+    steps_source = Path(client_steps.__file__)
+
     def __init__(self, name: str, command: list[str], *, foreign: bool, seconds: float) -> None:
         self.name = name
         self.foreign = foreign
         self._command = command
         self._seconds = seconds
 
+    def tries(self, case: Case) -> bool:
+        """Tell whether a row can be run with the client."""
+        return not (self.foreign and case.own)
+
+    def client_arguments(self, stage: Stage) -> dict[str, object]:
+        """Return how the client is made."""
+        return stage.client_arguments(foreign=self.foreign)
+
     def report(self, stage: Stage, settings: Path) -> Report:
         """Let the row happen to it."""
-        arguments = stage.client_arguments(foreign=self.foreign)
-        given = {"steps": stage.steps(), "client": arguments}
+        given = {"steps": stage.steps(), "client": self.client_arguments(stage)}
         environment = {
             **stage.folders.environment(),
             "LANG": "C.UTF-8",
@@ -69,7 +80,7 @@ class Program:
         }
         try:
             done = subprocess.run(
-                [*self._command, "-c", _steps_source(), json.dumps(given)],
+                [*self._command, "-c", self.steps_source.read_text("utf-8"), json.dumps(given)],
                 check=False,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -96,8 +107,20 @@ class Program:
         )
 
 
-def _steps_source() -> str:
-    return Path(client_steps.__file__).read_text("utf-8")
+class GoProgram(Program):
+    """Go's `oras`, by its command line."""
+
+    steps_source = Path(go_steps.__file__)
+
+    def __init__(self, program: str, *, seconds: float) -> None:
+        super().__init__("oras (Go)", [sys.executable], foreign=True, seconds=seconds)
+        self._program = program
+
+    def tries(self, case: Case) -> bool:
+        return super().tries(case) and all(go_steps.can_do(step) for step in case.steps)
+
+    def client_arguments(self, stage: Stage) -> dict[str, object]:
+        return {**super().client_arguments(stage), "program": self._program}
 
 
 def judged(
@@ -119,12 +142,19 @@ def judged(
             return [f"{type(error).__name__}: {error}"]
 
 
-def programs(seconds: float) -> list[Program]:
-    """Return this library and oras-py."""
+def programs(options: argparse.Namespace) -> list[Program]:
+    """Return the clients: this library and oras-py, unless a single other one is chosen."""
+    seconds = options.seconds
+    if options.go:
+        program = shutil.which("oras")
+        if program is None:
+            raise SystemExit("Go's oras is not installed (Debian 14: apt-get install oras)")
+        return [GoProgram(program, seconds=seconds)]
     cache = HERE.parents[1] / ".pytest_cache" / "d" / "oras-peer"
     own = Program("this library", [sys.executable], foreign=False, seconds=seconds + 10)
     peer = [str(peer_python(cache)), "-I"]
-    return [own, Program(PEER_REQUIREMENT, peer, foreign=True, seconds=seconds)]
+    contestants = [own, Program(PEER_REQUIREMENT, peer, foreign=True, seconds=seconds)]
+    return contestants[int(options.peer) :]
 
 
 def main() -> int:
@@ -132,9 +162,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", default="", help="a pattern that the rows' names must have")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
-    parser.add_argument("--seconds", type=float, default=20.0, help="given to oras-py for a row")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="given to another client for a row"
+    )
     parser.add_argument("--why", action="store_true", help="say what does not hold")
     parser.add_argument("--peer", action="store_true", help="run oras-py alone")
+    parser.add_argument("--go", action="store_true", help="run Go's oras alone")
     options = parser.parse_args()
     rows = [
         (case, scheme)
@@ -142,7 +175,7 @@ def main() -> int:
         if re.search(options.rows, case.id)
         for scheme in case.schemes
     ]
-    contestants = programs(options.seconds)[int(options.peer) :]
+    contestants = programs(options)
     numbers = Counter(case.id.partition("-")[0] for case, _ in rows)
     held: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(prefix="oras-compare-") as folder:
@@ -150,7 +183,7 @@ def main() -> int:
         settings = Path(folder) / "settings.toml"
         settings.write_text(SETTINGS)
         for program in contestants:
-            tried = [row for row in rows if not (program.foreign and row[0].own)]
+            tried = [row for row in rows if program.tries(row[0])]
             kinds = [case.id.partition("-")[0] for case, _ in tried]
             with ThreadPoolExecutor(options.jobs) as pool:
                 found = list(

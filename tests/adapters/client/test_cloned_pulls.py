@@ -11,15 +11,18 @@ import pytest
 from attrs import evolve
 
 from oras_adapters import Client, RegistryServer, Settings
-from oras_adapters.files import posix
+from oras_adapters.files.local_files import has_directory_descriptors
 from oras_adapters.settings.settings import CacheSettings, TransferSettings
 from oras_core.cancellation import CancelToken
 from oras_core.content import known_digests, verify
 from oras_core.errors import CancelledError
 from oras_core.testing import EmbeddedRegistry
 
+PIECE = "oras_adapters.files.posix.CLONED_AT_ONCE"
 CONTENT = bytes(range(256)) * 8192
 LARGE = 64 * 1024 * 1024
+
+pytestmark = pytest.mark.skipif(not has_directory_descriptors(), reason="it is about POSIX")
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +126,7 @@ def test_cancelled_pull_leaves_the_older_file(place, settings, tmp_path, monkeyp
 
     with Client(settings) as client:
         with monkeypatch.context() as patched:
-            patched.setattr(posix, "CLONED_AT_ONCE", 300_000)
+            patched.setattr(PIECE, 300_000)
             patched.setattr(os, "copy_file_range", cancelling)
             with token.scope(), pytest.raises(CancelledError):
                 client.pull(place, tmp_path / "out")

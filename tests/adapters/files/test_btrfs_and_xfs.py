@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from oras_adapters import Client, RegistryServer, Settings
-from oras_adapters.files.local_files import LocalFileTree
+from oras_adapters.files.local_files import LocalFileTree, has_directory_descriptors
 from oras_adapters.settings.settings import CacheSettings
 from oras_core.copying.copy import copy
 from oras_core.model.digest import Digest
@@ -25,7 +25,10 @@ SIZE = 100_000_000
 OVERHEAD = SIZE // 20
 """Bytes that file systems may take for manifests and for their own records."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_directory_descriptors(), reason="it is about POSIX"),
+]
 
 
 @pytest.fixture(scope="module")

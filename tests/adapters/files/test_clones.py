@@ -9,7 +9,6 @@ from contextlib import closing
 
 import pytest
 
-from oras_adapters.files import posix
 from oras_adapters.files.local_files import LocalFileTree
 from oras_adapters.files.portable import PortableFileTree
 from oras_core.cancellation import CancelToken
@@ -18,6 +17,7 @@ from oras_core.errors import CancelledError
 from oras_core.model.digest import Digest
 from oras_core.testing.contracts.tree_access import at, read, write
 
+PIECE = "oras_adapters.files.posix.CLONED_AT_ONCE"
 CONTENT = bytes(range(256)) * 4096
 
 pytestmark = pytest.mark.skipif(
@@ -56,7 +56,7 @@ def file(request, tree):
 
 
 def test_the_system_copies_in_pieces(tree, file, monkeypatch):
-    monkeypatch.setattr(posix, "CLONED_AT_ONCE", 300_000)
+    monkeypatch.setattr(PIECE, 300_000)
     copied, rest = clone(tree, file)
     assert copied.read() == CONTENT
     assert rest == CONTENT
@@ -79,7 +79,7 @@ def test_short_copies_of_the_system_are_continued(tree, file, monkeypatch):
 def test_a_copy_that_the_system_refuses_leaves_an_empty_file(
     tree, file, monkeypatch, number, successes
 ):
-    monkeypatch.setattr(posix, "CLONED_AT_ONCE", 300_000)
+    monkeypatch.setattr(PIECE, 300_000)
     copy, left = os.copy_file_range, [successes]
 
     def refuse(*arguments):
@@ -119,7 +119,7 @@ def test_a_resumed_file_appends_after_a_clone(tree):
 
 
 def test_a_cancelled_copy_ends_between_two_pieces(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(posix, "CLONED_AT_ONCE", 300_000)
+    monkeypatch.setattr(PIECE, 300_000)
     token, copy, calls = CancelToken(), os.copy_file_range, []
 
     def cancelling(*arguments):

@@ -32,7 +32,7 @@ HOW_TO_GET = {
     "oras-py": f"{PEER_VARIABLE} has to name a Python with it (pip install {PEER_REQUIREMENT})",
     "python-dxf": f"the Python of {PEER_VARIABLE} has to have it too (pip install python-dxf)",
     "skopeo": "Debian: apt-get install skopeo",
-    "oras (Go)": "the program `oras`, of the project ORAS, has to be on the PATH",
+    "oras (Go)": "Debian 14: apt-get install oras",
 }
 """Every client, and how to get it."""
 

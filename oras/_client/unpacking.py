@@ -19,7 +19,7 @@ from oras_core.model.paths import sanitize_path
 __all__ = ["LooseArchives", "loose_archives"]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class LooseArchives:
     """The archives of one pull whose members are unpacked beside the archive's title.
 

@@ -15,6 +15,7 @@ from oras_core.content.reading import CHUNK_SIZE, clone_file, read_rest
 from oras_core.errors import FileAccessError, NotFoundError, SourceChangedError, UnsafePathError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import SafePath, sanitize_path
+from oras_core.model.values import Value
 from oras_core.ports.content import ByteStream, Fetcher, RangeFetcher
 from oras_core.ports.files import FileEntry, FileTree
 
@@ -28,8 +29,8 @@ __all__ = [
 ]
 
 
-@frozen
-class BytesSource:
+@frozen(eq=False, repr=False)
+class BytesSource(Value):
     """Bytes in memory."""
 
     content: bytes = field(repr=False)
@@ -80,8 +81,8 @@ class RangedSource(FetchedSource):
         return self.ranges.fetch_range(self.descriptor, start, self.size - start)
 
 
-@frozen
-class OpenedSource:
+@frozen(eq=False, repr=False)
+class OpenedSource(Value):
     """Any source that gives the same bytes on every opening: a zip member, a remote file.
 
     The descriptor is computed by a first reading. If a later reading gives other bytes, the
@@ -132,8 +133,8 @@ def _entry_of(source: FileSource) -> FileEntry:
     return entry
 
 
-@frozen
-class FileSource:
+@frozen(eq=False, repr=False)
+class FileSource(Value):
     """A file that must not change while the source is in use.
 
     A file that changes, grows, shrinks or vanishes raises a `SourceChangedError` before its

@@ -11,6 +11,7 @@ from oras_core.content.graph import SuccessorFinder
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import MAX_MANIFEST_SIZE
 from oras_core.model.platform import Platform
+from oras_core.model.values import Value
 from oras_core.ports.progress import ProgressListener
 
 __all__ = ["Copied", "CopyOptions", "Moves"]
@@ -23,8 +24,8 @@ MountSourceFinder = Callable[[Descriptor], object | None]
 """Returns a target that is known to have a blob; None if no target is known."""
 
 
-@frozen
-class CopyOptions:
+@frozen(eq=False, repr=False)
+class CopyOptions(Value):
     """Options of a copy.
 
     Attributes:
@@ -53,8 +54,8 @@ def _count(descriptors: tuple[Descriptor, ...]) -> str:
     return f"<{len(descriptors)} descriptors>"
 
 
-@frozen
-class Moves:
+@frozen(eq=False, repr=False)
+class Moves(Value):
     """The blobs and manifests of one or more graphs, by the way they arrived.
 
     Attributes:
@@ -91,7 +92,7 @@ class Moves:
         )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Copied(Moves):
     """The result of the copy of one graph.
 

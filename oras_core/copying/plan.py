@@ -9,6 +9,7 @@ from attrs import frozen
 from oras_core.errors import InvalidManifestError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
+from oras_core.model.values import Value
 
 __all__ = ["CopyPlan", "CopyStep", "Node", "arrange", "node_of"]
 
@@ -16,16 +17,16 @@ Node = tuple[Digest, bool]
 """A digest, and whether it is used as a manifest or index: the same bytes may be a layer too."""
 
 
-@frozen
-class CopyStep:
+@frozen(eq=False, repr=False)
+class CopyStep(Value):
     """A blob or manifest to move once, and the further titles to place it under."""
 
     descriptor: Descriptor
     further_titles: tuple[Descriptor, ...] = ()
 
 
-@frozen
-class CopyPlan:
+@frozen(eq=False, repr=False)
+class CopyPlan(Value):
     """Steps in levels: a level refers only to blobs and manifests of earlier levels."""
 
     levels: tuple[tuple[CopyStep, ...], ...]

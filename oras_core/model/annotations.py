@@ -9,6 +9,7 @@ from typing import Final
 from attrs import field, frozen
 
 from oras_core.errors import InvalidAnnotationError
+from oras_core.model.values import Value
 
 __all__ = ["AnnotationSet", "Annotations"]
 
@@ -72,8 +73,8 @@ def _sections(sections: Mapping[str, Mapping[str, str]]) -> Mapping[str, Annotat
     return frozen_sections
 
 
-@frozen
-class AnnotationSet:
+@frozen(eq=False, repr=False)
+class AnnotationSet(Value):
     """The annotations of an artifact: of the manifest, of the config, and of layers by title."""
 
     _by_section: Mapping[str, Annotations] = field(factory=dict, converter=_sections, hash=False)

@@ -7,12 +7,13 @@ from attrs import field, frozen
 from oras_core.model.annotations import Annotations
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
+from oras_core.model.values import Value
 
 __all__ = ["Document"]
 
 
-@frozen(kw_only=True)
-class Document:
+@frozen(kw_only=True, eq=False, repr=False)
+class Document(Value):
     """The members that manifests and indexes share in the image spec.
 
     Attributes:

@@ -9,6 +9,7 @@ from fnmatch import translate
 from attrs import frozen
 
 from oras_core.errors import InvalidInputError
+from oras_core.model.values import Value
 
 __all__ = ["PathPattern", "PathSelection", "any_of"]
 
@@ -86,8 +87,8 @@ def any_of(patterns: str | Iterable[str]) -> tuple[PathPattern, ...]:
     return tuple(PathPattern(text) for text in texts)
 
 
-@frozen
-class PathSelection:
+@frozen(eq=False, repr=False)
+class PathSelection(Value):
     """A choice of paths by patterns.
 
     Attributes:

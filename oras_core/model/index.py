@@ -13,7 +13,7 @@ from oras_core.model.platform import Platform
 __all__ = ["Index"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Index(Document):
     """An image index (image spec, image-index.md) or a Docker manifest list.
 

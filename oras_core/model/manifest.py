@@ -11,7 +11,7 @@ from oras_core.model.document import Document
 __all__ = ["Manifest"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Manifest(Document):
     """An image manifest (image spec, manifest.md) of OCI or Docker, or an artifact manifest.
 

@@ -23,6 +23,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
 from oras_core.model.media_types import ACCEPTED_MANIFESTS
+from oras_core.model.values import Value
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.head_hints import HeadHints
@@ -55,8 +56,8 @@ _SUCCESS: Final = range(200, 300)
 """Of these only 201 is the spec's; others are verified (R24)."""
 
 
-@frozen
-class PushedManifest:
+@frozen(eq=False, repr=False)
+class PushedManifest(Value):
     """The registry's answer to the push of a manifest.
 
     Attributes:

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen, validators
 
 from oras_core.forks import ForkSafeLock
 from oras_core.model.hosts import canonical_registry
+from oras_core.model.values import Value
 
 __all__ = ["HostProfile", "LearnedProfile", "profile_for"]
 
@@ -30,8 +31,8 @@ MAX_CHUNK_SIZE: Final = 128 * MiB
 """Largest size of a chunk in bytes, since a whole chunk may have to be sent again."""
 
 
-@frozen
-class HostProfile:
+@frozen(eq=False, repr=False)
+class HostProfile(Value):
     """The known abilities of a registry.
 
     Attributes:

@@ -21,6 +21,7 @@ from oras_core.model.manifest import Manifest
 from oras_core.model.paths import SafePath, sanitize_folder, sanitize_path
 from oras_core.model.platform import Platform
 from oras_core.model.titles import find_collision
+from oras_core.model.values import Value
 from oras_core.ports.content import Fetcher, ReadOnlyTarget
 from oras_core.ports.files import FileTree, names_of
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
@@ -35,8 +36,8 @@ __all__ = ["Pulled", "fetch_artifact", "file_layers", "find_manifest", "pull"]
 P_co = TypeVar("P_co", covariant=True)
 
 
-@frozen
-class Pulled(Generic[P_co]):
+@frozen(eq=False, repr=False)
+class Pulled(Value, Generic[P_co]):
     """The result of a pull. The files are paths in the destination folder, or on the disk.
 
     Attributes:

@@ -12,6 +12,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.globs import PathSelection
 from oras_core.model.limits import Limits
 from oras_core.model.paths import SafePath
+from oras_core.model.values import Value
 from oras_core.ports.content import RangeFetcher, ReadOnlyTarget
 from oras_core.ports.files import FileTree, names_of
 from oras_core.ports.progress import ProgressListener
@@ -27,8 +28,8 @@ def _every_layer(_: Descriptor) -> bool:
     return True
 
 
-@frozen
-class FileSelection:
+@frozen(eq=False, repr=False)
+class FileSelection(Value):
     """The files of an artifact to pull.
 
     Attributes:

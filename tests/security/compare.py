@@ -113,14 +113,16 @@ class GoProgram(Program):
     steps_source = Path(go_steps.__file__)
 
     def __init__(self, program: str, *, seconds: float) -> None:
-        super().__init__("oras (Go)", [sys.executable], foreign=True, seconds=seconds)
-        self._program = program
+        # The process of the steps ends the program, and only then is ended itself.
+        super().__init__("oras (Go)", [sys.executable], foreign=True, seconds=seconds + 10)
+        self._program, self._step_seconds = program, seconds
 
     def tries(self, case: Case) -> bool:
         return super().tries(case) and all(go_steps.can_do(step) for step in case.steps)
 
     def client_arguments(self, stage: Stage) -> dict[str, object]:
-        return {**super().client_arguments(stage), "program": self._program}
+        own = {"program": self._program, "seconds": self._step_seconds}
+        return {**super().client_arguments(stage), **own}
 
 
 def judged(

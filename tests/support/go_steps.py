@@ -25,14 +25,19 @@ def perform(steps: list[dict], client_arguments: dict) -> dict:
     report: dict = {"outcome": "returned", "kinds": [], "text": ""}
     for step in steps:
         arguments, given = _command(step, client_arguments)
-        done = subprocess.run(
-            [client_arguments["program"], *arguments],
-            check=False,
-            input=given,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        try:
+            done = subprocess.run(
+                [client_arguments["program"], *arguments],
+                check=False,
+                input=given,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=client_arguments["seconds"],
+            )
+        except subprocess.TimeoutExpired:
+            report["outcome"] = "did not end"
+            break
         report["text"] += done.stdout + done.stderr
         if done.returncode != 0:
             report |= {"outcome": "raised", "kinds": ["exit status"], "message": done.stderr}

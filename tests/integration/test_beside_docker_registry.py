@@ -213,7 +213,7 @@ DIFFERENCES = {
     "range beyond the end": (
         416,
         416,
-        {"Content-Type", "Docker-Content-Digest", "ETag", "body", "codes"},
+        {"Content-Type", "Docker-Content-Digest", "ETag", "codes"},
         RFC_9110,
     ),
     "unknown session": (
@@ -246,6 +246,10 @@ DIFFERENCES = {
 }
 
 
+OF_ONE_RELEASE = {"range beyond the end": {"body"}}
+"""Release 2.8.2 announces a body for this and sends none; release 2.8.3 sends it."""
+
+
 def test_every_difference_to_docker_registry_is_known(open_registry, repository_name):
     theirs = answers(open_registry.address, repository_name)
     with RegistryServer(EmbeddedRegistry()) as server:
@@ -255,6 +259,7 @@ def test_every_difference_to_docker_registry_is_known(open_registry, repository_
     for title in ours:
         one, two = theirs[title], ours[title]
         facts = {fact for fact in one.keys() | two.keys() if one.get(fact) != two.get(fact)}
+        facts -= OF_ONE_RELEASE.get(title, set())
         if facts:
             found[title] = (one["status"], two["status"], facts - {"status"})
     known = {title: (one, two, facts) for title, (one, two, facts, _) in DIFFERENCES.items()}

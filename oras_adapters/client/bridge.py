@@ -59,7 +59,7 @@ class Bridge:
         future = self._threads_of_process().submit(operation.run, work)
         try:
             try:
-                return await asyncio.wrap_future(future)
+                result = await asyncio.wrap_future(future)
             finally:
                 # Since Python 3.14, a future that is already done overtakes its events.
                 await asyncio.sleep(0)
@@ -72,6 +72,10 @@ class Bridge:
             if operation.failure is not None:
                 raise operation.failure from None
             raise
+        if operation.failure is not None:  # the work ended before the failure could cancel it
+            _close_result(future)
+            raise operation.failure
+        return result
 
     async def iterate(self, items: Iterator[T]) -> AsyncIterator[T]:
         """Iterate over `items`, a generator that runs in the threads, a batch at a time."""

@@ -257,7 +257,7 @@ def test_skopeo_copies_into_the_registry(skopeo, open_registry, repository_name,
 
 
 def test_skopeo_error_has_its_output(skopeo, open_registry, repository_name):
-    with pytest.raises(RuntimeError, match="404|repository name not known"):
+    with pytest.raises(RuntimeError, match=r"404|repository name not known"):
         skopeo("list-tags", f"docker://{open_registry.address}/{repository_name}")
 
 

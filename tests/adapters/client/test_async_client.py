@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import multiprocessing
 import os
 import random
@@ -340,8 +341,12 @@ def test_every_event_reaches_the_event_loop():
     run(main)
 
 
-def test_events_arrive_before_a_result_that_needs_no_waiting(monkeypatch):
-    """Python 3.14 sets the result of a finished future at once; so does this `wrap_future`."""
+@pytest.fixture
+def finished_first(monkeypatch):
+    """Let work end before its events are heard.
+
+    Python 3.14 sets the result of a finished future at once; so does this `wrap_future`.
+    """
 
     def wrap_future(future):
         wait([future], LONG)
@@ -349,6 +354,11 @@ def test_events_arrive_before_a_result_that_needs_no_waiting(monkeypatch):
         wrapped.set_result(future.result())
         return wrapped
 
+    monkeypatch.setattr(asyncio, "wrap_future", wrap_future)
+
+
+@pytest.mark.usefixtures("finished_first")
+def test_events_arrive_before_a_result_that_needs_no_waiting():
     async def main():
         listener, events = watching()
         bridge, watch = Bridge(1), watch_from_loop(listener)
@@ -362,8 +372,30 @@ def test_events_arrive_before_a_result_that_needs_no_waiting(monkeypatch):
         await bridge.close()
         return arrived
 
-    monkeypatch.setattr(asyncio, "wrap_future", wrap_future)
     assert asyncio.run(main()) == ["planned"]
+
+
+@pytest.mark.usefixtures("finished_first")
+def test_exception_of_a_listener_replaces_the_result_of_work_that_has_ended():
+    class Broken(ProgressListener):
+        def planned(self, contents, size):
+            raise ZeroDivisionError
+
+    async def main():
+        bridge, watch = Bridge(1), watch_from_loop(Broken())
+        stream = io.BytesIO()
+
+        def work():
+            with watch.watching() as passing:
+                passing.planned(1, 2)
+            return stream
+
+        with pytest.raises(ZeroDivisionError):
+            await bridge.call(work)
+        assert stream.closed
+        await bridge.close()
+
+    run(main)
 
 
 def test_exception_of_a_listener_ends_the_operation():

@@ -6,10 +6,13 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from attrs import frozen
 
 from oras_core.errors.redaction import redact_text
 from oras_core.forks import ForkSafeLock
+from oras_core.model.values import Value
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.redirects import origin_of
 
@@ -49,7 +52,8 @@ MAX_WARNING: Final = 300
 """Characters of one warning that are logged."""
 
 
-class RateLimit(NamedTuple):
+@frozen(eq=False, repr=False)
+class RateLimit(Value):
     """How many requests a registry accepts in a period (R33).
 
     Attributes:

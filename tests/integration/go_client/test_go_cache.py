@@ -74,13 +74,14 @@ def test_ours_pulls_the_right_bytes_while_go_fills_the_cache(
     client.pull(place, tmp_path / "expected")
     outputs = [tmp_path / f"ours{number}" for number in range(4)]
 
-    def go_pull(output):
-        # Go's client has no lock: beside any other fill, its pull may fail.
+    def go_pull():
+        # Go's client has no lock: beside any other fill, its pull may fail. Two of it may even
+        # damage the list of the cache.
         with suppress(RuntimeError):
-            cached_go(place, output)
+            cached_go(place, tmp_path / "go")
 
-    with ThreadPoolExecutor(6) as pool:
-        running = [pool.submit(go_pull, tmp_path / f"go{number}") for number in range(2)]
+    with ThreadPoolExecutor(5) as pool:
+        running = [pool.submit(go_pull)]
         running += [pool.submit(cached.pull, place, output) for output in outputs]
     for one in running:
         one.result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from support.programs import require_program
 
 SIZE = 320 * 1024 * 1024
 """Bytes of a file system: XFS needs 300 MiB. The file is sparse."""
@@ -23,14 +24,12 @@ COMMANDS = {"btrfs": ["mkfs.btrfs", "--quiet"], "xfs": ["mkfs.xfs", "-q", "-m", 
 def mounted(kind: str, folder: Path) -> Iterator[Path]:
     """Mount a new file system of a kind below `folder`, and remove it afterwards.
 
-    The test is skipped, with CI=true too, if this process may not mount or if a program is
-    missing: most build machines allow no mounts.
+    The test is skipped, with CI=true too, if this process may not mount: most build machines
+    allow no mounts.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux mounts file systems")
-    for program in (COMMANDS[kind][0], "mount", "umount"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
+    require_program(COMMANDS[kind][0])
     image, place = folder / f"{kind}.img", folder / kind
     place.mkdir()
     try:

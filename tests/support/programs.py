@@ -15,6 +15,8 @@ DEBIAN_PACKAGES = {
     "zstd": "zstd",
     "htpasswd": "apache2-utils",
     "curl": "curl",
+    "mkfs.btrfs": "btrfs-progs",
+    "mkfs.xfs": "xfsprogs",
 }
 
 

@@ -239,6 +239,6 @@ def test_a_listing_names_the_file_that_cannot_be_looked_at(tmp_path, monkeypatch
         return real(path, *arguments, **options)
 
     tree = tree_kind(tmp_path)
-    monkeypatch.setattr(os, "lstat", overflow)
+    monkeypatch.setattr(sys.modules[tree_kind.__module__].os, "lstat", overflow)
     with pytest.raises(FileAccessError, match="cannot look at 'late': Value too large"):
         list(tree.entries())

@@ -207,14 +207,27 @@ def test_system_without_locks_is_an_error_and_resumes_nothing(tree, tmp_path, mo
     assert os.listdir(tmp_path) == []
 
 
-def test_file_replaced_while_it_is_opened_is_detected(tree, tmp_path, monkeypatch):
-    write(tree, "a", b"old")
+def replacing(tmp_path, times):
+    """Return an `os.open` that another program forestalls `times` by a new file."""
+    left = [f"new {number}".encode() for number in range(times)]
 
-    def opened(name, flags, mode):
-        (tmp_path / "b").write_bytes(b"evil")
-        os.replace(tmp_path / "b", tmp_path / "a")
+    def opened(name, flags, mode=0o777):
+        if left and os.path.basename(name) == "a":
+            (tmp_path / "b").write_bytes(left.pop())
+            os.replace(tmp_path / "b", tmp_path / "a")
         return os.open(name, flags, mode)
 
-    on(monkeypatch, open=opened)
+    return opened
+
+
+def test_file_that_is_replaced_while_it_is_opened_is_opened_again(tree, tmp_path, monkeypatch):
+    write(tree, "a", b"old")
+    on(monkeypatch, open=replacing(tmp_path, 2))
+    assert read(tree, "a") == b"new 0"
+
+
+def test_file_that_is_replaced_each_time_it_is_opened_is_an_error(tree, tmp_path, monkeypatch):
+    write(tree, "a", b"old")
+    on(monkeypatch, open=replacing(tmp_path, 1000))
     with pytest.raises(FileAccessError, match="replaced at the same moment"):
         tree.open(at("a"))

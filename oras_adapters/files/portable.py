@@ -40,11 +40,6 @@ PAUSE: Final = 0.05
 scanners and indexers of Windows open new files for a moment."""
 
 
-OPENINGS: Final = 20
-"""Attempts to open a file that another program or thread replaces at the same moment, as writers
-of an OCI layout replace its `index.json`."""
-
-
 class PortableFileTree(FolderTree):
     """A folder on the disk of any system. Thread-safe."""
 
@@ -129,18 +124,17 @@ class PathFolder(Folder):
 
     def open(self, name: str, flags: int, mode: int = 0o666) -> int:
         """Open a file, and return its descriptor; see the base class."""
-        for _ in range(OPENINGS):
-            examined = self.status(name)
-            kind = None if examined is None else kind_of(examined)
-            if kind == "symlink":
-                raise OSError(errno.ELOOP, "it is a symbolic link", name)
-            if kind not in (None, "file"):  # Windows opens no directories
-                raise OSError(errno.EISDIR, "it is not a regular file", name)
-            descriptor = os.open(self._path(name), flags | FILE_FLAGS, mode)
-            if examined is None or os.path.samestat(os.fstat(descriptor), examined):
-                return descriptor
-            os.close(descriptor)  # replaced between the two calls
-        raise OSError(errno.ESTALE, f"it was replaced at the same moment, {OPENINGS} times", name)
+        examined = self.status(name)
+        kind = None if examined is None else kind_of(examined)
+        if kind == "symlink":
+            raise OSError(errno.ELOOP, "it is a symbolic link", name)
+        if kind not in (None, "file"):  # Windows opens no directories
+            raise OSError(errno.EISDIR, "it is not a regular file", name)
+        descriptor = os.open(self._path(name), flags | FILE_FLAGS, mode)
+        if examined is not None and not os.path.samestat(os.fstat(descriptor), examined):
+            os.close(descriptor)
+            raise OSError(errno.ESTALE, "it was replaced at the same moment", name)
+        return descriptor
 
     @contextmanager
     def closing(self, descriptor: int) -> Iterator[None]:

@@ -44,6 +44,10 @@ from oras_core.ports.files import (
 
 __all__ = ["FolderTree", "open_root"]
 
+OPENINGS: Final = 20
+"""Attempts to open a file that is replaced at the same moment, as writers of an OCI layout replace
+its `index.json`. Each attempt examines the whole path."""
+
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors on changing the time of a file of another user, or on a read-only file system."""
 
@@ -142,8 +146,7 @@ class FolderTree(
     def _open(self, path: SafePath) -> RegularFile:
         with SystemErrors("open", path):
             try:
-                with FolderOf(self._root, path) as folder:
-                    descriptor = folder.open(path.name, os.O_RDONLY)
+                descriptor = self._open_descriptor(path)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFoundError(f"file {str(path)!r}", "the folder") from error
             except OSError as error:
@@ -151,6 +154,17 @@ class FolderTree(
                     raise UnsafePathError(str(path), "it is a symbolic link") from error
                 raise
         return RegularFile(descriptor, path)
+
+    def _open_descriptor(self, path: SafePath) -> int:
+        left = OPENINGS
+        while True:
+            left -= 1
+            try:
+                with FolderOf(self._root, path) as folder:
+                    return folder.open(path.name, os.O_RDONLY)
+            except OSError as error:
+                if error.errno != errno.ESTALE or not left:
+                    raise
 
     def create(self, path: SafePath, *, executable: bool = False) -> PendingFile:
         """Start to write a file.

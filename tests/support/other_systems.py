@@ -170,6 +170,7 @@ def run(*arguments, system="windows", folder=None):
 
 
 ABOUT_POSIX = {
+    "test_link_swapped_repeatedly_is_never_followed",
     "test_failed_commit_keeps_the_older_file",
     "test_a_copy_in_another_process_excludes_collection_until_it_ends",
     "test_directory_made_meanwhile_by_another_process_is_merged",

@@ -100,6 +100,20 @@ def test_pull_takes_one_request_per_file_and_one_for_the_manifest(
     assert methods(requests) == {"GET": 2}
 
 
+def test_push_of_large_files_to_a_new_repository_sends_each_once(
+    client, open_registry: DockerRegistry, repository_name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ingestion, "INGESTION_SIZE", 1000)
+    paths = [str(tmp_path / name) for name in ("large.bin", "larger.bin")]
+    for path in paths:
+        Path(path).write_bytes(os.urandom(1000))
+    with open_registry.recording() as requests:
+        push(client, f"{open_registry.address}/{repository_name}:v1", paths)
+    # POST, PATCH and PUT of each file; POST and PUT of the config; PUT of the manifest.
+    counted = methods(requests)
+    assert (counted["POST"], counted["PATCH"], counted["PUT"]) == (2 + 1, 2, 2 + 1 + 1)
+
+
 def test_push_of_an_existing_large_file_takes_one_request(
     client, open_registry: DockerRegistry, repository_name, tmp_path, monkeypatch
 ):

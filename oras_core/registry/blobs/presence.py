@@ -98,7 +98,7 @@ class BlobPresence:
     def note_stored(self, digest: Digest) -> None:
         """Record that this client uploaded a blob."""
         with self._noting:
-            if self._new_until:
+            if self._new_until != 0.0:
                 self._stored.add(digest)
 
     def _look(self, descriptor: Descriptor) -> bool:

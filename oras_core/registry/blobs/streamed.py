@@ -10,6 +10,7 @@ registry kept the first bytes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
@@ -20,6 +21,7 @@ from oras_core.content.sources import BytesSource
 from oras_core.content.verify import describe_source
 from oras_core.errors import CancelledError, OrasError, RegistryError, TransportError
 from oras_core.model.descriptor import Descriptor
+from oras_core.model.digest import Digest
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.registry.blobs.chunked import send_chunks
 from oras_core.registry.blobs.download import BlobDownloader
@@ -42,8 +44,11 @@ def ingest_blob(
     *,
     downloader: BlobDownloader,
     profile: LearnedProfile,
+    stored: Callable[[Digest], None],
 ) -> Descriptor:
     """Return the descriptor of a blob, and send the blob in `session` at the same time.
+
+    Calls `stored` with the digest if the registry has stored the blob.
 
     Raises:
         OrasError: an error of the source. A failed upload is abandoned without an error.
@@ -69,6 +74,8 @@ def ingest_blob(
             token.cancel()  # stop the hashing thread
             session.abandon()
             raise
+        else:
+            stored(described.result().digest)
         return described.result()
 
 

@@ -122,7 +122,12 @@ class BlobUploader:
         if session is None:
             return describe_source(source, media_type)
         return ingest_blob(
-            session, source, media_type, downloader=self._downloader, profile=self._profile
+            session,
+            source,
+            media_type,
+            downloader=self._downloader,
+            profile=self._profile,
+            stored=self._presence.note_stored,
         )
 
     def expect_copy(self) -> None:

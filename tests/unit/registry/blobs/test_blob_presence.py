@@ -102,6 +102,16 @@ def test_every_blob_of_another_repository_takes_a_head(answer):
     assert lines == [head(LAYERS[0]), TAGS, head(LAYERS[1]), head(LAYERS[2])]
 
 
+def test_blob_stored_before_the_first_question_takes_a_head():
+    """A large file is stored while it is hashed, before its artifact is copied."""
+    transport = ScriptedTransport(NEW, FOUND)
+    presence = subject(transport)
+    presence.note_stored(LAYERS[0].digest)
+    presence.expect_copy()
+    assert presence.has(LAYERS[0])
+    assert transport.lines == [TAGS, head(LAYERS[0])]
+
+
 def test_a_found_blob_shows_that_the_repository_is_not_new():
     found, lines = look([FOUND, MISSING, MISSING], LAYERS[:3])
     assert found == [True, False, False]

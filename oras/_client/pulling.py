@@ -35,6 +35,7 @@ class _Accepting:
         self._accept = tuple(media_types or defaults.default_manifest_accepted_media_types)
         self.fetch = repository.fetch
         self.fetch_range = repository.fetch_range
+        self.fetch_unverified = repository.fetch_unverified
         self.resolve = repository.resolve
 
     def fetch_reference(self, reference: str) -> tuple[Descriptor, bytes]:

@@ -25,6 +25,7 @@ from oras_core.model.digest import Digest
 from oras_core.packing.manifest import pack_manifest
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact, push_document
+from support.interrupts import interruptible
 from support.targets import EventRecorder, Forwarding, StrictStore, WatchedStore, store_with
 
 TITLE = media_types.ANNOTATION_TITLE
@@ -379,7 +380,7 @@ def test_an_interrupt_stops_all_threads(concurrency, monkeypatch):
             raise AssertionError("it went on")
 
     destination = Interrupted()
-    with pytest.raises(KeyboardInterrupt):
+    with interruptible(), pytest.raises(KeyboardInterrupt):
         copy(source, "v1", destination, options=CopyOptions(concurrency=concurrency))
     assert 1 <= destination.stopped <= concurrency
     assert not destination.exists(manifest.descriptor)

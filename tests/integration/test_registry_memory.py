@@ -76,7 +76,7 @@ def transfer(connection, size, *, chunks):
     "chunks", [pytest.param(0, marks=pytest.mark.long, id="whole"), pytest.param(4, id="chunks")]
 )
 @pytest.mark.parametrize(
-    ("place", "limit"), [("--memory", 1.2 * SIZE), ("--storage", 8 * MIB)], ids=["memory", "disk"]
+    ("place", "limit"), [("--memory", 1.5 * SIZE), ("--storage", 8 * MIB)], ids=["memory", "disk"]
 )
 def test_a_large_blob_is_in_memory_once_or_not_at_all(place, limit, chunks, tmp_path):
     with running(place, *([tmp_path] if place == "--storage" else [])) as (pid, connection):

@@ -8,6 +8,7 @@ It prints a line before and after each step; `Journal` reads these lines.
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from itertools import count
 
@@ -121,6 +122,7 @@ def work(folder, name):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
     try:
         work(*sys.argv[1:])
     except KeyboardInterrupt:

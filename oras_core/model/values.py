@@ -37,7 +37,8 @@ class Value:
             if field.repr:
                 show = repr if field.repr is True else field.repr
                 shown.append(f"{field.name}={show(getattr(self, field.name))}")
-        return f"{type(self).__qualname__}({', '.join(shown)})"
+        name = type(self).__qualname__.rpartition(">.")[2]  # without the function of a local class
+        return f"{name}({', '.join(shown)})"
 
 
 def _fields(value: Value) -> tuple[Any, ...]:

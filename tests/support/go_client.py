@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from support.programs import skip_or_fail
-
-_TIMEOUT_SECONDS = 60.0
+from support.programs import output_of, skip_or_fail
 
 
 @frozen
@@ -38,28 +35,9 @@ class GoProgram:
         Raises:
             RuntimeError: it failed; the message holds what it printed.
         """
-        done = subprocess.run(
-            [self.program, *(os.fspath(argument) for argument in arguments)],
-            check=False,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            cwd=cwd or self.home,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": str(self.home),
-                "DOCKER_CONFIG": str(self.home),
-                "TMPDIR": str(self.home),
-                **variables,
-            },
-        )
-        if done.returncode != 0:
-            shown = " ".join(os.fspath(argument) for argument in arguments)
-            raise RuntimeError(
-                f"{self.program} {shown} ended with {done.returncode}: {done.stderr}"
-            )
-        return done.stdout
+        command = (self.program, *arguments)
+        configuration = {"DOCKER_CONFIG": str(self.home), **variables}
+        return output_of(command, self.home, cwd=cwd, stdin=stdin, **configuration)
 
     def json(self, *arguments: str | os.PathLike[str], **options: Any) -> Any:
         """Run it, and return the JSON that it prints."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NoReturn
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
 
 import pytest
+
+TIMEOUT_SECONDS: Final = 60.0
 
 DEBIAN_PACKAGES = {
     "docker-registry": "docker-registry",
@@ -33,3 +38,37 @@ def skip_or_fail(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+def output_of(
+    command: Sequence[str | os.PathLike[str]],
+    home: Path,
+    *,
+    cwd: Path | None = None,
+    stdin: str = "",
+    **variables: str,
+) -> str:
+    """Run a program that knows no other home and no configuration; return its standard output.
+
+    Raises:
+        RuntimeError: if it fails; the message has its standard error.
+    """
+    arguments = [os.fspath(argument) for argument in command]
+    done = subprocess.run(
+        arguments,
+        check=False,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        cwd=cwd or home,
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            **variables,
+        },
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from attrs import frozen
 
-from support.programs import require_program
+from support.programs import output_of, require_program
 
-_TIMEOUT_SECONDS = 60.0
 # Any port of this address may answer in plain HTTP; `localhost` keeps its certificate check.
 _REGISTRIES = """\
 unqualified-search-registries = []
@@ -45,28 +43,10 @@ class Skopeo:
             str(self.home),
             "--registries-conf",
             str(self.home / "registries.conf"),
-            *(os.fspath(argument) for argument in arguments),
+            *arguments,
         ]
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            cwd=self.home,
-            # XDG_RUNTIME_DIR is where it looks for logins.
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": str(self.home),
-                "XDG_RUNTIME_DIR": str(self.home),
-                "TMPDIR": str(self.home),
-            },
-        )
-        if done.returncode != 0:
-            shown = " ".join(os.fspath(argument) for argument in arguments)
-            raise RuntimeError(f"skopeo {shown} ended with {done.returncode}: {done.stderr}")
-        return done.stdout
+        # XDG_RUNTIME_DIR is where it looks for logins.
+        return output_of(command, self.home, XDG_RUNTIME_DIR=str(self.home))
 
 
 def isolated_skopeo(home: Path) -> Skopeo:

@@ -1,4 +1,4 @@
-"""Pulls and copies hash each byte once: hashing takes as long as a fast network."""
+"""Pulls, copies and verifications hash each byte once: hashing takes as long as a fast network."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 import oras
 import oras.client
 from oras_adapters import RegistryServer
+from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model.digest import Digest
+from oras_core.stores.layout.store import OciLayoutStore
 from oras_core.testing import EmbeddedRegistry
+from oras_core.verbs.verify import verify
 
 SIZE = 3_000_000
 OVERHEAD = 10_000
@@ -73,3 +76,11 @@ def test_each_byte_is_hashed_at_most_once(place, hashed, tmp_path, transfer):
     # A blob that the registry mounts is not moved at all.
     assert sum(hashed) <= SIZE + OVERHEAD
     assert sum(hashed) >= SIZE or transfer is copy_to_repository
+
+
+def test_a_verification_of_a_layout_hashes_each_byte_once(place, hashed, tmp_path):
+    copy_to_layout(place, tmp_path / "layout")
+    hashed.clear()
+    result = verify(OciLayoutStore(LocalFileTree(tmp_path / "layout")))
+    assert len(result.intact) == 3  # the manifest, the config and the file
+    assert SIZE <= sum(hashed) <= SIZE + OVERHEAD

@@ -143,7 +143,7 @@ class PathFolder(Folder):
         yield
 
     def clone(self, source: int, target: int, size: int) -> None:  # noqa: ARG002 - see below
-        """Refuse: Python has no call for it on all systems."""
+        """Refuse: not every system has a call for it."""
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
     def make(self, name: str) -> None:

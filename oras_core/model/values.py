@@ -12,10 +12,10 @@ __all__ = ["Value"]
 class Value:
     """The base of attrs classes whose instances are rarely compared, hashed or shown.
 
-    attrs generates and compiles these methods for each class, which takes 0.25 ms. A program
-    that runs one command would spend several milliseconds on them. So the classes that it always
-    loads inherit them, and are declared with `eq=False, repr=False`. The options of their fields
-    mean the same.
+    attrs would generate and compile these methods for each class, which takes most of the time
+    that the class takes to load. So the classes that most programs load inherit them, and are
+    declared with `eq=False, repr=False`. The options of the fields have the same effect as in
+    attrs.
     """
 
     __slots__ = ()

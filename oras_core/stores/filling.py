@@ -1,4 +1,4 @@
-"""Fill files with verified bytes, by a copy of the operating system where it can make one."""
+"""Fill files with verified bytes. The operating system copies large blobs where it can."""
 
 from __future__ import annotations
 

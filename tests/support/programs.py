@@ -48,7 +48,10 @@ def output_of(
     stdin: str = "",
     **variables: str,
 ) -> str:
-    """Run a program that knows no other home and no configuration; return its standard output.
+    """Run a program with a home folder and without the configuration of the machine.
+
+    Returns:
+        Its standard output.
 
     Raises:
         RuntimeError: if it fails; the message has its standard error.

@@ -208,7 +208,7 @@ def test_system_without_locks_is_an_error_and_resumes_nothing(tree, tmp_path, mo
 
 
 def replacing(tmp_path, times):
-    """Return an `os.open` that another program forestalls `times` by a new file."""
+    """Return an `os.open` that first replaces the file, as another program may, up to `times`."""
     left = [f"new {number}".encode() for number in range(times)]
 
     def opened(name, flags, mode=0o777):

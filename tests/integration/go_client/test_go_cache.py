@@ -75,8 +75,8 @@ def test_ours_pulls_the_right_bytes_while_go_fills_the_cache(
     outputs = [tmp_path / f"ours{number}" for number in range(4)]
 
     def go_pull():
-        # Go's client has no lock: beside any other fill, its pull may fail. Two of it may even
-        # damage the list of the cache.
+        # Go's client has no lock: its pull may fail while another client fills the cache, and
+        # two such pulls may damage the list of the cache.
         with suppress(RuntimeError):
             cached_go(place, tmp_path / "go")
 

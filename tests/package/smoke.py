@@ -5,6 +5,7 @@ Run as a program, isolated (`python -I`), from a folder that is not the checkout
 
 from __future__ import annotations
 
+import re
 import tempfile
 from importlib import metadata, resources
 from pathlib import Path
@@ -44,7 +45,13 @@ def check_installation() -> None:
     assert set(about.get_all("Provides-Extra")) == EXTRAS
     [fixtures] = metadata.entry_points(group="pytest11", name="oras")
     assert fixtures.value == "oras_adapters.pytest_plugin"
+    assert about["License-Expression"] == "Apache-2.0"
     assert about["Description-Content-Type"] == "text/markdown"
+    page = str(about.get_payload())
+    assert page.startswith("# oras-sdk\n")
+    # The package index shows the README; relative links lead nowhere there.
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert all(link.startswith("https://") for link in links), links
     installed = {distribution.name.lower() for distribution in metadata.distributions()}
     assert not installed & {"pytest", "hypothesis", "rich", "boto3"}, installed
 

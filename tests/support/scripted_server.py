@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 import struct
@@ -119,7 +119,13 @@ def _relay(one: socket.socket, other: socket.socket) -> None:
 def _readable(sockets: list[socket.socket]) -> list[socket.socket]:
     # What TLS has decrypted already shows on no file descriptor.
     pending = [one for one in sockets if isinstance(one, ssl.SSLSocket) and one.pending()]
-    return pending or select.select(sockets, [], [], PATIENCE)[0]
+    if pending:
+        return pending
+    # `select.select` refuses descriptors from 1024 on.
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        return [key.fileobj for key, _ in selector.select(PATIENCE)]
 
 
 Script = Callable[[Connection], None]
@@ -181,8 +187,10 @@ class ScriptedServer:
             if self._tls is not None:
                 sock = wrap_connected(self._tls, sock, server_side=True)
             connection = Connection(sock, self._ended)
-            script(connection)
-            connection.close()
+            try:
+                script(connection)
+            finally:
+                connection.close()
         except (ConnectionError, ssl.SSLError):
             sock.close()  # the client hung up, or does not trust us
         except Exception as error:  # noqa: BLE001 - raised again in the test's thread

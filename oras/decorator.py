@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache, wraps
-from random import random
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -132,6 +131,8 @@ def retry(attempts: int = 5, timeout: float = 2) -> Callable[[Callable[P, T]], C
             precedence. If the waits would exceed `MAX_WAIT` in total, the last failure is
             final.
     """
+    from random import random  # noqa: PLC0415 - slow to import, and the client does without
+
     policy = RetryPolicy(attempts=max(attempts, 1), backoff=timeout)
 
     def decorator(func: Callable[P, T]) -> Callable[P, T]:

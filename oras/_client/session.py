@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Mapping, MutableMapping
-from datetime import timedelta
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -101,6 +100,8 @@ class Session(ClosedOnExit):
         Raises:
             TransportError: if there is no response.
         """
+        from datetime import timedelta  # noqa: PLC0415 - only raw requests need it
+
         from oras._client.response import Response  # noqa: PLC0415 - only raw requests need it
 
         fields = Headers(headers or {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -82,6 +81,8 @@ def basic_credential(encoded: str) -> Credential:
     Raises:
         ValueError: if `encoded` is invalid; the message does not repeat it.
     """
+    import base64  # noqa: PLC0415 - slow to import, and rarely needed
+
     try:
         pair = base64.b64decode(encoded, validate=True).decode()
     except ValueError:

@@ -1,1 +1,1 @@
-"""The HTTP transport on urllib3, TLS and proxies."""
+"""The HTTP transport, TLS and proxies."""

@@ -13,11 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from urllib3.util.connection import allowed_gai_family
-
 from oras_core.cancellation import LOOK_SECONDS, Bell, CancelToken
 
-__all__ = ["Dialer", "in_background"]
+__all__ = ["ConnectTimeoutError", "Dialer", "in_background"]
 
 T = TypeVar("T")
 
@@ -30,6 +28,10 @@ REMEMBERED: Final = 64
 _BEGUN: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 SocketOptions = Iterable[tuple[int, int, int | bytes]]
+
+
+class ConnectTimeoutError(TimeoutError):
+    """There was no connection in time; the message says which step took too long."""
 
 
 class Dialer:
@@ -56,7 +58,7 @@ class Dialer:
 
         Raises:
             socket.gaierror: if the name cannot be resolved.
-            TimeoutError: if no address answers in time.
+            ConnectTimeoutError: if no address answers in time.
             OSError: if every address refuses the connection, or `token` is cancelled.
         """
         end = time.monotonic() + timeout
@@ -89,7 +91,7 @@ class _Race:
             if token.cancelled:
                 raise OSError(errno.ECANCELED, "cancelled")
             if now >= end:
-                raise TimeoutError("timed out")
+                raise ConnectTimeoutError("no connection was made in time")
             attempts = self._selector.get_map()
             if self._waiting and (now >= self._due or not attempts):
                 self._due = now + ATTEMPT_SECONDS
@@ -164,7 +166,7 @@ def _addresses(address: tuple[str, int], timeout: float, token: CancelToken) -> 
     host, port = address[0].strip("[]"), address[1]
 
     def resolve(name: str | bytes = host) -> Sequence[Any]:
-        return socket.getaddrinfo(name, port, allowed_gai_family(), socket.SOCK_STREAM)
+        return socket.getaddrinfo(name, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
 
     if _is_address(host):
         return resolve(host.encode())  # as text, Python would load the codec of host names
@@ -183,7 +185,7 @@ def in_background(work: Callable[[], T], failure: str, timeout: float, token: Ca
     """Run `work`, which cannot be interrupted, in a thread that may be left behind.
 
     Raises:
-        TimeoutError: if it takes longer than `timeout` seconds; `failure` says what failed.
+        ConnectTimeoutError: if it takes longer than `timeout` seconds; `failure` says what failed.
         OSError: if `token` is cancelled.
         Exception: what `work` raised.
     """
@@ -206,7 +208,7 @@ def in_background(work: Callable[[], T], failure: str, timeout: float, token: Ca
     try:
         threading.Thread(target=run, name="oras-resolver", daemon=True).start()
         if not bell.wait(timeout):
-            raise TimeoutError(failure)
+            raise ConnectTimeoutError(failure)
     finally:
         forget()
     return answers[0]()

@@ -8,7 +8,6 @@ break the request.
 
 from __future__ import annotations
 
-import http.client
 import importlib
 import importlib.util
 import io
@@ -92,6 +91,8 @@ def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[str]]:
 
 def parse_by_library(block: bytes) -> ResponseHead:
     """Parse a head by the standard library."""
+    import http.client  # noqa: PLC0415 - slow to import, and `httptools` does without
+
     status_line, fold, control = _patterns()
     block = fold.sub(b" ", block)  # RFC 9112, section 5.2
     status = status_line.match(block)

@@ -7,16 +7,14 @@ is taken for the response to another request.
 
 from __future__ import annotations
 
+import selectors
 import socket
-import ssl
 import threading
 import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
-
-from urllib3.util.wait import wait_for_read, wait_for_socket
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from oras_adapters.http.framing import (
     BodyFrame,
@@ -26,10 +24,13 @@ from oras_adapters.http.framing import (
     framing_of,
 )
 from oras_adapters.http.heads import HeadParser, ResponseHead
-from oras_adapters.http.receiver import BLOCKED, HungUpError, Receiver, WireError
+from oras_adapters.http.links import Dialing, Link, open_link
+from oras_adapters.http.receiver import HungUpError, Receiver, WireError
 from oras_adapters.http.routes import ProxyLogin, Route
-from oras_adapters.http.urllib3_connection import Dialing, Link, open_link
 from oras_core.cancellation import current_token
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "Answer",
@@ -72,7 +73,7 @@ class KeptConnection:
         self._sock: Any = link.sock
         self._timeout = timeout
         self._parse = parse
-        self._receiver = Receiver(self._sock, timeout)
+        self._receiver = Receiver(link.sock, timeout, link.errors)
         self._reusable = True
         self._body: BodyFrame | None = None
 
@@ -157,26 +158,24 @@ class KeptConnection:
         if not isinstance(sock, socket.socket):  # TLS within TLS can only wait
             sock.sendall(data)
             return
-        view = memoryview(data)
+        view, errors = memoryview(data), self.link.errors
         sock.settimeout(0)
         try:
             while view:
                 self._check_unanswered()
                 try:
                     view = view[sock.send(view[:SEND_PIECE]) :]
-                except BLOCKED as error:
-                    writing = not isinstance(error, ssl.SSLWantReadError)
-                    if not wait_for_socket(sock, read=True, write=writing, timeout=self._timeout):
+                except errors.blocked as error:
+                    writing = not isinstance(error, errors.unread)
+                    if not _wait(sock, self._timeout, writing=writing):
                         raise TimeoutError("timed out") from None
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        except errors.hung_up:
             # The server has hung up; it may have answered before.
             raise _AnsweredError from None
         finally:
             sock.settimeout(self._timeout)
 
     def _check_unanswered(self) -> None:
-        if not wait_for_read(self._sock, timeout=0) and self._receiver.is_empty:
-            return
         try:
             answered = self._receiver.has_final_answer()
         except WireError:
@@ -193,6 +192,18 @@ class KeptConnection:
                 raise WireError("the server switched to another protocol without being asked")
             if head.status >= _FINAL:
                 return head
+
+
+# `epoll` would cost three more system calls.
+_Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+def _wait(sock: socket.socket, seconds: float, *, writing: bool) -> bool:
+    """Wait until `sock` can be read, or with `writing` also written; False if not in time."""
+    events = selectors.EVENT_READ | selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    with _Selector() as selector:
+        selector.register(sock, events)
+        return bool(selector.select(seconds))
 
 
 class _AnsweredError(Exception):

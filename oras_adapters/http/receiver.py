@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from urllib3.util.wait import wait_for_read
-
-__all__ = ["BLOCKED", "HungUpError", "Receiver", "WireError"]
+__all__ = [
+    "PLAIN",
+    "HungUpError",
+    "Receiver",
+    "SlowResponseError",
+    "SocketErrors",
+    "WireError",
+]
 
 MIN_PROGRESS: Final = 1024
 """Bytes that must arrive within one timeout, once a response has begun: no real line is slower."""
@@ -33,8 +37,23 @@ LARGE: Final = 64 * 1024
 LARGEST: Final = 1024 * 1024
 """Bytes returned by one read."""
 
-BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""Errors of a non-blocking socket that would have to wait."""
+
+class SocketErrors(NamedTuple):
+    """The errors by which a kind of socket tells its state.
+
+    Attributes:
+        blocked: a non-blocking socket would have to wait.
+        unread: of these, it would have to wait until it can be read.
+        hung_up: the other end has closed the connection.
+    """
+
+    blocked: tuple[type[OSError], ...]
+    unread: tuple[type[OSError], ...]
+    hung_up: tuple[type[OSError], ...]
+
+
+PLAIN: Final = SocketErrors((BlockingIOError,), (), (BrokenPipeError, ConnectionResetError))
+"""The errors of TCP sockets; `tls` has those of TLS."""
 
 
 class WireError(Exception):
@@ -43,6 +62,10 @@ class WireError(Exception):
 
 class HungUpError(WireError):
     """The server closed the connection in place of a response, or sent something else before."""
+
+
+class SlowResponseError(TimeoutError):
+    """Almost no bytes of a response arrive; the message says how many did."""
 
 
 @cache
@@ -57,9 +80,10 @@ class Receiver:
     again if there are none.
     """
 
-    def __init__(self, sock: Any, timeout: float) -> None:  # noqa: ANN401 - plain or TLS
+    def __init__(self, sock: Any, timeout: float, errors: SocketErrors) -> None:  # noqa: ANN401 - plain or TLS
         """Receive from `sock`, whose timeout is `timeout` seconds."""
         self._sock = sock
+        self._blocked = errors.blocked
         self._timeout = timeout
         self._buffer = bytearray()
         self._searched = 0
@@ -85,11 +109,6 @@ class Receiver:
         """Tell whether the server has sent nothing more, and has not hung up."""
         if self._buffer:
             return False
-        pending = getattr(self._sock, "pending", None)
-        if pending is not None and pending():
-            return False
-        if not wait_for_read(self._sock, timeout=0):
-            return True
         try:
             return self._receive_now() is None
         except OSError:
@@ -227,7 +246,7 @@ class Receiver:
         self._sock.settimeout(0)
         try:
             piece: bytes = self._sock.recv(RECEIVED)
-        except BLOCKED:  # TLS may have received something of its own
+        except self._blocked:  # TLS may have received something of its own
             return None
         finally:
             self._sock.settimeout(timeout)
@@ -240,7 +259,7 @@ class Receiver:
         self._arrived += count
         if self._waited > self._timeout and count:
             if self._arrived < MIN_PROGRESS:
-                raise TimeoutError(
+                raise SlowResponseError(
                     f"only {self._arrived} bytes came within {self._timeout:g} seconds"
                 )
             self._waited = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -51,8 +50,13 @@ class Route(NamedTuple):
 
     @property
     def host_field(self) -> str:
-        """The value of the `Host` field: without the zone of an address and the root's dot."""
-        return self._replace(host=self.host.partition("%")[0].rstrip(".")).authority
+        """The value of the `Host` field."""
+        return self._replace(host=self.server_name).authority
+
+    @property
+    def server_name(self) -> str:
+        """The host without the zone of an address and the root's dot, as in a certificate."""
+        return self.host.partition("%")[0].rstrip(".")
 
     @property
     def is_forwarded(self) -> bool:
@@ -82,5 +86,7 @@ class ProxyLogin:
         """The header fields for requests to the proxy."""
         if not self.user and not self.password:
             return {}
+        import base64  # noqa: PLC0415 - few proxies need a login
+
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Proxy-Authorization": f"Basic {token}"}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oras_adapters.http.dialing import in_background
+from oras_adapters.http.dialing import ConnectTimeoutError, in_background
 from oras_adapters.http.routes import SOCKS_SCHEMES, ProxyLogin
 from oras_core.cancellation import CancelToken
 
@@ -28,7 +28,7 @@ def connect_by_socks(
 
     Raises:
         ImportError: if the extra `socks` is not installed.
-        TimeoutError: if there is no connection within `timeout` seconds.
+        ConnectTimeoutError: if there is no connection within `timeout` seconds.
         OSError: if the proxy fails, or `token` is cancelled.
     """
     # Imported by name: the type checker need not find an extra.
@@ -52,7 +52,7 @@ def connect_by_socks(
         except socks.ProxyError as error:
             cause = error.socket_err
             if isinstance(cause, TimeoutError):
-                raise TimeoutError("the SOCKS proxy did not answer in time") from None
+                raise ConnectTimeoutError("the SOCKS proxy did not answer in time") from None
             raise OSError(str(cause or error.msg)) from None
 
     connected: socket.socket = in_background(

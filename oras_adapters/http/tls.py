@@ -12,13 +12,21 @@ import socket
 import ssl
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
+from oras_adapters.http.receiver import PLAIN, SocketErrors
 from oras_core.errors import InvalidConfigurationError
 
-__all__ = ["ssl_context", "wrap_connected"]
+__all__ = ["TLS", "for_http", "ssl_context", "wrap_connected", "wrap_tls"]
 
 _LOG = logging.getLogger(__name__)
+
+TLS: Final = SocketErrors(
+    blocked=(*PLAIN.blocked, ssl.SSLWantReadError, ssl.SSLWantWriteError),
+    unread=(ssl.SSLWantReadError,),
+    hung_up=(*PLAIN.hung_up, ssl.SSLEOFError, ssl.SSLZeroReturnError),
+)
+"""The errors of TLS sockets."""
 
 
 def ssl_context(
@@ -64,6 +72,16 @@ def ssl_context(
     return context
 
 
+def for_http(context: ssl.SSLContext | None) -> ssl.SSLContext:
+    """Prepare a context for HTTP/1.1; without one, return a context that trusts the system."""
+    if context is None:
+        context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if context.verify_mode != ssl.CERT_NONE:
+        context.check_hostname = True  # else each certificate would do for each server
+    return context
+
+
 def wrap_connected(
     context: ssl.SSLContext,
     connection: socket.socket,
@@ -83,6 +101,17 @@ def wrap_connected(
         connection.close()
         raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
     return context.wrap_socket(connection, **options)
+
+
+def wrap_tls(context: ssl.SSLContext, connection: ssl.SSLSocket, server_hostname: str) -> Any:  # noqa: ANN401 - an untyped socket
+    """Return a socket of TLS within the TLS of `connection`, which `ssl` cannot make.
+
+    Raises:
+        OSError: as `SSLContext.wrap_socket`.
+    """
+    from urllib3.util.ssltransport import SSLTransport  # noqa: PLC0415 - proxies with TLS need it
+
+    return SSLTransport(connection, context, server_hostname)
 
 
 def _trusting_context(ca_bundle: str | None) -> ssl.SSLContext:

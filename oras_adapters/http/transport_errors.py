@@ -1,4 +1,4 @@
-"""Translates errors of sockets, TLS and urllib3 to those of the HTTP port."""
+"""Translates errors of sockets, TLS and HTTP to those of the HTTP port."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import socket
 import ssl
 from typing import Final
 
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
-
+from oras_adapters.http.dialing import ConnectTimeoutError
 from oras_adapters.http.framing import BrokenFrameError
 from oras_adapters.http.heads import MalformedHeadError, NoHttpError
-from oras_adapters.http.receiver import HungUpError, WireError
-from oras_adapters.http.urllib3_connection import ProxyStepError, TunnelRefusedError
+from oras_adapters.http.links import ProxyStepError, TunnelRefusedError
+from oras_adapters.http.receiver import HungUpError, SlowResponseError, WireError
 from oras_core.errors import TlsError, TransportError, TransportTimeoutError
 from oras_core.errors.redaction import redact_text
 from oras_core.ports.http import HttpRequest
@@ -20,7 +19,6 @@ __all__ = ["FAILURES", "translated"]
 
 FAILURES: Final = (
     BrokenFrameError,
-    HTTPError,
     MalformedHeadError,
     OSError,
     ProxyStepError,
@@ -45,40 +43,39 @@ def translated(error: Exception, request: HttpRequest, *, begun: bool) -> Transp
     if isinstance(error, ProxyStepError):
         via = "the proxy: "
         error = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    root = _root(error)
-    result = _translation(error, root, request, via, begun=begun)
+    result = _translation(error, request, via, begun=begun)
     # No cause whose text may repeat a secret: the standard library quotes header fields.
-    secret = isinstance(root, ValueError) and not isinstance(root, OSError)
-    result.__cause__ = None if secret else root
+    secret = isinstance(error, ValueError) and not isinstance(error, OSError)
+    result.__cause__ = None if secret else error
     return result
 
 
 def _translation(
-    error: Exception, root: BaseException, request: HttpRequest, via: str, *, begun: bool
+    error: Exception, request: HttpRequest, via: str, *, begun: bool
 ) -> TransportError:
     method, url = request.method, request.url
-    if isinstance(root, TimeoutError):
-        reason = _timeout_reason(error, root, begun=begun)
+    if isinstance(error, TimeoutError):
+        reason = _timeout_reason(error, begun=begun)
         return TransportTimeoutError(method, url, via + reason)
-    if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError) and not begun:
-        return TlsError(method, url, via + _tls_reason(root))
-    if isinstance(error, NameResolutionError) or isinstance(root, socket.gaierror):
-        unknown = getattr(root, "errno", None) == socket.EAI_NONAME
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError) and not begun:
+        return TlsError(method, url, via + _tls_reason(error))
+    if isinstance(error, socket.gaierror):
+        unknown = error.errno == socket.EAI_NONAME
         reason = via + "the host name cannot be resolved"
         return TransportError(method, url, reason, retryable=not unknown)
-    if isinstance(root, TunnelRefusedError):
-        refused = root.status in _REFUSED_FOR_GOOD
-        return TransportError(method, url, f"{via}{root}", retryable=not refused)
-    if isinstance(root, ValueError) and not isinstance(root, OSError):
+    if isinstance(error, TunnelRefusedError):
+        refused = error.status in _REFUSED_FOR_GOOD
+        return TransportError(method, url, f"{via}{error}", retryable=not refused)
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
         reason = "the address or a header field holds characters that are not allowed"
         return TransportError(method, url, reason, retryable=False)
-    return TransportError(method, url, via + _words(root) + _hint(url, root, begun=begun))
+    return TransportError(method, url, via + _words(error) + _hint(url, error, begun=begun))
 
 
-def _hint(url: str, root: BaseException, *, begun: bool) -> str:
+def _hint(url: str, error: BaseException, *, begun: bool) -> str:
     """Return a hint for a server that did not answer a request without TLS by HTTP."""
-    hung_up = isinstance(root, ConnectionError | HungUpError | NoHttpError)
-    if begun or not hung_up or isinstance(root, ConnectionRefusedError):
+    hung_up = isinstance(error, ConnectionError | HungUpError | NoHttpError)
+    if begun or not hung_up or isinstance(error, ConnectionRefusedError):
         return ""
     if not url.startswith("http://"):
         return ""
@@ -88,18 +85,9 @@ def _hint(url: str, root: BaseException, *, begun: bool) -> str:
     )
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the innermost error that urllib3 has wrapped."""
-    while isinstance(error, HTTPError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return error
-
-
-def _timeout_reason(error: Exception, root: BaseException, *, begun: bool) -> str:
-    if "bytes came" in str(root) or "was not resolved" in str(root):
-        return str(root)
-    if isinstance(error, ConnectTimeoutError):
-        return "no connection was made in time"
+def _timeout_reason(error: TimeoutError, *, begun: bool) -> str:
+    if isinstance(error, ConnectTimeoutError | SlowResponseError):
+        return str(error)
     return "nothing more was received in time" if begun else "the server did not answer in time"
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import frozen
-from urllib3.util import parse_url
 
 from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.heads import HeadParser, is_visible, parser, request_head
@@ -22,13 +20,16 @@ from oras_adapters.http.kept_connections import (
     ConnectionPools,
     KeptConnection,
 )
+from oras_adapters.http.links import Dialing
 from oras_adapters.http.routes import DEFAULT_PORTS, Route
-from oras_adapters.http.urllib3_connection import Dialing
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ClosedOnExit, ConnectionHolder, PerProcess
 from oras_core.model.values import Value
 from oras_core.ports.content import ByteSource, ByteStream
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["ProxyChoice", "Timeouts", "Urllib3Transport"]
 
@@ -73,7 +74,10 @@ class ProxyChoice(Protocol):
 
 
 class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
-    """Sends requests over connections of urllib3, which it keeps for further requests.
+    """Sends requests over connections that it keeps for further requests.
+
+    urllib3 escapes addresses with unusual characters, and makes TLS within the TLS of a proxy. It
+    is imported when one of them is needed.
 
     A context manager: leaving it closes the idle connections. A forked process opens its own.
 
@@ -155,9 +159,8 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
         return pool, connection, answer
 
     def _new_pools(self) -> ConnectionPools:
-        usual = cache(ssl.create_default_context)
-        tls = cache(self._tls or (lambda _: usual()))
         timeouts = self._timeouts
+        tls = cache(self._context)
         dialing = Dialing(Dialer(), timeouts.connect, timeouts.read, tls, self._parse)
 
         def new_pool(scheme: str, location: str) -> ConnectionPool:
@@ -171,12 +174,19 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
 
         return ConnectionPools(new_pool)
 
+    def _context(self, authority: str) -> ssl.SSLContext:
+        from oras_adapters.http.tls import for_http  # noqa: PLC0415 - plain HTTP needs no TLS
+
+        return for_http(self._tls(authority) if self._tls else None)
+
 
 # --- Requests -----------------------------------------------------------------------------
 
 
 def _split(url: str) -> SplitResult:
     if not is_visible(url):
+        from urllib3.util import parse_url  # noqa: PLC0415 - slow to import, and rarely needed
+
         url = parse_url(url).url  # escapes what must not be sent, and encodes host names
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen, validators
 
@@ -21,6 +18,9 @@ from oras_core.errors import TransportError, TransportTimeoutError, redact_url
 from oras_core.model.values import Value
 from oras_core.ports.http import Headers, HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.redirects import origin_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["RetryPolicy", "Retrying", "is_retryable", "retry_after"]
 
@@ -46,6 +46,9 @@ def _seconds() -> re.Pattern[str]:
 
 
 def _moment(text: str) -> datetime | None:
+    from datetime import UTC  # noqa: PLC0415 - slow to import, and few responses demand a pause
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - likewise
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -69,6 +72,12 @@ def retry_after(headers: Headers, *, clock: Callable[[], float] = time.time) -> 
     answered = _moment(headers.get("Date", ""))
     start = clock() if answered is None else answered.timestamp()
     return max(0.0, moment.timestamp() - start)
+
+
+def _random() -> float:
+    from random import random  # noqa: PLC0415 - slow to import, and few requests are repeated
+
+    return random()  # noqa: S311 - no secret
 
 
 def _is_too_long(pause: float) -> bool:
@@ -124,7 +133,7 @@ class Retrying:
         sleep: Callable[[float], object] = sleep,
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _random,
     ) -> None:
         """Wrap `transport`.
 

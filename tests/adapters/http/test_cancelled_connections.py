@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
+from oras_adapters.http.links import Lifeline
 from oras_adapters.http.tls import ssl_context
-from oras_adapters.http.urllib3_connection import Lifeline
 from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_core.cancellation import CancelToken
 from oras_core.content.sources import BytesSource

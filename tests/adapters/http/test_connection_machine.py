@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from oras_adapters.http import kept_connections, urllib3_transport
 from oras_adapters.http.heads import parse_by_library, parser
-from oras_adapters.http.urllib3_connection import Lifeline
+from oras_adapters.http.links import Link
 from oras_adapters.http.urllib3_transport import Timeouts, Urllib3Transport
 from oras_core.content.sources import BytesSource
 from oras_core.errors import TransportError
@@ -166,14 +165,7 @@ class KeptConnections(RuleBasedStateMachine):
         server = Server()
         self.servers.append(server)
         server.expect(self.plan)
-        link = SimpleNamespace(sock=server.client, lifeline=Lifeline(server.client), session=None)
-
-        def close():
-            server.client.close()
-            link.lifeline.close()
-
-        link.close = close
-        return link
+        return Link(server.client)
 
     @rule(
         plan=plans,

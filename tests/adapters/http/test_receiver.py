@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from oras_adapters.http import receiver
-from oras_adapters.http.receiver import FILLED, LARGE, Receiver
+from oras_adapters.http.receiver import FILLED, LARGE, PLAIN, Receiver
 
 PATIENCE = 1.0
 
@@ -40,7 +40,7 @@ def receiving(monkeypatch):
     def receiving(*steps):
         sock = Steps(*steps)
         monkeypatch.setattr(receiver, "time", SimpleNamespace(monotonic=lambda: sock.now))
-        return Receiver(sock, PATIENCE)
+        return Receiver(sock, PATIENCE, PLAIN)
 
     return receiving
 

@@ -102,6 +102,33 @@ def test_certificate_for_another_name_is_refused(opened, tmp_path):
     assert "localhost" in caught.value.reason
 
 
+def test_certificate_for_another_name_is_refused_by_every_context_that_verifies(opened, tmp_path):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("registry.test").configure_cert(context)
+    server = opened(ScriptedServer(answering(), tls=context))
+    lenient = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    lenient.check_hostname = False
+    transport = opened(Urllib3Transport(tls=lambda _: lenient))
+    with pytest.raises(TlsError, match="localhost"):
+        transport.send(HttpRequest("GET", f"https://localhost:{server.port}/"))
+
+
+def test_http_1_is_negotiated(opened, certificates):
+    context = certificates.server_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    chosen = Queue()
+
+    def script(connection):
+        chosen.put(connection._socket.selected_alpn_protocol())
+        answering()(connection)
+
+    server = opened(ScriptedServer(script, tls=context))
+    transport = opened(Urllib3Transport(tls=trusting(certificates)))
+    assert fetch(transport, server.url) == (200, b"hello")
+    assert chosen.get(timeout=10) == "http/1.1"
+
+
 def test_plain_http_server_error_says_so(opened, certificates):
     def script(connection):
         connection._file.read(5)

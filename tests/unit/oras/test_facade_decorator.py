@@ -94,7 +94,7 @@ class Answer:
 def waits(monkeypatch):
     waited = []
     monkeypatch.setattr("oras.decorator.sleep", waited.append)
-    monkeypatch.setattr("oras.decorator.random", lambda: 0.0)
+    monkeypatch.setattr("random.random", lambda: 0.0)
     return waited
 
 

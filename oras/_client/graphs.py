@@ -206,9 +206,7 @@ def _pushed(repository: RemoteRepository, descriptor: Descriptor) -> Response:
 def _as_dictionaries(found: Iterable[Referrers]) -> list[dict[str, Any]]:
     from oras_core.model.wire import to_wire  # noqa: PLC0415 - few programs list referrers
 
-    dictionaries = []
-    for node in found:
-        dictionary = to_wire(node.descriptor)
-        if isinstance(dictionary, dict):
-            dictionaries.append({**dictionary, "referrers": _as_dictionaries(node.referrers)})
-    return dictionaries
+    return [
+        {**to_wire(node.descriptor), "referrers": _as_dictionaries(node.referrers)}
+        for node in found
+    ]

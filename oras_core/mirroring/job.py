@@ -7,7 +7,7 @@ import json
 
 from attrs import field, frozen
 
-from oras_core.errors import InvalidInputError, InvalidManifestError
+from oras_core.errors import InvalidInputError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
 from oras_core.model.reference import Reference
@@ -76,7 +76,14 @@ class Job:
 
     def text(self) -> str:
         """Return the job as JSON, for a ledger; `job_from_text` reads it."""
-        return json.dumps(to_wire(self), separators=(",", ":"), sort_keys=True)
+        platform, types = self.choice.platform, self.choice.referrer_types
+        members = {
+            "source": self.source,
+            "destination": self.destination,
+            "tags": [{"tag": tagged.tag, "root": tagged.root} for tagged in self.tags],
+            "choice": {"platform": platform, "referrer_types": types},
+        }
+        return json.dumps(members, default=to_wire, separators=(",", ":"), sort_keys=True)
 
 
 def job_from_text(text: str) -> Job:
@@ -86,10 +93,27 @@ def job_from_text(text: str) -> Job:
         InvalidInputError: if the text is not a job.
     """
     try:
-        job: Job = from_wire(json.loads(text), Job, location="job")
-    except (ValueError, InvalidManifestError) as error:
+        members = json.loads(text)
+        choice, tags = members["choice"], members["tags"]
+        return Job(
+            from_wire(members["source"], str, location="source"),
+            from_wire(members["destination"], str, location="destination"),
+            tuple(
+                TaggedRoot(
+                    from_wire(tagged["tag"], str, location="tag"),
+                    from_wire(tagged["root"], Descriptor, location="root"),
+                )
+                for tagged in tags
+            ),
+            Choice(
+                choice["platform"] and from_wire(choice["platform"], Platform, location="platform"),
+                None
+                if choice["referrer_types"] is None
+                else from_wire(choice["referrer_types"], tuple[str, ...], location="types"),
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(text[:60], f"it is not a job of a mirror: {error}") from None
-    return job
 
 
 def host_of(repository: str) -> str:

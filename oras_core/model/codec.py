@@ -274,9 +274,11 @@ def _write(
 
 
 def _dump(members: Mapping[str, Any]) -> bytes:
-    plain = to_wire({k: v for k, v in members.items() if v is not None})
+    present = {name: value for name, value in members.items() if value is not None}
     try:
-        content = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+        content = json.dumps(
+            present, default=to_wire, ensure_ascii=False, separators=(",", ":")
+        ).encode()
     except UnicodeEncodeError as error:
         raise InvalidManifestError("an annotation has text that is not valid Unicode") from error
     if len(content) > MAX_MANIFEST_SIZE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -73,8 +73,7 @@ class ReferrersList:
         entries = self._by_digest()
         for referrer in referrers:
             present = entries.get(str(referrer.digest), {})
-            wire = cast("Mapping[str, Any]", to_wire(referrer))
-            entries[str(referrer.digest)] = {**present, **wire}
+            entries[str(referrer.digest)] = {**present, **to_wire(referrer)}
         return self._with(entries)
 
     def with_entries_of(self, other: ReferrersList) -> ReferrersList:

@@ -61,10 +61,7 @@ class LayoutEntry:
         bare = evolve(
             descriptor, annotations=Annotations(_without_name(descriptor.annotations)), data=None
         )
-        members = to_wire(bare)
-        if not isinstance(members, dict):
-            raise TypeError("a descriptor is written as an object")
-        return cls(bare, None, members)
+        return cls(bare, None, to_wire(bare))
 
     def named(self, name: str | None) -> LayoutEntry:
         """Return the entry with another name, or without one."""

@@ -121,14 +121,14 @@ class Annotations:
 
         A path such as `a.txt` also matches a section named `./a.txt`, or its absolute path.
         """
-        for name in _spellings(section):
+        for name in _spellings(section) if self.lookup else ():
             if name in self.lookup:
                 return dict(self.lookup[name])
         return {}
 
     def unused_sections(self, paths: Iterable[str]) -> list[str]:
         """Return the names of sections that match none of `paths`, except `$` sections."""
-        used = {name for path in paths for name in _spellings(path)}
+        used = {name for path in paths for name in _spellings(path)} if self.lookup else set()
         return [name for name in self.lookup if name not in used and not name.startswith("$")]
 
 

@@ -85,7 +85,7 @@ def pull(
                     container.digest or container.tag,
                     tree,
                     platform=platform,
-                    selection=FileSelection(layers=selection.includes),
+                    selection=None if overwrite else FileSelection(layers=selection.includes),
                     title_of=archives.title_of,
                     unpacks=archives.unpacks,
                     compressions=client.connections.composition.compressions,

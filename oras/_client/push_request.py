@@ -130,11 +130,10 @@ def _check(
     name: str, part: PathAndOptionalContent, is_allowed: Callable[[str], bool] | None
 ) -> None:
     path = part.path
-    if not os.path.exists(path) and "/" not in (part.content or "/"):
-        # What follows the colon is hardly a media type: show the name as the caller typed it.
-        raise FileNotFoundError(f"{name} does not exist.")
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{path} does not exist.")
+        # A text without a slash is hardly a media type: show the name as the caller typed it.
+        is_split = "/" in (part.content or "/")
+        raise FileNotFoundError(f"{path if is_split else name} does not exist.")
     if is_allowed is not None and not is_allowed(path):
         raise ValueError(
             f"Blob {path} is not in the present working directory context. "

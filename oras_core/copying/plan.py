@@ -74,12 +74,15 @@ def arrange(roots: Sequence[Descriptor], edges: Mapping[Node, Sequence[Descripto
         children = edges.get(node, ())
         if children_done:
             open_nodes.discard(node)
-            heights[node] = 1 + max((heights[node_of(c)] for c in children), default=-1)
+            heights[node] = 1 + max(heights[node_of(child)] for child in children)
             continue
         uses.setdefault(node, {}).setdefault(descriptor.title, descriptor)
         if node in open_nodes:
             raise InvalidManifestError(f"{descriptor.digest} refers to itself")
         if node in heights:
+            continue
+        if not children:
+            heights[node] = 0
             continue
         open_nodes.add(node)
         stack.append((descriptor, True))

@@ -113,11 +113,8 @@ class TracedSource(CancellableSource):
 
     def guarded(self, read: Callable[[], T]) -> T:
         """Check the token, then open the source or read a chunk of it, and note its failure."""
-        return super().guarded(partial(self._noting_failure, read))
-
-    def _noting_failure(self, read: Callable[[], T]) -> T:
         try:
-            return read()
+            return super().guarded(read)
         except BaseException:
             self.failed = True
             raise

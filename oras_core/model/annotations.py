@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar, overload
 
 from attrs import field, frozen
 
@@ -12,6 +12,8 @@ from oras_core.errors import InvalidAnnotationError
 from oras_core.model.values import Value
 
 __all__ = ["AnnotationSet", "Annotations"]
+
+T = TypeVar("T")
 
 MANIFEST_SECTION: Final = "$manifest"
 CONFIG_SECTION: Final = "$config"
@@ -42,6 +44,15 @@ class Annotations(Mapping[str, str]):
     def __getitem__(self, key: str) -> str:
         """Return the value of `key`."""
         return self._items[key]
+
+    @overload
+    def get(self, key: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, key: str, default: str | T, /) -> str | T: ...
+    def get(self, key: str, default: object = None, /) -> object:
+        """Return the value of `key`, or `default`."""
+        # Not that of `Mapping`, which catches an error for each missing key.
+        return self._items.get(key, default)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the keys in their original order."""

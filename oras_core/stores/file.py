@@ -176,7 +176,7 @@ class FileStore:
             return False
         algorithm = descriptor.digest.algorithm
         try:
-            source = FileSource(self._tree, path)
+            source = FileSource(self._tree, path, entry=entry)
             digest = known_digest(source, algorithm)
             if digest is None:
                 remember = begin_hashing(source)

@@ -244,7 +244,10 @@ def _titled_layers(
     if collision := find_collision(titled, names_of(tree)):
         title, other = map(str, collision)
         raise TitleCollisionError(title, other, "the artifact")
-    return {
-        path: layer.with_annotations({media_types.ANNOTATION_TITLE: str(path)})
-        for path, layer in titled.items()
-    }
+    return {path: _with_title(layer, str(path)) for path, layer in titled.items()}
+
+
+def _with_title(layer: Descriptor, title: str) -> Descriptor:
+    if layer.title == title:
+        return layer
+    return layer.with_annotations({media_types.ANNOTATION_TITLE: title})

@@ -192,8 +192,15 @@ def carry_out_steps(
     mover = Mover(source, cached, target, options, crew.token)
     moves: list[Moves] = []
     for level in plan.levels:
-        unnamed = [step for step in level if node_of(step.descriptor) not in named]
-        moves += crew.each(mover.move, unnamed)
+        absent = []
+        for step in level:
+            if node_of(step.descriptor) in named:
+                continue
+            if mover.is_at_hand(step):
+                moves.append(mover.skip(step))
+            else:
+                absent.append(step)
+        moves += crew.each(mover.move, absent)
     return moves
 
 

@@ -24,6 +24,7 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import (
     ByteSource,
     Fetcher,
+    LocalStorage,
     Mounter,
     MultiTagPusher,
     Placer,
@@ -53,6 +54,7 @@ class Mover:
         self._destination = destination
         # Checked once: the check takes longer than all other work for a small file.
         self._mounter = destination if isinstance(destination, Mounter) else None
+        self._local = destination if isinstance(destination, LocalStorage) else None
         self._placer = destination if isinstance(destination, Placer) else None
         self._listener = options.listener
         self._mount_source = options.mount_source
@@ -67,10 +69,23 @@ class Mover:
             moves = Moves(mounted=(descriptor,))
         else:
             moves = self._transfer(descriptor, partial(self._destination.push, descriptor))
+        self._place_further(step)
+        return moves
+
+    def is_at_hand(self, step: CopyStep) -> bool:
+        """Tell whether the destination has a small blob, without a request."""
+        return self._local is not None and self._local.has_small(step.descriptor)
+
+    def skip(self, step: CopyStep) -> Moves:
+        """Report a blob that is present, and place it under its further titles."""
+        self._listener.skipped(step.descriptor, "exists")
+        self._place_further(step)
+        return Moves(skipped=(step.descriptor,))
+
+    def _place_further(self, step: CopyStep) -> None:
         if self._placer is not None:
             for further in step.further_titles:
                 self._place(self._placer, further)
-        return moves
 
     def name(self, root: Descriptor, tags: Sequence[str]) -> Moves:
         """Move the root and tag it; push and tags are one request where possible."""

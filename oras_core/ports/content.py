@@ -20,6 +20,7 @@ __all__ = [
     "Deleter",
     "Fetcher",
     "Ingester",
+    "LocalStorage",
     "Mounter",
     "MultiTagPusher",
     "Placer",
@@ -273,6 +274,19 @@ class Placer(Protocol):
 
         Raises:
             NotFoundError: if the target does not have the blob.
+        """
+        ...
+
+
+@runtime_checkable
+class LocalStorage(Protocol):
+    """A target on this machine, which tells without a request whether it has a blob."""
+
+    def has_small(self, descriptor: Descriptor) -> bool:
+        """Tell whether a small blob is present; False if it is large, or an error occurs.
+
+        A copy asks for all blobs in one thread: to pass a small file to another thread takes
+        longer than to hash it. The copy pushes the other blobs, and `push` raises the errors.
         """
         ...
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oras_core.content.known_digests import begin_hashing, known_digest
 from oras_core.content.sources import FetchedSource, FileSource
 from oras_core.content.verify import VerifyingReader, hash_source
-from oras_core.errors import AlreadyExistsError, NotFoundError, SourceChangedError
+from oras_core.errors import (
+    AlreadyExistsError,
+    FileAccessError,
+    NotFoundError,
+    SourceChangedError,
+    UnsafePathError,
+)
 from oras_core.forks import ForkSafeLock
 from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
     from oras_core.ports.compression import Compression
 
 __all__ = ["FileStore", "is_marked_for_unpacking"]
+
+SMALL_SIZE: Final = 64 * 1024
+"""Bytes of the largest file that takes less time to hash than to pass to another thread."""
 
 
 def is_marked_for_unpacking(descriptor: Descriptor) -> bool:
@@ -84,6 +93,19 @@ class FileStore:
             return self._untitled.exists(descriptor)
         return self._has(descriptor, path)
 
+    def has_small(self, descriptor: Descriptor) -> bool:
+        """Tell whether a small file is present under its title, and reserve the title.
+
+        See `LocalStorage`.
+        """
+        if descriptor.size > SMALL_SIZE:
+            return False
+        try:
+            path = self._path_of(descriptor)
+            return path is not None and self._is_present(descriptor, path)
+        except (AlreadyExistsError, FileAccessError, UnsafePathError):
+            return False  # `push` raises it
+
     def fetch(self, descriptor: Descriptor) -> ByteStream:
         """Return a stream of a blob.
 
@@ -107,8 +129,7 @@ class FileStore:
         if path is None:
             self._untitled.push(descriptor, source)
             return
-        self._claim(descriptor, path)
-        if self._has(descriptor, path):
+        if self._is_present(descriptor, path):
             return
         if self._unpacks(descriptor):
             self._unpack(descriptor, source, path)
@@ -153,11 +174,12 @@ class FileStore:
         names_of(self._tree).check(path)
         return path
 
-    def _claim(self, descriptor: Descriptor, path: SafePath) -> None:
-        """Reserve the title, so that two blobs never race for one name."""
+    def _is_present(self, descriptor: Descriptor, path: SafePath) -> bool:
+        """Reserve the title, so that two blobs never race for one name; then look for the blob."""
         with self._lock:
             if self._titles.setdefault(path, descriptor.digest) != descriptor.digest:
                 raise AlreadyExistsError(f"{str(path)!r}", "the artifact with another digest")
+        return self._has(descriptor, path)
 
     def _has(self, descriptor: Descriptor, path: SafePath) -> bool:
         with self._lock:

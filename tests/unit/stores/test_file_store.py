@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from oras_core.content.sources import BytesSource
+from oras_core.copying.copy import copy_graph
 from oras_core.errors import (
     AlreadyExistsError,
     ContentError,
@@ -22,8 +24,11 @@ from oras_core.model import media_types
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.limits import Limits
-from oras_core.ports.content import Placer
+from oras_core.packing.manifest import pack_manifest
+from oras_core.ports.content import LocalStorage, Placer
+from oras_core.stores import file
 from oras_core.stores.file import FileStore, is_marked_for_unpacking
+from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content import TargetContract
 from oras_core.testing.contracts.content_access import BreakingSource, CountingSource
 from oras_core.testing.contracts.content_access import read as fetched
@@ -223,6 +228,71 @@ def test_many_threads_write_at_once(store, tree):
         list(executor.map(push, range(40)))
     assert len(names(tree, "deep")) == 40
     assert read(tree, "deep/13") == b"3" * 1000
+
+
+# --- Small files that are present --------------------------------------------------------
+
+
+def test_a_small_file_that_matches_is_found_and_its_title_reserved(store, tree):
+    write(tree, "a", b"content")
+    assert isinstance(store, LocalStorage)
+    assert store.has_small(titled(b"content", "a"))
+    with pytest.raises(AlreadyExistsError):
+        store.push(titled(b"another", "a"), BytesSource(b"another"))
+    assert read(tree, "a") == b"content"
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    [
+        titled(b"content", "missing"),
+        titled(b"changed", "a"),
+        titled(b"longer than before", "a"),
+        titled(b"content", "../a"),
+        titled(b"content", "link"),
+        titled(b"content", "link/a"),
+        titled(b"x" * 100_000, "large"),
+        folder(b"content", "a"),
+        Descriptor.of(b"content", "a/b"),
+    ],
+    ids=str,
+)
+def test_any_other_blob_is_not_found_as_a_small_file(store, tree, descriptor):
+    write(tree, "a", b"content")
+    write(tree, "large", b"x" * 100_000)
+    tree.make_symlink(at("link"), "a")
+    assert not store.has_small(descriptor)
+
+
+def test_a_second_blob_with_the_same_title_is_not_found_as_a_small_file(store, tree):
+    store.push(titled(b"another", "a"), BytesSource(b"another"))
+    write(tree, "a", b"content")
+    assert not store.has_small(titled(b"content", "a"))
+
+
+def test_a_copy_examines_small_files_in_its_own_thread_and_pushes_the_others(tree, monkeypatch):
+    contents = {f"f{number}": b"%d" % number * 10 for number in range(6)}
+    source, store = MemoryStore(), FileStore(tree)
+    layers = [titled(content, title) for title, content in contents.items()]
+    for layer in layers:
+        source.push(layer, BytesSource(contents[layer.title]))
+    manifest = pack_manifest(layers, artifact_type="a/b")
+    source.push(manifest.config, BytesSource(media_types.EMPTY_CONFIG))
+    source.push(manifest.descriptor, BytesSource(manifest.content))
+    for title in ("f1", "f4"):
+        write(tree, title, contents[title])
+    hashing = []
+    hash_source = file.hash_source
+
+    def hashed(*arguments):
+        hashing.append(threading.current_thread())
+        return hash_source(*arguments)
+
+    monkeypatch.setattr(file, "hash_source", hashed)
+    moves = copy_graph(source, manifest.descriptor, store)
+    assert hashing == [threading.current_thread()] * 2
+    assert {layer.title for layer in moves.skipped} == {"f1", "f4"}
+    assert {title: read(tree, title) for title in contents} == contents
 
 
 # --- Further titles -----------------------------------------------------------------------

@@ -218,15 +218,18 @@ class Receiver:
 
         The next read raises an error that follows the first bytes.
         """
-        self._raise_failure()
-        view, count = memoryview(bytearray(min(size, LARGEST))), 0
-        while count < min(size, FILLED):
+        size = min(size, LARGEST)
+        first = self._receive(size)
+        count, enough = len(first), min(size, FILLED)
+        if not first or count >= enough:
+            return first
+        view = memoryview(bytearray(size))
+        view[:count] = first
+        while count < enough:
             start = time.monotonic()
             try:
                 received = self._sock.recv_into(view[count:])
             except OSError as error:
-                if not count:
-                    raise
                 # The system reports a reset once, and the end of the connection afterwards.
                 self._failure = error
                 break

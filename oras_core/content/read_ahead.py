@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextvars import copy_context
 from queue import SimpleQueue
-from threading import Semaphore, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Final
 
 from oras_core.cancellation import current_token, interrupts_cancelling
@@ -36,14 +36,17 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
             yield chunk
         return
     ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
-    room = Semaphore(DEPTH)
+    # A queue: `threading.Semaphore` takes several locks for each chunk.
+    room: SimpleQueue[None] = SimpleQueue()
+    for _ in range(DEPTH):
+        room.put(None)
     closed = False
 
     def fetch() -> None:
         try:
             for chunk in chunks:
                 ready.put(chunk)
-                room.acquire()
+                room.get()
                 if closed:
                     return
             ready.put(None)
@@ -59,11 +62,11 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
                 if isinstance(item, BaseException):
                     raise item
                 token.raise_if_cancelled("read the next chunk")
-                room.release()
+                room.put(None)
                 yield item
     finally:
         closed = True
-        room.release()
+        room.put(None)
         if thread is not current_thread():  # the garbage collector may close it in any thread
             thread.join()
 

@@ -85,7 +85,7 @@ def _split(item: str | os.PathLike[str]) -> tuple[str, str | None]:
     path, colon, media_type = text.rpartition(":")
     if not colon or not isinstance(item, str) or os.path.lexists(text):
         return text, None
-    is_media_type = "/" in media_type and "\\" not in media_type
+    is_media_type = "/" in media_type and not (media_type.startswith("/") or "\\" in media_type)
     if not is_media_type and not os.path.lexists(path):
         return text, None  # a missing `model:v2`, or a drive letter: named as it was typed
     return path, media_type

@@ -30,9 +30,17 @@ OPEN_FLAGS: Final = os.O_RDWR | os.O_APPEND
 ATTEMPTS: Final = 3
 """Attempts if another owner finishes between opening and locking."""
 
-_NOT_OURS: Final = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.ESTALE)
-"""Errors on opening a link, a directory, a socket, a file of another user, or a file that is
-replaced at the same moment. The name is predictable, so another program may have created it."""
+_NOT_OURS: Final = (
+    errno.ELOOP,
+    errno.EISDIR,
+    errno.ENXIO,
+    errno.EOPNOTSUPP,
+    errno.EACCES,
+    errno.ESTALE,
+)
+"""Errors on opening a link, a directory, a socket (on Linux, on macOS), a file of another user, or
+a file that is replaced at the same moment. The name is predictable, so another program may have
+created it."""
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oras_adapters import LocalFileTree
 from support.other_systems import ABOUT_POSIX, run
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,11 @@ import support.other_systems
 
 runpy.run_path("examples/quickstart.py", run_name="__main__")
 """
+
+
+def test_system_chooses_the_file_tree():
+    """The other choice is asserted in `IMPORTS`."""
+    assert LocalFileTree.__name__ == "PosixFileTree"
 
 
 @pytest.mark.parametrize("system", ["windows", "bare"])

@@ -413,6 +413,8 @@ def test_file_system_without_locks_is_supported(store, monkeypatch):
     ("document", "registry", "helper"),
     [
         ({"credsStore": "desktop"}, "ghcr.io", "desktop"),
+        ({"credsStore": "wincred"}, "ghcr.io", "wincred"),
+        ({"credsStore": "osxkeychain"}, "ghcr.io", "osxkeychain"),
         ({"credsStore": "desktop", "credHelpers": {"gcr.io": "gcloud"}}, "gcr.io/p/a", "gcloud"),
         ({"credsStore": "desktop", "credHelpers": {"gcr.io": "gcloud"}}, "ghcr.io", "desktop"),
         ({"credHelpers": {"gcr.io": "gcloud"}}, "ghcr.io", None),

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from oras_adapters.files.kept_files import resume_in
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.errors import FileAccessError
 from oras_core.model.digest import Digest
@@ -85,6 +86,27 @@ def test_foreign_file_at_a_partial_name_is_not_written(tree, tmp_path, partial, 
     assert tree.resume(at("a"), DIGEST) is None
     assert victim.read_text() == "old"
     assert not (partial.parent / "a").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENXIO, errno.EOPNOTSUPP])
+def test_error_of_any_system_for_a_socket_means_that_nothing_is_resumed(number):
+    """Linux has one error for the opening of a socket, macOS another."""
+
+    class Folder:
+        closed = 0
+
+        def kind(self, name):
+            return None
+
+        def open(self, name, flags):
+            raise OSError(number, os.strerror(number))
+
+        def close(self):
+            self.closed += 1
+
+    folder = Folder()
+    assert resume_in(folder, at("a"), DIGEST, durable=False) is None
+    assert folder.closed == 1
 
 
 def test_partial_file_of_another_user_is_not_resumed(tree, partial, monkeypatch):
@@ -200,6 +222,7 @@ def test_failed_deletion_of_a_partial_file_is_logged(tree, partial, monkeypatch,
 
 KILLED = """
 import os, signal, sys
+from oras_adapters.files.kept_files import resume_in
 from oras_adapters.files.local_files import LocalFileTree
 from oras_core.model.digest import Digest
 from oras_core.model.paths import sanitize_path

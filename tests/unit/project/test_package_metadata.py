@@ -1,4 +1,4 @@
-"""The package's page on an index, and the classifiers."""
+"""The package's page on an index, the classifiers, and what they say of platforms."""
 
 from __future__ import annotations
 
@@ -85,3 +85,10 @@ def test_classifiers_of_pythons_are_those_of_the_page_of_platforms(classifiers):
     assert any("Free Threading" in line for line in classifiers) == any(
         "without the global interpreter lock" in row for row in tried
     )
+
+
+def test_examples_leave_the_port_that_macos_occupies():
+    named = ("*.md", "docs/**/*.md", "examples/**/*.py", "oras/**/*.py", "oras_adapters/**/*.py")
+    pages = [path for pattern in named for path in ROOT.glob(pattern)]
+    assert len(pages) > 100
+    assert not [str(path) for path in pages if "localhost:5000" in path.read_text("utf-8")]

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Thread, current_thread
 from typing import Final
 
-from oras_core.cancellation import current_token, interrupts_cancelling
+from oras_core.cancellation import CancelToken, current_token, interrupts_cancelling
 from oras_core.ports.content import ByteStream
 from oras_core.threads import can_start_threads
 
@@ -31,9 +31,7 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
     """
     token = current_token()
     if not can_start_threads():
-        for chunk in chunks:
-            token.raise_if_cancelled("read the next chunk")
-            yield chunk
+        yield from _one_by_one(chunks, token)
         return
     ready: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
     # A queue: `threading.Semaphore` takes several locks for each chunk.
@@ -69,6 +67,12 @@ def read_ahead(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         room.put(None)
         if thread is not current_thread():  # the garbage collector may close it in any thread
             thread.join()
+
+
+def _one_by_one(chunks: Iterator[bytes], token: CancelToken) -> Iterator[bytes]:
+    for chunk in chunks:
+        token.raise_if_cancelled("read the next chunk")
+        yield chunk
 
 
 class ReadAhead:

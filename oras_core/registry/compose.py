@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from oras_core.lazy import made_once
+from oras_core.forks import ForkSafeLock
 from oras_core.model.limits import Limits
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.transports.guard import Guarded
@@ -69,24 +69,38 @@ class OnDemandAuthorizer:
         self._limits = limits
         self._choose = choose
         self._is_asked = False
+        self._made: Authorizer | None = None
+        self._expected: set[Scope] = set()
+        self._lock = ForkSafeLock()
 
     def expect(self, scope: Scope) -> None:
         """Include `scope` in token requests; see `Authorizer.expect`."""
-        self._authorizer.expect(scope)
+        with self._lock:
+            if self._made is None:
+                self._expected.add(scope)
+            else:
+                self._made.expect(scope)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`, and answer a challenge; raises as `Authorizer.send`."""
         if self._is_asked:
-            return self._authorizer.send(request)
+            return self._authorizer().send(request)
         response = self._transport.send(request)
         own = origin_of(request.url) == self._origin and "Authorization" not in request.headers
         if response.status != 401 or not own:
             return response
         self._is_asked = True
-        return self._authorizer.answer(request, response)
+        return self._authorizer().answer(request, response)
 
-    @made_once
     def _authorizer(self) -> Authorizer:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+                for scope in self._expected:
+                    self._made.expect(scope)
+            return self._made
+
+    def _make(self) -> Authorizer:
         from oras_core.credentials import NoCredentials  # noqa: PLC0415 - see the module
         from oras_core.registry.auth.authorizer import Authorizer  # noqa: PLC0415 - likewise
         from oras_core.registry.auth.challenge import preferred  # noqa: PLC0415 - likewise

@@ -133,15 +133,16 @@ def open_folder(
         FileNotFoundError: if a directory is missing.
         NotADirectoryError: if a component is another kind of entry.
     """
-    folder = root.again()
-    try:
-        for name in parts:
+    if not parts:
+        return root.again()
+    folder = root
+    for name in parts:
+        try:
             inner = _enter_or_make(folder, name, path) if make else folder.enter(name, path)
-            folder.close()
-            folder = inner
-    except BaseException:
-        folder.close()
-        raise
+        finally:
+            if folder is not root:
+                folder.close()
+        folder = inner
     return folder
 
 

@@ -6,11 +6,11 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import ssl
 import sys
-import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -146,17 +146,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except (OrasError, OSError, OverflowError) as error:
             parser.error(str(error))
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
+        signals = opened.enter_context(_signals_to_end())
         with server:
             _LOG.info("the registry listens at %s, for this machine only", server.url)
             _LOG.info("it stores blobs in %s", place)
             sys.stdout.write(f"{server.address}\n")
             sys.stdout.flush()
-            ended.wait()
+            signals.recv(1)
             _LOG.info("the registry ends")
     return 0
+
+
+@contextmanager
+def _signals_to_end() -> Iterator[socket.socket]:
+    """Handle SIGINT and SIGTERM: each makes a byte arrive at the socket.
+
+    A handler that sets an event is not enough: it waits forever for a lock that the interrupted
+    thread holds, and it is called late if the signal comes just before that thread waits.
+    """
+    receiving, sending = socket.socketpair()
+    with receiving, sending:
+        sending.settimeout(0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        before = signal.set_wakeup_fd(sending.fileno())
+        try:
+            yield receiving
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def _storage(options: argparse.Namespace, opened: ExitStack) -> tuple[FileTree | None, str]:

@@ -137,6 +137,7 @@ class _Listener(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the parent has it
         with self._changed:
             self._connections.discard(request)
+        self.end_request(request)
         super().shutdown_request(request)
 
     def begin_request(self, connection: socket.socket) -> None:

@@ -148,6 +148,30 @@ def test_a_request_in_progress_is_answered_before_the_end():
     assert registry.process.returncode == 0
 
 
+SIGNAL_WHILE_LOCKED = """
+import signal, threading
+
+class Event(threading.Event):
+    def wait(self, timeout=None):
+        with self._cond:
+            signal.raise_signal(signal.SIGTERM)
+        return super().wait(timeout)
+
+threading.Event = Event
+from oras_adapters.registry_server.program import main
+main(["--memory", "--quiet"])
+"""
+
+
+def test_signal_during_a_wait_for_an_event_ends_the_registry():
+    """A handler that sets the event would wait for the lock that the event's wait holds."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_WHILE_LOCKED], capture_output=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+
+
 # --- Logins and TLS ------------------------------------------------------------------------
 
 

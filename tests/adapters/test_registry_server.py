@@ -16,6 +16,8 @@ import pytest
 from oras_adapters.http.tls import ssl_context
 from oras_adapters.http.urllib3_transport import Urllib3Transport
 from oras_adapters.registry_server import RegistryServer
+from oras_adapters.registry_server import server as server_module
+from oras_adapters.registry_server.handler import Handler
 from oras_core.content.sources import BytesSource
 from oras_core.errors import FileAccessError, InvalidConfigurationError
 from oras_core.model.codec import encode_index
@@ -362,3 +364,32 @@ def skopeo_image(tmp_path):
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return layout
+
+
+def test_request_that_was_let_continue_is_answered_by_a_server_that_ends(registry, monkeypatch):
+    idle_are_closed = threading.Event()
+    close_idle, post = server_module._shut_down, Handler.do_POST
+
+    def shut_down(connections):
+        close_idle(connections)
+        idle_are_closed.set()
+
+    def answer_late(handler):
+        idle_are_closed.wait(10)
+        post(handler)
+
+    monkeypatch.setattr(server_module, "_shut_down", shut_down)
+    monkeypatch.setattr(Handler, "do_POST", answer_late)
+    server = RegistryServer(registry, grace=20).__enter__()
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), 10) as client:
+        try:
+            client.sendall(
+                f"POST /v2/app/blobs/uploads/?digest={Digest.of(b'x')} HTTP/1.1\r\nHost: x\r\n"
+                "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode()
+            )
+            assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"x")
+        finally:
+            server.__exit__(None, None, None)
+        assert client.recv(1000).startswith(b"HTTP/1.1 201 ")

@@ -31,10 +31,15 @@ from oras_core.testing import EmbeddedRegistry  # noqa: E402
 OPERATIONS: Mapping[str, str] = {
     "get_tags": "import oras.client; oras.client.OrasClient().get_tags(sys.argv[1])",
     "pull": "import oras.client; oras.client.OrasClient().pull(sys.argv[1], outdir=sys.argv[2])",
+    "push again": (
+        "import oras.client; file = sys.argv[2] + '/small.bin'; open(file, 'wb').close(); "
+        "oras.client.OrasClient().push(files=[file], target=sys.argv[1][:-2] + 'again', "
+        "disable_path_validation=True)"
+    ),
     "Client.tags": "import oras; list(oras.Client().tags(sys.argv[1].rpartition(':')[0]))",
     "Client.pull": "import oras; oras.Client().pull(sys.argv[1], sys.argv[2])",
 }
-"""Programs, by the operation that they begin with."""
+"""Programs, by the operation that they begin with. The first push stores what others push again."""
 
 PROGRAM = """
 import importlib, sys, time
@@ -95,7 +100,7 @@ def start(
             text=True,
             env={**environment, "HOME": folder},
         ).stdout
-    seconds, names = output.splitlines()
+    *_, seconds, names = output.splitlines()  # a push prints a line too
     modules = names.split()
     ours = tuple(name for name in modules if name.partition(".")[0] in PACKAGES)
     others = tuple(name for name in modules if name not in ours and name != "__main__")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from oras._client.hooks import PULL_HOOKS, is_overridden
 from oras._client.selection import Selection
 from oras._client.unpacking import loose_archives
 from oras.logger import logger
-from oras.utils import get_tmpdir
 from oras_core.model.descriptor import Descriptor
 from oras_core.verbs.pull import pull as pull_artifact
 from oras_core.verbs.selection import FileSelection
@@ -48,10 +46,14 @@ def _folder(outdir: str | os.PathLike[str] | None) -> Iterator[str]:
     if outdir:
         yield os.path.abspath(outdir)
         return
+    from oras.utils import get_tmpdir  # noqa: PLC0415 - most pulls name a folder
+
     made = get_tmpdir()
     try:
         yield made
     except BaseException:
+        import shutil  # noqa: PLC0415 - few pulls fail
+
         shutil.rmtree(made)
         raise
 

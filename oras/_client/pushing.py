@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -88,9 +89,10 @@ def push(client: RegistryClient, container: Container, request: PushRequest) -> 
         return push_stepwise(client, container, request)
     repository = client.connections.repository(container)
     contents: Sequence[File | Directory] = request.contents
-    if any(isinstance(content, Directory) for content in contents):
+    packs = any(isinstance(content, Directory) for content in contents)
+    if packs:
         contents = _compressed_by(client.connections.composition.compression(), contents)
-    with scratch_directory() as scratch:
+    with scratch_directory() if packs else nullcontext() as scratch:
         descriptor = push_artifact(
             InChunks(repository, request.chunk_size) if request.chunk_size else repository,
             container.digest or container.tag,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from attrs import field, frozen
 
 from oras._client.selection import holds_a_directory, title_of, unpacks
-from oras.utils.archives import unpack_into
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.paths import sanitize_path
 
@@ -47,6 +44,11 @@ class LooseArchives:
         self._targets[path] = os.path.dirname(os.path.join(self.root, title))
         return path
 
+    @property
+    def are_expected(self) -> bool:
+        """Whether the pull has such an archive."""
+        return bool(self._targets)
+
     def unpacks(self, layer: Descriptor) -> bool:
         """Return whether the core unpacks a layer, which has the title of `title_of`."""
         return layer.title not in self._targets and unpacks(layer)
@@ -59,6 +61,8 @@ class LooseArchives:
         pulled = os.path.join(self.root, path)
         if path not in self._targets:
             return [pulled]
+        from oras.utils.archives import unpack_into  # noqa: PLC0415 - few pulls have such archives
+
         folder = self._targets[path]
         return [os.path.join(folder, name) for name in unpack_into(pulled, folder)]
 
@@ -66,8 +70,11 @@ class LooseArchives:
 @contextmanager
 def loose_archives(root: str) -> Iterator[LooseArchives]:
     """Yield the archives of a pull into `root`, and remove the temporary folder afterwards."""
-    archives = LooseArchives(root, f".oras-unpack.{secrets.token_hex(4)}")
+    archives = LooseArchives(root, f".oras-unpack.{os.urandom(4).hex()}")
     try:
         yield archives
     finally:
-        shutil.rmtree(os.path.join(root, archives.name), ignore_errors=True)
+        if archives.are_expected:
+            import shutil  # noqa: PLC0415 - as above
+
+            shutil.rmtree(os.path.join(root, archives.name), ignore_errors=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,11 +151,13 @@ def get_tmpdir(tmpdir: str | None = None, prefix: str | None = "", create: bool 
             `oras-tmp`.
         create: create the folder. If False, only return an unused name.
     """
+    import tempfile  # noqa: PLC0415 - slow to import, and few operations need it
+
     parent = tmpdir or tempfile.gettempdir()
     start = f"{prefix or 'oras-tmp'}."
     if create:
         return tempfile.mkdtemp(prefix=start, dir=parent)
-    return os.path.join(parent, start + secrets.token_hex(4))
+    return os.path.join(parent, start + os.urandom(4).hex())
 
 
 def get_tmpfile(tmpdir: str | None = None, prefix: str = "", suffix: str = "") -> str:
@@ -170,6 +170,8 @@ def get_tmpfile(tmpdir: str | None = None, prefix: str = "", suffix: str = "") -
         prefix: the start of the file's name. Folders in it are ignored.
         suffix: the end of the file's name, such as `.json`.
     """
+    import tempfile  # noqa: PLC0415 - as above
+
     descriptor, path = tempfile.mkstemp(suffix, os.path.basename(prefix), get_tmpdir(tmpdir))
     os.close(descriptor)
     return path

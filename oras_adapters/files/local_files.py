@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from oras_adapters.files.system_errors import SystemErrors
@@ -48,6 +47,8 @@ def scratch_directory(parent: str | os.PathLike[str] | None = None) -> Iterator[
     Raises:
         FileAccessError: if the folder cannot be created.
     """
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow to import, and few need it
+
     with SystemErrors("create directory", "temporary folder"):
         directory = TemporaryDirectory(prefix="oras-", dir=parent, ignore_cleanup_errors=True)
     with directory as root:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Self
@@ -194,6 +193,8 @@ class PosixFolder(Folder):
 
     def remove_tree(self, name: str) -> None:
         """Remove a directory with its contents."""
+        import shutil  # noqa: PLC0415 - slow to import, and only a failure needs it
+
         shutil.rmtree(name, dir_fd=self._descriptor)
 
     def synchronise(self) -> None:

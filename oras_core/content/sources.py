@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from functools import partial
-from secrets import token_hex
 from typing import cast
 
 from attrs import Factory, field, frozen
@@ -110,6 +109,8 @@ def spool(content: ByteStream | Iterable[bytes], scratch: FileTree) -> FileSourc
             chunks, for example from a generator.
         scratch: the folder of the file; the caller removes it.
     """
+    from secrets import token_hex  # noqa: PLC0415 - slow to import, and few sources are spooled
+
     path = sanitize_path(f"{token_hex(8)}.spooled")
     # Open files are iterable too, but by lines, and one line may be the whole file.
     read = getattr(content, "read", None)

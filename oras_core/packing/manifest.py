@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
 from oras_core.errors import InvalidManifestError
@@ -32,6 +31,8 @@ def created_at(seconds: int) -> Mapping[str, str]:
     Raises:
         InvalidManifestError: if the number is outside the range of dates.
     """
+    from datetime import UTC, datetime  # noqa: PLC0415 - few pushes name a time
+
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError) as error:

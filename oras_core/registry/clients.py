@@ -19,6 +19,7 @@ from oras_core.registry.referrers_memory import ReferrersMemory
 
 if TYPE_CHECKING:
     from oras_core.registry.blobs.download import BlobDownloader
+    from oras_core.registry.blobs.presence import BlobPresence
     from oras_core.registry.blobs.upload import BlobUploader
     from oras_core.registry.manifests import ManifestClient
     from oras_core.registry.referrers import ReferrersClient
@@ -60,7 +61,18 @@ class RepositoryClients:
         """Writes blobs."""
         from oras_core.registry.blobs.upload import BlobUploader
 
-        return BlobUploader(self._transport, self._endpoints, self._profile)
+        return BlobUploader(self._transport, self._endpoints, self._profile, presence=self.presence)
+
+    @made_once
+    def presence(self) -> BlobPresence:
+        """Looks for blobs."""
+        from oras_core.registry.blobs.presence import BlobPresence
+
+        return BlobPresence(
+            self._transport,
+            self._endpoints,
+            lambda digest: self.downloader.exists(digest),  # noqa: PLW0108 - made on first use
+        )
 
     @made_once
     def manifests(self) -> ManifestClient:
@@ -101,4 +113,4 @@ class RepositoryClients:
         """Return a batch that updates the lists of referrers once for a whole copy."""
         from oras_core.registry.referrers_batch import ReferrersBatch
 
-        return ReferrersBatch(self.referrers)
+        return ReferrersBatch(lambda: self.referrers)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import OrasError
 from oras_core.forks import ForkSafeLock
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.registry.manifests import PushedManifest
-from oras_core.registry.referrers import ReferrersClient
+
+if TYPE_CHECKING:
+    from oras_core.registry.manifests import PushedManifest
+    from oras_core.registry.referrers import ReferrersClient
 
 __all__ = ["ReferrersBatch"]
 
@@ -23,8 +26,8 @@ THREADS: Final = 16
 class ReferrersBatch:
     """Collects entries of lists that clients maintain, and writes each list once. Thread-safe."""
 
-    def __init__(self, referrers: ReferrersClient) -> None:
-        """Update lists by `referrers`."""
+    def __init__(self, referrers: Callable[[], ReferrersClient]) -> None:
+        """Update lists by what `referrers` returns; it is called with the first manifest."""
         self._referrers = referrers
         self._pending: dict[Digest, list[Descriptor]] = {}
         self._lock = ForkSafeLock()
@@ -42,7 +45,7 @@ class ReferrersBatch:
 
         Raises: as `ReferrersClient.missing_entry`.
         """
-        entry = self._referrers.missing_entry(pushed, content)
+        entry = self._referrers().missing_entry(pushed, content)
         if entry is not None:
             with self._lock:
                 self._pending.setdefault(entry.subject, []).append(entry.referrer)
@@ -56,13 +59,13 @@ class ReferrersBatch:
             pending, self._pending = self._pending, {}
         if len(pending) < 2:
             for subject, entries in pending.items():
-                self._referrers.add(subject, entries)
+                self._referrers().add(subject, entries)
             return
         token = CancelToken(current_token())
 
         def add(subject: Digest) -> None:
             with token.scope():
-                self._referrers.add(subject, pending[subject])
+                self._referrers().add(subject, pending[subject])
 
         try:
             with ThreadPoolExecutor(THREADS, thread_name_prefix="oras-referrers") as pool:

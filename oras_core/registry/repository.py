@@ -181,7 +181,7 @@ class RemoteRepository(
         maintain is updated once, at the end (R30).
         """
         self._expect_pushes()
-        self._clients.uploader.expect_copy()
+        self._clients.presence.expect_copy()
         receiver = copy(self)
         receiver._batch = batch = self._batch or self._clients.new_batch()  # noqa: SLF001 - of this class
         with batch:

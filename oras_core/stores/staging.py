@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from oras_core.content.known_digests import begin_hashing, known_digest
@@ -137,6 +136,8 @@ class StagingStore:
                 directory, or a device.
         """
         # Few pushes pack a directory.
+        from secrets import token_hex  # noqa: PLC0415
+
         from oras_core.archives.archive import list_directory, pack_directory  # noqa: PLC0415
         from oras_core.archives.packed_source import PackedSource  # noqa: PLC0415
         from oras_core.ports.compression import CompressionChooser  # noqa: PLC0415

@@ -19,7 +19,6 @@ from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
 from oras_core.model.media_types import EMPTY_CONFIG
 from oras_core.ports.http import HttpRequest, HttpTransport
-from oras_core.registry.blobs.download import BlobDownloader
 from oras_core.registry.endpoints import RepositoryEndpoints
 from oras_core.registry.responses import exchange
 
@@ -49,14 +48,17 @@ class BlobPresence:
         self,
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
-        downloader: BlobDownloader,
+        exists: Callable[[Digest], bool],
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look for blobs through `downloader`; `now` returns seconds from a fixed time."""
+        """Look for blobs by `exists`, and for tags through `transport`.
+
+        `now` returns seconds from a fixed time.
+        """
         self._transport = transport
         self._endpoints = endpoints
-        self._downloader = downloader
+        self._exists = exists
         self._now = now
         self._lock = ForkSafeLock()
         # Other threads push manifests while a request of `has` holds the lock above.
@@ -102,7 +104,7 @@ class BlobPresence:
                 self._stored.add(digest)
 
     def _look(self, descriptor: Descriptor) -> bool:
-        found = self._downloader.exists(descriptor.digest)
+        found = self._exists(descriptor.digest)
         if found:
             self.note_content()
         return found

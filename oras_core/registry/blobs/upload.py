@@ -9,7 +9,6 @@ mount from the repository itself (R21), for registries where a mount of an exist
 from __future__ import annotations
 
 import logging
-import random
 from typing import Final
 
 from attrs import evolve, frozen
@@ -65,13 +64,18 @@ class BlobUploader:
         transport: HttpTransport,
         endpoints: RepositoryEndpoints,
         profile: LearnedProfile,
+        *,
+        presence: BlobPresence | None = None,
     ) -> None:
-        """Send requests through `transport`; all repositories of a registry share `profile`."""
+        """Send requests through `transport`.
+
+        All repositories of a registry share `profile`, all copies to a repository `presence`.
+        """
         self._transport = transport
         self._endpoints = endpoints
         self._profile = profile
         self._downloader = BlobDownloader(transport, endpoints)
-        self._presence = BlobPresence(transport, endpoints, self._downloader)
+        self._presence = presence or BlobPresence(transport, endpoints, self._downloader.exists)
         self._pending: dict[Digest, UploadSession] = {}
         self._lock = ForkSafeLock()
 
@@ -129,10 +133,6 @@ class BlobUploader:
             profile=self._profile,
             stored=self._presence.note_stored,
         )
-
-    def expect_copy(self) -> None:
-        """Record that a copy begins, which looks for many blobs."""
-        self._presence.expect_copy()
 
     def note_content(self) -> None:
         """Record that the repository has a manifest: others may push blobs to it."""
@@ -209,7 +209,9 @@ class BlobUploader:
             self._presence.note_stored(digest)
             following = way.anew(MAX_RESTARTS)
             if following is not None and isinstance(error, RegistryError):
-                sleep(PAUSE_SECONDS * 2**way.restarts * (0.5 + random.random() / 2))  # noqa: S311
+                from random import random  # noqa: PLC0415 - slow to import, and few are lost
+
+                sleep(PAUSE_SECONDS * 2**way.restarts * (0.5 + random() / 2))  # noqa: S311
             return following
         if session.body_failure is not None:
             session.abandon()

@@ -34,7 +34,7 @@ class Clock:
 def subject(transport, clock=None):
     endpoints = RegistryEndpoints("https://reg.io", "reg.io").repository("app")
     downloader = BlobDownloader(transport, endpoints)
-    return BlobPresence(transport, endpoints, downloader, now=clock or Clock())
+    return BlobPresence(transport, endpoints, downloader.exists, now=clock or Clock())
 
 
 def head(descriptor):

@@ -33,7 +33,6 @@ THREADS = 4
 
 PARTS = {
     "oras_adapters/http": "HTTP connections",
-    "urllib3": "HTTP connections",
     "socket": "the system: sockets, files, hashing",
     "oras_core/registry": "rules of registries",
     "oras_core/ports/http": "rules of registries",

@@ -276,10 +276,11 @@ def respite(seconds: float) -> Iterator[None]:
     own = CancelToken()
     over = Bell()
     forget = governing.on_cancel(lambda: _cancel_later(own, seconds, over))
+    reset = _CURRENT.set(own)
     try:
-        with own.scope():
-            yield
+        yield
     finally:
+        _CURRENT.reset(reset)
         forget()
         over.ring()
 

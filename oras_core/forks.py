@@ -8,10 +8,10 @@ connections nor secrets.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from os import getpid
+from threading import RLock
 from types import TracebackType
 from typing import ClassVar, Generic, Self, TypeVar
 
@@ -73,30 +73,33 @@ class PerProcess(Generic[T]):
         return value
 
 
-class ForkSafeLock:
+class ForkSafeLock(PerProcess[RLock]):
     """A reentrant lock that is free in a forked child, even if a thread holds it in the parent."""
 
-    __slots__ = ("_lock",)
+    __slots__ = ()
 
     def __init__(self) -> None:
         """Begin unlocked."""
-        self._lock = PerProcess(threading.RLock)
+        super().__init__(RLock)
+        self._values[getpid()] = RLock()
 
     def acquire(self, *, timeout: float = -1) -> bool:
         """Acquire the lock; False if it is not free within `timeout` seconds."""
-        return self._lock.get().acquire(timeout=timeout)
+        return self.get().acquire(timeout=timeout)
 
     def release(self) -> None:
         """Release the lock."""
         # The thread of a child that was forked while it held the lock has nothing to release.
         try:  # noqa: SIM105 - `suppress` costs more than the lock
-            self._lock.get().release()
+            self.get().release()
         except RuntimeError:
             pass
 
+    # Without the calls of `get` and `release`: a blob that is pushed takes a dozen locks.
+
     def __enter__(self) -> None:
         """Acquire the lock."""
-        self._lock.get().acquire()
+        (self._values.get(getpid()) or self.get()).acquire()
 
     def __exit__(
         self,
@@ -105,7 +108,10 @@ class ForkSafeLock:
         trace: TracebackType | None,
     ) -> None:
         """Release the lock."""
-        self.release()
+        try:  # noqa: SIM105 - as above
+            self._values[getpid()].release()
+        except (KeyError, RuntimeError):  # in a child, as above
+            pass
 
 
 class ConnectionHolder:

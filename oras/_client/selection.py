@@ -28,10 +28,11 @@ def unpacks(layer: Descriptor) -> bool:
 
     Any other layer for which `holds_a_directory` is True is unpacked beside its title.
     """
-    if layer.annotations.get(media_types.ANNOTATION_UNPACK) == "true":
+    if not holds_a_directory(layer):
+        return False
+    if media_types.ANNOTATION_UNPACK in layer.annotations:
         return True
-    named = layer.title is not None and not layer.title.endswith(_ARCHIVE_NAMES)
-    return named and holds_a_directory(layer)
+    return layer.title is not None and not layer.title.endswith(_ARCHIVE_NAMES)
 
 
 def holds_a_directory(layer: Descriptor) -> bool:

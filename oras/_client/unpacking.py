@@ -51,7 +51,7 @@ class LooseArchives:
 
     def unpacks(self, layer: Descriptor) -> bool:
         """Return whether the core unpacks a layer, which has the title of `title_of`."""
-        return layer.title not in self._targets and unpacks(layer)
+        return unpacks(layer) and layer.title not in self._targets
 
     def unpack(self, path: str) -> list[str]:
         """Return the paths of a pulled layer: of an archive, those of its top-level members.

@@ -39,7 +39,7 @@ SMALL: Final = 256 * 1024
 ABANDON_SECONDS: Final = 0.5
 """Seconds for the DELETE of an abandoned upload, while the caller waits for the error."""
 
-_BLOB_TYPE = {"Content-Type": "application/octet-stream"}
+_BLOB_TYPE: Final = Headers({"Content-Type": "application/octet-stream"})
 
 
 def held_bytes(headers: Headers) -> int | None:

@@ -6,9 +6,9 @@ them to those of the port, while a request is sent and while a response's body i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NoReturn
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NoReturn, TypeVar
 
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import (
@@ -24,6 +24,8 @@ from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
 from oras_core.registry.header_fields import content_length
 
 __all__ = ["Guarded", "WatchedBody"]
+
+T = TypeVar("T")
 
 _MAX_REASON: Final = 300
 """Characters of a foreign exception's text that a message repeats."""
@@ -68,15 +70,13 @@ class WatchedBody:
 
     def open(self) -> ByteStream:
         """Open the source."""
-        with self.keeping_failure():
-            return _WatchedStream(self._source.open(), self)
+        return _WatchedStream(self.watched(self._source.open), self)
 
-    @contextmanager
-    def keeping_failure(self) -> Iterator[None]:
-        """Keep the exception that the block raises; raise one if the token is cancelled."""
+    def watched(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, or keep its failure; raise if the token is cancelled."""
         try:
             self._token.raise_if_cancelled("send the body of a request")
-            yield
+            return read()
         except Exception as error:
             self.failure = error
             raise
@@ -88,8 +88,7 @@ class _WatchedStream:
         self._body = body
 
     def read(self, size: int = -1, /) -> bytes:
-        with self._body.keeping_failure():
-            return self._stream.read(size)
+        return self._body.watched(partial(self._stream.read, size))
 
     def close(self) -> None:
         self._stream.close()

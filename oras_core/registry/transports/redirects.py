@@ -137,8 +137,11 @@ def resolve_location(base_url: str, location: str, *, registry_url: str = "") ->
         reason = "control characters" if location.strip() else "nothing"
         raise UnsafeRedirectError(base_url, _MALFORMED, f"the address holds {reason}")
     try:
-        joined = urljoin(base_url, quote(location.strip(), safe=_URL_CHARACTERS))
+        joined = quote(location.strip(), safe=_URL_CHARACTERS)
         target = urlsplit(joined)
+        if not (target.scheme and target.netloc):
+            joined = urljoin(base_url, joined)
+            target = urlsplit(joined)
         reason = _refusal(
             urlsplit(base_url).scheme,
             target.scheme,

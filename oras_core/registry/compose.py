@@ -70,16 +70,18 @@ class OnDemandAuthorizer:
         self._choose = choose
         self._is_asked = False
         self._made: Authorizer | None = None
-        self._expected: set[Scope] = set()
+        self._expected: dict[tuple[str, str], Scope] = {}
         self._lock = ForkSafeLock()
 
     def expect(self, scope: Scope) -> None:
         """Include `scope` in token requests; see `Authorizer.expect`."""
+        from oras_core.registry.auth.scope import MAX_EXPECTED  # noqa: PLC0415 - few reads expect one
+
         with self._lock:
-            if self._made is None:
-                self._expected.add(scope)
-            else:
+            if self._made is not None:
                 self._made.expect(scope)
+            elif len(self._expected) < MAX_EXPECTED:
+                self._expected[scope.kind, scope.name] = scope
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send `request`, and answer a challenge; raises as `Authorizer.send`."""
@@ -96,7 +98,7 @@ class OnDemandAuthorizer:
         with self._lock:
             if self._made is None:
                 self._made = self._make()
-                for scope in self._expected:
+                for scope in self._expected.values():
                     self._made.expect(scope)
             return self._made
 

@@ -11,14 +11,11 @@ from oras_core.errors import UnsafeRedirectError
 from oras_core.forks import ForkSafeLock
 from oras_core.ports.http import HttpRequest, HttpResponse
 from oras_core.registry.auth.challenge import Challenge
-from oras_core.registry.auth.scope import Scope, merge_scopes, required_scopes
+from oras_core.registry.auth.scope import MAX_EXPECTED, Scope, merge_scopes, required_scopes
 from oras_core.registry.recent import Recent
 from oras_core.registry.transports.redirects import origin_of, resolve_location
 
 __all__ = ["Demands", "Wanted"]
-
-MAX_EXPECTED: Final = 1024
-"""Maximum number of expected scopes that are remembered."""
 
 MAX_CHALLENGES: Final = 1024
 """Maximum number of repositories whose challenge is remembered."""

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from oras_core.model.reference import is_repository
 
 __all__ = [
+    "MAX_EXPECTED",
     "Scope",
     "covers",
     "format_scopes",
@@ -20,6 +21,9 @@ __all__ = [
     "parse_scopes",
     "required_scopes",
 ]
+
+MAX_EXPECTED: Final = 1024
+"""Maximum number of expected scopes that are remembered for a registry."""
 
 _ANY: Final = "*"
 

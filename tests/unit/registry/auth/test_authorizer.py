@@ -24,8 +24,7 @@ from oras_core.errors import (
 from oras_core.ports.credentials import Credential
 from oras_core.ports.http import HttpRequest
 from oras_core.registry.auth.authorizer import MAX_EXPIRED, Authorizer
-from oras_core.registry.auth.demands import MAX_EXPECTED
-from oras_core.registry.auth.scope import Scope
+from oras_core.registry.auth.scope import MAX_EXPECTED, Scope
 from oras_core.registry.compose import registry_transport
 from oras_core.registry.transports.retries import RetryPolicy
 from support.auth_world import BasicSite, BearerSite, Reply, Seen, TokenSite, World, basic
@@ -365,6 +364,18 @@ def test_number_of_expected_scopes_is_bounded(world):
         transport.expect(Scope("repository", f"r{number}", ("push",)))
     get(transport, f"{ORIGIN}/v2/r{MAX_EXPECTED}/manifests/latest", "HEAD")
     assert world.to(AUTH)[0].scopes == [f"repository:r{MAX_EXPECTED}:pull"]
+
+
+def test_scopes_expected_before_the_first_challenge_are_bounded(world):
+    transport = registry_transport(world, origin=ORIGIN, credentials=NoCredentials())
+    for number in range(MAX_EXPECTED + 1):
+        transport.expect(Scope("repository", f"r{number}", ("push",)))
+    get(transport, f"{ORIGIN}/v2/r0/manifests/latest", "HEAD")
+    get(transport, f"{ORIGIN}/v2/r{MAX_EXPECTED}/manifests/latest", "HEAD")
+    assert [one.scopes for one in world.to(AUTH)] == [
+        ["repository:r0:pull,push"],
+        [f"repository:r{MAX_EXPECTED}:pull"],
+    ]
 
 
 def test_newly_demanded_scope_comes_first():

@@ -94,13 +94,21 @@ class Journal:
 
 
 def work(folder, name):
-    chance, mine = random.Random(name), []
+    chance, mine, interrupts = random.Random(name), [], []
+
+    def interrupt(number, frame):
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)  # a parent may have it ignored
 
     def tell(step, what):
         sys.stdout.write(f"{step} {what}\n")
         sys.stdout.flush()
 
     for number in count():
+        if interrupts:  # while an object was finalized, where Python ignores the exception
+            raise KeyboardInterrupt
         store = OciLayoutStore(LocalFileTree(folder))
         step = chance.random()
         if step < 0.3:
@@ -122,7 +130,6 @@ def work(folder, name):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
     try:
         work(*sys.argv[1:])
     except KeyboardInterrupt:

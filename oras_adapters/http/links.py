@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.heads import HeadParser, request_head
-from oras_adapters.http.receiver import PLAIN, Receiver
+from oras_adapters.http.receiver import PLAIN, Receiver, SocketErrors
 from oras_adapters.http.routes import DEFAULT_PORTS, ProxyLogin, Route
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import OrasError
@@ -114,8 +114,8 @@ class Link:
     def __init__(self, sock: socket.socket) -> None:
         """Take over a connected socket; the current thread's token can shut it down."""
         self.sock: Any = sock
-        self.errors = PLAIN
-        self.lifeline = Lifeline(sock)
+        self.errors: SocketErrors = PLAIN
+        self.lifeline: Lifeline = Lifeline(sock)
         self.lifeline.tie(current_token())
 
     @property

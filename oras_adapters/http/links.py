@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from oras_adapters.http.dialing import Dialer
 from oras_adapters.http.heads import HeadParser, request_head
 from oras_adapters.http.receiver import PLAIN, Receiver, SocketErrors
-from oras_adapters.http.routes import DEFAULT_PORTS, ProxyLogin, Route
+from oras_adapters.http.routes import ProxyLogin, Route
 from oras_core.cancellation import CancelToken, current_token
 from oras_core.errors import OrasError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialing", "Lifeline", "Link", "ProxyStepError", "TunnelRefusedError", "open_link"]
 
 SOCKET_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
-"""A request's head and the first piece of its body are sent at once, one after the other."""
+"""Nagle's algorithm would delay the body of a request, which is sent after the head."""
 
 _OK: Final = range(200, 300)
 
@@ -124,10 +124,8 @@ class Link:
         session: ssl.SSLSession | None = getattr(self.sock, "session", None)
         return session
 
-    def tunnel(self, route: Route, login: ProxyLogin, dialing: Dialing) -> None:
-        """Let the proxy at the other end connect to the server of `route`."""
-        host = f"[{route.host}]" if ":" in route.host else route.host
-        target = f"{host}:{route.port}"
+    def tunnel(self, target: str, login: ProxyLogin, dialing: Dialing) -> None:
+        """Let the proxy at the other end connect to `target`, `HOST:PORT`."""
         self.sock.sendall(request_head("CONNECT", target, target, login.fields.items()))
         receiver = Receiver(self.sock, dialing.connect, self.errors)
         while True:
@@ -143,13 +141,13 @@ class Link:
         self, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None = None
     ) -> None:
         """Begin TLS with the other end, whose certificate must be for `name`."""
-        from oras_adapters.http.tls import TLS, wrap_connected, wrap_tls  # noqa: PLC0415 - plain HTTP needs no TLS
+        from oras_adapters.http.tls import TLS, resume, wrap_tls  # noqa: PLC0415 - plain HTTP needs no TLS
 
-        secured, self.errors = self.errors is TLS, TLS
-        if secured:
+        if self.errors is TLS:
             self.sock = wrap_tls(context, self.sock, server_hostname=name)
         else:
-            self.sock = wrap_connected(context, self.sock, server_hostname=name, session=session)
+            self.sock = resume(context, self.sock, name, session)
+            self.errors = TLS
 
     def close(self) -> None:
         """Close the connection, which sends nothing more."""
@@ -213,16 +211,14 @@ def _by_socks(route: Route, dialing: Dialing) -> Link:
 
 def _by_http_proxy(route: Route, dialing: Dialing) -> Link:
     login = ProxyLogin(route.proxy or "")
-    parts = urlsplit(login.address)
-    scheme = parts.scheme
-    proxy = Route(scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[scheme])
-    context = dialing.tls(proxy.authority) if scheme == "https" else None
+    proxy = Route.to(urlsplit(login.address))
+    context = dialing.tls(proxy.authority) if proxy.scheme == "https" else None
     link = _dialled(proxy, dialing)
     try:
         if context is not None:
             link.secure(context, proxy.server_name)
         if route.scheme == "https":
-            link.tunnel(route, login, dialing)
+            link.tunnel(route.target, login, dialing)
     except BaseException:
         link.close()
         raise

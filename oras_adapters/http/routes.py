@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from oras_core.errors import redact_url
 
@@ -41,12 +41,23 @@ class Route(NamedTuple):
         shown = self.proxy and redact_url(self.proxy)
         return f"Route({self.scheme!r}, {self.host!r}, {self.port}, proxy={shown!r})"
 
+    @classmethod
+    def to(cls, url: SplitResult, proxy: str | None = None) -> Route:
+        """Return the way to the server of a URL."""
+        # RFC 6874: the zone of an address is escaped in a URL.
+        host = (url.hostname or "").replace("%25", "%")
+        return cls(url.scheme, host, url.port or DEFAULT_PORTS[url.scheme], proxy)
+
+    @property
+    def target(self) -> str:
+        """`HOST:PORT`, as a proxy expects it for a tunnel."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     @property
     def authority(self) -> str:
         """`HOST` or `HOST:PORT`, as in a reference: the port is left out if it is usual."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == DEFAULT_PORTS[self.scheme]
-        return host if usual else f"{host}:{self.port}"
+        return self.target.removesuffix(f":{DEFAULT_PORTS[self.scheme]}")
 
     @property
     def host_field(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from oras_adapters.http.receiver import PLAIN, SocketErrors
 from oras_core.errors import InvalidConfigurationError
 
-__all__ = ["TLS", "for_http", "ssl_context", "wrap_connected", "wrap_tls"]
+__all__ = ["TLS", "for_http", "resume", "ssl_context", "wrap_connected", "wrap_tls"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,6 +101,24 @@ def wrap_connected(
         connection.close()
         raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
     return context.wrap_socket(connection, **options)
+
+
+def resume(
+    context: ssl.SSLContext,
+    connection: socket.socket,
+    server_hostname: str,
+    session: ssl.SSLSession | None,
+) -> ssl.SSLSocket:
+    """Wrap a connected socket in TLS, and resume a session where that is safe.
+
+    A context of another library may check the certificates of the peer itself. A resumed session
+    does not repeat this check.
+
+    Raises: as `wrap_connected`.
+    """
+    if session is None or type(context) is not ssl.SSLContext:
+        return wrap_connected(context, connection, server_hostname=server_hostname)
+    return wrap_connected(context, connection, server_hostname=server_hostname, session=session)
 
 
 def wrap_tls(context: ssl.SSLContext, connection: ssl.SSLSocket, server_hostname: str) -> Any:  # noqa: ANN401 - an untyped socket

@@ -21,7 +21,7 @@ from oras_adapters.http.kept_connections import (
     KeptConnection,
 )
 from oras_adapters.http.links import Dialing
-from oras_adapters.http.routes import DEFAULT_PORTS, Route
+from oras_adapters.http.routes import Route
 from oras_core.errors import OrasError, SizeMismatchError, TransportError, redact_url
 from oras_core.forks import ClosedOnExit, ConnectionHolder, PerProcess
 from oras_core.model.values import Value
@@ -159,25 +159,23 @@ class Urllib3Transport(ConnectionHolder, HttpTransport, ClosedOnExit):
         return pool, connection, answer
 
     def _new_pools(self) -> ConnectionPools:
+        @cache  # one context may be that of several servers
+        def prepared(context: ssl.SSLContext | None) -> ssl.SSLContext:
+            from oras_adapters.http.tls import for_http  # noqa: PLC0415 - plain HTTP needs no TLS
+
+            return for_http(context)
+
+        tls = cache(lambda authority: prepared(self._tls(authority) if self._tls else None))
         timeouts = self._timeouts
-        tls = cache(self._context)
         dialing = Dialing(Dialer(), timeouts.connect, timeouts.read, tls, self._parse)
 
         def new_pool(scheme: str, location: str) -> ConnectionPool:
-            parts = SplitResult(scheme, location, "", "", "")
-            port = parts.port or DEFAULT_PORTS[scheme]
-            # RFC 6874: the zone of an address is escaped in a URL.
-            host = (parts.hostname or "").replace("%25", "%")
             url = f"{scheme}://{location}/"
             proxy = self._proxies.proxy_for(url) if self._proxies else None
-            return ConnectionPool(Route(scheme, host, port, proxy), dialing, self._max_connections)
+            route = Route.to(SplitResult(scheme, location, "", "", ""), proxy)
+            return ConnectionPool(route, dialing, self._max_connections)
 
         return ConnectionPools(new_pool)
-
-    def _context(self, authority: str) -> ssl.SSLContext:
-        from oras_adapters.http.tls import for_http  # noqa: PLC0415 - plain HTTP needs no TLS
-
-        return for_http(self._tls(authority) if self._tls else None)
 
 
 # --- Requests -----------------------------------------------------------------------------

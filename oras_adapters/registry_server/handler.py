@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_expect_100(self) -> bool:
         """Send `100 Continue` at once: the client waits for it."""
-        # First, so that a server that ends answers each request that it let continue.
+        # Before the response: a server that ends still answers a request that it let continue.
         self._owner.begin_request(self.request)
         goes_on = super().handle_expect_100()
         self.wfile.flush()

@@ -114,6 +114,34 @@ def test_certificate_for_another_name_is_refused_by_every_context_that_verifies(
         transport.send(HttpRequest("GET", f"https://localhost:{server.port}/"))
 
 
+class RecordingContext(ssl.SSLContext):
+    """Stands for a context that checks certificates itself, as truststore's does."""
+
+    sessions: list
+
+    def wrap_socket(self, sock, **options):
+        self.sessions.append(options.get("session"))
+        return super().wrap_socket(sock, **options)
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "tunnelled"])
+def test_context_of_another_library_checks_each_connection(opened, certificates, proxied):
+    def script(connection):
+        connection.read_request()
+        connection.answer(b"hello", "200 OK", "Connection: close")
+
+    server = opened(ScriptedServer(script, tls=certificates.server_context()))
+    context = RecordingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sessions = []
+    context.load_verify_locations(certificates.ca_file)
+    proxy = opened(ScriptedServer(tunnelling(server.address, Queue())))
+    proxies = _OneProxy(f"http://{proxy.address}") if proxied else None
+    transport = opened(Urllib3Transport(tls=lambda _: context, proxies=proxies))
+    for _ in range(2):
+        assert fetch(transport, f"https://localhost:{server.port}/") == (200, b"hello")
+    assert context.sessions == [None, None]
+
+
 def test_http_1_is_negotiated(opened, certificates):
     context = certificates.server_context()
     context.set_alpn_protocols(["h2", "http/1.1"])

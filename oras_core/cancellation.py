@@ -276,11 +276,10 @@ def respite(seconds: float) -> Iterator[None]:
     own = CancelToken()
     over = Bell()
     forget = governing.on_cancel(lambda: _cancel_later(own, seconds, over))
-    reset = _CURRENT.set(own)
     try:
-        yield
+        with own.scope():
+            yield
     finally:
-        _CURRENT.reset(reset)
         forget()
         over.ring()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import field, frozen
 
@@ -11,7 +13,7 @@ from oras_core.errors import InvalidInputError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
 from oras_core.model.reference import Reference
-from oras_core.model.wire import from_wire, to_wire
+from oras_core.model.wire import from_wire, json_kind, to_wire
 
 __all__ = ["Choice", "Job", "TaggedRoot", "job_from_text"]
 
@@ -94,26 +96,32 @@ def job_from_text(text: str) -> Job:
     """
     try:
         members = json.loads(text)
-        choice, tags = members["choice"], members["tags"]
+        tags = members["tags"]
+        if not isinstance(tags, list):
+            raise TypeError(f"tags is {json_kind(tags)}")
         return Job(
             from_wire(members["source"], str, location="source"),
             from_wire(members["destination"], str, location="destination"),
-            tuple(
-                TaggedRoot(
-                    from_wire(tagged["tag"], str, location="tag"),
-                    from_wire(tagged["root"], Descriptor, location="root"),
-                )
-                for tagged in tags
-            ),
-            Choice(
-                choice["platform"] and from_wire(choice["platform"], Platform, location="platform"),
-                None
-                if choice["referrer_types"] is None
-                else from_wire(choice["referrer_types"], tuple[str, ...], location="types"),
-            ),
+            tuple(_tagged_root(tagged) for tagged in tags),
+            _choice(members["choice"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(text[:60], f"it is not a job of a mirror: {error}") from None
+
+
+def _tagged_root(members: Mapping[str, Any]) -> TaggedRoot:
+    return TaggedRoot(
+        from_wire(members["tag"], str, location="tag"),
+        from_wire(members["root"], Descriptor, location="root"),
+    )
+
+
+def _choice(members: Mapping[str, Any]) -> Choice:
+    platform, types = members["platform"], members["referrer_types"]
+    return Choice(
+        None if platform is None else from_wire(platform, Platform, location="platform"),
+        None if types is None else from_wire(types, tuple[str, ...], location="referrer_types"),
+    )
 
 
 def host_of(repository: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from oras_core.errors import InvalidDescriptorError
 from oras_core.model import media_types
@@ -117,16 +117,7 @@ class Descriptor:
 
     def with_annotations(self, items: Mapping[str, str]) -> Descriptor:
         """Return a copy with `items` added to the annotations."""
-        return Descriptor(
-            self.media_type,
-            self.digest,
-            self.size,
-            self.urls,
-            self.annotations | items,
-            self.data,
-            self.artifact_type,
-            self.platform,
-        )
+        return evolve(self, annotations=self.annotations | items)
 
     def plain(self) -> Descriptor:
         """Return a copy with media type, digest and size only."""

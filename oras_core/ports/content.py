@@ -285,8 +285,8 @@ class LocalStorage(Protocol):
     def has_small(self, descriptor: Descriptor) -> bool:
         """Tell whether a small blob is present; False if it is large, or an error occurs.
 
-        A copy asks for all blobs in one thread: to pass a small file to another thread takes
-        longer than to hash it. The copy pushes the other blobs, and `push` raises the errors.
+        A copy calls this for all blobs in one thread, since passing a small file to another thread
+        takes longer than hashing it. The copy pushes the other blobs, and `push` raises the errors.
         """
         ...
 

@@ -102,7 +102,7 @@ class Headers(Unpicklable, Mapping[str, str]):
 
     def with_defaults(self, fields: Headers) -> Headers:
         """Return headers with those of `fields` that are missing in these ones."""
-        completed = Headers.__new__(Headers)  # each request is completed: nothing to check
+        completed = Headers.__new__(Headers)  # its constructor would check valid fields again
         completed._fields = {**self._fields, **fields._fields, **self._fields}
         return completed
 

@@ -12,7 +12,7 @@ from oras_core.lazy import made_once
 from oras_core.model.limits import Limits
 from oras_core.model.reference import is_repository
 from oras_core.ports.http import HttpRequest, HttpResponse, HttpTransport
-from oras_core.registry.compose import Authorize, registry_transport
+from oras_core.registry.compose import Authorize, ScopeExpecter, registry_transport
 from oras_core.registry.endpoints import RegistryEndpoints, base_url
 from oras_core.registry.pagination import paginate_by
 from oras_core.registry.repository import RemoteRepository
@@ -190,7 +190,6 @@ class _PerProcessTransport:
         return self._transport.get().send(request)
 
     def expect(self, scope: Scope) -> None:
-        # `isinstance` examines the protocol each time, and each blob to push expects a scope.
-        expect: Callable[[Scope], None] | None = getattr(self._transport.get(), "expect", None)
-        if expect is not None:
-            expect(scope)
+        transport = self._transport.get()
+        if isinstance(transport, ScopeExpecter):
+            transport.expect(scope)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
 
+from oras_core.errors import InvalidInputError
 from oras_core.mirroring.job import Job, job_from_text
 from oras_core.mirroring.plan import Mirror, plan_mirror
 from oras_core.mirroring.working import run_job
@@ -55,6 +57,23 @@ def test_jobs_are_small_and_survive_pickles_and_text(world):
         assert pickle.loads(pickle.dumps(job)) == job
         assert job_from_text(job.text()) == job
         assert len(pickle.dumps(job)) < 2000
+
+
+@pytest.mark.parametrize("platform", ["", 0, False, [], "linux/amd64"], ids=repr)
+def test_text_with_a_platform_of_another_type_is_not_a_job(world, platform):
+    job = next(event for event in plan_mirror(mirror(), world) if isinstance(event, Job))
+    members = json.loads(job.text())
+    members["choice"]["platform"] = platform
+    with pytest.raises(InvalidInputError, match="not a job of a mirror"):
+        job_from_text(json.dumps(members))
+
+
+@pytest.mark.parametrize("name", ["source", "destination", "tags", "choice"])
+@pytest.mark.parametrize("value", [None, 5, {}], ids=repr)
+def test_text_with_a_member_of_another_type_is_not_a_job(world, name, value):
+    job = next(event for event in plan_mirror(mirror(), world) if isinstance(event, Job))
+    with pytest.raises(InvalidInputError, match="not a job of a mirror"):
+        job_from_text(json.dumps({**json.loads(job.text()), name: value}))
 
 
 def test_a_job_can_be_run_alone_and_again(world):

@@ -31,7 +31,7 @@ SocketOptions = Iterable[tuple[int, int, int | bytes]]
 
 
 class ConnectTimeoutError(TimeoutError):
-    """There was no connection in time; the message says which step took too long."""
+    """No connection was made in time. The message says which step took too long."""
 
 
 class Dialer:

@@ -50,8 +50,8 @@ def translated(error: Exception, request: HttpRequest, *, begun: bool) -> Transp
     return result
 
 
-def _closed_without_goodbye(error: ssl.SSLError) -> bool:
-    """Return whether the server closed the connection without the goodbye of TLS.
+def _closed_without_notice(error: ssl.SSLError) -> bool:
+    """Return whether the server closed the connection without the alert `close_notify` of TLS.
 
     Over OpenSSL 3.6, Python raises the base class, not `SSLEOFError`, if a write failed before.
     """
@@ -65,7 +65,7 @@ def _translation(
     if isinstance(error, TimeoutError):
         reason = _timeout_reason(error, begun=begun)
         return TransportTimeoutError(method, url, via + reason)
-    if isinstance(error, ssl.SSLError) and not _closed_without_goodbye(error) and not begun:
+    if isinstance(error, ssl.SSLError) and not _closed_without_notice(error) and not begun:
         return TlsError(method, url, via + _tls_reason(error))
     if isinstance(error, socket.gaierror):
         unknown = error.errno == socket.EAI_NONAME

@@ -161,8 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _signals_to_end() -> Iterator[socket.socket]:
     """Handle SIGINT and SIGTERM: each makes a byte arrive at the socket.
 
-    A handler that sets an event is not enough: it waits forever for a lock that the interrupted
-    thread holds, and it is called late if the signal comes just before that thread waits.
+    A handler that sets an event is not enough. It waits forever for a lock that the interrupted
+    thread holds. It is called late if the signal comes just before that thread waits.
     """
     receiving, sending = socket.socketpair()
     with receiving, sending:

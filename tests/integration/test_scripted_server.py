@@ -24,17 +24,23 @@ def test_error_in_a_script_closes_the_connection_and_is_raised():
         assert client.recv(1) == b""
 
 
-def test_relay_works_above_the_limit_of_select():
-    """A process without the lock collects garbage later, so it has more open files."""
+@pytest.fixture
+def many_open_files():
     low, high = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(low, min(2048, high)), high))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (low, high))
+
+
+@pytest.mark.usefixtures("many_open_files")
+def test_relay_works_above_the_limit_of_select():
+    """A process without the interpreter lock collects garbage later, so it has more open files."""
     with (
         ScriptedServer(lambda connection: connection.answer(b"hello")) as target,
         ScriptedServer(relay_by_high_descriptor(target.address)) as server,
         socket.create_connection(("127.0.0.1", server.port), 10) as client,
     ):
         assert client.recv(4).startswith(b"HTTP")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (low, high))
 
 
 def relay_by_high_descriptor(address):

@@ -21,7 +21,7 @@ def tls_error(kind, reason):
 
 @pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLError])
 @pytest.mark.parametrize("begun", [False, True])
-def test_connection_closed_without_the_goodbye_of_tls_may_be_tried_again(kind, begun):
+def test_connection_closed_without_an_alert_of_tls_may_be_tried_again(kind, begun):
     """Over OpenSSL 3.6, Python raises the base class after a write that failed."""
     error = translated(tls_error(kind, "UNEXPECTED_EOF_WHILE_READING"), REQUEST, begun=begun)
     assert error.retryable

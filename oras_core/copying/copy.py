@@ -17,6 +17,7 @@ from oras_core.copying.roots import find_copied_root, from_roots
 from oras_core.copying.walk import Walk
 from oras_core.model.descriptor import Descriptor
 from oras_core.ports.content import (
+    BlobExpecter,
     Fetcher,
     ReadOnlyTarget,
     Receiver,
@@ -189,6 +190,8 @@ def carry_out_steps(
     tagged = [root for root in named.values() if root not in plan]
     if contents := plan.contents + len(tagged):
         options.listener.planned(contents, plan.size + sum(root.size for root in tagged))
+    if isinstance(target, BlobExpecter):
+        target.expect_blobs(plan.blobs)
     mover = Mover(source, cached, target, options, crew.token)
     moves: list[Moves] = []
     for level in plan.levels:

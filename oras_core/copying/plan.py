@@ -42,6 +42,11 @@ class CopyPlan(Value):
         return sum(len(level) for level in self.levels)
 
     @property
+    def blobs(self) -> int:
+        """The number of steps that move a blob."""
+        return sum(not step.descriptor.has_successors for level in self.levels for step in level)
+
+    @property
     def size(self) -> int:
         """The bytes of all steps."""
         return sum(step.descriptor.size for level in self.levels for step in level)

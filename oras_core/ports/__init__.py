@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Decompressor,
     )
     from oras_core.ports.content import (
+        BlobExpecter,
         ByteSource,
         ByteStream,
         ClonableStream,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from oras_core.ports.progress import ProgressListener, SkipReason
 
 __all__ = [
+    "BlobExpecter",
     "ByteSource",
     "ByteStream",
     "ClonableStream",
@@ -130,6 +132,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "BlobExpecter": "content",
     "ByteSource": "content",
     "ByteStream": "content",
     "ClonableStream": "content",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from oras_core.model.descriptor import Descriptor
 
 __all__ = [
+    "BlobExpecter",
     "ByteSource",
     "ByteStream",
     "ClonableStream",
@@ -262,6 +263,15 @@ class Receiver(Protocol):
         In the block, every blob that `exists` has found stays. Lists by which manifests are
         found, such as the index of a layout, are complete when the block has ended.
         """
+        ...
+
+
+@runtime_checkable
+class BlobExpecter(Protocol):
+    """Chooses how it looks for blobs by the number of blobs that a copy brings."""
+
+    def expect_blobs(self, count: int) -> None:
+        """Learn that a copy will push up to `count` blobs; called before the first of them."""
         ...
 
 

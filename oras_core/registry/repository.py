@@ -181,11 +181,14 @@ class RemoteRepository(
         maintain is updated once, at the end (R30).
         """
         self._expect_pushes()
-        self._clients.presence.expect_copy()
         receiver = copy(self)
         receiver._batch = batch = self._batch or self._clients.new_batch()  # noqa: SLF001 - of this class
         with batch:
             yield receiver
+
+    def expect_blobs(self, count: int) -> None:
+        """Choose the lookups of a copy: a few blobs are all looked for at the same time."""
+        self._clients.presence.expect(count)
 
     def _expect_pushes(self) -> None:
         self._expect(self._push_scope)

@@ -36,7 +36,7 @@ def methods(requests) -> Counter[str]:
     return Counter(request.method for request in requests)
 
 
-@pytest.mark.parametrize("count", [1, 10, COUNT])
+@pytest.mark.parametrize("count", [2, 10, COUNT])
 def test_push_takes_two_requests_per_new_file(
     client, open_registry: DockerRegistry, repository_name, files, count
 ):
@@ -47,6 +47,21 @@ def test_push_takes_two_requests_per_new_file(
     # pushed (R37). GET: the tags, which show that the repository is new.
     assert methods(requests) == {"HEAD": 2, "GET": 1, "POST": count + 1, "PUT": count + 1 + 1}
     assert len(requests) == 2 * count + 6
+
+
+@pytest.mark.parametrize("repository", ["new", "existing"])
+def test_push_of_one_file_takes_no_list_of_tags(
+    client, open_registry: DockerRegistry, repository_name, files, repository
+):
+    target = f"{open_registry.address}/{repository_name}:v1"
+    if repository == "existing":
+        push(client, target, files[1:])
+        client = oras.client.OrasClient()
+    with open_registry.recording() as requests:
+        push(client, target, files[:1])
+    # HEAD: the manifest, the file and the config, which an existing repository has.
+    uploads = 2 if repository == "new" else 1
+    assert methods(requests) == {"HEAD": 3, "POST": uploads, "PUT": uploads + 1}
 
 
 def test_repeated_push_takes_two_requests_and_writes_nothing(

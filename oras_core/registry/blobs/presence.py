@@ -29,6 +29,9 @@ _logger = logging.getLogger(__name__)
 NEW_SECONDS: Final = 10.0
 """Seconds for which a repository counts as new. Then the client lists its tags again."""
 
+FEW: Final = 2
+"""Blobs of a copy that are all looked for: the list of tags would save at most one HEAD."""
+
 
 def _is_common(descriptor: Descriptor) -> bool:
     """Tell whether other clients probably push the same blob: a config, or an empty blob."""
@@ -41,7 +44,8 @@ class BlobPresence:
     The first blob is looked for by HEAD. If it is missing, the list of tags tells whether the
     repository is new. If so, only blobs that many artifacts share are looked for, until the
     first manifest is stored. A copy gets the list of tags before its first blob, since one
-    request then replaces a HEAD for each blob.
+    request then replaces a HEAD for each blob. A copy of few blobs looks for all of them at the
+    same time, without the list.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class BlobPresence:
         # Other threads push manifests while a request of `has` holds the lock above.
         self._noting = ForkSafeLock()
         self._new_until: float | None = None  # 0.0: the repository has content
-        self._expects_copy = False
+        self._expected = 0
         self._stored: set[Digest] = set()
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -74,10 +78,10 @@ class BlobPresence:
             RegistryError: if the registry fails to answer the question.
             TransportError: if the registry does not respond.
         """
-        if self._new_until == 0.0:
+        if self._new_until == 0.0 or 0 < self._expected <= FEW:
             return self._look(descriptor)
         with acquired(self._lock):
-            if self._new_until is None and (_is_common(descriptor) or not self._expects_copy):
+            if self._new_until is None and (_is_common(descriptor) or not self._expected):
                 found = self._look(descriptor)
                 if not found:
                     self._ask()  # now, since an upload may create the repository
@@ -87,9 +91,10 @@ class BlobPresence:
             is_certain = self._new_until != 0.0 and self._is_unshared(descriptor)
         return not is_certain and self._look(descriptor)
 
-    def expect_copy(self) -> None:
-        """Record that a copy begins: a manifest and its blobs will be looked for."""
-        self._expects_copy = True
+    def expect(self, blobs: int) -> None:
+        """Record that a copy begins, which will look for so many blobs."""
+        with self._noting:
+            self._expected += blobs
 
     def note_content(self) -> None:
         """Record that the repository is not new."""

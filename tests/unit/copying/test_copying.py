@@ -239,6 +239,20 @@ class Neighbour(WatchedStore):
         return True
 
 
+def test_destination_learns_how_many_blobs_will_arrive():
+    class Expecting(WatchedStore):
+        def expect_blobs(self, count):
+            assert not self.pushed
+            self.expected = count
+
+    source, manifest = store_with(b"one", b"two", b"one")
+    destination = Expecting()
+    copy(source, "v1", destination)
+    # The config and two different layers, and not the manifest.
+    assert destination.expected == 3
+    assert destination.pushed[-1] == manifest.descriptor.digest
+
+
 def test_a_blob_is_mounted_from_another_repository():
     source, manifest = store_with(b"mine", b"yours")
     destination, listener = Neighbour(), EventRecorder()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from oras_core.errors import TransportError
 from oras_core.model.descriptor import Descriptor
 from oras_core.registry.blobs.download import BlobDownloader
-from oras_core.registry.blobs.presence import NEW_SECONDS, BlobPresence
+from oras_core.registry.blobs.presence import FEW, NEW_SECONDS, BlobPresence
 from oras_core.registry.endpoints import RegistryEndpoints
 from support.scripted_transport import Answer, ScriptedTransport
 
@@ -41,11 +42,10 @@ def head(descriptor):
     return f"HEAD {BASE}/blobs/{descriptor.digest}"
 
 
-def look(steps, blobs, note_after=None, *, in_copy=False):
+def look(steps, blobs, note_after=None, *, expected=0):
     transport = ScriptedTransport(*steps)
     presence = subject(transport)
-    if in_copy:
-        presence.expect_copy()
+    presence.expect(expected)
     found = []
     for number, blob in enumerate(blobs):
         if number == note_after:
@@ -73,20 +73,54 @@ def test_many_blobs_of_a_new_repository_take_two_requests():
 @pytest.mark.parametrize("blobs", [[CONFIG, *LAYERS], [*LAYERS, CONFIG]])
 def test_copy_to_a_new_repository_takes_one_head_for_the_config(blobs):
     steps = {head(CONFIG): MISSING, TAGS: NEW}
-    expected = [head(CONFIG), TAGS] if blobs[0] is CONFIG else [TAGS, head(CONFIG)]
-    found, lines = look([steps[line] for line in expected], blobs, in_copy=True)
+    requests = [head(CONFIG), TAGS] if blobs[0] is CONFIG else [TAGS, head(CONFIG)]
+    found, lines = look([steps[line] for line in requests], blobs, expected=7)
     assert found == [False] * 7
-    assert lines == expected
+    assert lines == requests
 
 
 def test_copy_to_an_existing_repository_finds_its_config_first():
-    found, lines = look([FOUND, MISSING], [CONFIG, LAYERS[0]], in_copy=True)
+    found, lines = look([FOUND, MISSING], [CONFIG, LAYERS[0]], expected=FEW + 1)
     assert found == [True, False]
     assert lines == [head(CONFIG), head(LAYERS[0])]
 
 
+@pytest.mark.parametrize("answer", [MISSING, FOUND])
+def test_copy_of_few_blobs_looks_for_each_of_them(answer):
+    found, lines = look([answer, MISSING], [CONFIG, LAYERS[0]], expected=FEW)
+    assert found == [answer is FOUND, False]
+    assert lines == [head(CONFIG), head(LAYERS[0])]
+
+
+def test_copy_of_few_blobs_waits_for_no_other_blob():
+    transport = ScriptedTransport(MISSING, MISSING)
+    presence = subject(transport)
+    presence.expect(FEW)
+    both = Barrier(FEW)
+    send = transport.send
+
+    def send_together(request):
+        both.wait(10)
+        return send(request)
+
+    transport.send = send_together
+    with ThreadPoolExecutor(FEW) as executor:
+        assert list(executor.map(presence.has, [CONFIG, LAYERS[0]])) == [False] * FEW
+
+
+def test_further_copies_of_few_blobs_get_the_list_of_tags():
+    """A mirror copies one artifact after the other to the same repository."""
+    transport = ScriptedTransport(MISSING, NEW)
+    presence = subject(transport)
+    presence.expect(1)
+    assert not presence.has(LAYERS[0])
+    presence.expect(FEW)
+    assert not any(presence.has(blob) for blob in LAYERS[1:3])
+    assert transport.lines == [head(LAYERS[0]), TAGS]
+
+
 def test_copy_without_a_config_to_an_existing_repository_looks_for_each_blob():
-    found, lines = look([LISTED, FOUND, MISSING], LAYERS[:2], in_copy=True)
+    found, lines = look([LISTED, FOUND, MISSING], LAYERS[:2], expected=FEW + 1)
     assert found == [True, False]
     assert lines == [TAGS, head(LAYERS[0]), head(LAYERS[1])]
 
@@ -107,7 +141,7 @@ def test_blob_stored_before_the_first_question_takes_a_head():
     transport = ScriptedTransport(NEW, FOUND)
     presence = subject(transport)
     presence.note_stored(LAYERS[0].digest)
-    presence.expect_copy()
+    presence.expect(FEW + 1)
     assert presence.has(LAYERS[0])
     assert transport.lines == [TAGS, head(LAYERS[0])]
 

@@ -52,7 +52,9 @@ def pack_manifest(
     """Build an image manifest that refers to `layers`.
 
     Args:
-        layers: descriptors of the blobs, in order.
+        layers: descriptors of the blobs, in order. An artifact with a type and without
+            blobs gets the empty descriptor as its layer, since some registries refuse
+            an empty list (image spec, manifest.md, "Guidelines for Artifact Usage").
         artifact_type: the type of the artifact, a media type.
         config: the config; None for the empty config.
         subject: the manifest that this one is attached to.
@@ -78,6 +80,8 @@ def pack_manifest(
     if config is None or config.media_type == media_types.OCI_EMPTY:
         # The image spec requires an artifactType if the config is empty.
         artifact_type = artifact_type or media_types.UNKNOWN_ARTIFACT
+    if artifact_type is not None and not layers:
+        layers = [empty_config()]
     return codec.encode_manifest(
         config=config or empty_config(),
         layers=layers,

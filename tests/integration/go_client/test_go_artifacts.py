@@ -118,10 +118,18 @@ def test_referrers_of_both_clients_are_found_by_both(world, place, client, go, w
     go(*attach, "application/vnd.example.go", "sbom.json:application/json", cwd=work)
     client.attach(place, "sbom.json", artifact_type="application/vnd.example.ours")
     go(*attach, "application/vnd.example.go2", "--annotation", "k=v", cwd=work)
+    client.attach(place, (), artifact_type="application/vnd.example.ours2", annotations={"k": "v"})
     found = {one.artifact_type: str(one.digest) for one in client.referrers(place)}
+    theirs, own = (
+        go.json("manifest", "fetch", f"{world.repository}@{found[kind]}")
+        for kind in ("application/vnd.example.go2", "application/vnd.example.ours2")
+    )
+    assert (own["layers"], own["config"]) == (theirs["layers"], theirs["config"])
     listed = go.json("discover", place, "--format", "json")["referrers"]
     assert {one["artifactType"]: one["digest"] for one in listed} == found
-    assert sorted(found) == [f"application/vnd.example.{one}" for one in ("go", "go2", "ours")]
+    assert sorted(found) == [
+        f"application/vnd.example.{one}" for one in ("go", "go2", "ours", "ours2")
+    ]
     for kind, digest in found.items():
         only = go.json("discover", place, "--format", "json", "--artifact-type", kind)
         assert [one["digest"] for one in only["referrers"]] == [digest]

@@ -33,19 +33,27 @@ def test_empty_config_r22():
 
 
 def test_smallest_artifact():
+    """The image spec has the empty descriptor as the layer of an artifact without content."""
     manifest = pack_manifest([])
+    empty = {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": str(empty_config().digest),
+        "size": 2,
+        "data": "e30=",
+    }
     assert document(manifest) == {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "artifactType": "application/vnd.unknown.artifact.v1",
-        "config": {
-            "mediaType": "application/vnd.oci.empty.v1+json",
-            "digest": str(empty_config().digest),
-            "size": 2,
-            "data": "e30=",
-        },
-        "layers": [],
+        "config": empty,
+        "layers": [empty],
     }
+
+
+def test_artifact_of_a_config_has_no_layer_unless_it_has_a_type():
+    assert pack_manifest([], config=CONFIG).layers == ()
+    typed = pack_manifest([], config=CONFIG, artifact_type="application/vnd.example")
+    assert typed.layers == (empty_config(),)
 
 
 def test_artifact_with_every_member():
@@ -127,7 +135,8 @@ def test_packed_manifest_is_decoded(layers, artifact_type, config, subject, anno
         annotations=annotations,
     )
     assert codec.decode(manifest.content) == manifest
-    assert manifest.layers == tuple(layers)
+    without = (empty_config(),) if manifest.artifact_type else ()
+    assert manifest.layers == (tuple(layers) or without)
     assert manifest.subject == (subject and subject.plain())
     assert manifest.effective_artifact_type
 

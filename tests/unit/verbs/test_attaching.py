@@ -11,12 +11,13 @@ from oras_core.model import codec, media_types
 from oras_core.model.annotations import AnnotationSet
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.platform import Platform
+from oras_core.packing.manifest import empty_config
 from oras_core.stores.memory import MemoryStore
 from oras_core.testing.contracts.content_access import push_artifact, push_document, read
 from oras_core.testing.memory_files import MemoryFileTree
 from oras_core.verbs.attach import attach
 from oras_core.verbs.discover import MAX_DEPTH, Referrers, discover
-from oras_core.verbs.pull import pull
+from oras_core.verbs.pull import fetch_artifact, pull
 from oras_core.verbs.push import Config
 from support.artifacts import all_files, file
 from support.targets import Forwarding
@@ -102,6 +103,13 @@ def test_annotations_can_be_attached_without_files(target, image):
     found = discover(target, "v1").referrers[0].descriptor
     assert found.digest == attached.digest
     assert found.annotations == {"verdict": "good"}
+    # Some registries refuse a manifest without layers.
+    (layer,) = fetch_artifact(target, str(attached.digest)).layers
+    assert layer == empty_config()
+    assert read(target, layer) == b"{}"
+    folder = MemoryFileTree()
+    assert pull(target, str(attached.digest), folder).files == ()
+    assert all_files(folder) == {}
 
 
 def test_attach_to_the_manifest_for_a_platform(target):

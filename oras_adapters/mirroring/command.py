@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--deep", action="store_true", help="with --verify: look for every blob as well"
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the report, or each difference, as JSON"
+    )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     options = parser.parse_args(arguments)
     if options.deep and not options.verify:
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rules = read_rules(options.rules)
         if options.verify:
-            return _verify(rules, deep=options.deep)
+            return _verify(rules, deep=options.deep, as_json=options.json)
         listener = unreported if options.quiet else _Lines()
         report = run_rules(rules, listener=listener, only_failed=options.retry_failed)
     except KeyboardInterrupt:
@@ -68,11 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if report.is_complete else 1
 
 
-def _verify(rules: Rules, *, deep: bool) -> int:
+def _verify(rules: Rules, *, deep: bool, as_json: bool) -> int:
     count = 0
     for count, difference in enumerate(verify_rules(rules, deep=deep), start=1):  # noqa: B007
-        sys.stdout.write(f"{difference}\n")
-    sys.stdout.write(f"{count} differences\n" if count else "no difference\n")
+        sys.stdout.write(f"{difference.json() if as_json else difference}\n")
+    if not as_json:
+        sys.stdout.write(f"{count} differences\n" if count else "no difference\n")
     return 1 if count else 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
 from typing import Literal, TypeVar
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from oras_core.content.graph import ManifestCache, fetch_document
 from oras_core.content.platforms import select_manifest
@@ -56,6 +57,10 @@ class Difference:
             "unread": f"{self.name or 'the repository'} could not be compared",
         }.get(self.kind, f"the {self.kind} {self.name} is missing")
         return f"{self.repository}: {what}{self.detail and f' ({self.detail})'}"
+
+    def json(self) -> str:
+        """Return one line of JSON, for programs."""
+        return json.dumps(asdict(self))
 
 
 def verify_mirror(

@@ -87,6 +87,16 @@ def test_what_differs_is_told(rules, servers, capsys):
     assert any("team/a: the tag v1 is missing" in line for line in lines)
     assert any("team/b: the tag v1 names another artifact" in line for line in lines)
     assert lines[-1] == "2 differences"
+    assert main([str(rules), "--verify", "--json"]) == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted((one["kind"], one["repository"], one["name"]) for one in found) == [
+        ("other", f"{servers[1].address}/copies/team/b", "v1"),
+        ("tag", f"{servers[1].address}/copies/team/a", "v1"),
+    ]
+    assert main([str(rules), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main([str(rules), "--verify", "--json"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

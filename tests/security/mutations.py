@@ -254,7 +254,7 @@ MUTATIONS = (
         """        body = _Body(pool, connection, answer, request)
         if dict(head.fields).get("Content-Encoding") == "gzip":
             body = __import__("gzip").GzipFile(fileobj=body)""",
-        ("blob-encoding-gzip-http", "blob-encoding-label-gzip-http"),
+        ("blob-encoding-gzip-chunked-http", "blob-encoding-label-gzip-http"),
     ),
     Mutation(
         "C5",
@@ -387,9 +387,9 @@ MUTATIONS = (
     ),
     Mutation(
         "K9",
-        "oras_core/registry/auth/scope.py",
-        "    return all(any(scope.allows(want) for scope in have) for want in wanted)",
-        "    return bool(have) or not wanted",
+        "oras_core/registry/auth/held_tokens.py",
+        "        place, *_ = _places(audience, scopes)",
+        """        place, scopes = (audience, "", ""), ()""",
         ("token-other-repository-https",),
     ),
     Mutation(

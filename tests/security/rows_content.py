@@ -182,6 +182,12 @@ BLOBS = [
         "ContentError",
     ),
     _blob(
+        "encoding-gzip-chunked",
+        "compressed, of no stated size",
+        _body(gzip.compress, headers={"Content-Encoding": "gzip"}, framing="chunked"),
+        "ContentError",
+    ),
+    _blob(
         "encoding-deflate",
         "deflated",
         _body(zlib.compress, headers={"Content-Encoding": "deflate"}),

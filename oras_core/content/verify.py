@@ -15,13 +15,12 @@ from oras_core.content.reading import CHUNK_SIZE, read_rest
 from oras_core.errors import ContentError, DigestMismatchError, SizeLimitError, SizeMismatchError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest, new_hasher
-from oras_core.ports.content import ByteSource, ByteStream, Fetcher, UnverifiedFetcher
+from oras_core.ports.content import ByteSource, ByteStream
 
 __all__ = [
     "VerifyingReader",
     "copy_verified",
     "describe_source",
-    "fetch_to_verify",
     "hash_source",
     "read_verified",
     "verify_stream",
@@ -144,18 +143,6 @@ def verify_stream(stream: ByteStream, descriptor: Descriptor) -> None:
     Raises: as `copy_verified`.
     """
     copy_verified(stream, descriptor, lambda _: None)
-
-
-def fetch_to_verify(source: Fetcher, descriptor: Descriptor) -> ByteStream:
-    """Return a stream of a blob or manifest that the caller verifies, so that it is hashed once.
-
-    Raises:
-        NotFoundError: if the source does not have it.
-        OrasError: any other error of the source.
-    """
-    if isinstance(source, UnverifiedFetcher):
-        return source.fetch_unverified(descriptor)
-    return source.fetch(descriptor)
 
 
 def read_verified(stream: ByteStream, descriptor: Descriptor, *, limit: int) -> bytes:

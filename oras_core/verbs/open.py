@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Final
 from attrs import field, frozen
 
 from oras_core.content.random_access import RandomAccess
-from oras_core.content.verify import VerifyingReader, fetch_to_verify, read_verified
+from oras_core.content.verify import VerifyingReader, read_verified
 from oras_core.errors import NotFoundError, SizeLimitError, UnsupportedError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.limits import Limits
@@ -109,7 +109,7 @@ class FileReader:
             return content
         if layer.data is not None:
             return layer.data
-        with closing(fetch_to_verify(self.source, layer)) as stream:
+        with closing(self.source.fetch(layer)) as stream:
             return read_verified(stream, layer, limit=limit)
 
     def folder(self, layer: Descriptor, *, verified: bool = False) -> PackedFiles:
@@ -136,7 +136,7 @@ class FileReader:
                 return PackedFiles(archive, prefix=prefix, limits=self.limits)
             archive.close()
         file = self.held.enter_context(self.spool())
-        with closing(VerifyingReader(fetch_to_verify(self.source, layer), layer)) as stream:
+        with closing(VerifyingReader(self.source.fetch(layer), layer)) as stream:
             write_tar(stream, file, formats)
         return PackedFiles(file, prefix=prefix, limits=self.limits)
 

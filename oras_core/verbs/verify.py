@@ -8,13 +8,13 @@ from typing import Protocol
 from attrs import frozen
 
 from oras_core.content.graph import fetch_document
-from oras_core.content.verify import fetch_to_verify, verify_stream
+from oras_core.content.verify import verify_stream
 from oras_core.copying.crew import Crew
 from oras_core.copying.options import CopyOptions
 from oras_core.errors import ContentError, InvalidManifestError, NotFoundError
 from oras_core.model.descriptor import Descriptor
 from oras_core.model.digest import Digest
-from oras_core.ports.content import Fetcher, RootLister
+from oras_core.ports.content import Fetcher, RootLister, UnverifiedFetcher
 
 __all__ = ["Verification", "verify"]
 
@@ -60,6 +60,8 @@ def verify(target: VerifiableTarget, *, options: CopyOptions | None = None) -> V
         ((), ())
     """
     options = options or CopyOptions()
+    # Hashed here: the target need not hash the same bytes, too.
+    fetch = target.fetch_unverified if isinstance(target, UnverifiedFetcher) else target.fetch
     found: dict[str, list[Descriptor]] = {"intact": [], "damaged": [], "missing": []}
 
     def check(descriptor: Descriptor) -> tuple[str, tuple[Descriptor, ...]]:
@@ -67,7 +69,7 @@ def verify(target: VerifiableTarget, *, options: CopyOptions | None = None) -> V
             if descriptor.has_successors:
                 document = fetch_document(target, descriptor, limit=options.manifest_size)
                 return "intact", document.successors
-            with closing(fetch_to_verify(target, descriptor)) as stream:
+            with closing(fetch(descriptor)) as stream:
                 verify_stream(stream, descriptor)
         except NotFoundError:
             return "missing", ()

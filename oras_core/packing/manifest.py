@@ -52,9 +52,9 @@ def pack_manifest(
     """Build an image manifest that refers to `layers`.
 
     Args:
-        layers: descriptors of the blobs, in order. An artifact with a type and without
-            blobs gets the empty descriptor as its layer, since some registries refuse
-            an empty list (image spec, manifest.md, "Guidelines for Artifact Usage").
+        layers: descriptors of the blobs, in order. In version 1.1, an artifact with a type
+            and without blobs gets the empty descriptor as its layer, for portability (image
+            spec, manifest.md, "Guidelines for Artifact Usage").
         artifact_type: the type of the artifact, a media type.
         config: the config; None for the empty config.
         subject: the manifest that this one is attached to.
